@@ -1,0 +1,1 @@
+"""Judgement: automated checks, review, segments."""

@@ -1,0 +1,129 @@
+"""The outbox: takes wait here on the contributor's disk, each a folder, until they are submitted."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from storage.errors import KinesphereError, NotFound, StorageFailed
+from storage.names import is_recording_id, new_recording_id
+from storage.recording import Consent, Origin, RecordingFile, State, Video, description_key, video_key
+from storage.video import open_video
+from storage.workspace import Workspace
+
+
+def take(
+    workspace: Workspace,
+    *,
+    task: str,
+    contributor: str,
+    method: Literal["typed", "flag"],
+    capture: Callable[[Path], Origin],
+    replaces: str | None = None,
+) -> RecordingFile:
+    """Make one take into a draft: `capture` writes the video to the path it is given and says where it came from.
+
+    The draft appears whole, with its consent record, or not at all.
+
+    Raises:
+        NotFound: the task or the contributor is not known.
+        KinesphereError: whatever `capture` raises.
+        StorageFailed: the disk is full.
+    """
+    stored = workspace.catalog.task(task)
+    workspace.catalog.require_contributor(contributor)
+    consent = Consent(
+        task=task,
+        task_version=stored.version,
+        text_sha256=stored.task.consent_sha256,
+        language=stored.task.language,
+        agreed_at=datetime.now(UTC),
+        method=method,
+    )
+    recording = new_recording_id()
+    partial = workspace.drafts / f".{recording}.partial"
+    try:
+        partial.mkdir(parents=True)
+        origin = capture(partial / "video.mp4")
+        description = RecordingFile(
+            recording=recording,
+            task=task,
+            task_version=stored.version,
+            contributor=contributor,
+            created_at=datetime.now(UTC),
+            consent=consent,
+            video=_measure(partial / "video.mp4"),
+            origin=origin,
+            replaces=replaces,
+        )
+        (partial / "recording.json").write_bytes(description.to_bytes())
+        partial.rename(workspace.drafts / recording)
+    except (KinesphereError, OSError, KeyboardInterrupt) as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, OSError) and not isinstance(error, KinesphereError):
+            raise StorageFailed(f"cannot write the take in {workspace.drafts}: {error.strerror or error}") from error
+        raise
+    workspace.catalog.add_recording(description, who=contributor)
+    return description
+
+
+def adopt_drafts(workspace: Workspace) -> list[str]:
+    """Enter takes that lie whole in the outbox but not in the catalog: a crash came between the two."""
+    adopted = []
+    known = {row.recording for row in workspace.catalog.recordings()}
+    folders = sorted(workspace.drafts.iterdir()) if workspace.drafts.is_dir() else []
+    for folder in folders:
+        if not is_recording_id(folder.name) or folder.name in known:
+            continue
+        description = _read_draft(folder)
+        workspace.catalog.add_recording(description, who=description.contributor)
+        adopted.append(folder.name)
+    return adopted
+
+
+def submit(workspace: Workspace, recording: str) -> None:
+    """Hand one draft in: its files become objects, then its state changes, then the draft is deleted.
+
+    Interrupted anywhere, it can be repeated.
+
+    Raises:
+        NotFound: there is no such recording.
+        Conflict: it is no draft.
+        CorruptObject: its files in the outbox are damaged.
+    """
+    row = workspace.catalog.recording(recording)
+    folder = workspace.drafts / recording
+    if row.state is State.DRAFT:
+        description = _read_draft(folder)
+        workspace.objects.put(video_key(recording), folder / "video.mp4")
+        workspace.objects.put(description_key(recording), description.to_bytes())
+    workspace.catalog.submit(recording, who=row.contributor)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _read_draft(folder: Path) -> RecordingFile:
+    file = folder / "recording.json"
+    if not file.is_file() or not (folder / "video.mp4").is_file():
+        raise NotFound("draft", str(folder), hint="its files are gone; record it again")
+    return RecordingFile.from_bytes(file.read_bytes(), str(file))
+
+
+def _measure(video: Path) -> Video:
+    with open_video(video) as reader:
+        info = reader.info
+    with video.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    return Video(
+        sha256=digest,
+        size_bytes=video.stat().st_size,
+        codec=info.codec,
+        width=info.width,
+        height=info.height,
+        frames=info.frames,
+        duration_ns=info.duration_ns,
+        frame_rate=info.frame_rate,
+    )

@@ -1,0 +1,1 @@
+"""Pose: a recording becomes a trajectory of body and hands."""

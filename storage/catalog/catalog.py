@@ -1,0 +1,347 @@
+"""The catalog's verbs. A recording's state changes in `_move` and nowhere else, and each change is an event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from sqlalchemy import CursorResult, Engine, Row, func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from ..errors import Conflict, NotFound
+from ..names import checked_name
+from ..recording import RecordingFile, State
+from ..task import Task
+from .connection import connect, database_errors
+from .records import (
+    CheckRecord,
+    Decision,
+    Event,
+    RecordingRecord,
+    ReviewRecord,
+    SegmentRecord,
+    StoredTask,
+    TrajectoryRecord,
+)
+from .tables import (
+    CheckTable,
+    ContributorTable,
+    EventTable,
+    RecordingTable,
+    ReviewTable,
+    SegmentTable,
+    Table,
+    TaskTable,
+    TrajectoryTable,
+)
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
+
+ALLOWED: Mapping[State, frozenset[State]] = {
+    State.DRAFT: frozenset({State.SUBMITTED, State.WITHDRAWN}),
+    State.SUBMITTED: frozenset({State.ACCEPTED, State.FLAGGED, State.REJECTED, State.WITHDRAWN}),
+    State.FLAGGED: frozenset({State.ACCEPTED, State.RETURNED, State.REJECTED, State.WITHDRAWN}),
+    State.ACCEPTED: frozenset({State.WITHDRAWN}),
+    State.REJECTED: frozenset({State.WITHDRAWN}),
+    State.RETURNED: frozenset({State.WITHDRAWN}),
+    State.WITHDRAWN: frozenset({State.ERASED}),
+    State.ERASED: frozenset(),
+}
+"""A recording's life: from each state, the states it may go to."""
+
+DECISIONS: Mapping[Decision, State] = {
+    "accept": State.ACCEPTED,
+    "return": State.RETURNED,
+    "reject": State.REJECTED,
+}
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """An open catalog. Every method is one transaction: it happens whole or not at all."""
+
+    engine: Engine
+
+    @classmethod
+    def open(cls, url: str, *, create: bool = False) -> Catalog:
+        """Open the catalog at a SQLAlchemy URL; errors as in `storage.catalog.connection.connect`."""
+        return cls(connect(url, create=create))
+
+    def close(self) -> None:
+        """Give the database's connections back."""
+        self.engine.dispose()
+
+    def add_task(self, task: Task) -> tuple[StoredTask, bool]:
+        """Store a task; changed content becomes the next version. Says whether anything was written."""
+        with self._writing() as session:
+            newest = _newest_task(session, task.name)
+            if newest is not None and newest.content_sha256 == task.content_sha256:
+                return _stored_task(newest), False
+            row = TaskTable(
+                name=task.name,
+                version=newest.version + 1 if newest is not None else 1,
+                content=task.model_dump(mode="json"),
+                content_sha256=task.content_sha256,
+                created_at=datetime.now(UTC),
+            )
+            session.add(row)
+            return _stored_task(row), True
+
+    def task(self, name: str, version: int | None = None) -> StoredTask:
+        """A task in its newest version, or in the one named.
+
+        Raises:
+            NotFound: there is none.
+        """
+        with self._reading() as session:
+            row = _newest_task(session, name) if version is None else session.get(TaskTable, (name, version))
+            if row is None:
+                known = list(session.scalars(select(TaskTable.name).distinct()))
+                raise NotFound("task", name, known, "add one with: kinesphere task add FILE.toml")
+            return _stored_task(row)
+
+    def tasks(self) -> list[StoredTask]:
+        """All tasks in their newest versions, by name."""
+        newest = select(TaskTable.name, func.max(TaskTable.version)).group_by(TaskTable.name)
+        with self._reading() as session:
+            keys = [cast("tuple[str, int]", tuple(row)) for row in session.execute(newest)]
+            rows = [session.get(TaskTable, key) for key in sorted(keys)]
+            return [_stored_task(row) for row in rows if row is not None]
+
+    def add_contributor(self, contributor: str) -> bool:
+        """Enrol a contributor under a pseudonymous id; says whether they are new."""
+        checked_name("contributor", contributor)
+        with self._writing() as session:
+            if session.get(ContributorTable, contributor) is not None:
+                return False
+            session.add(ContributorTable(contributor=contributor, created_at=datetime.now(UTC)))
+            return True
+
+    def contributors(self) -> list[str]:
+        """The ids of all contributors, sorted."""
+        with self._reading() as session:
+            return list(session.scalars(select(ContributorTable.contributor).order_by(ContributorTable.contributor)))
+
+    def require_contributor(self, contributor: str) -> None:
+        """Make sure a contributor is enrolled.
+
+        Raises:
+            NotFound: they are not.
+        """
+        known = self.contributors()
+        if contributor not in known:
+            hint = f"enrol a new person with: kinesphere contributor add {contributor}"
+            raise NotFound("contributor", contributor, known, hint)
+
+    def add_recording(self, description: RecordingFile, *, who: str) -> None:
+        """Enter a take as a draft."""
+        video = description.video
+        row = RecordingTable(
+            recording=description.recording,
+            task=description.task,
+            task_version=description.task_version,
+            contributor=description.contributor,
+            state=State.DRAFT,
+            created_at=description.created_at,
+            duration_ns=video.duration_ns,
+            frames=video.frames,
+            width=video.width,
+            height=video.height,
+            frame_rate=video.frame_rate,
+            video_sha256=video.sha256,
+            source_sha256=description.origin.source_sha256,
+            replaces=description.replaces,
+        )
+        try:
+            with self._writing() as session:
+                session.add(row)
+                session.flush()
+                session.add(_event(description.recording, who, None, State.DRAFT, description.origin.kind))
+        except IntegrityError as error:
+            raise Conflict(f"recording {description.recording} is in the catalog already") from error
+
+    def recording(self, recording: str) -> RecordingRecord:
+        """One recording.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        with self._reading() as session:
+            row = session.get(RecordingTable, recording)
+            if row is None:
+                raise NotFound("recording", recording, hint="see: kinesphere status")
+            return _record(RecordingRecord, row)
+
+    def recordings(
+        self, *states: State, contributor: str | None = None, source_sha256: str | None = None
+    ) -> list[RecordingRecord]:
+        """Recordings in any of the states given (all, if none), oldest first."""
+        query = select(RecordingTable).order_by(RecordingTable.created_at, RecordingTable.recording)
+        if states:
+            query = query.where(RecordingTable.state.in_(states))
+        if contributor is not None:
+            query = query.where(RecordingTable.contributor == contributor)
+        if source_sha256 is not None:
+            query = query.where(RecordingTable.source_sha256 == source_sha256)
+        with self._reading() as session:
+            return [_record(RecordingRecord, row) for row in session.scalars(query)]
+
+    def submit(self, recording: str, *, who: str) -> None:
+        """Hand a draft in."""
+        with self._writing() as session:
+            _move(session, recording, State.SUBMITTED, who=who, why="submitted")
+
+    def record_outcome(
+        self,
+        recording: str,
+        state: State,
+        *,
+        checks: Sequence[CheckRecord],
+        trajectory: TrajectoryRecord,
+        who: str,
+        why: str,
+    ) -> None:
+        """Enter what processing found: the checks, the trajectory and the state that follows from them.
+
+        Raises:
+            Conflict: the recording is no longer waiting; another process was faster, or it was withdrawn.
+        """
+        with self._writing() as session:
+            _move(session, recording, state, who=who, why=why)
+            for check in checks:
+                session.merge(CheckTable(recording=recording, **vars(check)))
+            session.merge(TrajectoryTable(**vars(trajectory), created_at=datetime.now(UTC)))
+
+    def decide(self, recording: str, decision: Decision, *, reviewer: str, feedback: str) -> ReviewRecord:
+        """Enter a reviewer's decision on a flagged recording.
+
+        Raises:
+            Conflict: the recording is not flagged, or the reviewer recorded it.
+        """
+        if self.recording(recording).contributor == reviewer:
+            raise Conflict(f"recording {recording} is by {reviewer}; nobody reviews their own recording")
+        with self._writing() as session:
+            _move(session, recording, DECISIONS[decision], who=reviewer, why=feedback or decision)
+            review = ReviewRecord(recording, reviewer, decision, feedback, datetime.now(UTC))
+            session.add(ReviewTable(**vars(review)))
+            return review
+
+    def events(self, recording: str) -> list[Event]:
+        """The life of a recording so far, oldest first."""
+        query = select(EventTable).where(EventTable.recording == recording).order_by(EventTable.event)
+        with self._reading() as session:
+            return [_record(Event, row) for row in session.scalars(query)]
+
+    def checks(self, recording: str) -> list[CheckRecord]:
+        """The results of the automated checks of a recording, by name."""
+        query = select(CheckTable).where(CheckTable.recording == recording).order_by(CheckTable.check)
+        with self._reading() as session:
+            return [_record(CheckRecord, row) for row in session.scalars(query)]
+
+    def reviews(self, recording: str) -> list[ReviewRecord]:
+        """The decisions on a recording, oldest first."""
+        query = select(ReviewTable).where(ReviewTable.recording == recording).order_by(ReviewTable.review)
+        with self._reading() as session:
+            return [_record(ReviewRecord, row) for row in session.scalars(query)]
+
+    def trajectory(self, recording: str) -> TrajectoryRecord | None:
+        """The newest trajectory of a recording, if it was extracted."""
+        query = select(TrajectoryTable).where(TrajectoryTable.recording == recording)
+        with self._reading() as session:
+            row = session.scalars(query.order_by(TrajectoryTable.created_at.desc())).first()
+            return _record(TrajectoryRecord, row) if row is not None else None
+
+    def add_segment(self, segment: SegmentRecord) -> None:
+        """Enter a labelled interval."""
+        with self._writing() as session:
+            session.add(SegmentTable(**vars(segment)))
+
+    def segments(self, recording: str) -> list[SegmentRecord]:
+        """The segments of a recording, in order of time."""
+        query = select(SegmentTable).where(SegmentTable.recording == recording)
+        with self._reading() as session:
+            rows = session.scalars(query.order_by(SegmentTable.start_ns, SegmentTable.segment))
+            return [_record(SegmentRecord, row) for row in rows]
+
+    def publishable(
+        self,
+    ) -> Iterator[tuple[RecordingRecord, TrajectoryRecord, tuple[SegmentRecord, ...]]]:
+        """Every accepted recording with its newest trajectory and its segments, oldest recording first."""
+        with self._reading() as session:
+            pairs: Sequence[Row[RecordingTable, TrajectoryTable]] = session.execute(
+                select(RecordingTable, TrajectoryTable)
+                .join(TrajectoryTable, TrajectoryTable.recording == RecordingTable.recording)
+                .where(RecordingTable.state == State.ACCEPTED)
+                .order_by(RecordingTable.created_at, RecordingTable.recording, TrajectoryTable.created_at)
+            ).all()
+            segments: dict[str, list[SegmentRecord]] = {}
+            for row in session.scalars(select(SegmentTable).order_by(SegmentTable.start_ns, SegmentTable.segment)):
+                segments.setdefault(row.recording, []).append(_record(SegmentRecord, row))
+        newest = {recording.recording: (recording, trajectory) for recording, trajectory in pairs}
+        for name, (recording, trajectory) in newest.items():
+            yield (
+                _record(RecordingRecord, recording),
+                _record(TrajectoryRecord, trajectory),
+                tuple(segments.get(name, ())),
+            )
+
+    @contextmanager
+    def _reading(self) -> Iterator[Session]:
+        with database_errors(self._shown), Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def _writing(self) -> Iterator[Session]:
+        engine = self.engine.execution_options(writes=True)
+        with (
+            database_errors(self._shown),
+            Session(engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
+
+    @property
+    def _shown(self) -> str:
+        return self.engine.url.render_as_string(hide_password=True)
+
+
+def _move(session: Session, recording: str, to: State, *, who: str, why: str) -> None:
+    """Change a recording's state, if its life allows it, and write the event. The only place that does."""
+    row = session.get(RecordingTable, recording, with_for_update=True)
+    if row is None:
+        raise NotFound("recording", recording, hint="see: kinesphere status")
+    now = row.state
+    if to not in ALLOWED[now]:
+        raise Conflict(f"recording {recording} is {now}; it cannot become {to} (see: kinesphere status {recording})")
+    changed = session.execute(
+        update(RecordingTable)
+        .where(RecordingTable.recording == recording, RecordingTable.state == now)
+        .values(state=to)
+    )
+    if cast("CursorResult[object]", changed).rowcount != 1:
+        raise Conflict(f"recording {recording} was changed by someone else at the same time; try again")
+    session.add(_event(recording, who, now, to, why))
+
+
+def _event(recording: str, who: str, now: State | None, to: State, why: str) -> EventTable:
+    return EventTable(recording=recording, at=datetime.now(UTC), who=who, from_state=now, to_state=to, why=why)
+
+
+def _newest_task(session: Session, name: str) -> TaskTable | None:
+    return session.scalars(select(TaskTable).where(TaskTable.name == name).order_by(TaskTable.version.desc())).first()
+
+
+def _stored_task(row: TaskTable) -> StoredTask:
+    return StoredTask(Task.model_validate(row.content), row.version, row.created_at)
+
+
+def _record(kind: type[T], row: Table) -> T:
+    """The dataclass `kind` from the row of the table that has its fields as columns."""
+    return kind(**{field.name: getattr(row, field.name) for field in fields(kind)})

@@ -1,0 +1,101 @@
+"""Connections to the catalog's database: SQLite in WAL mode or PostgreSQL, and the schema's migrations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from ..errors import CorruptObject, InvalidInput, MissingDependency, NewerFormat, NotFound, StorageFailed
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+NEWEST_REVISION = "0001"
+"""The last migration; a test holds it to the folder."""
+
+
+def connect(url: str, *, create: bool) -> Engine:
+    """Open the database at `url` and bring its schema up to date.
+
+    Raises:
+        NotFound: there is no such SQLite file (unless `create`).
+        NewerFormat: a later release of kinesphere has migrated it.
+        StorageFailed: the database cannot be reached or is full.
+        InvalidInput: the URL is of no kind we know.
+    """
+    try:
+        parsed = make_url(url)
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+            raise InvalidInput(f"catalog URL '{url}': use sqlite:///FILE or postgresql://HOST/DATABASE")
+        if parsed.get_backend_name() == "sqlite" and not create and not Path(str(parsed.database)).is_file():
+            raise NotFound("catalog", str(parsed.database), hint="the workspace is damaged; restore it from a copy")
+        engine = create_engine(parsed)
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise InvalidInput(f"catalog URL '{url}' cannot be read: {error}") from error
+    except ImportError as error:
+        raise MissingDependency(f"{error}; install it with: pip install 'kinesphere-studio[postgres]'") from error
+    if engine.dialect.name == "sqlite":
+        _configure_sqlite(engine)
+    with database_errors(url):
+        _migrate(engine, url)
+    return engine
+
+
+@contextmanager
+def database_errors(what: str) -> Iterator[None]:
+    """Turn the database's own failures (unreachable, locked, full, damaged) into ours; bugs pass through."""
+    try:
+        yield
+    except DBAPIError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        if "disk is full" in reason or "disk I/O error" in reason:
+            raise StorageFailed(f"catalog {what}: no space left on device; free some space and try again") from error
+        if "not a database" in reason or "malformed" in reason:
+            raise CorruptObject(f"catalog {what} is damaged ({reason}); restore it from a copy") from error
+        if error.connection_invalidated or type(error).__name__ in ("OperationalError", "InterfaceError"):
+            raise StorageFailed(f"catalog {what}: {reason}") from error
+        raise
+
+
+def _configure_sqlite(engine: Engine) -> None:
+    """WAL, foreign keys, patience with other writers, and transactions that SQLAlchemy controls."""
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # else sqlite3 decides by itself when a transaction begins
+        for pragma in ("journal_mode=WAL", "foreign_keys=ON", "busy_timeout=30000", "synchronous=FULL"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        # A writer takes the lock at once: one that read first could not be upgraded while another writes.
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _migrate(engine: Engine, url: str) -> None:
+    with engine.connect() as connection:
+        revision = None
+        if inspect(connection).has_table("alembic_version"):
+            revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if revision == NEWEST_REVISION:
+        return
+    # Alembic takes a third of a second to import: only where there is something to do.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise NewerFormat(f"the catalog {url}", revision, NEWEST_REVISION)
+    with engine.execution_options(writes=True).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

@@ -1,0 +1,112 @@
+"""What the catalog gives and takes: frozen dataclasses, free of SQL."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from ..recording import State
+from ..task import Task
+
+Verdict = Literal["pass", "doubt", "fail"]
+Decision = Literal["accept", "return", "reject"]
+
+
+@dataclass(frozen=True)
+class StoredTask:
+    """One version of a task."""
+
+    task: Task
+    version: int
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class RecordingRecord:
+    """One recording and its present state."""
+
+    recording: str
+    task: str
+    task_version: int
+    contributor: str
+    state: State
+    created_at: datetime
+    duration_ns: int
+    frames: int
+    width: int
+    height: int
+    frame_rate: float
+    video_sha256: str
+    source_sha256: str
+    replaces: str | None
+
+
+@dataclass(frozen=True)
+class Event:
+    """One change of a recording's state: who, when, why."""
+
+    recording: str
+    at: datetime
+    who: str
+    from_state: State | None
+    to_state: State
+    why: str
+
+
+@dataclass(frozen=True)
+class CheckRecord:
+    """One automated criterion applied to a recording.
+
+    `ranges` are the half-open time ranges concerned, int64 ns since the recording began.
+    """
+
+    check: str
+    value: float
+    doubt: float
+    fail: float
+    verdict: Verdict
+    message: str
+    ranges: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class TrajectoryRecord:
+    """Where the trajectory of a recording lies, and how much was found in it (shares of its frames, 0..1)."""
+
+    recording: str
+    extractor: str
+    shard: str
+    first_frame: int
+    length: int
+    scale: str
+    body_share: float
+    left_hand_share: float
+    right_hand_share: float
+
+
+@dataclass(frozen=True)
+class SegmentRecord:
+    """A labelled interval of a recording: frames `[start_frame, end_frame)`, times `[start_ns, end_ns)`."""
+
+    segment: str
+    recording: str
+    track: str
+    start_frame: int
+    end_frame: int
+    start_ns: int
+    end_ns: int
+    label: str
+    object: str | None
+    outcome: str | None
+    author: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class ReviewRecord:
+    """A person's decision on a flagged recording, with the feedback that the contributor reads."""
+
+    recording: str
+    reviewer: str
+    decision: Decision
+    feedback: str
+    at: datetime

@@ -1,0 +1,170 @@
+"""The catalog's tables. A change here needs a migration beside it; a test compares the two."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    Double,
+    Enum,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    String,
+    Text,
+    TypeDecorator,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from ..recording import State
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment with its time zone; SQLite forgets the zone, so UTC is put back when reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class RangesType(TypeDecorator[tuple[tuple[int, int], ...]]):
+    """Time ranges as a JSON list of pairs."""
+
+    impl = JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[tuple[int, int], ...] | None, dialect: Dialect) -> Any:
+        return [list(pair) for pair in value] if value is not None else None
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> tuple[tuple[int, int], ...] | None:
+        return tuple((start, end) for start, end in value) if value is not None else None
+
+
+_STATE = Enum(State, native_enum=False, length=16, values_callable=lambda states: [state.value for state in states])
+
+
+class Table(DeclarativeBase):
+    """Base of all tables."""
+
+    type_annotation_map = {datetime: UtcDateTime, State: _STATE, float: Double()}  # noqa: RUF012  SQLAlchemy's own idiom
+
+
+class TaskTable(Table):
+    __tablename__ = "task"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    content: Mapped[dict[str, Any]] = mapped_column(JSON)
+    content_sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+
+
+class ContributorTable(Table):
+    __tablename__ = "contributor"
+
+    contributor: Mapped[str] = mapped_column(String(64), primary_key=True)
+    created_at: Mapped[datetime]
+
+
+class RecordingTable(Table):
+    __tablename__ = "recording"
+    __table_args__ = (
+        ForeignKeyConstraint(["task", "task_version"], ["task.name", "task.version"]),
+        Index("recording_by_state", "state", "created_at"),
+        Index("recording_by_source", "source_sha256"),
+    )
+
+    recording: Mapped[str] = mapped_column(String(40), primary_key=True)
+    task: Mapped[str] = mapped_column(String(64))
+    task_version: Mapped[int]
+    contributor: Mapped[str] = mapped_column(ForeignKey("contributor.contributor"), index=True)
+    state: Mapped[State]
+    created_at: Mapped[datetime]
+    duration_ns: Mapped[int] = mapped_column(BigInteger)
+    frames: Mapped[int] = mapped_column(BigInteger)
+    width: Mapped[int]
+    height: Mapped[int]
+    frame_rate: Mapped[float]
+    video_sha256: Mapped[str] = mapped_column(String(64))
+    source_sha256: Mapped[str] = mapped_column(String(64))
+    replaces: Mapped[str | None] = mapped_column(ForeignKey("recording.recording"))
+
+
+class EventTable(Table):
+    __tablename__ = "event"
+
+    event: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    recording: Mapped[str] = mapped_column(ForeignKey("recording.recording"), index=True)
+    at: Mapped[datetime]
+    who: Mapped[str] = mapped_column(String(64))
+    from_state: Mapped[State | None]
+    to_state: Mapped[State]
+    why: Mapped[str] = mapped_column(Text)
+
+
+class CheckTable(Table):
+    __tablename__ = "check_result"
+
+    recording: Mapped[str] = mapped_column(ForeignKey("recording.recording"), primary_key=True)
+    check: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[float]
+    doubt: Mapped[float]
+    fail: Mapped[float]
+    verdict: Mapped[str] = mapped_column(String(8))
+    message: Mapped[str] = mapped_column(Text)
+    ranges: Mapped[tuple[tuple[int, int], ...]] = mapped_column(RangesType)
+
+
+class TrajectoryTable(Table):
+    __tablename__ = "trajectory"
+
+    recording: Mapped[str] = mapped_column(ForeignKey("recording.recording"), primary_key=True)
+    extractor: Mapped[str] = mapped_column(String(16), primary_key=True)
+    shard: Mapped[str] = mapped_column(String(40), index=True)
+    first_frame: Mapped[int] = mapped_column(BigInteger)
+    length: Mapped[int] = mapped_column(BigInteger)
+    scale: Mapped[str] = mapped_column(String(16))
+    body_share: Mapped[float]
+    left_hand_share: Mapped[float]
+    right_hand_share: Mapped[float]
+    created_at: Mapped[datetime]
+
+
+class SegmentTable(Table):
+    __tablename__ = "segment"
+
+    segment: Mapped[str] = mapped_column(String(32), primary_key=True)
+    recording: Mapped[str] = mapped_column(ForeignKey("recording.recording"), index=True)
+    track: Mapped[str] = mapped_column(String(64))
+    start_frame: Mapped[int] = mapped_column(BigInteger)
+    end_frame: Mapped[int] = mapped_column(BigInteger)
+    start_ns: Mapped[int] = mapped_column(BigInteger)
+    end_ns: Mapped[int] = mapped_column(BigInteger)
+    label: Mapped[str] = mapped_column(String(100))
+    object: Mapped[str | None] = mapped_column(String(100))
+    outcome: Mapped[str | None] = mapped_column(String(100))
+    author: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+
+
+class ReviewTable(Table):
+    __tablename__ = "review"
+
+    review: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    recording: Mapped[str] = mapped_column(ForeignKey("recording.recording"), index=True)
+    reviewer: Mapped[str] = mapped_column(String(64))
+    decision: Mapped[str] = mapped_column(String(16))
+    feedback: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime]

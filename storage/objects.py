@@ -1,0 +1,138 @@
+"""Objects: bytes under a key, in a local folder or an object store; the only file that talks to obstore."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
+from obstore.store import LocalStore, from_url
+
+from .errors import CorruptObject, InvalidInput, StorageFailed
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore as RawStore
+
+
+@dataclass(frozen=True)
+class Objects:
+    """A place that holds objects, by key. Opened with `open_objects`.
+
+    Writes are atomic: an object is there whole or not at all.
+    """
+
+    url: str
+    raw: RawStore
+
+    def get(self, key: str, byte_range: tuple[int, int] | None = None) -> bytes:
+        """Read an object, or its bytes `[start, stop)`.
+
+        Raises:
+            CorruptObject: there is no such object.
+            StorageFailed: the store refused.
+        """
+        with self._named(key):
+            if byte_range is None:
+                return bytes(obstore.get(self.raw, key).bytes())
+            return bytes(obstore.get_range(self.raw, key, start=byte_range[0], end=byte_range[1]))
+
+    def put(self, key: str, data: bytes | Path) -> None:
+        """Write an object whole, from bytes or from a local file, in place of what was there."""
+        with self._named(key):
+            obstore.put(self.raw, key, data, mode="overwrite")
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """Write an object unless the key is taken; say whether it was written."""
+        try:
+            with self._named(key):
+                obstore.put(self.raw, key, data, mode="create")
+        except FileExistsError:
+            return False
+        return True
+
+    def exists(self, key: str) -> bool:
+        """Whether there is an object under this key."""
+        try:
+            with self._named(key):
+                obstore.head(self.raw, key)
+        except CorruptObject:
+            return False
+        return True
+
+    def size(self, key: str) -> int:
+        """Size of an object in bytes."""
+        with self._named(key):
+            return int(obstore.head(self.raw, key)["size"])
+
+    def keys(self, prefix: str) -> list[str]:
+        """All keys below a prefix, sorted."""
+        with self._named(prefix):
+            return sorted(str(meta["path"]) for page in obstore.list(self.raw, prefix) for meta in page)
+
+    def folders(self, prefix: str) -> list[str]:
+        """The names directly below a prefix that hold further keys, sorted."""
+        with self._named(prefix):
+            listed = obstore.list_with_delimiter(self.raw, prefix)
+            return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in listed["common_prefixes"])
+
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is not there is no error."""
+        try:
+            with self._named(key):
+                obstore.delete(self.raw, key)
+        except CorruptObject:
+            return
+
+    def open(self, key: str) -> IO[bytes]:
+        """A seekable binary reader of one object, for libraries that want a file."""
+        with self._named(key):
+            return obstore.open_reader(self.raw, key)  # type: ignore[return-value]
+
+    def local_path(self, key: str) -> Path | None:
+        """The file that holds an object, where objects are files."""
+        if not isinstance(self.raw, LocalStore):
+            return None
+        return Path(self.url) / key
+
+    @contextmanager
+    def _named(self, key: str) -> Iterator[None]:
+        """Turn obstore's errors into ours, each naming the object concerned."""
+        try:
+            yield
+        except (NotFoundError, FileNotFoundError) as error:
+            raise CorruptObject(f"object '{key}' is missing in {self.url}") from error
+        except (AlreadyExistsError, FileExistsError) as error:
+            raise FileExistsError(key) from error
+        except (BaseError, OSError) as error:
+            reason = str(error).strip().splitlines()[0]
+            full = "No space left on device" in str(error)
+            advice = "no space left on device; free some space and try again" if full else reason
+            raise StorageFailed(f"cannot use object '{key}' in {self.url}: {advice}") from error
+
+
+def open_objects(location: str | Path, *, create: bool = False) -> Objects:
+    """Open a local folder or an object-store URL such as `s3://bucket/prefix`.
+
+    Credentials and endpoint of object stores come from their usual environment variables.
+
+    Raises:
+        InvalidInput: the URL is of no kind we know, or the folder does not exist (unless `create`).
+    """
+    text = os.fspath(location)
+    if "://" not in text:
+        folder = Path(text).absolute()
+        if create:
+            folder.mkdir(parents=True, exist_ok=True)
+        if not folder.is_dir():
+            raise InvalidInput(f"there is no folder {folder}")
+        return Objects(str(folder), LocalStore(folder, mkdir=True))
+    try:
+        return Objects(text.rstrip("/"), from_url(text))
+    except (BaseError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InvalidInput(f"cannot open '{text}' as an object store: {reason}") from error

@@ -1,0 +1,96 @@
+"""Publishing: the accepted recordings of a workspace become the episodes of a dataset's next version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal
+
+from .errors import Conflict, InvalidInput
+from .names import checked_name
+
+if TYPE_CHECKING:
+    from .catalog import RecordingRecord, SegmentRecord, TrajectoryRecord
+    from .versions import Version
+    from .workspace import Workspace
+
+EpisodesFrom = Literal["segments", "recordings"]
+
+
+def publish(
+    workspace: Workspace,
+    dataset: str,
+    *,
+    where: str | None = None,
+    episodes: EpisodesFrom = "segments",
+    created_by: str = "",
+) -> Version:
+    """Write the next version of a dataset. No array is copied: a version points into shards.
+
+    Args:
+        where: an expression over the episode columns, e.g. `label = 'pour' and body_share > 0.9`.
+        episodes: with "segments", a labelled recording gives one episode a segment and an unlabelled one enters
+            whole; with "recordings", every recording enters whole, without labels.
+
+    Raises:
+        Conflict: no recording is accepted yet.
+        InvalidInput: the expression cannot be read, or matches nothing.
+    """
+    import pyarrow as pa
+
+    from .episodes import EPISODE_SCHEMA
+    from .versions import write_version
+    from .where import where_expression
+
+    checked_name("dataset", dataset)
+    rows = [
+        row
+        for recording, trajectory, segments in workspace.catalog.publishable()
+        for row in _episodes(recording, trajectory, segments if episodes == "segments" else ())
+    ]
+    if not rows:
+        raise Conflict("there is no accepted recording to publish; see: kinesphere status")
+    table = pa.Table.from_pylist(rows, schema=EPISODE_SCHEMA)
+    if where is not None:
+        table = table.filter(where_expression(where))
+        if table.num_rows == 0:
+            raise InvalidInput(f"--where \"{where}\" matches none of the {len(rows)} episodes; nothing was published")
+    return write_version(workspace.objects, dataset, table, where=where, created_by=created_by)
+
+
+def _episodes(
+    recording: RecordingRecord, trajectory: TrajectoryRecord, segments: tuple[SegmentRecord, ...]
+) -> Iterator[dict[str, Any]]:
+    whole = {
+        "episode": recording.recording,
+        "recording": recording.recording,
+        "contributor": recording.contributor,
+        "task": recording.task,
+        "task_version": recording.task_version,
+        "shard": trajectory.shard,
+        "first_frame": trajectory.first_frame,
+        "length": trajectory.length,
+        "start_ns": 0,
+        "end_ns": recording.duration_ns,
+        "frame_rate": recording.frame_rate,
+        "scale": trajectory.scale,
+        "extractor": trajectory.extractor,
+        "body_share": trajectory.body_share,
+        "left_hand_share": trajectory.left_hand_share,
+        "right_hand_share": trajectory.right_hand_share,
+        "image_width": recording.width,
+        "image_height": recording.height,
+    }
+    if not segments:
+        yield whole
+    for segment in segments:
+        yield whole | {
+            "episode": f"{recording.recording}/{segment.segment}",
+            "first_frame": trajectory.first_frame + segment.start_frame,
+            "length": segment.end_frame - segment.start_frame,
+            "start_ns": segment.start_ns,
+            "end_ns": segment.end_ns,
+            "track": segment.track,
+            "label": segment.label,
+            "object": segment.object,
+            "outcome": segment.outcome,
+        }

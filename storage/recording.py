@@ -1,0 +1,118 @@
+"""The recording as a record: what `recording.json` says about one take, beside its video."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .errors import CorruptObject, NewerFormat
+
+FORMAT_VERSION = 1
+
+
+class State(StrEnum):
+    """Where a recording is in its life; `storage.catalog` holds the allowed changes."""
+
+    DRAFT = "draft"
+    SUBMITTED = "submitted"
+    ACCEPTED = "accepted"
+    FLAGGED = "flagged"
+    REJECTED = "rejected"
+    RETURNED = "returned"
+    WITHDRAWN = "withdrawn"
+    ERASED = "erased"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Consent(_Model):
+    """What the contributor agreed to: enough to prove it later."""
+
+    task: str
+    task_version: int
+    text_sha256: str
+    language: str
+    agreed_at: datetime
+    method: Literal["typed", "flag"]
+    """`typed` at the prompt, or the flag `--yes`, by which a script says that the contributor has agreed."""
+
+
+class Video(_Model):
+    """The stored file `video.mp4`, as measured after it was written. Sizes are those of the upright picture."""
+
+    sha256: str
+    size_bytes: int
+    codec: str
+    width: int
+    height: int
+    frames: int
+    duration_ns: int
+    frame_rate: float
+
+
+class Origin(_Model):
+    """Where the video came from, and what was lost or changed on the way."""
+
+    kind: Literal["camera", "import"]
+    device: str = ""
+    encoder: str = ""
+    started_at: datetime | None = None
+    dropped_frames: int = 0
+    late_frames: int = 0
+    ended: str = ""
+    source_codec: str = ""
+    source_sha256: str = ""
+    transcoded: bool = False
+    damaged_ns: tuple[int, ...] = ()
+
+
+class RecordingFile(_Model):
+    """The content of `recording.json`. Immutable once the recording is submitted."""
+
+    format_version: int = FORMAT_VERSION
+    recording: str
+    task: str
+    task_version: int
+    contributor: str
+    created_at: datetime
+    consent: Consent
+    video: Video
+    origin: Origin
+    replaces: Annotated[str | None, Field(description="the returned recording that this take replaces")] = None
+
+    def to_bytes(self) -> bytes:
+        """The file's content, for people too."""
+        return (self.model_dump_json(indent=2) + "\n").encode()
+
+    @classmethod
+    def from_bytes(cls, content: bytes, key: str) -> RecordingFile:
+        """Read the content of the object `key`.
+
+        Raises:
+            NewerFormat: a later release wrote it.
+            CorruptObject: it is not a recording's description.
+        """
+        try:
+            found = cls.model_validate_json(content)
+        except ValidationError as error:
+            raise CorruptObject(
+                f"object '{key}' is no description of a recording: {error.errors()[0]['msg']}"
+            ) from error
+        if found.format_version > FORMAT_VERSION:
+            raise NewerFormat(f"object '{key}'", found.format_version, FORMAT_VERSION)
+        return found
+
+
+def video_key(recording: str) -> str:
+    """Key of a recording's video."""
+    return f"recordings/{recording}/video.mp4"
+
+
+def description_key(recording: str) -> str:
+    """Key of a recording's `recording.json`."""
+    return f"recordings/{recording}/recording.json"

@@ -1,0 +1,3 @@
+"""The version of both distributions, `kinesphere` and `kinesphere-studio`."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,148 @@
+"""The workspace: a local folder that names a catalog and an object store, and holds takes not yet submitted."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from .catalog import Catalog
+from .errors import (
+    Conflict,
+    CorruptObject,
+    InvalidInput,
+    KinesphereError,
+    NewerFormat,
+    NotFound,
+    StorageFailed,
+)
+from .names import checked_name
+from .objects import Objects, open_objects
+
+FORMAT_VERSION = 1
+FILE_NAME = "workspace.toml"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """An open workspace. Opened with `open_workspace`, made with `create_workspace`."""
+
+    folder: Path
+    name: str
+    catalog: Catalog
+    objects: Objects
+
+    @property
+    def drafts(self) -> Path:
+        """The local folder of takes that are not submitted yet, one folder a recording."""
+        return self.folder / "drafts"
+
+    def dataset_location(self, dataset: str) -> str:
+        """What to give `open_dataset` for a dataset of this workspace."""
+        return f"{self.objects.url}/datasets/{dataset}"
+
+
+def create_workspace(
+    folder: Path, *, name: str | None = None, catalog: str = "sqlite:///catalog.sqlite", store: str = "."
+) -> Workspace:
+    """Make a workspace in `folder`, which may exist.
+
+    A relative SQLite file and a relative store are taken from the folder.
+
+    Raises:
+        Conflict: there is a workspace already.
+        StorageFailed: the folder cannot be written; nothing is left of the attempt.
+    """
+    folder = folder.absolute()
+    file = folder / FILE_NAME
+    if file.exists():
+        raise Conflict(f"{folder} is a workspace already; use it with --workspace {folder}, or choose another folder")
+    name = checked_name("workspace", name or folder.name)
+    before = set(folder.iterdir()) if folder.is_dir() else None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        Catalog.open(_catalog_url(folder, catalog), create=True).close()
+        open_objects(_store_location(folder, store), create=True)
+        lines = [f"format_version = {FORMAT_VERSION}"]
+        # A JSON string is a TOML basic string.
+        lines += [
+            f"{key} = {json.dumps(value)}" for key, value in (("name", name), ("catalog", catalog), ("store", store))
+        ]
+        partial = file.with_suffix(".partial")
+        partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        partial.replace(file)
+    except (KinesphereError, OSError) as error:
+        _remove_new(folder, before)
+        if isinstance(error, KinesphereError):
+            raise
+        raise StorageFailed(f"cannot make a workspace in {folder}: {os.strerror(error.errno or 0).lower()}") from error
+    return open_workspace(folder)
+
+
+def open_workspace(folder: Path) -> Workspace:
+    """Open the workspace in `folder`.
+
+    Raises:
+        NotFound: there is none.
+        NewerFormat: it was made by a later release.
+        CorruptObject: its `workspace.toml` cannot be read.
+    """
+    folder = folder.absolute()
+    file = folder / FILE_NAME
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        version, name = int(content["format_version"]), str(content["name"])
+        if version > FORMAT_VERSION:
+            raise NewerFormat(f"the workspace {folder}", version, FORMAT_VERSION)
+        catalog, store = str(content["catalog"]), str(content["store"])
+    except (FileNotFoundError, NotADirectoryError) as error:
+        hint = f"make one with: kinesphere init {folder}, or name another with --workspace"
+        raise NotFound("workspace", str(folder), hint=hint) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, ValueError) as error:
+        if isinstance(error, KinesphereError):
+            raise
+        raise CorruptObject(
+            f"{file} cannot be read ({error}); it needs format_version, name, catalog, store"
+        ) from error
+    return Workspace(
+        folder,
+        name,
+        Catalog.open(_catalog_url(folder, catalog)),
+        open_objects(_store_location(folder, store)),
+    )
+
+
+def _catalog_url(folder: Path, url: str) -> str:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise InvalidInput(
+            f"catalog URL '{url}' cannot be read; use sqlite:///FILE or postgresql://HOST/DATABASE"
+        ) from error
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        parsed = parsed.set(database=str(folder / parsed.database))
+    return parsed.render_as_string(hide_password=False)
+
+
+def _store_location(folder: Path, store: str) -> str:
+    return store if "://" in store else str((folder / store).resolve())
+
+
+def _remove_new(folder: Path, before: set[Path] | None) -> None:
+    """Take back what a failed `create_workspace` wrote, and nothing that was there before."""
+    if not folder.is_dir():
+        return
+    if before is None:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    for entry in set(folder.iterdir()) - before:
+        if entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)

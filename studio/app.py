@@ -1,0 +1,62 @@
+"""The `kinesphere` command: one module a persona, assembled here, with one place that explains failures."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from storage.errors import KinesphereError
+from storage.version import __version__
+
+from . import contributor, operators, robotics
+from .output import messages, print_json
+
+app = typer.Typer(
+    name="kinesphere",
+    help="Turn people's webcam recordings into training data for robots.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Turn people's webcam recordings into training data for robots."""
+
+
+contributor.register(app)
+operators.register(app)
+robotics.register(app)
+
+
+def main() -> None:
+    """Run the command; every failure that we explain is one line on stderr and exit code 1."""
+    try:
+        app()
+    except KinesphereError as error:
+        _explain(str(error), type(error).__name__)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM):
+            raise
+        _explain(f"{error.filename or 'the disk'}: {str(error.strerror).lower()}; free some space or check permissions", "OSError")
+
+
+def _explain(text: str, kind: str) -> None:
+    line = " ".join(text.split())
+    if "--json" in sys.argv:
+        print_json({"error": line, "kind": kind})
+    messages.print(Text.assemble(("error: ", "bold red"), line), soft_wrap=True)
+    raise SystemExit(1)

@@ -1,0 +1,286 @@
+"""Commands of contributors: cameras, record, import, submit, status."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from storage.errors import Conflict, InvalidInput
+from storage.recording import Origin, RecordingFile, State
+from storage.workspace import Workspace
+
+from .options import HERE, ContributorOption, JsonOption, TaskOption, WorkspaceOption, YesOption, opened
+from .output import messages, print_json, print_table, progress, say
+
+if TYPE_CHECKING:
+    from capture.recorder import CaptureReport
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module to the application."""
+    app.command()(cameras)
+    app.command()(record)
+    app.command("import")(import_)
+    app.command()(submit)
+    app.command()(status)
+
+
+def cameras(as_json: JsonOption = False) -> None:
+    """List the cameras of this computer."""
+    from capture.cameras import list_cameras
+
+    found = list_cameras()
+    if as_json:
+        print_json(found)
+    elif found:
+        print_table("Cameras", ["name", "path"], [(camera.name, camera.path) for camera in found])
+        say('Record with one: kinesphere record --source "NAME" --task TASK --contributor YOU')
+    else:
+        say("No camera was found. Plug one in, or rehearse with --source test or --source file:CLIP.")
+
+
+def record(
+    task: TaskOption,
+    contributor: ContributorOption,
+    source: Annotated[str | None, typer.Option(help="Camera name, 'test' or 'file:CLIP'.", show_default="first camera")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after this long; else Ctrl-C stops.")] = None,
+    yes: YesOption = False,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Record one take with a camera. It waits as a draft until you submit it."""
+    with opened(workspace) as place:
+        method = ask_consent(place, task, contributor, yes=yes)
+        description, report = record_take(
+            place, task=task, contributor=contributor, method=method, source=source, seconds=seconds, quiet=as_json
+        )
+    if as_json:
+        print_json({"recording": description, "report": report})
+        return
+    _say_take(description)
+    if report.dropped:
+        say(f"{report.dropped} frames were dropped: this computer could not keep up.")
+    if report.ended == "source failed":
+        say("The camera stopped by itself; what it gave until then is kept.")
+
+
+def record_take(
+    workspace: Workspace,
+    *,
+    task: str,
+    contributor: str,
+    method: Literal["typed", "flag"],
+    source: str | None,
+    seconds: float | None,
+    quiet: bool,
+) -> tuple[RecordingFile, CaptureReport]:
+    """Record one take from a source into the outbox; Ctrl-C ends the take and keeps it."""
+    from capture.cameras import first_camera
+    from capture.outbox import take
+    from capture.recorder import record as run_recorder
+    from capture.sources import open_source
+
+    reports: list[CaptureReport] = []
+
+    def capture(video: Path) -> Origin:
+        with open_source(source or first_camera()) as camera, _stop_on_interrupt() as stop:
+            title = f"Recording {camera.name} (Ctrl-C stops)"
+            with progress(title, seconds, quiet=quiet) as show:
+                report = run_recorder(
+                    camera, video, seconds=seconds, stop=stop, on_progress=lambda now: show(round(now.elapsed_ns / 1e9, 1))
+                )
+            reports.append(report)
+            return Origin(
+                kind="camera",
+                device=camera.name,
+                encoder=report.encoder,
+                started_at=report.started_at,
+                dropped_frames=report.dropped,
+                late_frames=report.late,
+                ended=report.ended,
+            )
+
+    description = take(workspace, task=task, contributor=contributor, method=method, capture=capture)
+    return description, reports[0]
+
+
+def import_(
+    videos: Annotated[list[Path], typer.Argument(help="Video files of any kind: phone, GoPro, webcam.")],
+    task: TaskOption,
+    contributor: ContributorOption,
+    yes: YesOption = False,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring in videos that were recorded elsewhere. Sound is left out; times and orientation are kept."""
+    with opened(workspace) as place:
+        method = ask_consent(place, task, contributor, yes=yes)
+        results, failures = [], []
+        for video in videos:
+            try:
+                results.append(import_take(place, video, task=task, contributor=contributor, method=method, quiet=as_json))
+            except (InvalidInput, Conflict) as error:
+                if len(videos) == 1:
+                    raise
+                failures.append(error)
+    if as_json:
+        print_json({"recordings": results, "failures": [str(error) for error in failures]})
+    else:
+        for description in results:
+            _say_take(description)
+    if failures:
+        for error in failures:
+            messages.print(f"error: {error}", markup=False, soft_wrap=True)
+        raise typer.Exit(1)
+
+
+def import_take(
+    workspace: Workspace, video: Path, *, task: str, contributor: str, method: Literal["typed", "flag"], quiet: bool
+) -> RecordingFile:
+    """Bring one video file into the outbox.
+
+    Raises:
+        Conflict: this contributor has imported this very file before.
+    """
+    from capture.importer import file_sha256, import_video
+    from capture.outbox import take
+
+    if video.is_file():
+        for earlier in workspace.catalog.recordings(contributor=contributor, source_sha256=file_sha256(video)):
+            if earlier.state not in (State.WITHDRAWN, State.ERASED) and earlier.task == task:
+                raise Conflict(f"{video.name} is here already, as recording {earlier.recording} ({earlier.state})")
+
+    def capture(destination: Path) -> Origin:
+        with progress(f"Importing {video.name}", None, quiet=quiet) as show:
+            report = import_video(video, destination, on_progress=lambda done: show(done))
+        return Origin(
+            kind="import",
+            source_codec=report.source_codec,
+            source_sha256=report.source_sha256,
+            transcoded=report.transcoded,
+            damaged_ns=report.damaged,
+        )
+
+    return take(workspace, task=task, contributor=contributor, method=method, capture=capture)
+
+
+def submit(
+    recordings: Annotated[list[str] | None, typer.Argument(help="Which drafts; or --all.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Submit all drafts.")] = False,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Hand drafts in. After this they cannot be changed, only withdrawn."""
+    from capture.outbox import adopt_drafts
+    from capture.outbox import submit as submit_one
+
+    with opened(workspace) as place:
+        adopt_drafts(place)
+        drafts = [row.recording for row in place.catalog.recordings(State.DRAFT)]
+        if not recordings and not everything:
+            waiting = ", ".join(drafts) or "there is none"
+            raise InvalidInput(f"say which drafts to submit, or --all (waiting: {waiting})")
+        chosen = drafts if everything else list(dict.fromkeys(recordings or []))
+        for recording in chosen:
+            submit_one(place, recording)
+    if as_json:
+        print_json({"submitted": chosen})
+    elif chosen:
+        for recording in chosen:
+            say(f"Submitted {recording}. Thank you!")
+    else:
+        say("There is nothing to submit.")
+
+
+def status(
+    recording: Annotated[str | None, typer.Argument(help="One recording, in detail.")] = None,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Show where recordings are, and what the checks and reviewers said."""
+    from capture.outbox import adopt_drafts
+
+    with opened(workspace) as place:
+        adopt_drafts(place)
+        if recording is not None:
+            _show_recording(place, recording, as_json=as_json)
+            return
+        rows = place.catalog.recordings()
+        if as_json:
+            print_json({"workspace": place.name, "recordings": rows})
+        elif not rows:
+            say("No recordings yet. Make one with: kinesphere record --task TASK --contributor YOU")
+        else:
+            cells = [
+                (row.recording, row.state, row.task, row.contributor, f"{row.duration_ns / 1e9:.1f} s", row.frames)
+                for row in rows
+            ]
+            print_table("Recordings", ["recording", "state", "task", "contributor", "length", "frames"], cells)
+
+
+def ask_consent(workspace: Workspace, task: str, contributor: str, *, yes: bool) -> Literal["typed", "flag"]:
+    """Show the task and its consent text and have it agreed; enrols a newcomer who sits at the keyboard.
+
+    Raises:
+        InvalidInput: nobody can be asked and `--yes` was not given, or the contributor did not agree.
+    """
+    stored = workspace.catalog.task(task)
+    if yes:
+        workspace.catalog.require_contributor(contributor)
+        return "flag"
+    if not sys.stdin.isatty():
+        raise InvalidInput("nobody is here to agree to the consent text; pass --yes if the contributor has agreed to it")
+    say(f"{stored.task.title}\n\n{stored.task.instructions}\n\nConsent:\n{stored.task.consent}\n")
+    if contributor not in workspace.catalog.contributors():
+        if not typer.confirm(f"'{contributor}' is new here. Enrol them?"):
+            workspace.catalog.require_contributor(contributor)
+        workspace.catalog.add_contributor(contributor)
+    if not typer.confirm("Do you agree?"):
+        raise InvalidInput("nothing was recorded, because the consent text was not agreed to")
+    return "typed"
+
+
+def _show_recording(workspace: Workspace, recording: str, *, as_json: bool) -> None:
+    catalog = workspace.catalog
+    row, events = catalog.recording(recording), catalog.events(recording)
+    checks, reviews = catalog.checks(recording), catalog.reviews(recording)
+    if as_json:
+        print_json({"recording": row, "events": events, "checks": checks, "reviews": reviews})
+        return
+    say(f"{row.recording}: {row.state}. Task {row.task} (version {row.task_version}), contributor {row.contributor},")
+    say(f"{row.duration_ns / 1e9:.1f} s, {row.frames} frames, {row.width}x{row.height} at {row.frame_rate:.1f} frames/s\n")
+    if checks:
+        print_table("Checks", ["check", "verdict", "finding"], [(c.check, c.verdict, c.message) for c in checks])
+        say("")
+    for review in reviews:
+        say(f"{review.reviewer} decided: {review.decision}. {review.feedback}\n")
+    moments = [(f"{e.at:%Y-%m-%d %H:%M:%S}", e.to_state, e.who, e.why) for e in events]
+    print_table("Events", ["when (UTC)", "became", "who", "why"], moments)
+
+
+def _say_take(description: RecordingFile) -> None:
+    video = description.video
+    say(
+        f"Draft {description.recording}: {video.duration_ns / 1e9:.1f} s, {video.frames} frames, "
+        f"{video.width}x{video.height}. Next: kinesphere submit {description.recording}"
+    )
+
+
+@contextmanager
+def _stop_on_interrupt() -> Iterator[threading.Event]:
+    """Within the block, Ctrl-C and SIGTERM set the event instead of raising."""
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+

@@ -1,0 +1,178 @@
+"""The demo: a real clip goes the whole way, by the steps that a user would take and through the same code."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from storage.catalog import SegmentRecord
+from storage.errors import Conflict, KinesphereError
+from storage.recording import RecordingFile, State
+from storage.task import Task
+from storage.workspace import FILE_NAME, Workspace, create_workspace, open_workspace
+
+from .contributor import import_take, record_take
+from .output import print_json, print_table, progress, say
+from .process import Outcome, process
+
+WORKSPACE_NAME = "kinesphere-demo"
+CONTRIBUTOR = "demo-person"
+DATASET = "demo"
+WINDOW = 64
+BATCH_SIZE = 64
+
+TASK = Task.model_validate(
+    {
+        "name": "move-about",
+        "title": "Move about in front of the camera",
+        "instructions": "Stand where the camera sees all of you, from head to feet, and move as you like.",
+        "consent": "I agree that this recording is used to try out kinesphere on this computer.",
+        # A whole body at five metres: its hands are a few pixels wide and are not what this task is about.
+        "criteria": {"hands_visible_share": {"doubt": 0, "fail": 0}},
+        "labels": {"verbs": ["stand", "walk", "run", "jump", "move"]},
+    }
+)
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """What one epoch of the published version gave."""
+
+    windows: int
+    seconds: float
+
+    @property
+    def windows_per_second(self) -> float:
+        """Windows a second, first batch included."""
+        return self.windows / self.seconds
+
+
+def run(folder: Path, *, as_json: bool = False) -> None:
+    """Run the whole pipeline in `folder`; run again, it adds another take and publishes the next version.
+
+    Raises:
+        Conflict: the folder holds a workspace that is not a demo.
+    """
+    started = time.monotonic()
+    with closing(_DemoWorkspace(folder)) as demo:
+        workspace = demo.workspace
+        description, outcome = _record_and_process(workspace, quiet=as_json)
+        if outcome.state is not State.ACCEPTED:
+            raise KinesphereError(f"the demo's recording was {outcome.state}: {outcome.why}")
+        segment = _label_the_middle(workspace, description)
+
+        from storage.publish import publish
+
+        version = publish(workspace, DATASET, created_by=CONTRIBUTOR)
+        location = workspace.dataset_location(DATASET)
+        streamed = _stream_one_epoch(location, version.number, quiet=as_json)
+        overlay, sheet = _draw(workspace, location, segment, quiet=as_json)
+        checks = workspace.catalog.checks(description.recording)
+
+    passed = sum(check.verdict == "pass" for check in checks)
+    numbers: dict[str, Any] = {
+        "workspace": str(workspace.folder),
+        "recording": description.recording,
+        "frames": outcome.frames,
+        "dropped_frames": description.origin.dropped_frames,
+        "frames_with_body": outcome.frames_with_body,
+        "hands_found": outcome.hands_found,
+        "checks_passed": passed,
+        "checks": len(checks),
+        "bytes_per_frame": round(outcome.shard_bytes / outcome.frames, 1),
+        "dataset": f"{DATASET}@{version.number}",
+        "dataset_location": location,
+        "episodes": version.manifest["counts"]["episodes"],
+        "windows": streamed.windows,
+        "windows_per_second": round(streamed.windows_per_second),
+        "overlay": str(overlay),
+        "contact_sheet": str(sheet),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    if as_json:
+        print_json(numbers)
+    else:
+        _report(numbers)
+
+
+class _DemoWorkspace:
+    """The demo's workspace with its task and its contributor, made when it is not there yet."""
+
+    def __init__(self, folder: Path) -> None:
+        if (folder / FILE_NAME).exists():
+            self.workspace = open_workspace(folder)
+            if self.workspace.name != WORKSPACE_NAME:
+                self.close()
+                raise Conflict(f"{folder} is a workspace of your own; give the demo another folder with --workspace")
+        else:
+            self.workspace = create_workspace(folder, name=WORKSPACE_NAME)
+        self.workspace.catalog.add_task(TASK)
+        self.workspace.catalog.add_contributor(CONTRIBUTOR)
+
+    def close(self) -> None:
+        """Give the catalog's connections back."""
+        self.workspace.catalog.close()
+
+
+def _record_and_process(workspace: Workspace, *, quiet: bool) -> tuple[RecordingFile, Outcome]:
+    from capture.outbox import submit
+    from pose.models import fetch_clip
+
+    with progress("Fetching the clip and the models (first time only)", None, quiet=quiet):
+        clip = fetch_clip()
+    description, _ = record_take(
+        workspace,
+        task=TASK.name,
+        contributor=CONTRIBUTOR,
+        method="flag",
+        source=f"file:{clip}",
+        seconds=None,
+        quiet=quiet,
+    )
+    submit(workspace, description.recording)
+    row = workspace.catalog.recording(description.recording)
+    with progress("Extracting body and hands, checking", row.frames, quiet=quiet) as show:
+        result = process(workspace, [row], workers=1, on_frames=show)[0]
+    if not isinstance(result, Outcome):
+        raise KinesphereError(result.error)
+    return description, result
+
+
+def _label_the_middle(workspace: Workspace, description: RecordingFile) -> SegmentRecord:
+    from annotate.segments import add_segment
+
+    duration = description.video.duration_ns
+    return add_segment(
+        workspace,
+        description.recording,
+        start_ns=duration // 5,
+        end_ns=duration * 4 // 5,
+        label="move",
+        track="whole body",
+        author=CONTRIBUTOR,
+    )
+
+
+def _stream_one_epoch(location: str, number: int, *, quiet: bool) -> Streamed:
+    from storage.dataset import open_dataset
+
+    dataset = open_dataset(location, version=number)
+    stream = dataset.stream(window=WINDOW, batch_size=BATCH_SIZE, keys=["body_world", "wrist_pose", "grip"], shuffle=True, seed=0)
+    windows = 0
+    began = time.perf_counter()
+    with progress("Streaming one epoch of windows", None, quiet=quiet) as show:
+        for batch in stream:
+            windows += len(batch["episode"])
+            show(windows)
+    return Streamed(windows, time.perf_counter() - began)
+
+
+def _draw(workspace: Workspace, location: str, segment: SegmentRecord, *, quiet: bool) -> tuple[Path, Path]:
+    from pose.overlay import contact_sheet, draw_overlay
+    from storage.publish import publish_preview
+    from storage.recording import video_key
+
+    raise NotImplementedError

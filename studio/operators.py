@@ -1,0 +1,241 @@
+"""Commands of operators and reviewers: init, task, contributor, process, review, demo, doctor."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from storage.errors import InvalidInput
+from storage.recording import State
+from storage.workspace import create_workspace
+
+from .options import HERE, HandModelOption, JsonOption, PoseModelOption, WorkspaceOption, opened
+from .output import messages, print_json, print_table, progress, say
+
+task_app = typer.Typer(help="Tasks: what contributors are asked to do.", no_args_is_help=True)
+contributor_app = typer.Typer(help="Contributors: the people who record, by pseudonymous ids.", no_args_is_help=True)
+
+
+class Engine(StrEnum):
+    """Where extraction runs."""
+
+    local = "local"
+
+
+class Decision(StrEnum):
+    """What a reviewer may decide."""
+
+    accept = "accept"
+    return_ = "return"
+    reject = "reject"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module to the application."""
+    app.command()(init)
+    app.add_typer(task_app, name="task")
+    app.add_typer(contributor_app, name="contributor")
+    app.command()(process)
+    app.command()(review)
+    app.command()(doctor)
+    app.command()(demo)
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder of the new workspace.")],
+    name: Annotated[str | None, typer.Option(help="Its name.", show_default="the folder's")] = None,
+    catalog: Annotated[str, typer.Option(help="sqlite:///FILE or postgresql://...")] = "sqlite:///catalog.sqlite",
+    store: Annotated[str, typer.Option(help="Folder or object store, e.g. s3://bucket/prefix.")] = ".",
+    as_json: JsonOption = False,
+) -> None:
+    """Make a workspace: a folder with a catalog and a place for objects."""
+    workspace = create_workspace(folder, name=name, catalog=catalog, store=store)
+    workspace.catalog.close()
+    if as_json:
+        print_json({"workspace": workspace.folder, "name": workspace.name})
+    else:
+        say(f"Made the workspace '{workspace.name}' in {workspace.folder}. Next: kinesphere task add FILE.toml")
+
+
+@task_app.command("add")
+def task_add(
+    file: Annotated[Path, typer.Argument(help="TOML file with name, title, instructions, consent.")],
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Add a task, or a new version of one."""
+    from storage.task import read_task
+
+    task = read_task(file)
+    with opened(workspace) as place:
+        stored, is_new = place.catalog.add_task(task)
+    if as_json:
+        print_json({"task": task.name, "version": stored.version, "is_new": is_new})
+    elif is_new:
+        say(f"Task '{task.name}' is in, version {stored.version}. Next: kinesphere contributor add ID")
+    else:
+        say(f"Task '{task.name}' is here already with the same content (version {stored.version}).")
+
+
+@task_app.command("list")
+def task_list(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
+    """List the tasks in their newest versions."""
+    with opened(workspace) as place:
+        tasks = place.catalog.tasks()
+    if as_json:
+        print_json([{"task": t.task.name, "version": t.version, "title": t.task.title} for t in tasks])
+    elif tasks:
+        print_table("Tasks", ["task", "version", "title"], [(t.task.name, t.version, t.task.title) for t in tasks])
+    else:
+        say("No tasks yet. Add one with: kinesphere task add FILE.toml")
+
+
+@task_app.command("show")
+def task_show(
+    task: Annotated[str, typer.Argument(help="Name of the task.")],
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a task as contributors see it, with its criteria and labels."""
+    with opened(workspace) as place:
+        stored = place.catalog.task(task)
+    content = stored.task.model_dump(mode="json")
+    if as_json:
+        print_json({"version": stored.version, **content})
+        return
+    say(f"{stored.task.title} ({stored.task.name}, version {stored.version}, {stored.task.language})")
+    say(f"\n{stored.task.instructions}\n\nConsent: {stored.task.consent}\n")
+    limits = [
+        (name, "at least" if type(limit).__name__ == "AtLeast" else "at most", limit.doubt, limit.fail)
+        for name, limit in stored.task.criteria
+    ]
+    print_table("Criteria", ["check", "should be", "else a person looks", "rejected beyond"], limits)
+    for kind in ("verbs", "objects", "outcomes"):
+        say(f"{kind}: {', '.join(content['labels'][kind]) or 'any text'}")
+
+
+@contributor_app.command("add")
+def contributor_add(
+    contributor: Annotated[str, typer.Argument(help="A pseudonymous id, e.g. c001. Never a name or an address.")],
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Enrol a contributor."""
+    with opened(workspace) as place:
+        is_new = place.catalog.add_contributor(contributor)
+    if as_json:
+        print_json({"contributor": contributor, "is_new": is_new})
+    else:
+        say(f"Contributor '{contributor}' is {'enrolled' if is_new else 'enrolled already'}.")
+
+
+@contributor_app.command("list")
+def contributor_list(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
+    """List the contributors."""
+    with opened(workspace) as place:
+        contributors = place.catalog.contributors()
+    if as_json:
+        print_json(contributors)
+    else:
+        say("\n".join(contributors) or "No contributors yet. Enrol one with: kinesphere contributor add ID")
+
+
+def process(
+    recordings: Annotated[list[str] | None, typer.Argument(help="Which; else all that is submitted.")] = None,
+    engine: Annotated[Engine, typer.Option(help="Where extraction runs.")] = Engine.local,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Recordings at a time.", show_default="cores / 2")] = 0,
+    pose_model: PoseModelOption = None,
+    hand_model: HandModelOption = None,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Check and extract what is waiting: video becomes trajectories, doubts go to review."""
+    from . import process as processing
+
+    workers = workers or max(1, (os.cpu_count() or 2) // 2)
+    with opened(workspace) as place:
+        rows = processing.waiting(place, recordings or ())
+        total = sum(row.frames for row in rows)
+        with progress(f"Processing {len(rows)} recordings", total, quiet=as_json or not rows) as show:
+            results = processing.process(
+                place, rows, workers=workers, pose_model=pose_model, hand_model=hand_model, on_frames=show
+            )
+    outcomes = [result for result in results if isinstance(result, processing.Outcome)]
+    failures = [result for result in results if isinstance(result, processing.Failure)]
+    if as_json:
+        print_json({"processed": outcomes, "failed": failures})
+    elif not results:
+        say("Nothing is waiting. Submit something first: kinesphere submit --all")
+    elif outcomes:
+        cells = [(o.recording, o.state, o.frames, o.frames_with_body, o.hands_found, o.why) for o in outcomes]
+        print_table("Processed", ["recording", "state", "frames", "with body", "hands found", "why"], cells)
+    if failures:
+        for failure in failures:
+            messages.print(f"error: {failure.recording}: {failure.error}", markup=False, soft_wrap=True)
+        raise typer.Exit(1)
+
+
+def review(
+    recording: Annotated[str | None, typer.Argument(help="The flagged recording to decide on.")] = None,
+    decision: Annotated[Decision | None, typer.Option(help="What to do with it.")] = None,
+    feedback: Annotated[str, typer.Option(help="What the contributor should know or do better.")] = "",
+    reviewer: Annotated[str | None, typer.Option(help="Who decides.", show_default="your login")] = None,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """List the recordings that a check doubts, or decide on one of them."""
+    with opened(workspace) as place:
+        if recording is None:
+            queue = [(row, place.catalog.checks(row.recording)) for row in place.catalog.recordings(State.FLAGGED)]
+            if as_json:
+                print_json([{"recording": row, "checks": checks} for row, checks in queue])
+            elif queue:
+                cells = [
+                    (row.recording, row.task, "; ".join(c.message for c in checks if c.verdict == "doubt"))
+                    for row, checks in queue
+                ]
+                print_table("Waiting for review, oldest first", ["recording", "task", "doubts"], cells)
+                say("Decide with: kinesphere review RECORDING --decision accept|return|reject --feedback TEXT")
+            else:
+                say("Nothing waits for review.")
+            return
+        if decision is None:
+            raise InvalidInput(f"say what to do with {recording}: --decision accept, return or reject")
+        if decision is not Decision.accept and not feedback:
+            raise InvalidInput(f"tell the contributor why: --feedback TEXT is needed to {decision.value} a recording")
+        made = place.catalog.decide(recording, decision.value, reviewer=reviewer or getpass.getuser(), feedback=feedback)
+    if as_json:
+        print_json(made)
+    else:
+        say(f"Recording {recording}: {made.decision}.")
+
+
+def doctor(
+    workspace: Annotated[Path | None, typer.Argument(help="Also look at this workspace.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find out what is missing on this computer, and how to mend it."""
+    from .doctor import examine
+
+    findings = examine(workspace)
+    if as_json:
+        print_json(findings)
+    else:
+        print_table("Doctor", ["", "what", "finding"], [("ok" if f.ok else "!!", f.what, f.words) for f in findings])
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def demo(
+    workspace: Annotated[Path, typer.Option("--workspace", "-w", help="Where to put it.")] = Path("kinesphere-demo"),
+    as_json: JsonOption = False,
+) -> None:
+    """Take a real clip through the whole pipeline to training windows."""
+    from .demo import run
+
+    run(workspace, as_json=as_json)

@@ -1,0 +1,32 @@
+"""Options that several commands share."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from storage.workspace import Workspace, open_workspace
+
+WorkspaceOption = Annotated[
+    Path,
+    typer.Option("--workspace", "-w", envvar="KINESPHERE_WORKSPACE", help="Folder of the workspace.", show_default="here"),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="The contributor has agreed to the task's consent text.")]
+TaskOption = Annotated[str, typer.Option("--task", "-t", help="What is recorded; see: kinesphere task list")]
+ContributorOption = Annotated[str, typer.Option("--contributor", "-c", help="Who records: their pseudonymous id.")]
+PoseModelOption = Annotated[Path | None, typer.Option(help="Your own pose landmarker .task file.")]
+HandModelOption = Annotated[Path | None, typer.Option(help="Your own hand landmarker .task file.")]
+HERE = Path()
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Workspace]:
+    """Open the workspace that `--workspace` names, for the length of a command."""
+    workspace = open_workspace(folder)
+    try:
+        yield workspace
+    finally:
+        workspace.catalog.close()

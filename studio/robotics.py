@@ -1,0 +1,105 @@
+"""Commands of robotics teams and those who publish to them: publish, versions, info."""
+
+from __future__ import annotations
+
+import getpass
+import re
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from storage.errors import InvalidInput
+
+from .options import HERE, JsonOption, WorkspaceOption, opened
+from .output import print_json, print_table, say
+
+
+class EpisodesFrom(StrEnum):
+    """What becomes an episode."""
+
+    segments = "segments"
+    recordings = "recordings"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module to the application."""
+    app.command()(publish)
+    app.command()(versions)
+    app.command()(info)
+
+
+def publish(
+    name: Annotated[str, typer.Argument(help="Name of the dataset.")],
+    where: Annotated[str | None, typer.Option(help="Only these episodes, e.g. \"label = 'pour'\".")] = None,
+    episodes: Annotated[EpisodesFrom, typer.Option(help="One episode a segment, or a recording.")] = EpisodesFrom.segments,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish the accepted recordings as the next version of a dataset."""
+    from storage.publish import publish as publish_version
+
+    with opened(workspace) as place:
+        version = publish_version(place, name, where=where, episodes=episodes.value, created_by=getpass.getuser())
+        location = place.dataset_location(name)
+    if as_json:
+        print_json({"location": location, "is_new": version.is_new, "manifest": version.manifest})
+        return
+    counts = version.manifest["counts"]
+    news = "Published" if version.is_new else "Nothing has changed since"
+    say(f"{news} {name}@{version.number}: {counts['episodes']} episodes, {counts['frames']} frames.")
+    say(f'Read it with: kinesphere.open_dataset("{location}", version={version.number})')
+
+
+def versions(
+    name: Annotated[str, typer.Argument(help="Name of the dataset.")],
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """List the versions of a dataset."""
+    from storage.versions import list_versions, read_version
+
+    with opened(workspace) as place:
+        found = [read_version(place.objects, name, number) for number in list_versions(place.objects, name)]
+    if as_json:
+        print_json([version.manifest for version in found])
+        return
+    rows = [
+        (v.number, v.manifest["created_at"][:19], v.manifest["counts"]["episodes"], v.manifest["counts"]["frames"],
+         v.manifest["where"] or "")
+        for v in found
+    ]  # fmt: skip
+    print_table(f"Versions of {name}", ["version", "created (UTC)", "episodes", "frames", "where"], rows)
+
+
+def info(
+    dataset: Annotated[str, typer.Argument(help="NAME, or NAME@N for one version.")],
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what is in a version of a dataset."""
+    from storage.versions import read_version
+
+    name, number = parse_dataset(dataset)
+    with opened(workspace) as place:
+        manifest = read_version(place.objects, name, number).manifest
+    if as_json:
+        print_json(manifest)
+        return
+    counts = manifest["counts"]
+    rows = [(key, f"{value:,.1f}" if isinstance(value, float) else f"{value:,}") for key, value in counts.items()]
+    print_table(f"{name}@{manifest['number']}, published {manifest['created_at'][:19]} UTC", ["", "count"], rows)
+    labels = [(label or "(none)", count) for label, count in sorted(manifest["labels"].items())]
+    print_table("Labels", ["label", "episodes"], labels)
+
+
+def parse_dataset(text: str) -> tuple[str, int | None]:
+    """Split `NAME@N` into name and version; no `@N` means the newest.
+
+    Raises:
+        InvalidInput: what follows the `@` is not a version's number.
+    """
+    match = re.fullmatch(r"([^@]+)(?:@([1-9]\d{0,8}))?", text)
+    if match is None:
+        raise InvalidInput(f"'{text}' names no version; write NAME for the newest, or NAME@3")
+    return match[1], int(match[2]) if match[2] else None
