@@ -123,7 +123,9 @@ def _image_findings(criteria: Criteria, samples: ImageSampler, trajectory: Traje
 
     light, lost, sharp = (float(np.median(values)) for values in (brightness, clipped, sharpness))
     return {
-        "brightness": _Finding(light, f"mean brightness is {light:.0f} of 255", where(brightness < criteria.brightness.doubt)),
+        "brightness": _Finding(
+            light, f"mean brightness is {light:.0f} of 255", where(brightness < criteria.brightness.doubt)
+        ),
         "clipped_share": _Finding(
             lost, f"{lost:.0%} of the picture is pure black or white", where(clipped > criteria.clipped_share.doubt)
         ),

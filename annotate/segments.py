@@ -26,7 +26,7 @@ def add_segment(
     label: str,
     author: str,
     track: str = "task phase",
-    object: str | None = None,
+    object: str | None = None,  # noqa: A002  the taxonomy's word
     outcome: str | None = None,
 ) -> SegmentRecord:
     """Label the interval `[start_ns, end_ns)` of an extracted recording; edges move to the nearest frames.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from typing import Literal
 
 from storage.errors import KinesphereError, NotFound, StorageFailed
 from storage.names import is_recording_id, new_recording_id
+from storage.objects import file_sha256
 from storage.recording import Consent, Origin, RecordingFile, State, Video, description_key, video_key
 from storage.video import open_video
 from storage.workspace import Workspace
@@ -115,10 +115,8 @@ def _read_draft(folder: Path) -> RecordingFile:
 def _measure(video: Path) -> Video:
     with open_video(video) as reader:
         info = reader.info
-    with video.open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
     return Video(
-        sha256=digest,
+        sha256=file_sha256(video),
         size_bytes=video.stat().st_size,
         codec=info.codec,
         width=info.width,

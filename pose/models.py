@@ -1,4 +1,4 @@
-"""The networks that find body and hands, and the demo's clip: pinned by sha256, fetched once, kept in the user's cache."""
+"""The networks that find body and hands, and the demo's clip: pinned by sha256, fetched once into the user's cache."""
 
 from __future__ import annotations
 

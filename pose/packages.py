@@ -52,9 +52,7 @@ def fetch_members(
 
 def _download(requirement: str, folder: Path, platform: str) -> Path:
     if importlib.util.find_spec("pip") is None:
-        raise MissingDependency(
-            f"pip is needed to fetch {requirement}; install it with: {sys.executable} -m ensurepip"
-        )
+        raise MissingDependency(f"pip is needed to fetch {requirement}; install it with: {sys.executable} -m ensurepip")
     command = [sys.executable, "-m", "pip", "download", requirement, "--no-deps", "--only-binary=:all:"]
     command += ["--python-version", "3.11", "--platform", platform, "--dest", str(folder)]
     command += ["--quiet", "--no-input", "--disable-pip-version-check"]
@@ -63,8 +61,11 @@ def _download(requirement: str, folder: Path, platform: str) -> Path:
     if finished.returncode == 0 and len(wheels) == 1 and zipfile.is_zipfile(wheels[0]):
         return wheels[0]
     lines = [line.strip() for line in finished.stderr.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("ERROR:")] or lines[-1:] or ["pip gave no reason"]
+    errors = [line for line in lines if line.startswith("ERROR:") and not line.endswith("Exception:")]
+    reason = (errors or lines or ["pip gave no reason"])[-1].removeprefix("ERROR: ")  # a traceback's last line names it
+    if "No space left on device" in reason:
+        raise StorageFailed(f"cannot fetch {requirement}: No space left on device; free some space and try again")
     raise StorageFailed(
-        f"cannot fetch {requirement} from the package index ({errors[-1].removeprefix('ERROR: ')}); "
+        f"cannot fetch {requirement} from the package index ({reason}); "
         "check the connection and pip's settings, then try again"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,10 @@ class Objects:
             CorruptObject: there is no such object.
             StorageFailed: the store refused.
         """
+        local = self.local_path(key)
+        if local is not None:
+            with self._named(key, in_python=True):
+                return _read_file(local, byte_range)
         with self._named(key):
             if byte_range is None:
                 return bytes(obstore.get(self.raw, key).bytes())
@@ -88,10 +93,15 @@ class Objects:
         except CorruptObject:
             return
 
-    def open(self, key: str) -> IO[bytes]:
+    @contextmanager
+    def open(self, key: str) -> Iterator[IO[bytes]]:
         """A seekable binary reader of one object, for libraries that want a file."""
         with self._named(key):
-            return obstore.open_reader(self.raw, key)  # type: ignore[return-value]
+            reader = obstore.open_reader(self.raw, key)
+        try:
+            yield reader  # type: ignore[misc]  # it has the methods of a file without saying so
+        finally:
+            reader.close()
 
     def local_path(self, key: str) -> Path | None:
         """The file that holds an object, where objects are files."""
@@ -100,8 +110,10 @@ class Objects:
         return Path(self.url) / key
 
     @contextmanager
-    def _named(self, key: str) -> Iterator[None]:
-        """Turn obstore's errors into ours, each naming the object concerned."""
+    def _named(self, key: str, *, in_python: bool = False) -> Iterator[None]:
+        """Turn errors into ours, each naming the object concerned; `in_python` says that obstore takes no part."""
+        if not in_python:
+            _check_not_forked()
         try:
             yield
         except (NotFoundError, FileNotFoundError) as error:
@@ -113,6 +125,30 @@ class Objects:
             full = "No space left on device" in str(error)
             advice = "no space left on device; free some space and try again" if full else reason
             raise StorageFailed(f"cannot use object '{key}' in {self.url}: {advice}") from error
+
+
+def _read_file(path: Path, byte_range: tuple[int, int] | None) -> bytes:
+    # Not through obstore: training reads in forked worker processes, where obstore would wait for ever.
+    with path.open("rb") as file:
+        if byte_range is None:
+            return file.read()
+        file.seek(byte_range[0])
+        return file.read(byte_range[1] - byte_range[0])
+
+
+_obstore_process: int | None = None
+
+
+def _check_not_forked() -> None:
+    """Refuse where obstore would hang: in a process forked from one in which its threads were running."""
+    global _obstore_process
+    if _obstore_process is None:
+        _obstore_process = os.getpid()
+    elif _obstore_process != os.getpid():
+        raise InvalidInput(
+            "an object store cannot be used in a process forked after its first use; start worker processes "
+            "with 'spawn', e.g. DataLoader(..., multiprocessing_context='spawn')"
+        )
 
 
 def open_objects(location: str | Path, *, create: bool = False) -> Objects:
@@ -136,3 +172,9 @@ def open_objects(location: str | Path, *, create: bool = False) -> Objects:
     except (BaseError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InvalidInput(f"cannot open '{text}' as an object store: {reason}") from error
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a local file, in hex."""
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

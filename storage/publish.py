@@ -53,7 +53,7 @@ def publish(
     if where is not None:
         table = table.filter(where_expression(where))
         if table.num_rows == 0:
-            raise InvalidInput(f"--where \"{where}\" matches none of the {len(rows)} episodes; nothing was published")
+            raise InvalidInput(f'--where "{where}" matches none of the {len(rows)} episodes; nothing was published')
     return write_version(workspace.objects, dataset, table, where=where, created_by=created_by)
 
 

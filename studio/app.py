@@ -32,7 +32,9 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Turn people's webcam recordings into training data for robots."""
 
@@ -51,7 +53,10 @@ def main() -> None:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM):
             raise
-        _explain(f"{error.filename or 'the disk'}: {str(error.strerror).lower()}; free some space or check permissions", "OSError")
+        _explain(
+            f"{error.filename or 'the disk'}: {str(error.strerror).lower()}; free some space or check permissions",
+            "OSError",
+        )
 
 
 def _explain(text: str, kind: str) -> None:

@@ -6,21 +6,22 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from storage.errors import Conflict, InvalidInput
+from storage.objects import file_sha256
 from storage.recording import Origin, RecordingFile, State
-from storage.workspace import Workspace
 
 from .options import HERE, ContributorOption, JsonOption, TaskOption, WorkspaceOption, YesOption, opened
 from .output import messages, print_json, print_table, progress, say
 
 if TYPE_CHECKING:
     from capture.recorder import CaptureReport
+    from storage.workspace import Workspace
 
 
 def register(app: typer.Typer) -> None:
@@ -49,7 +50,9 @@ def cameras(as_json: JsonOption = False) -> None:
 def record(
     task: TaskOption,
     contributor: ContributorOption,
-    source: Annotated[str | None, typer.Option(help="Camera name, 'test' or 'file:CLIP'.", show_default="first camera")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Camera name, 'test' or 'file:CLIP'.", show_default="first camera")
+    ] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after this long; else Ctrl-C stops.")] = None,
     yes: YesOption = False,
     workspace: WorkspaceOption = HERE,
@@ -82,7 +85,6 @@ def record_take(
     quiet: bool,
 ) -> tuple[RecordingFile, CaptureReport]:
     """Record one take from a source into the outbox; Ctrl-C ends the take and keeps it."""
-    from capture.cameras import first_camera
     from capture.outbox import take
     from capture.recorder import record as run_recorder
     from capture.sources import open_source
@@ -90,11 +92,15 @@ def record_take(
     reports: list[CaptureReport] = []
 
     def capture(video: Path) -> Origin:
-        with open_source(source or first_camera()) as camera, _stop_on_interrupt() as stop:
+        with closing(open_source(source or _default_camera())) as camera, _stop_on_interrupt() as stop:
             title = f"Recording {camera.name} (Ctrl-C stops)"
             with progress(title, seconds, quiet=quiet) as show:
                 report = run_recorder(
-                    camera, video, seconds=seconds, stop=stop, on_progress=lambda now: show(round(now.elapsed_ns / 1e9, 1))
+                    camera,
+                    video,
+                    seconds=seconds,
+                    stop=stop,
+                    on_progress=lambda now: show(round(now.elapsed_ns / 1e9, 1)),
                 )
             reports.append(report)
             return Origin(
@@ -111,6 +117,15 @@ def record_take(
     return description, reports[0]
 
 
+def _default_camera() -> str:
+    from capture.cameras import list_cameras
+
+    cameras = sorted(list_cameras(), key=lambda camera: not camera.is_default)
+    if not cameras:
+        raise InvalidInput("no camera was found; plug one in, or rehearse with --source test or --source file:CLIP")
+    return cameras[0].path
+
+
 def import_(
     videos: Annotated[list[Path], typer.Argument(help="Video files of any kind: phone, GoPro, webcam.")],
     task: TaskOption,
@@ -125,7 +140,9 @@ def import_(
         results, failures = [], []
         for video in videos:
             try:
-                results.append(import_take(place, video, task=task, contributor=contributor, method=method, quiet=as_json))
+                results.append(
+                    import_take(place, video, task=task, contributor=contributor, method=method, quiet=as_json)
+                )
             except (InvalidInput, Conflict) as error:
                 if len(videos) == 1:
                     raise
@@ -136,8 +153,8 @@ def import_(
         for description in results:
             _say_take(description)
     if failures:
-        for error in failures:
-            messages.print(f"error: {error}", markup=False, soft_wrap=True)
+        for failure in failures:
+            messages.print(f"error: {failure}", markup=False, soft_wrap=True)
         raise typer.Exit(1)
 
 
@@ -149,7 +166,7 @@ def import_take(
     Raises:
         Conflict: this contributor has imported this very file before.
     """
-    from capture.importer import file_sha256, import_video
+    from capture.importer import import_video
     from capture.outbox import take
 
     if video.is_file():
@@ -159,7 +176,7 @@ def import_take(
 
     def capture(destination: Path) -> Origin:
         with progress(f"Importing {video.name}", None, quiet=quiet) as show:
-            report = import_video(video, destination, on_progress=lambda done: show(done))
+            report = import_video(video, destination, on_progress=show)
         return Origin(
             kind="import",
             source_codec=report.source_codec,
@@ -236,7 +253,9 @@ def ask_consent(workspace: Workspace, task: str, contributor: str, *, yes: bool)
         workspace.catalog.require_contributor(contributor)
         return "flag"
     if not sys.stdin.isatty():
-        raise InvalidInput("nobody is here to agree to the consent text; pass --yes if the contributor has agreed to it")
+        raise InvalidInput(
+            "nobody is here to agree to the consent text; pass --yes if the contributor has agreed to it"
+        )
     say(f"{stored.task.title}\n\n{stored.task.instructions}\n\nConsent:\n{stored.task.consent}\n")
     if contributor not in workspace.catalog.contributors():
         if not typer.confirm(f"'{contributor}' is new here. Enrol them?"):
@@ -255,7 +274,8 @@ def _show_recording(workspace: Workspace, recording: str, *, as_json: bool) -> N
         print_json({"recording": row, "events": events, "checks": checks, "reviews": reviews})
         return
     say(f"{row.recording}: {row.state}. Task {row.task} (version {row.task_version}), contributor {row.contributor},")
-    say(f"{row.duration_ns / 1e9:.1f} s, {row.frames} frames, {row.width}x{row.height} at {row.frame_rate:.1f} frames/s\n")
+    size = f"{row.width}x{row.height}"
+    say(f"{row.duration_ns / 1e9:.1f} s, {row.frames} frames, {size} at {row.frame_rate:.1f} frames/s\n")
     if checks:
         print_table("Checks", ["check", "verdict", "finding"], [(c.check, c.verdict, c.message) for c in checks])
         say("")
@@ -283,4 +303,3 @@ def _stop_on_interrupt() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from storage.catalog import SegmentRecord
 from storage.errors import Conflict, KinesphereError
-from storage.recording import RecordingFile, State
+from storage.recording import RecordingFile, State, video_key
 from storage.task import Task
 from storage.workspace import FILE_NAME, Workspace, create_workspace, open_workspace
 
-from .contributor import import_take, record_take
+from .contributor import record_take
 from .output import print_json, print_table, progress, say
 from .process import Outcome, process
 
@@ -62,14 +61,14 @@ def run(folder: Path, *, as_json: bool = False) -> None:
         description, outcome = _record_and_process(workspace, quiet=as_json)
         if outcome.state is not State.ACCEPTED:
             raise KinesphereError(f"the demo's recording was {outcome.state}: {outcome.why}")
-        segment = _label_the_middle(workspace, description)
+        _label_the_middle(workspace, description)
 
         from storage.publish import publish
 
         version = publish(workspace, DATASET, created_by=CONTRIBUTOR)
         location = workspace.dataset_location(DATASET)
         streamed = _stream_one_epoch(location, version.number, quiet=as_json)
-        overlay, sheet = _draw(workspace, location, segment, quiet=as_json)
+        overlay, sheet = _draw(workspace, description.recording, quiet=as_json)
         checks = workspace.catalog.checks(description.recording)
 
     passed = sum(check.verdict == "pass" for check in checks)
@@ -141,11 +140,11 @@ def _record_and_process(workspace: Workspace, *, quiet: bool) -> tuple[Recording
     return description, result
 
 
-def _label_the_middle(workspace: Workspace, description: RecordingFile) -> SegmentRecord:
+def _label_the_middle(workspace: Workspace, description: RecordingFile) -> None:
     from annotate.segments import add_segment
 
     duration = description.video.duration_ns
-    return add_segment(
+    add_segment(
         workspace,
         description.recording,
         start_ns=duration // 5,
@@ -160,7 +159,9 @@ def _stream_one_epoch(location: str, number: int, *, quiet: bool) -> Streamed:
     from storage.dataset import open_dataset
 
     dataset = open_dataset(location, version=number)
-    stream = dataset.stream(window=WINDOW, batch_size=BATCH_SIZE, keys=["body_world", "wrist_pose", "grip"], shuffle=True, seed=0)
+    stream = dataset.stream(
+        window=WINDOW, batch_size=BATCH_SIZE, keys=["body_world", "wrist_pose", "grip"], shuffle=True, seed=0
+    )
     windows = 0
     began = time.perf_counter()
     with progress("Streaming one epoch of windows", None, quiet=quiet) as show:
@@ -170,9 +171,44 @@ def _stream_one_epoch(location: str, number: int, *, quiet: bool) -> Streamed:
     return Streamed(windows, time.perf_counter() - began)
 
 
-def _draw(workspace: Workspace, location: str, segment: SegmentRecord, *, quiet: bool) -> tuple[Path, Path]:
+def _draw(workspace: Workspace, recording: str, *, quiet: bool) -> tuple[Path, Path]:
+    """Draw the whole trajectory over its video; gives the paths of the film and of the contact sheet."""
     from pose.overlay import contact_sheet, draw_overlay
-    from storage.publish import publish_preview
-    from storage.recording import video_key
+    from storage.shards import Shard
+    from storage.trajectory import ARRAYS, from_stored
 
-    raise NotImplementedError
+    place, row = workspace.catalog.trajectory(recording), workspace.catalog.recording(recording)
+    video = workspace.objects.local_path(video_key(recording))
+    assert place is not None and video is not None, "the demo has just made both, in a local folder"
+    shard = Shard(workspace.objects, place.shard)
+    first, stop = place.first_frame, place.first_frame + place.length
+    arrays = {name: from_stored(spec, shard.read(name, first, stop)) for name, spec in ARRAYS.items()}
+
+    overlay, sheet = workspace.folder / "overlay.mp4", workspace.folder / "contact-sheet.png"
+    with progress("Drawing the skeleton over the video", row.frames, quiet=quiet) as show:
+        draw_overlay(video, arrays, overlay, on_progress=show)
+    contact_sheet(video, arrays, sheet)
+    return overlay, sheet
+
+
+def _report(numbers: dict[str, Any]) -> None:
+    name = numbers["dataset"]
+    rows = [
+        ("frames", f"{numbers['frames']} recorded, {numbers['dropped_frames']} dropped"),
+        ("body found", f"in {numbers['frames_with_body']} frames"),
+        ("hands found", numbers["hands_found"]),
+        ("checks", f"{numbers['checks_passed']} of {numbers['checks']} passed"),
+        ("bytes a frame", numbers["bytes_per_frame"]),
+        ("published", f"{name}: {numbers['episodes']} episodes"),
+        ("streamed", f"{numbers['windows']} windows of {WINDOW} frames, {numbers['windows_per_second']} a second"),
+        ("took", f"{numbers['seconds']} s"),
+    ]
+    say("")
+    print_table("From a clip to training windows", ["", ""], rows)
+    say(f"\nLook at the skeleton:  {numbers['overlay']}")
+    say(f"and the contact sheet: {numbers['contact_sheet']}\n")
+    folder = numbers["workspace"]
+    say("Three commands to try next:")
+    say(f"  kinesphere status {numbers['recording']} --workspace {folder}")
+    say(f"  kinesphere info {name} --workspace {folder}")
+    say(f"  kinesphere import YOUR-VIDEO.mp4 --task {TASK.name} --contributor {CONTRIBUTOR} --yes --workspace {folder}")

@@ -12,7 +12,6 @@ import typer
 
 from storage.errors import InvalidInput
 from storage.recording import State
-from storage.workspace import create_workspace
 
 from .options import HERE, HandModelOption, JsonOption, PoseModelOption, WorkspaceOption, opened
 from .output import messages, print_json, print_table, progress, say
@@ -54,6 +53,8 @@ def init(
     as_json: JsonOption = False,
 ) -> None:
     """Make a workspace: a folder with a catalog and a place for objects."""
+    from storage.workspace import create_workspace
+
     workspace = create_workspace(folder, name=name, catalog=catalog, store=store)
     workspace.catalog.close()
     if as_json:
@@ -148,7 +149,9 @@ def contributor_list(workspace: WorkspaceOption = HERE, as_json: JsonOption = Fa
 def process(
     recordings: Annotated[list[str] | None, typer.Argument(help="Which; else all that is submitted.")] = None,
     engine: Annotated[Engine, typer.Option(help="Where extraction runs.")] = Engine.local,
-    workers: Annotated[int, typer.Option(min=1, max=256, help="Recordings at a time.", show_default="cores / 2")] = 0,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Recordings at a time.", show_default="cores / 2")
+    ] = None,
     pose_model: PoseModelOption = None,
     hand_model: HandModelOption = None,
     workspace: WorkspaceOption = HERE,
@@ -208,7 +211,9 @@ def review(
             raise InvalidInput(f"say what to do with {recording}: --decision accept, return or reject")
         if decision is not Decision.accept and not feedback:
             raise InvalidInput(f"tell the contributor why: --feedback TEXT is needed to {decision.value} a recording")
-        made = place.catalog.decide(recording, decision.value, reviewer=reviewer or getpass.getuser(), feedback=feedback)
+        made = place.catalog.decide(
+            recording, decision.value, reviewer=reviewer or getpass.getuser(), feedback=feedback
+        )
     if as_json:
         print_json(made)
     else:

@@ -1,17 +1,22 @@
 """Options that several commands share."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from storage.workspace import Workspace, open_workspace
+if TYPE_CHECKING:
+    from storage.workspace import Workspace
 
 WorkspaceOption = Annotated[
     Path,
-    typer.Option("--workspace", "-w", envvar="KINESPHERE_WORKSPACE", help="Folder of the workspace.", show_default="here"),
+    typer.Option(
+        "--workspace", "-w", envvar="KINESPHERE_WORKSPACE", help="Folder of the workspace.", show_default="here"
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="The contributor has agreed to the task's consent text.")]
@@ -25,6 +30,8 @@ HERE = Path()
 @contextmanager
 def opened(folder: Path) -> Iterator[Workspace]:
     """Open the workspace that `--workspace` names, for the length of a command."""
+    from storage.workspace import open_workspace  # SQLAlchemy is not needed for --help
+
     workspace = open_workspace(folder)
     try:
         yield workspace

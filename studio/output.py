@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from rich import progress as bars
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 console = Console(highlight=False)
@@ -28,11 +28,16 @@ def print_json(value: Any) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table; cells are shown as they are, never read as markup."""
-    table = Table(title=escape(title), title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(escape(str(cell)) for cell in row))
+    table = Table(
+        title=escape(title), title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False
+    )
+    cells = [[str(cell) for cell in row] for row in rows]
+    for index, column in enumerate(columns):
+        # Ids stay in one piece, so that they can be copied; sentences may be folded.
+        one_word = all(" " not in row[index] for row in cells)
+        table.add_column(column, overflow="fold", no_wrap=one_word)
+    for row in cells:
+        table.add_row(*(escape(cell) for cell in row))
     console.print(table)
 
 
@@ -41,21 +46,27 @@ def say(text: str) -> None:
     console.print(escape(text), soft_wrap=True)
 
 
+class Progress(Protocol):
+    """Moves a progress bar to `done`, of `total` if that is known only now."""
+
+    def __call__(self, done: float, total: float | None = None) -> None: ...
+
+
 @contextmanager
-def progress(title: str, total: float | None, *, quiet: bool) -> Iterator[Callable[[float], None]]:
-    """Show a progress bar on stderr while the block runs; gives a function that sets how much is done."""
+def progress(title: str, total: float | None, *, quiet: bool) -> Iterator[Progress]:
+    """Show a progress bar on stderr while the block runs; gives a function that moves it."""
     if quiet:
-        yield lambda done: None
+        yield lambda done, total=None: None
         return
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(elapsed_when_finished=True),
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TimeRemainingColumn(elapsed_when_finished=True),
     )
-    with Progress(*columns, console=messages, transient=False) as bar:
+    with bars.Progress(*columns, console=messages, transient=False) as bar:
         task = bar.add_task(escape(title), total=total)
-        yield lambda done: bar.update(task, completed=done)
+        yield lambda done, total=None: bar.update(task, completed=done, total=total)
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Processing: what waits as submitted is extracted, checked and written as a shard, one recording at a time a worker."""
+"""Processing: what waits as submitted is extracted, checked and written as a shard, recording by recording."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from storage.catalog import RecordingRecord, TrajectoryRecord
 from storage.errors import Conflict, CorruptObject, KinesphereError
@@ -18,7 +17,6 @@ from storage.version import __version__
 from storage.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from pose.extractor import Extractor
@@ -137,7 +135,8 @@ def _process_one(
         on_frame(frame)
         samples(frame)
 
-    with _video_content(workspace, row.recording) as source, open_video(source, video_key(row.recording)) as video:
+    key = video_key(row.recording)
+    with workspace.objects.open(key) as content, open_video(content, key) as video:
         trajectory = extractor.extract(video, recording=row.recording, contributor=row.contributor, on_frame=look)
         damaged = sorted({*description.origin.damaged_ns, *video.damaged})
     task = workspace.catalog.task(row.task, row.task_version).task
@@ -170,16 +169,6 @@ def _verified_description(workspace: Workspace, row: RecordingRecord) -> Recordi
     if digest.hexdigest() != row.video_sha256:
         raise CorruptObject(f"object '{video_key(row.recording)}' is not what was submitted; restore it from a copy")
     return description
-
-
-@contextmanager
-def _video_content(workspace: Workspace, recording: str) -> Iterator[Path | IO[bytes]]:
-    local = workspace.objects.local_path(video_key(recording))
-    if local is not None:
-        yield local
-        return
-    with workspace.objects.open(video_key(recording)) as content:
-        yield content
 
 
 def _trajectory_record(trajectory: Trajectory, shard: ShardRecord) -> TrajectoryRecord:

@@ -32,7 +32,9 @@ def register(app: typer.Typer) -> None:
 def publish(
     name: Annotated[str, typer.Argument(help="Name of the dataset.")],
     where: Annotated[str | None, typer.Option(help="Only these episodes, e.g. \"label = 'pour'\".")] = None,
-    episodes: Annotated[EpisodesFrom, typer.Option(help="One episode a segment, or a recording.")] = EpisodesFrom.segments,
+    episodes: Annotated[
+        EpisodesFrom, typer.Option(help="One episode a segment, or a recording.")
+    ] = EpisodesFrom.segments,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -88,7 +90,8 @@ def info(
         return
     counts = manifest["counts"]
     rows = [(key, f"{value:,.1f}" if isinstance(value, float) else f"{value:,}") for key, value in counts.items()]
-    print_table(f"{name}@{manifest['number']}, published {manifest['created_at'][:19]} UTC", ["", "count"], rows)
+    say(f"{name}@{manifest['number']}, published {manifest['created_at'][:19]} UTC\n")
+    print_table("What is in it", ["", "count"], rows)
     labels = [(label or "(none)", count) for label, count in sorted(manifest["labels"].items())]
     print_table("Labels", ["label", "episodes"], labels)
 

@@ -1,0 +1,47 @@
+# Two commands for a newcomer: `make demo` and `make test`. Needs Python 3.11 or newer, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+EXTRAS := capture,pose,postgres
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench clean
+
+help:  ## Show what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(VENV)/installed  ## Create .venv and install the package
+
+demo: setup  ## Take a real clip through the whole pipeline
+	$(BIN)/kinesphere demo
+
+test: $(VENV)/installed-test  ## Run the full suite
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/installed-test  ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/installed-test  ## Rewrite the code in the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/installed-test  ## Print the benchmarks
+	$(BIN)/python -m benchmarks.spine
+
+clean:  ## Remove what was built
+	rm -rf $(VENV) dist build kinesphere-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/installed: pyproject.toml storage/version.py
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kinesphere needs Python 3.11 or newer; try: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS)]'
+	sh .ci/system-libraries $(BIN)/python
+	@touch $@
+
+# The CPU build of PyTorch serves only the tests of the torch adapter.
+$(VENV)/installed-test: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --group dev torch==2.13.0
+	@touch $@

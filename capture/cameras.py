@@ -1,0 +1,157 @@
+"""Cameras: which there are, and frames from one of them, through the platform's own device layer in FFmpeg."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from storage.errors import InvalidInput, needs_extra
+
+from .sources import CapturedFrame
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+_RAW = {"video_size": "1280x720", "framerate": "30"}
+_DEVICE_LAYERS: Mapping[str, tuple[str, str, tuple[dict[str, str], ...]]] = {
+    # MJPEG first where it can be asked for: raw 720p over USB 2 stays below 30 frames/s
+    "linux": ("v4l2", "", ({"input_format": "mjpeg", **_RAW}, _RAW, {})),
+    "darwin": ("avfoundation", "", (_RAW, {"framerate": "30"}, {})),
+    "win32": ("dshow", "video=", ({"vcodec": "mjpeg", "rtbufsize": "256M", **_RAW}, {"rtbufsize": "256M"})),
+}
+"""By `sys.platform`: FFmpeg's name for the layer, what goes before a device's path, the modes to try in order."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A camera of this machine."""
+
+    name: str
+    """What its maker calls it."""
+    path: str
+    """What the system opens it by."""
+    is_default: bool
+
+
+def list_cameras() -> list[Camera]:
+    """The cameras of this machine; none where there is none, or where the platform has no device layer."""
+    with needs_extra("capture"):
+        import av.device
+        from av.error import FFmpegError
+    if sys.platform not in _DEVICE_LAYERS:
+        return []
+    layer, _, _ = _DEVICE_LAYERS[sys.platform]
+    try:
+        devices = av.device.enumerate_input_devices(layer)
+    except (FFmpegError, ValueError, RuntimeError):
+        return []
+    seen = [device for device in devices if not device.media_types or "video" in device.media_types]
+    return [Camera(device.description or device.name, device.name, device.is_default) for device in seen]
+
+
+def open_camera(text: str) -> CameraSource:
+    """Open a camera by its name or path.
+
+    Raises:
+        InvalidInput: there is no such camera, or it is in use, or it may not be opened.
+    """
+    cameras = list_cameras()
+    chosen = next((camera for camera in cameras if text in (camera.path, camera.name)), None)
+    if chosen is None and text.startswith("/dev/") and Path(text).exists():
+        chosen = Camera(text, text, False)
+    if chosen is None or sys.platform not in _DEVICE_LAYERS:
+        raise InvalidInput(f"there is no camera '{text}' ({_listing(cameras)}); 'test' and 'file:CLIP' need none")
+    layer, prefix, modes = _DEVICE_LAYERS[sys.platform]
+    return CameraSource(chosen, layer, prefix + chosen.path, modes)
+
+
+class CameraSource:
+    """Frames from a device, each with the time at which the device took it."""
+
+    def __init__(self, camera: Camera, layer: str, address: str, modes: tuple[dict[str, str], ...]) -> None:
+        self.name = camera.name
+        self.lost = 0
+        self._container = _opened(camera, layer, address, modes)
+        self._in_use = threading.Lock()
+        self._closing = threading.Event()
+        stream = self._container.streams.video[0]
+        self.width, self.height = stream.width, stream.height
+        self.frame_rate = float(stream.average_rate or stream.guessed_rate or 30)
+
+    def frames(self) -> Iterator[CapturedFrame]:
+        from av.error import BlockingIOError as NothingYet
+        from av.error import FFmpegError, InvalidDataError
+
+        clock = DeviceClock()
+        with self._in_use:
+            while not self._closing.is_set():
+                try:
+                    for frame in self._container.decode(video=0):
+                        arrived_ns = time.monotonic_ns()
+                        if self._closing.is_set():
+                            return
+                        yield CapturedFrame(frame, clock.to_monotonic(round(frame.time * 1e9), arrived_ns))
+                    raise InvalidInput(f"camera '{self.name}' stopped sending; was it unplugged?")
+                except NothingYet:
+                    # avfoundation says so instead of waiting
+                    time.sleep(0.002)
+                except InvalidDataError:
+                    self.lost += 1
+                except FFmpegError as error:
+                    raise InvalidInput(f"camera '{self.name}' stopped sending ({error.strerror})") from error
+
+    def close(self) -> None:
+        """Let go of the device. One that hangs inside a read is left to the end of the program."""
+        self._closing.set()
+        if self._in_use.acquire(timeout=2):
+            self._container.close()
+            self._in_use.release()
+
+
+class DeviceClock:
+    """Maps a device's own times to the monotonic clock.
+
+    A frame arrives some time after it was taken, never before, so the smallest difference seen between arrival and
+    the device's time is the closest to the difference of the two clocks.
+    """
+
+    def __init__(self) -> None:
+        self._offset_ns: int | None = None
+
+    def to_monotonic(self, taken_ns: int, arrived_ns: int) -> int:
+        """When a frame was taken, on the monotonic clock, from the device's time and that of its arrival."""
+        offset = arrived_ns - taken_ns
+        self._offset_ns = offset if self._offset_ns is None else min(self._offset_ns, offset)
+        return taken_ns + self._offset_ns
+
+
+def _opened(camera: Camera, layer: str, address: str, modes: tuple[dict[str, str], ...]) -> InputContainer:
+    """Open a device in the first mode that it accepts."""
+    with needs_extra("capture"):
+        import av
+        from av.error import FFmpegError
+    reason = ""
+    for mode in modes:
+        try:
+            return av.open(address, "r", format=layer, options=mode)
+        except PermissionError as error:
+            raise InvalidInput(
+                f"camera '{camera.name}' may not be opened: allow this program to use the camera "
+                "(on Linux: add yourself to the group 'video')"
+            ) from error
+        except FFmpegError as error:
+            reason = error.strerror or str(error)
+    raise InvalidInput(
+        f"camera '{camera.name}' cannot be opened ({reason}): is another program using it? ({_listing(list_cameras())})"
+    )
+
+
+def _listing(cameras: list[Camera]) -> str:
+    if not cameras:
+        return "no camera was found on this machine"
+    return "there is: " + ", ".join(f"'{camera.name}' at {camera.path}" for camera in cameras)

@@ -1,0 +1,277 @@
+"""Records a source into a video with true frame times, and says of every frame that was lost that it was."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+from storage.errors import InvalidInput, InvalidVideo, KinesphereError, StorageFailed
+from storage.upright import Orientation, Upright
+from storage.video import open_video
+
+from .encoding import H264File, live_settings
+from .mp4 import TICKS_PER_SECOND, copy_stream, put_in_place, refuse_to_replace, writing
+from .sources import CapturedFrame, Source
+from .worker import Worker
+
+Ended = Literal["asked", "source ended", "source failed"]
+
+_QUEUE_SECONDS = 4
+_QUEUE_BYTES = 256 * 2**20
+_SYNC_SECONDS = 1.0
+_LATE = 1.5
+"""A frame is late when it comes this many frame intervals after the one before, or more."""
+
+
+@dataclass(frozen=True)
+class RecordingProgress:
+    """How far a recording has come."""
+
+    frames: int
+    dropped: int
+    elapsed_ns: int
+    """From the first frame to the latest."""
+    waiting: int
+    """Frames taken and not yet encoded; when it nears the queue's end, the machine does not keep up."""
+
+
+@dataclass(frozen=True)
+class CaptureReport:
+    """What a recording became, and what was lost on the way."""
+
+    frames: int
+    dropped: int
+    """Frames that the source gave and the video lacks: the encoder was behind, or the source could not read them."""
+    dropped_at_ns: tuple[int, ...]
+    """When the encoder was behind, since the first frame."""
+    late: int
+    """Frames that came 1.5 frame intervals after the one before, or more."""
+    longest_gap_ns: int
+    """Longest time between two frames of the video."""
+    started_at: datetime
+    """Wall time of the first frame, UTC."""
+    encoder: str
+    width: int
+    height: int
+    duration_ns: int
+    ended: Ended
+    failure: str
+    """Why the source failed; empty unless it did."""
+
+
+def partial_path(path: Path) -> Path:
+    """Where a recording that will become `path` is until it is whole; a crash leaves it there, playable."""
+    return path.with_name(path.name + ".partial.mp4")
+
+
+def record(
+    source: Source,
+    path: Path,
+    *,
+    seconds: float | None = None,
+    stop: threading.Event | None = None,
+    on_progress: Callable[[RecordingProgress], None] | None = None,
+) -> CaptureReport:
+    """Record until `seconds` are over, `stop` is set, Ctrl-C is pressed, or the source ends or fails.
+
+    `path` exists only once the video is whole: H.264 in an ordinary MP4, the index first, no B-frames, a keyframe at
+    least once a second, the first frame at 0 and each at its true time in 1/90000 s. The source stays open.
+
+    Args:
+        on_progress: called in this thread, about ten times a second.
+
+    Raises:
+        StorageFailed: the disk refused, for instance because it is full; nothing is left behind.
+        InvalidInput: the source failed or ended, or the recording was stopped, before the first frame.
+        Conflict: `path`, or what a crash left of it, exists already.
+    """
+    refuse_to_replace(path)
+    refuse_to_replace(partial_path(path))
+    take = _Take(source, partial_path(path), seconds)
+    finished = path.with_name(path.name + ".finished.mp4")
+    try:
+        take.run(stop or threading.Event(), on_progress)
+        report = take.report()
+        copy_stream(take.path, finished)
+        _verify(finished, report.frames)
+        put_in_place(finished, path)
+        take.path.unlink()
+    except KinesphereError:
+        take.path.unlink(missing_ok=True)
+        raise
+    finally:
+        finished.unlink(missing_ok=True)
+    return report
+
+
+class _Take:
+    """One recording being made: a thread takes frames, another encodes them, a third makes the disk keep them."""
+
+    def __init__(self, source: Source, path: Path, seconds: float | None) -> None:
+        self.path = path
+        self._source = source
+        self._limit_ns = None if seconds is None else round(seconds * 1e9)
+        self._width, self._height = source.width - source.width % 2, source.height - source.height % 2
+        self._settings = live_settings(source.width, source.height, source.frame_rate)
+        self._queue = _FrameQueue(source)
+        self._stopping = threading.Event()
+        self._grabber = Worker("grab", self._grab)
+        self._encoder = Worker("encode", self._encode)
+        self._syncer = Worker("sync", self._sync)
+        self._first_ns: int | None = None
+        self._started_at = datetime.now(UTC)
+        self._times_ns: list[int] = []
+        self._dropped_at_ns: list[int] = []
+        self._late = 0
+        self._was_asked = False
+
+    def run(self, stop: threading.Event, on_progress: Callable[[RecordingProgress], None] | None) -> None:
+        """Record until it is over; raises what went wrong with the disk, not with the source."""
+        workers = (self._encoder, self._syncer, self._grabber)
+        for worker in workers:
+            worker.start()
+        try:
+            while all(worker.is_alive() for worker in workers) and not stop.wait(0.1):
+                if on_progress is not None:
+                    on_progress(self._progress())
+        except KeyboardInterrupt:
+            pass
+        finally:
+            self._finish()
+        self._encoder.raise_error()
+        self._syncer.raise_error()
+
+    def report(self) -> CaptureReport:
+        """What the recording became.
+
+        Raises:
+            InvalidInput: there is no frame in it.
+        """
+        if not self._times_ns:
+            self._grabber.raise_error()
+            raise InvalidInput(f"'{self._source.name}' gave no frame before the recording ended")
+        failure = "" if self._grabber.error is None or self._was_asked else str(self._grabber.error)
+        interval_ns = 1e9 / self._source.frame_rate
+        gaps = [after - before for before, after in zip(self._times_ns, self._times_ns[1:], strict=False)]
+        ended: Ended = "source failed" if failure else "asked" if self._was_asked else "source ended"
+        return CaptureReport(
+            frames=len(self._times_ns),
+            dropped=len(self._dropped_at_ns) + self._source.lost,
+            dropped_at_ns=tuple(self._dropped_at_ns),
+            late=self._late,
+            longest_gap_ns=max(gaps, default=0),
+            started_at=self._started_at,
+            encoder=str(self._settings),
+            width=self._width,
+            height=self._height,
+            duration_ns=self._times_ns[-1] + round(interval_ns),
+            ended=ended,
+            failure=failure,
+        )
+
+    def _finish(self) -> None:
+        """Let the threads end: a source that hangs is not waited for, frames already taken are encoded."""
+        self._was_asked = self._was_asked or self._grabber.is_alive()
+        self._stopping.set()
+        self._grabber.join(timeout=2)
+        self._queue.close()
+        self._encoder.join()
+        self._syncer.join()
+
+    def _grab(self) -> None:
+        previous_ns = 0
+        interval_ns = 1e9 / self._source.frame_rate
+        try:
+            for captured in self._source.frames():
+                if self._stopping.is_set():
+                    return
+                if self._first_ns is None:
+                    self._first_ns = captured.captured_ns
+                    ago = timedelta(microseconds=(time.monotonic_ns() - captured.captured_ns) / 1000)
+                    self._started_at = datetime.now(UTC) - ago
+                since_ns = captured.captured_ns - self._first_ns
+                if self._limit_ns is not None and since_ns >= self._limit_ns:
+                    self._was_asked = True
+                    return
+                self._late += since_ns - previous_ns >= _LATE * interval_ns
+                previous_ns = since_ns
+                if not self._queue.put(captured):
+                    self._dropped_at_ns.append(since_ns)
+        finally:
+            self._queue.close()
+
+    def _encode(self) -> None:
+        upright = Upright(Orientation(), self._source.width, self._source.height, even=True)
+        size = self._width, self._height
+        latest = -1
+        with H264File(self.path, *size, self._source.frame_rate, self._settings, fragmented=True) as file:
+            while (captured := self._queue.get()) is not None:
+                since_ns = captured.captured_ns - (self._first_ns or 0)
+                latest = max(latest + 1, round(since_ns * TICKS_PER_SECOND / 1e9))
+                file.write(upright(captured.frame), latest)
+                self._times_ns.append(since_ns)
+
+    def _sync(self) -> None:
+        """Have the disk keep what is written, so that a power cut costs no more than a crash. It may take its time."""
+        while self._encoder.is_alive():
+            self._encoder.join(_SYNC_SECONDS)
+            if self.path.exists():
+                with writing(self.path), self.path.open("r+b") as file:
+                    os.fsync(file.fileno())
+
+    def _progress(self) -> RecordingProgress:
+        elapsed_ns = self._times_ns[-1] if self._times_ns else 0
+        return RecordingProgress(len(self._times_ns), len(self._dropped_at_ns), elapsed_ns, len(self._queue))
+
+
+class _FrameQueue:
+    """Frames between the thread that takes them and the one that encodes; full means that a frame is refused."""
+
+    def __init__(self, source: Source) -> None:
+        in_memory = _QUEUE_BYTES // (source.width * source.height * 3 // 2)
+        self._limit = max(4, min(round(_QUEUE_SECONDS * source.frame_rate), in_memory))
+        self._frames: deque[CapturedFrame] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def put(self, captured: CapturedFrame) -> bool:
+        """Add a frame without waiting; False when there is no room for it."""
+        with self._changed:
+            if self._closed or len(self._frames) >= self._limit:
+                return False
+            self._frames.append(captured)
+            self._changed.notify()
+            return True
+
+    def get(self) -> CapturedFrame | None:
+        """The next frame, as soon as there is one; None once the queue is closed and empty."""
+        with self._changed:
+            while not self._frames and not self._closed:
+                self._changed.wait()
+            return self._frames.popleft() if self._frames else None
+
+    def close(self) -> None:
+        """Take no more frames."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+
+def _verify(finished: Path, frames: int) -> None:
+    """Refuse a file that does not hold every frame that was encoded."""
+    try:
+        held = open_video(finished).info.frames
+    except InvalidVideo as error:
+        raise StorageFailed(f"the recording could not be read back: {error}") from error
+    if held != frames:
+        raise StorageFailed(f"the recording could not be read back: {held} of {frames} frames are in {finished}")

@@ -1,0 +1,167 @@
+"""A recording becomes a trajectory: body and hands are found in two threads while the next frames are decoded."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from storage.errors import needs_extra
+from storage.trajectory import ARRAYS, HANDS, ExtractorIdentity, Trajectory, Valid
+from storage.video import VideoFrame, VideoReader
+
+from .intrinsics import assumed_intrinsics
+from .landmarkers import Body, BodyLandmarker, Hand, HandLandmarker
+from .models import Model
+from .sides import Sides, assign_sides, believable
+from .wrist import grip, wrist_pose
+
+REVISION = 1
+"""Raised with every change of this room that changes a trajectory's bytes."""
+FRAMES_AHEAD = 4
+"""Decoded frames that may wait for the networks: enough to keep both threads busy, little memory at 4K."""
+
+
+@dataclass(frozen=True)
+class ExtractorSettings:
+    """What can be chosen about an extraction; part of the extractor's identity."""
+
+    confidence: float = 0.5
+    """Score from 0 to 1 below which a body or a hand is not found, or no longer followed."""
+    max_hands: int = 2
+    """How many hands are looked for in a frame, bystanders' included; each more costs time in every frame."""
+
+
+_BodyAndHands = tuple[Future[Body | None], Future[tuple[Hand, ...]]]
+_Find = Callable[[NDArray[np.uint8], int], _BodyAndHands]
+
+
+@dataclass(frozen=True)
+class _Found:
+    timestamp_ns: int
+    body: Body | None
+    hands: Sides
+
+
+class Extractor:
+    """Extracts trajectories of one person with MediaPipe's body and hand landmarkers."""
+
+    def __init__(self, pose: Model, hand: Model, settings: ExtractorSettings | None = None) -> None:
+        self._pose = pose
+        self._hand = hand
+        self._settings = settings or ExtractorSettings()
+
+    @property
+    def identity(self) -> ExtractorIdentity:
+        """What decides the bytes of a trajectory besides the video."""
+        with needs_extra("pose"):
+            libraries = {name: importlib.metadata.version(name) for name in ("mediapipe", "opencv-python")}
+        models = {f"pose/{name}": sha256 for name, sha256 in self._pose.sha256.items()}
+        models |= {f"hand/{name}": sha256 for name, sha256 in self._hand.sha256.items()}
+        return ExtractorIdentity("mediapipe", REVISION, models, {**asdict(self._settings), **libraries})
+
+    def extract(
+        self,
+        video: VideoReader,
+        *,
+        recording: str,
+        contributor: str,
+        on_frame: Callable[[VideoFrame], None] | None = None,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> Trajectory:
+        """Read a video once, from its first frame to its last, and find the contributor's body and hands.
+
+        A frame in which nothing is found holds NaN; a video without a person is a trajectory of nothing else.
+        Lengths are those of a model human (`scale` "relative") and the camera is assumed.
+
+        Args:
+            video: the recording's video.
+            recording: id of the recording.
+            contributor: id of the person who recorded.
+            on_frame: called with each decoded frame before the networks see it; it must not change the picture.
+            on_progress: called with the number of frames done. Both are called in the caller's thread.
+
+        Raises:
+            InvalidInput: MediaPipe cannot use a model.
+            InvalidVideo: the video cannot be read to its end.
+            MissingDependency: MediaPipe or a library that it links is not installed.
+        """
+        size = (video.width, video.height)
+        found: list[_Found] = []
+        with self._threads() as find:
+            waiting: deque[tuple[int, _BodyAndHands]] = deque()
+            milliseconds = -1
+
+            def finish_one() -> None:
+                timestamp_ns, (body_found, hands_found) = waiting.popleft()
+                hands = hands_found.result()
+                body = believable(body_found.result(), hands, size)
+                found.append(_Found(timestamp_ns, body, assign_sides(hands, body, size)))
+                if on_progress is not None:
+                    on_progress(len(found))
+
+            for frame in video.frames():
+                if on_frame is not None:
+                    on_frame(frame)
+                milliseconds = max(milliseconds + 1, round(frame.timestamp_ns / 1_000_000))
+                waiting.append((frame.timestamp_ns, find(frame.image, milliseconds)))
+                if len(waiting) > FRAMES_AHEAD:
+                    finish_one()
+            while waiting:
+                finish_one()
+        intrinsics = assumed_intrinsics(*size)
+        arrays = _arrays(found)
+        for side in range(len(HANDS)):
+            hand = arrays["hands_world"][:, side], arrays["hands_image"][:, side]
+            arrays["wrist_pose"][:, side] = wrist_pose(*hand, side, size, intrinsics)
+        arrays["grip"] = grip(arrays["hands_world"])
+        return Trajectory(recording, contributor, self.identity, *size, "relative", intrinsics, arrays)
+
+    @contextmanager
+    def _threads(self) -> Iterator[_Find]:
+        """A thread for each landmarker, which takes its frames in order.
+
+        When the block ends, however it ends, both finish the few frames that wait, and the landmarkers are closed.
+        """
+        settings = self._settings
+        with (
+            closing(BodyLandmarker(self._pose, settings.confidence)) as body,
+            closing(HandLandmarker(self._hand, settings.confidence, settings.max_hands)) as hands,
+            ThreadPoolExecutor(1, "body") as body_thread,
+            ThreadPoolExecutor(1, "hands") as hand_thread,
+        ):
+            yield lambda image, milliseconds: (
+                body_thread.submit(body.find, image, milliseconds),
+                hand_thread.submit(hands.find, image, milliseconds),
+            )
+
+
+def _arrays(found: list[_Found]) -> dict[str, NDArray[Any]]:
+    """The arrays of a trajectory, as far as the landmarkers give them; NaN where nothing was found, scores 0."""
+    arrays: dict[str, NDArray[Any]] = {
+        name: np.full((len(found), *spec.shape), np.nan, np.float32) for name, spec in ARRAYS.items()
+    }
+    arrays["timestamp"] = np.array([frame.timestamp_ns for frame in found], np.int64)
+    arrays["valid"] = np.zeros(len(found), np.uint8)
+    arrays["body_visibility"][:] = 0
+    arrays["hand_score"][:] = 0
+    for row, frame in enumerate(found):
+        if frame.body is not None:
+            arrays["body_image"][row] = frame.body.image
+            arrays["body_world"][row] = frame.body.world
+            arrays["body_visibility"][row] = frame.body.visibility
+            arrays["valid"][row] |= Valid.BODY
+        for side, (hand, flag) in enumerate(zip(frame.hands, (Valid.LEFT_HAND, Valid.RIGHT_HAND), strict=True)):
+            if hand is not None:
+                arrays["hands_image"][row, side] = hand.image
+                arrays["hands_world"][row, side] = hand.world
+                arrays["hand_score"][row, side] = hand.score
+                arrays["valid"][row] |= flag
+    return arrays

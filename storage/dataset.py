@@ -1,0 +1,184 @@
+"""Datasets: what a training run opens. Needs the object store alone, no catalog and no server."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from .errors import InvalidInput, NotFound, needs_extra
+from .names import checked_name
+from .objects import Objects, open_objects
+from .shards import OpenShards
+from .stream import POOL_FRAMES, DType, StreamSettings, WindowStream
+from .trajectory import ARRAYS, from_stored
+from .versions import Version, read_episodes, read_version
+
+if TYPE_CHECKING:
+    from .torch_dataset import TorchDataset
+
+
+def open_dataset(location: str | Path, version: int | None = None, *, verify: bool = False) -> Dataset:
+    """Open a version of a dataset, by default the newest.
+
+    Args:
+        location: `<workspace>/datasets/<name>`, a folder or a URL such as `s3://bucket/prefix/datasets/<name>`.
+        verify: compare the hash of every object when it is first read. Without it, checksums inside the objects
+            still find accidental damage; with it, also a deliberate change.
+
+    Raises:
+        InvalidInput: the location is not of this form, or there is no such folder.
+        NotFound: there is no such dataset or version.
+        NewerFormat: a later release wrote it.
+        CorruptObject: its manifest or table is damaged.
+    """
+    place, _, name = os.fspath(location).rstrip("/").rpartition("/")
+    root, _, folder = place.rpartition("/")
+    if folder != "datasets":
+        raise InvalidInput(f"'{location}' is no dataset; give <workspace>/datasets/<name>")
+    objects = open_objects(root or ("/" if place.startswith("/") else "."))
+    return Dataset(objects, read_version(objects, checked_name("dataset", name), version), verify=verify)
+
+
+class Dataset:
+    """One version of a dataset. Opened with `open_dataset`; it can be pickled, and used after a fork."""
+
+    def __init__(self, objects: Objects, version: Version, *, verify: bool = False) -> None:
+        self.name = version.dataset
+        self.version = version.number
+        self.manifest: Mapping[str, Any] = version.manifest
+        """What the version says about itself: counts, labels, parent, when and by whom it was made."""
+        self.episodes: pa.Table = read_episodes(objects, version)
+        """One row an episode, by `storage.episodes.EPISODE_SCHEMA`."""
+        self.shards = OpenShards(objects, verify)
+
+    def __len__(self) -> int:
+        return int(self.episodes.num_rows)
+
+    def __repr__(self) -> str:
+        counts = self.manifest["counts"]
+        return f"<Dataset {self.name}@{self.version}: {counts['episodes']} episodes, {counts['frames']} frames>"
+
+    def episode(self, which: int | str, keys: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+        """All frames of an episode, by its row in `episodes` or by its id.
+
+        Returns:
+            One array a key, shape `(frames, ...)`: float32 in the units of `storage.trajectory.ARRAYS` with NaN
+            where missing; `timestamp` is int64 nanoseconds since the recording began, `valid` uint8 bit flags.
+
+        Raises:
+            NotFound: there is no such episode.
+            CorruptObject: an object of its shard is missing or damaged.
+        """
+        names = tuple(ARRAYS) if keys is None else checked_keys(keys)
+        row = self.episodes.slice(self._row(which), 1).to_pylist()[0]
+        start, stop = row["first_frame"], row["first_frame"] + row["length"]
+        return {name: from_stored(ARRAYS[name], self.shards.read(row["shard"], name, start, stop)) for name in names}
+
+    def stream(
+        self,
+        window: int,
+        batch_size: int,
+        keys: Sequence[str] | None = None,
+        *,
+        stride: int = 1,
+        shuffle: bool = False,
+        seed: int = 0,
+        epoch: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        balance: str | None = None,
+        where: str | None = None,
+        dtype: DType = "float32",
+        pool_frames: int = POOL_FRAMES,
+    ) -> WindowStream:
+        """Stream windows of `window` frames in batches.
+
+        Each batch is a dict. Every key gives `[B, window, ...]`: float32 in its units, NaN where missing or padded
+        (`timestamp` stays int64 and `valid` uint8, 0 where padded). `mask` is bool `[B, window]`, False where an
+        episode shorter than the window is padded; `episode` int64 `[B]` the row in `episodes`; `frame` int64 `[B]`
+        the window's first frame in its episode. B is `batch_size`, less in the last batch of an epoch.
+
+        What it promises: every window exactly once an epoch (see `balance`), equal to the slice of `episode()`; the
+        order depends on the version and these arguments only, not on the number of ranks or workers; it resumes
+        from `state_dict()` at the next batch; memory stays under `memory_bound_bytes`; an object that cannot be
+        read is an error.
+
+        How random it is: blocks of up to 4,096 frames of an episode are put in random order and grouped into pools of
+        `pool_frames` frames; windows are in random order within their pool. A batch mixes the blocks of one pool
+        (64 long ones with the default, thousands of short episodes), not the whole dataset; a larger pool mixes more.
+
+        Batch b of an epoch is rank b % world_size's. Every rank reads the pools that its batches draw from, which is
+        nearly all of them.
+
+        Args:
+            keys: names of arrays; all by default.
+            stride: frames between the beginnings of successive windows of an episode.
+            seed: with the epoch's number it decides the order. Not used without `shuffle`.
+            epoch: number of the first epoch; each further one has an order of its own.
+            balance: a column of `episodes`. An epoch has as many windows as without, but every value of the column
+                gets an equal share of them, to within one window; those of its windows are drawn equally often, to
+                within once. A missing value counts as a value.
+            where: a condition on the columns of `episodes`, e.g. `"label = 'pour'"`; see `storage.where`.
+            dtype: "int16" hands over the fixed-point numbers as stored, -32768 where missing, and
+                visibilities and scores as uint8, to be scaled with `stream.scales`: half the bytes.
+            pool_frames: how many decoded frames are held in memory at once.
+
+        Raises:
+            InvalidInput: an argument is out of range, or `where` matches nothing.
+        """
+        settings = StreamSettings(
+            window=window,
+            batch_size=batch_size,
+            keys=tuple(ARRAYS) if keys is None else checked_keys(keys),
+            stride=stride,
+            shuffle=shuffle,
+            seed=seed,
+            balance=balance,
+            where=where,
+            dtype=dtype,
+            pool_frames=pool_frames,
+        )
+        return WindowStream(self, settings, epoch=epoch, rank=rank, world_size=world_size)
+
+    def torch(
+        self, window: int, batch_size: int, keys: Sequence[str] | None = None, **options: Any
+    ) -> TorchDataset:
+        """The same stream as a `torch.utils.data.IterableDataset` of batches; takes what `stream` takes.
+
+        >>> loader = DataLoader(dataset.torch(window=64, batch_size=256), batch_size=None, num_workers=4)
+
+        Raises:
+            MissingDependency: PyTorch is not installed.
+        """
+        with needs_extra("torch", "kinesphere"):
+            from .torch_dataset import TorchDataset
+        return TorchDataset(self.stream(window, batch_size, keys, **options))
+
+    def _row(self, which: int | str) -> int:
+        if isinstance(which, str):
+            row = int(pc.index(self.episodes["episode"], which).as_py())
+            if row < 0:
+                raise NotFound("episode", which, self.episodes["episode"].slice(0, 11).to_pylist())
+            return row
+        row = operator.index(which)
+        if not 0 <= row < len(self):
+            raise NotFound("episode", str(row), hint=f"{self.name}@{self.version} has rows 0 to {len(self) - 1}")
+        return row
+
+
+def checked_keys(keys: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of arrays as a tuple.
+
+    Raises:
+        InvalidInput: one of them is unknown, occurs twice, or a text was given in place of a list.
+    """
+    if isinstance(keys, str) or not keys or len(set(keys)) < len(keys) or not set(keys) <= set(ARRAYS):
+        raise InvalidInput(f"keys should be a list of some of {', '.join(ARRAYS)}, each once; got {keys!r}")
+    return tuple(keys)

@@ -1,0 +1,286 @@
+"""Shards: immutable Zarr v3 groups that hold the trajectories of one contributor end to end.
+
+`docs/format.md` describes the format for those who write a reader.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import CorruptObject, InvalidInput, KinesphereError, NewerFormat
+from .objects import Objects
+from .shard_arrays import chunk_key, encode_array
+from .trajectory import ARRAYS, Trajectory, to_stored
+from .version import __version__
+
+if TYPE_CHECKING:
+    import zarr
+
+FORMAT_VERSION = 1
+KIND = "kinesphere-shard"
+MAX_FRAMES = 2**18
+
+_SHARD_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class TrajectorySpan:
+    """Where the trajectory of one recording lies in a shard."""
+
+    recording: str
+    first_frame: int
+    length: int
+    clipped: int
+    """How many numbers were too large for their fixed-point type and were stored as its limit."""
+
+
+@dataclass(frozen=True)
+class ShardRecord:
+    """A written shard."""
+
+    shard_id: str
+    key: str
+    frames: int
+    size_bytes: int
+    contributor: str
+    extractor_id: str
+    spans: tuple[TrajectorySpan, ...]
+
+
+def shard_key(shard_id: str) -> str:
+    """Key of a shard's group."""
+    return f"shards/{shard_id}.zarr"
+
+
+def write_shard(
+    objects: Objects, trajectories: Sequence[Trajectory], *, software: Mapping[str, str] | None = None
+) -> ShardRecord:
+    """Write trajectories of one contributor and one extractor as a shard, visible all at once.
+
+    The id is a hash of the content: the same trajectories give the same id and the same bytes, so writing them
+    again changes nothing, and repairs what was lost.
+
+    Args:
+        software: names and versions of what made the trajectories; this package's own is added.
+
+    Raises:
+        InvalidInput: no trajectory, several contributors or extractors, or more than 2^18 frames.
+        StorageFailed: the store refused; nothing is left of the attempt.
+    """
+    frames = _checked_frames(trajectories)
+    contents: dict[str, bytes] = {}
+    clipped = np.zeros(len(trajectories), np.int64)
+    for spec in ARRAYS.values():
+        stored, clipped_here = zip(*(to_stored(spec, t.arrays[spec.name]) for t in trajectories), strict=True)
+        contents |= encode_array(spec, np.concatenate(stored))
+        clipped += clipped_here
+    lengths = [len(trajectory) for trajectory in trajectories]
+    spans = tuple(
+        TrajectorySpan(trajectory.recording, sum(lengths[:place]), lengths[place], int(clipped[place]))
+        for place, trajectory in enumerate(trajectories)
+    )
+    software = {"kinesphere": __version__, **(software or {})}
+    group = _group_metadata(_attributes(trajectories, spans, software), contents)
+    shard_id = _id_of(group)
+    _put_visible_at_once(objects, shard_key(shard_id), contents, group)
+    return ShardRecord(
+        shard_id=shard_id,
+        key=shard_key(shard_id),
+        frames=frames,
+        size_bytes=len(group) + sum(map(len, contents.values())),
+        contributor=trajectories[0].contributor,
+        extractor_id=trajectories[0].extractor.extractor_id,
+        spans=spans,
+    )
+
+
+class Shard:
+    """A shard opened for reading. Cheap to make: nothing is read before it is needed."""
+
+    def __init__(self, objects: Objects, shard_id: str, *, verified: set[str] | None = None) -> None:
+        """
+        Args:
+            verified: given a set, each object's hash is compared when it is first read, and its key is added.
+        """
+        if not _SHARD_ID.fullmatch(shard_id):
+            raise InvalidInput(f"'{shard_id}' is no shard id: it should be 32 hexadecimal digits")
+        self.shard_id = shard_id
+        self.key = shard_key(shard_id)
+        self._objects = objects
+        self._verified = verified
+        self._arrays: dict[str, zarr.Array[Any]] = {}
+
+    @cached_property
+    def attributes(self) -> Mapping[str, Any]:
+        """The group's attributes: contributor, extractor, software, scale, trajectories, objects.
+
+        Raises:
+            NewerFormat: a later release wrote the shard.
+            CorruptObject: the shard is missing, or its metadata is not what its id says.
+        """
+        key = f"{self.key}/zarr.json"
+        try:
+            attributes: dict[str, Any] = json.loads(self._metadata)["attributes"]
+            version = int(attributes["format_version"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise CorruptObject(f"object '{key}' is not the metadata of a shard; restore it from a copy") from error
+        if version > FORMAT_VERSION:
+            raise NewerFormat(f"shard {self.shard_id}", version, FORMAT_VERSION)
+        if _id_of(self._metadata) != self.shard_id or attributes.get("kind") != KIND:
+            raise CorruptObject(f"object '{key}' was changed after it was written; restore it from a copy")
+        return attributes
+
+    @property
+    def frames(self) -> int:
+        """Number of frames of all trajectories together."""
+        return int(self.attributes["frames"])
+
+    def read(self, name: str, start: int, stop: int) -> NDArray[Any]:
+        """Frames `[start, stop)` of an array as stored, shape `(stop - start, *spec.shape)`; see `from_stored`.
+
+        Raises:
+            InvalidInput: there is no such array, or the frames are not in the shard.
+            CorruptObject: an object of the shard is missing or damaged.
+        """
+        if name not in ARRAYS:
+            raise InvalidInput(f"a shard has no array '{name}' (it has: {', '.join(ARRAYS)})")
+        if not 0 <= start < stop <= self.frames:
+            raise InvalidInput(f"shard {self.shard_id} has frames 0 to {self.frames}, not {start} to {stop}")
+        if name not in self._arrays:
+            self._arrays[name] = self._open_array(name)
+        try:
+            return np.asarray(self._arrays[name][start:stop])
+        except (ValueError, RuntimeError) as error:
+            if isinstance(error, KinesphereError):
+                raise
+            key = f"{self.key}/{chunk_key(ARRAYS[name])}"
+            raise CorruptObject(f"object '{key}' is damaged ({error}); restore it from a copy") from error
+
+    @cached_property
+    def _metadata(self) -> bytes:
+        return self._objects.get(f"{self.key}/zarr.json")
+
+    def _open_array(self, name: str) -> zarr.Array[Any]:
+        import zarr
+
+        from .shard_store import ShardStore
+
+        store = ShardStore(self._objects, self.key, self._metadata, self.attributes["objects"], self._verified)
+        array = zarr.open_group(store, mode="r", zarr_format=3)[name]
+        assert isinstance(array, zarr.Array), "the hash of the metadata was checked"
+        return array
+
+
+class OpenShards:
+    """The shards of a dataset, opened when asked for; the last few used stay open."""
+
+    LIMIT = 64
+
+    def __init__(self, objects: Objects, verify: bool = False) -> None:
+        self._objects = objects
+        self._verified: set[str] | None = set() if verify else None
+        self._open = lru_cache(self.LIMIT)(lambda shard_id: Shard(objects, shard_id, verified=self._verified))
+
+    def read(self, shard_id: str, name: str, start: int, stop: int) -> NDArray[Any]:
+        """Like `Shard.read`, for frames that a version says are there.
+
+        Raises:
+            CorruptObject: the shard does not hold those frames, or an object is missing or damaged.
+        """
+        shard = self._open(shard_id)
+        if stop > shard.frames:
+            raise CorruptObject(
+                f"a version points at frames {start} to {stop} of '{shard.key}', which has {shard.frames}; "
+                "restore the shard or the version from a copy"
+            )
+        return shard.read(name, start, stop)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return OpenShards, (self._objects, self._verified is not None)
+
+
+def _checked_frames(trajectories: Sequence[Trajectory]) -> int:
+    if not trajectories:
+        raise InvalidInput("a shard holds at least one trajectory, got none")
+    for kind, found in (
+        ("contributor", {trajectory.contributor for trajectory in trajectories}),
+        ("extractor", {trajectory.extractor.extractor_id for trajectory in trajectories}),
+    ):
+        if len(found) > 1:
+            raise InvalidInput(f"a shard holds the trajectories of one {kind}, got {sorted(found)}")
+    frames = sum(len(trajectory) for trajectory in trajectories)
+    if frames > MAX_FRAMES:
+        raise InvalidInput(f"a shard holds at most {MAX_FRAMES} frames, got {frames}")
+    return frames
+
+
+def _attributes(
+    trajectories: Sequence[Trajectory], spans: Sequence[TrajectorySpan], software: Mapping[str, str]
+) -> dict[str, Any]:
+    extractor = trajectories[0].extractor
+    return {
+        "format_version": FORMAT_VERSION,
+        "kind": KIND,
+        "frames": sum(len(trajectory) for trajectory in trajectories),
+        "contributor": trajectories[0].contributor,
+        "extractor": extractor.to_json(),
+        "extractor_id": extractor.extractor_id,
+        "software": dict(software),
+        # Metric only if every trajectory is: the careful reading for those who look no further.
+        "scale": "metric" if all(trajectory.scale == "metric" for trajectory in trajectories) else "relative",
+        "trajectories": [
+            {
+                **asdict(span),
+                "image_width": trajectory.image_width,
+                "image_height": trajectory.image_height,
+                "intrinsics": dict(trajectory.intrinsics),
+                "scale": trajectory.scale,
+            }
+            for trajectory, span in zip(trajectories, spans, strict=True)
+        ],
+    }
+
+
+def _group_metadata(attributes: dict[str, Any], contents: Mapping[str, bytes]) -> bytes:
+    """The group's `zarr.json`, which holds the hashes of all other objects and a copy of the arrays' metadata.
+
+    The copy is Zarr's "consolidated metadata", which xarray asks for and which saves a request an array.
+    """
+    attributes["objects"] = {
+        key: {"sha256": hashlib.sha256(data).hexdigest(), "size_bytes": len(data)} for key, data in contents.items()
+    }
+    arrays = {name: json.loads(contents[f"{name}/zarr.json"]) for name in ARRAYS}
+    group = {
+        "zarr_format": 3,
+        "node_type": "group",
+        "attributes": attributes,
+        "consolidated_metadata": {"kind": "inline", "must_understand": False, "metadata": arrays},
+    }
+    return json.dumps(group, sort_keys=True, allow_nan=False).encode()
+
+
+def _put_visible_at_once(objects: Objects, prefix: str, contents: Mapping[str, bytes], group: bytes) -> None:
+    group_key = f"{prefix}/zarr.json"
+    there_before = objects.exists(group_key)
+    try:
+        for key, data in contents.items():
+            objects.put(f"{prefix}/{key}", data)
+        objects.put(group_key, group)
+    except KinesphereError:
+        if not there_before:
+            for key in contents:
+                objects.delete(f"{prefix}/{key}")
+        raise
+
+
+def _id_of(group: bytes) -> str:
+    return hashlib.sha256(group).hexdigest()[:32]

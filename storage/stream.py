@@ -1,0 +1,291 @@
+"""Streaming: windows of episodes in batches, every window once an epoch, in an order that can be entered anywhere."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from .epoch import Draws, Epoch, plan_epoch
+from .errors import InvalidInput, NewerFormat
+from .pools import Pool, Spans, load_pool
+from .trajectory import ARRAYS, MISSING, from_stored
+from .where import where_expression
+from .windows import Integers, index_windows
+
+if TYPE_CHECKING:
+    from .dataset import Dataset
+
+Batch = dict[str, NDArray[Any]]
+DType = Literal["float32", "int16"]
+
+STATE_VERSION = 1
+BLOCK_FRAMES = 4096
+"""The most frames of an episode that are read and drawn from as a unit; a sixteenth of the pool if that is less."""
+POOL_FRAMES = 64 * BLOCK_FRAMES
+
+
+@dataclass(frozen=True)
+class StreamSettings:
+    """What to stream; see `Dataset.stream`."""
+
+    window: int
+    batch_size: int
+    keys: tuple[str, ...]
+    stride: int
+    shuffle: bool
+    seed: int
+    balance: str | None
+    where: str | None
+    dtype: DType
+    pool_frames: int
+
+    def __post_init__(self) -> None:
+        for name, least in (("window", 1), ("batch_size", 1), ("stride", 1), ("seed", 0), ("pool_frames", self.window)):
+            if getattr(self, name) < least:
+                raise InvalidInput(f"{name} should be at least {least}, got {getattr(self, name)}")
+        unknown = [key for key in self.keys if key not in ARRAYS]
+        if unknown or not self.keys or len(set(self.keys)) < len(self.keys):
+            raise InvalidInput(f"keys should be some of {', '.join(ARRAYS)}, each once; got {list(self.keys)}")
+        if self.dtype not in ("float32", "int16"):
+            raise InvalidInput(f"dtype should be 'float32' or 'int16', got '{self.dtype}'")
+        if self.balance is not None and not self.shuffle:
+            raise InvalidInput("balance draws at random, so it needs shuffle=True")
+
+    @property
+    def block_frames(self) -> int:
+        """The most frames of a block, unless a window is longer."""
+        return min(BLOCK_FRAMES, max(self.window, self.pool_frames // 16))
+
+
+class WindowStream:
+    """An iterable of batches; iterating it once gives one epoch, iterating again the next. See `Dataset.stream`.
+
+    It has one position, which moves as batches are taken, so leaving a loop early and iterating again goes on with
+    the rest of the epoch.
+    """
+
+    def __init__(self, dataset: Dataset, settings: StreamSettings, *, epoch: int, rank: int, world_size: int) -> None:
+        if epoch < 0 or not 0 <= rank < world_size:
+            raise InvalidInput(
+                f"epoch should be at least 0 and rank from 0 to world_size - 1; got epoch {epoch}, rank {rank} "
+                f"and world_size {world_size}"
+            )
+        self.settings = settings
+        self._shards = dataset.shards
+        self._identity = _identity(dataset, settings)
+        rows = _chosen_rows(dataset, settings.where)
+        self._spans = Spans.of(dataset.episodes, rows)
+        self._index = index_windows(self._spans.length, settings.window, settings.stride, settings.block_frames)
+        self._groups = _groups(dataset.episodes, rows, settings.balance)
+        self._epoch, self._batch = epoch, 0
+        self._rank, self._world_size = rank, world_size
+
+    @property
+    def windows(self) -> int:
+        """Windows in an epoch, of all ranks together."""
+        return self._index.total_windows
+
+    @property
+    def batches(self) -> int:
+        """Batches in an epoch, of all ranks together."""
+        return -(-self.windows // self.settings.batch_size)
+
+    def __len__(self) -> int:
+        """Batches in an epoch of this rank. Ranks differ by one where `batches` is no multiple of the world size."""
+        return max(0, -(-(self.batches - self._rank) // self._world_size))
+
+    @property
+    def scales(self) -> dict[str, float]:
+        """For dtype="int16": what to multiply the integers of each key with, to get its units."""
+        scales = {key: ARRAYS[key].scale_factor for key in self.settings.keys}
+        return {key: scale for key, scale in scales.items() if scale is not None}
+
+    @property
+    def memory_bound_bytes(self) -> int:
+        """The most memory that streaming takes, besides the episode table.
+
+        It follows from `pool_frames`, keys, window and batch size: one pool of frames as stored, the order of its
+        windows, one run of frames being decoded, two batches (the one you hold and the one being made), the
+        compact description of blocks, and 8 MB for open shards.
+        """
+        settings = self.settings
+        stored = [np.dtype(ARRAYS[key].dtype).itemsize * int(np.prod(ARRAYS[key].shape)) for key in settings.keys]
+        numbers = sum(int(np.prod(ARRAYS[key].shape)) for key in settings.keys)
+        run = max(settings.block_frames, settings.window)
+        batch = settings.batch_size * settings.window * (2 * (sum(stored) + 8 * numbers) + 32)
+        described = self._spans.nbytes + 12 * self._index.nbytes
+        return settings.pool_frames * (sum(stored) + 72) + 4 * run * max(stored) + batch + described + 8 * 2**20
+
+    def __iter__(self) -> Iterator[Batch]:
+        number = self._epoch
+        epoch = plan_epoch(
+            self._index,
+            self.settings.seed,
+            number,
+            shuffle=self.settings.shuffle,
+            pool_frames=self.settings.pool_frames,
+            groups=self._groups,
+        )
+        cutter = _Cutter(self, epoch)
+        while self._epoch == number and self._batch + self._rank < self.batches:
+            batch = cutter.batch(self._batch + self._rank)
+            self._batch += self._world_size
+            if self._batch >= self.batches:
+                self.skip_epoch()
+            yield batch
+        if self._epoch == number:
+            self.skip_epoch()
+
+    def skip_epoch(self) -> None:
+        """Move to the beginning of the next epoch."""
+        self._epoch, self._batch = self._epoch + 1, 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the stream is, as plain JSON values, taken between two batches.
+
+        The position counts the batches that all ranks together have taken, as if in step, so that a stream of any
+        rank and world size can load it.
+        """
+        return {"format_version": STATE_VERSION, **self._identity, "epoch": self._epoch, "batch": self._batch}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go to where a stream was when `state` was taken: the next batch is the one that would have come next.
+
+        Raises:
+            InvalidInput: the state is of another version of the dataset, or of a stream with another order.
+            NewerFormat: a later release made it.
+        """
+        try:
+            version, epoch, batch = (int(state[name]) for name in ("format_version", "epoch", "batch"))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvalidInput(f"this is no state of a stream: {error!r} in {state!r:.200}") from error
+        if version > STATE_VERSION:
+            raise NewerFormat("the state", version, STATE_VERSION)
+        differing = [
+            f"{name} was {state.get(name)!r} and is {value!r}"
+            for name, value in self._identity.items()
+            if state.get(name) != value
+        ]
+        if differing:
+            raise InvalidInput(f"the state is of another stream: {'; '.join(differing)}")
+        if epoch < 0 or not 0 <= batch < self.batches:
+            raise InvalidInput(f"the state points at batch {batch} of epoch {epoch}; an epoch has {self.batches}")
+        self._epoch, self._batch = epoch, batch
+
+    def split(self, part: int, parts: int) -> WindowStream:
+        """The stream of every `parts`-th batch that this one would give, beginning with number `part`."""
+        share = copy.copy(self)
+        share._rank, share._world_size = self._rank + part * self._world_size, self._world_size * parts
+        return share
+
+
+class _Cutter:
+    """Cuts the batches of one epoch, holding one pool at a time."""
+
+    def __init__(self, stream: WindowStream, epoch: Epoch) -> None:
+        self._settings = stream.settings
+        self._shards, self._spans, self._index = stream._shards, stream._spans, stream._index
+        self._epoch = epoch
+        self._number = -1
+        self._draws: Draws | None = None
+        self._pool: Pool | None = None
+
+    def batch(self, number: int) -> Batch:
+        """Batch `number` of the epoch, which may take windows from several pools."""
+        first = number * self._settings.batch_size
+        stop = min(first + self._settings.batch_size, int(self._epoch.first_draw[-1]))
+        parts = []
+        while first < stop:
+            pool_number = int(np.searchsorted(self._epoch.first_draw, first, side="right")) - 1
+            pool_first, pool_stop = (int(bound) for bound in self._epoch.first_draw[pool_number : pool_number + 2])
+            until = min(stop, pool_stop)
+            parts.append(self._part(pool_number, first - pool_first, until - pool_first))
+            first = until
+        stored = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        mask = stored["mask"]
+        values = {key: self._finished(key, stored.pop(key), mask) for key in self._settings.keys}
+        return values | stored
+
+    def _part(self, number: int, first: int, stop: int) -> Batch:
+        draws, pool = self._loaded(number)
+        slot, window = draws.slot[first:stop], draws.window[first:stop]
+        frame = window * self._settings.stride
+        stored, mask = pool.cut(slot, frame, self._settings.window)
+        block = draws.blocks[slot]
+        return stored | {
+            "mask": mask,
+            "episode": self._spans.row[self._index.episode[block]],
+            "frame": self._index.first_frame[block] + frame,
+        }
+
+    def _loaded(self, number: int) -> tuple[Draws, Pool]:
+        if self._draws is None or self._pool is None or number != self._number:
+            self._draws = self._pool = None  # let go of one pool before the next is decoded
+            self._draws = self._epoch.draws(number)
+            self._pool = load_pool(
+                self._shards,
+                self._spans,
+                self._index,
+                self._draws.blocks,
+                self._settings.keys,
+                self._settings.block_frames,
+            )
+            self._number = number
+        return self._draws, self._pool
+
+    def _finished(self, key: str, stored: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[Any]:
+        """Values as the stream hands them over, missing where the window is padded."""
+        spec = ARRAYS[key]
+        values = from_stored(spec, stored) if self._settings.dtype == "float32" else stored
+        if not mask.all():
+            missing = np.nan if values.dtype == np.float32 else MISSING if spec.is_fixed_point else 0
+            values[~mask] = missing
+        return values
+
+
+def _identity(dataset: Dataset, settings: StreamSettings) -> dict[str, Any]:
+    """All that decides which windows come in which order, besides the position."""
+    return {
+        "dataset": dataset.name,
+        "version": dataset.version,
+        "episodes_sha256": dataset.manifest["episodes"]["sha256"],
+        "window": settings.window,
+        "stride": settings.stride,
+        "batch_size": settings.batch_size,
+        "shuffle": settings.shuffle,
+        "seed": settings.seed,
+        "balance": settings.balance,
+        "where": settings.where,
+        "pool_frames": settings.pool_frames,
+    }
+
+
+def _chosen_rows(dataset: Dataset, where: str | None) -> Integers:
+    name = f"{dataset.name}@{dataset.version}"
+    total = dataset.episodes.num_rows
+    if total == 0:
+        raise InvalidInput(f"{name} holds no episodes; choose another version")
+    rows = np.arange(total, dtype=np.int64)
+    if where is None:
+        return rows
+    numbered = dataset.episodes.append_column("row", pa.array(rows))
+    chosen: Integers = numbered.filter(where_expression(where))["row"].to_numpy()
+    if len(chosen) == 0:
+        raise InvalidInput(f'where expression "{where}" matches none of the {total} episodes of {name}')
+    return np.sort(chosen)
+
+
+def _groups(episodes: pa.Table, rows: Integers, column: str | None) -> Integers | None:
+    """The group of each chosen episode, 0 to G - 1; episodes without a value are a group of their own."""
+    if column is None:
+        return None
+    if column not in episodes.column_names:
+        raise InvalidInput(f"cannot balance by '{column}'; the columns are {', '.join(episodes.column_names)}")
+    values = episodes[column].take(pa.array(rows)).combine_chunks()
+    return values.dictionary_encode(null_encoding="encode").indices.to_numpy().astype(np.int64)

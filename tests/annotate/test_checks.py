@@ -1,0 +1,107 @@
+"""The checks: what they measure, where they point, and what follows from them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from annotate.checks import ImageSampler, _ranges, next_state, run_checks
+from storage.catalog import CheckRecord
+from storage.recording import State
+from storage.task import Criteria
+from storage.trajectory import ARRAYS, ExtractorIdentity, Trajectory, Valid
+from storage.video import VideoFrame
+
+SECOND = 1_000_000_000
+
+
+def trajectory(valid: NDArray[np.uint8], times: NDArray[np.int64]) -> Trajectory:
+    arrays = {name: np.full((len(times), *spec.shape), np.nan, np.float32) for name, spec in ARRAYS.items()}
+    arrays |= {"timestamp": times, "valid": valid}
+    identity = ExtractorIdentity("test", 1, {}, {})
+    return Trajectory("r", "c", identity, 640, 480, "relative", {}, arrays)
+
+
+def sampled(times: NDArray[np.int64], brightness: int) -> ImageSampler:
+    """Samples of a picture of even noise around one brightness."""
+    noise = np.random.default_rng(0).integers(-30, 31, (480, 640, 1), dtype=np.int16)
+    image = np.repeat(np.clip(noise + brightness, 0, 255).astype(np.uint8), 3, axis=2)
+    samples = ImageSampler()
+    for index, time in enumerate(times):
+        samples(VideoFrame(index, int(time), image))
+    return samples
+
+
+def judged(valid: NDArray[np.uint8], times: NDArray[np.int64], brightness: int = 120) -> dict[str, CheckRecord]:
+    checks = run_checks(Criteria(), trajectory(valid, times), sampled(times, brightness), [])
+    assert [check.check for check in checks] == list(Criteria.model_fields)
+    return {check.check: check for check in checks}
+
+
+TIMES = np.arange(300, dtype=np.int64) * (SECOND // 30)
+SEEN = np.full(300, Valid.BODY | Valid.LEFT_HAND, np.uint8)
+
+
+def test_a_good_recording_passes_every_check_and_points_nowhere() -> None:
+    checks = judged(SEEN, TIMES)
+    assert {check.verdict for check in checks.values()} == {"pass"}
+    assert all(check.ranges == () for check in checks.values())
+    assert next_state(list(checks.values()))[0] is State.ACCEPTED
+
+
+def test_hands_out_of_view_are_doubted_with_the_time_when() -> None:
+    valid = SEEN.copy()
+    valid[60:] = Valid.BODY
+    check = judged(valid, TIMES)["hands_visible_share"]
+    assert (check.value, check.verdict) == (pytest.approx(0.2), "doubt")
+    assert check.ranges == ((int(TIMES[60]), int(TIMES[-1]) + 1),)
+    assert "20%" in check.message and "at least 0.3" in check.message
+
+
+def test_a_hand_alone_is_a_person_in_view() -> None:
+    checks = judged(np.full(300, Valid.RIGHT_HAND, np.uint8), TIMES)
+    assert checks["person_visible_share"].value == 1
+
+
+def test_an_empty_room_is_rejected() -> None:
+    state, why = next_state(list(judged(np.zeros(300, np.uint8), TIMES).values()))
+    assert state is State.REJECTED
+    assert "a person is found in 0% of the frames" in why
+
+
+def test_darkness_is_told_before_it_is_too_dark() -> None:
+    dim, black = judged(SEEN, TIMES, 32)["brightness"], judged(SEEN, TIMES, 0)["brightness"]
+    assert (dim.verdict, black.verdict) == ("doubt", "fail")
+    assert dim.ranges == ((0, int(TIMES[-1]) + 1),)
+
+
+def test_a_gap_in_the_frame_times_is_found_where_it_is() -> None:
+    times = TIMES.copy()
+    times[150:] += SECOND
+    check = judged(SEEN, times)["longest_gap_seconds"]
+    assert check.verdict == "doubt"
+    assert check.ranges == ((int(times[149]), int(times[150])),)
+
+
+def test_frames_that_did_not_decode_are_counted() -> None:
+    checks = run_checks(Criteria(), trajectory(SEEN, TIMES), sampled(TIMES, 120), [SECOND, 2 * SECOND])
+    damaged = next(check for check in checks if check.check == "damaged_frames")
+    assert (damaged.value, damaged.verdict) == (2, "doubt")
+    assert [start for start, _ in damaged.ranges] == [SECOND, 2 * SECOND]
+
+
+def test_one_frame_is_judged_too() -> None:
+    checks = judged(SEEN[:1], TIMES[:1])
+    assert checks["duration_seconds"].verdict == "fail"
+    assert checks["frame_rate"].value == 0
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=50))
+def test_ranges_cover_exactly_the_bad_items(bad: list[bool]) -> None:
+    starts = np.arange(len(bad), dtype=np.int64) * 10
+    ranges = _ranges(np.array(bad), starts, len(bad) * 10)
+    assert [any(start <= moment < end for start, end in ranges) for moment in starts.tolist()] == bad
+    assert all(after > before for (_, before), (after, _) in zip(ranges, ranges[1:], strict=False)), "ranges touch"

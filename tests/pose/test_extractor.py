@@ -1,0 +1,213 @@
+"""Extraction of the real clip, and of clips that hold nobody; every way in which it may end."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from pose.extractor import Extractor, ExtractorSettings
+from pose.landmarkers import BodyLandmarker
+from pose.models import Model, hand_model, pose_model
+from storage.errors import InvalidInput
+from storage.trajectory import ARRAYS, Trajectory, to_stored
+from storage.video import VideoFrame, VideoReader, open_video
+
+WARM_UP, SHORT = 15, 40
+
+
+@pytest.fixture(scope="session")
+def extractor() -> Extractor:
+    return Extractor(pose_model(), hand_model())
+
+
+@pytest.fixture(scope="session")
+def short_clip(body_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty frames of the real clip, at an uneven pace, in H.264, still 1768 pixels wide."""
+    path = tmp_path_factory.mktemp("pose") / "short.mp4"
+    with av.open(str(path), "w") as file:
+        for frame in open_video(body_clip).frames():
+            if frame.index == WARM_UP + SHORT:
+                break
+            if frame.index == 0:
+                stream = file.add_stream("libx264", rate=30, options={"preset": "ultrafast", "crf": "18"})
+                stream.height, stream.width = frame.image.shape[:2]
+                stream.codec_context.time_base = Fraction(1, 90_000)
+            if frame.index >= WARM_UP:
+                picture = av.VideoFrame.from_ndarray(frame.image, format="rgb24")
+                picture.pts = (frame.index - WARM_UP) * 3000 + (frame.index % 3) * 600
+                picture.time_base = Fraction(1, 90_000)
+                file.mux(stream.encode(picture))
+        file.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture(scope="session")
+def trajectory(extractor: Extractor, short_clip: Path) -> Trajectory:
+    return extract(extractor, short_clip)
+
+
+def extract(extractor: Extractor, clip: Path) -> Trajectory:
+    return extractor.extract(open_video(clip), recording="recording", contributor="somebody")
+
+
+def test_the_body_is_found_in_nearly_every_frame_of_the_real_clip(extractor: Extractor, body_clip: Path) -> None:
+    done: list[int] = []
+    found = extractor.extract(
+        open_video(body_clip), recording="recording", contributor="somebody", on_progress=done.append
+    )
+    assert len(found) == 230
+    assert 215 <= np.count_nonzero(found.arrays["valid"] & 1) <= 226  # 221 on the machine it was written on
+    assert done == list(range(1, 231))
+
+
+def test_a_width_that_is_no_multiple_of_16_is_not_sheared(trajectory: Trajectory) -> None:
+    assert trajectory.image_width == 1768
+    assert np.count_nonzero(trajectory.arrays["valid"] & 1) >= SHORT - 3
+
+
+def test_a_picture_with_padded_rows_is_read_as_it_looks(short_clip: Path) -> None:
+    image = next(frame.image for frame in open_video(short_clip).frames() if frame.index == 10)
+    padded = np.zeros((image.shape[0], image.shape[1] + 8, 3), np.uint8)
+    padded[:, :-8] = image
+    landmarkers = [BodyLandmarker(pose_model(), 0.5) for _ in range(2)]
+    plain, from_padded = (
+        landmarker.find(picture, 0) for landmarker, picture in zip(landmarkers, (image, padded[:, :-8]), strict=True)
+    )
+    for landmarker in landmarkers:
+        landmarker.close()
+    assert plain is not None and from_padded is not None
+    np.testing.assert_array_equal(plain.image, from_padded.image)
+
+
+def test_landmarks_lie_on_the_person_and_left_is_the_persons_own_left(trajectory: Trajectory) -> None:
+    body = np.nanmedian(trajectory.arrays["body_image"], axis=0)
+    nose, left_shoulder, right_shoulder, left_ankle = body[0], body[11], body[12], body[27]
+    assert 0.3 < nose[0] < 0.45 and nose[1] < left_shoulder[1] < left_ankle[1]
+    assert left_shoulder[0] > right_shoulder[0]  # he faces the camera
+
+
+def test_timestamps_are_those_of_the_video(trajectory: Trajectory, short_clip: Path) -> None:
+    expected = [frame.timestamp_ns for frame in open_video(short_clip).frames()]
+    assert trajectory.arrays["timestamp"].tolist() == expected
+    assert len(set(np.diff(expected).tolist())) > 1
+
+
+def test_what_is_missing_is_nan_and_scores_are_zero(trajectory: Trajectory) -> None:
+    missing = trajectory.arrays["valid"] & 4 == 0
+    assert missing.any()
+    assert np.isnan(trajectory.arrays["hands_image"][missing, 1]).all()
+    assert np.isnan(trajectory.arrays["wrist_pose"][missing, 1]).all()
+    assert (trajectory.arrays["hand_score"][missing, 1] == 0).all()
+
+
+def test_the_same_video_and_identity_give_the_same_numbers(
+    extractor: Extractor, trajectory: Trajectory, short_clip: Path
+) -> None:
+    again = extract(Extractor(pose_model(), hand_model()), short_clip)
+    assert again.extractor.extractor_id == trajectory.extractor.extractor_id
+    for name, values in trajectory.arrays.items():
+        assert values.tobytes() == again.arrays[name].tobytes(), name
+
+
+def test_the_identity_changes_with_settings_and_models(extractor: Extractor) -> None:
+    settings = Extractor(pose_model(), hand_model(), ExtractorSettings(max_hands=4))
+    other = Extractor(Model(pose_model().path, {"pose_detector.tflite": "00"}), hand_model())
+    assert len({one.identity.extractor_id for one in (extractor, settings, other)}) == 3
+
+
+def test_a_clip_without_a_person_is_a_trajectory_of_nothing(extractor: Extractor, tmp_path: Path) -> None:
+    clip = tmp_path / "nobody.mp4"
+    with av.open(str(clip), "w") as file:
+        stream = file.add_stream("libx264", rate=30)
+        stream.width, stream.height = 322, 242
+        for index in range(12):
+            image = np.full((242, 322, 3), 20 * index, np.uint8)
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        file.mux(stream.encode(None))
+    found = extract(extractor, clip)
+    assert len(found) == 12
+    assert not found.arrays["valid"].any()
+    for name in set(ARRAYS) - {"timestamp", "valid", "body_visibility", "hand_score"}:
+        assert np.isnan(found.arrays[name]).all(), name
+    assert all(to_stored(spec, found.arrays[name])[1] == 0 for name, spec in ARRAYS.items())
+
+
+@pytest.mark.parametrize("error", [RuntimeError("asked to"), KeyboardInterrupt()])
+def test_an_error_while_a_frame_is_looked_at_ends_everything_at_once(
+    extractor: Extractor, body_clip: Path, error: BaseException
+) -> None:
+    raised_at = 0.0
+
+    def fail(frame: VideoFrame) -> None:
+        nonlocal raised_at
+        if frame.index == 5:
+            raised_at = time.monotonic()
+            raise error
+
+    with pytest.raises(type(error)):
+        extractor.extract(open_video(body_clip), recording="r", contributor="c", on_frame=fail)
+    assert time.monotonic() - raised_at < 3
+    assert not landmark_threads()
+
+
+class OneOddFrame(VideoReader):
+    """A video whose fifth frame no landmarker can take."""
+
+    def frames(self) -> Iterator[VideoFrame]:
+        for frame in super().frames():
+            yield replace(frame, image=frame.image.astype(np.float64)) if frame.index == 4 else frame  # type: ignore[arg-type]
+
+
+def test_an_error_in_a_thread_is_raised_and_ends_the_other(extractor: Extractor, body_clip: Path) -> None:
+    with pytest.raises(ValueError, match="Unsupported numpy data type"):
+        extractor.extract(OneOddFrame(body_clip, "odd"), recording="r", contributor="c")
+    assert not landmark_threads()
+
+
+def landmark_threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith(("body", "hands"))]
+
+
+def test_ctrl_c_ends_the_process_within_seconds(body_clip: Path) -> None:
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom pose.extractor import Extractor\n"
+        "from pose.models import hand_model, pose_model\nfrom storage.video import open_video\n"
+        "Extractor(pose_model(), hand_model()).extract(open_video(Path(sys.argv[1])), recording='r', contributor='c',\n"
+        "    on_frame=lambda frame: print(frame.index, flush=True))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(body_clip)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert process.stdout is not None
+    while process.stdout.readline().strip() != "10":
+        assert process.poll() is None
+    os.kill(process.pid, signal.SIGINT)
+    asked_at = time.monotonic()
+    _, errors = process.communicate(timeout=20)
+    assert time.monotonic() - asked_at < 5
+    assert "KeyboardInterrupt" in errors
+    assert process.returncode != 0
+
+
+def test_a_model_that_mediapipe_refuses_is_one_clear_line(tmp_path: Path, body_clip: Path) -> None:
+    from pose.bundles import build_bundle
+
+    own = tmp_path / "own.task"
+    own.write_bytes(build_bundle({"hand_detector.tflite": b"?", "hand_landmarks_detector.tflite": b"?"}))
+    with pytest.raises(InvalidInput, match=r"MediaPipe cannot use the model .*own\.task") as raised:
+        extract(Extractor(pose_model(), hand_model(own)), body_clip)
+    assert "\n" not in str(raised.value)

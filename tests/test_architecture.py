@@ -1,0 +1,69 @@
+"""A lower room never imports a higher one, and what the light reader promises about imports holds."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MAY_IMPORT = {
+    "storage": set[str](),
+    "capture": {"storage"},
+    "pose": {"storage"},
+    "annotate": {"storage", "pose", "capture"},
+    "studio": {"storage", "pose", "capture", "annotate"},
+}
+
+
+def imported_modules(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_a_room_imports_only_the_rooms_below_it(room: str) -> None:
+    files = sorted((ROOT / room).rglob("*.py"))
+    assert files
+    for file in files:
+        for module in imported_modules(file):
+            top = module.split(".")[0]
+            if top in MAY_IMPORT:
+                assert top in MAY_IMPORT[room] | ({room} - {"storage"}), f"{file.relative_to(ROOT)} imports {module}"
+
+
+def test_annotate_uses_nothing_of_capture_but_its_image_measurements() -> None:
+    for file in (ROOT / "annotate").rglob("*.py"):
+        from_capture = {module for module in imported_modules(file) if module.split(".")[0] == "capture"}
+        assert from_capture <= {"capture.image_measurements"}, file
+
+
+def test_importing_the_reader_loads_none_of_the_heavy_libraries() -> None:
+    code = (
+        "import storage, sys; storage.open_dataset; "
+        "print(sorted({'sqlalchemy', 'cv2', 'mediapipe', 'fastapi', 'av', 'torch', 'pydantic'} & set(sys.modules)))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
+
+
+def test_the_command_starts_without_the_heavy_libraries() -> None:
+    code = (
+        "import studio.app, sys; "
+        "print(sorted({'cv2', 'mediapipe', 'av', 'zarr', 'alembic', 'sqlalchemy', 'pyarrow'} & set(sys.modules)))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
+
+
+def test_every_public_room_says_what_it_is_for() -> None:
+    for file in ROOT.glob("[!.]*/**/*.py"):
+        if file.parts[len(ROOT.parts)] in MAY_IMPORT and file.stat().st_size:
+            assert ast.get_docstring(ast.parse(file.read_text())), f"{file.relative_to(ROOT)} has no opening lines"
