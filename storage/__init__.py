@@ -1,9 +1,43 @@
-"""Read kinesphere datasets: human keypoint trajectories, streamed into robot training.
+"""Read kinesphere datasets: people's keypoint trajectories, streamed into robot training.
 
 >>> import kinesphere as ks  # inside the repository: import storage as ks
 >>> dataset = ks.open_dataset("workspace/datasets/kitchen")
 """
 
+from .dataset import Dataset, open_dataset
+from .errors import (
+    Conflict,
+    CorruptObject,
+    InvalidInput,
+    InvalidTask,
+    InvalidVideo,
+    KinesphereError,
+    MissingDependency,
+    NewerFormat,
+    NotFound,
+    StorageFailed,
+)
+from .trajectory import ARRAYS, BODY_LANDMARKS, HAND_LANDMARKS, HANDS, ArraySpec, Valid
 from .version import __version__
 
-__all__ = ["__version__"]
+__all__ = [
+    "ARRAYS",
+    "BODY_LANDMARKS",
+    "HANDS",
+    "HAND_LANDMARKS",
+    "ArraySpec",
+    "Conflict",
+    "CorruptObject",
+    "Dataset",
+    "InvalidInput",
+    "InvalidTask",
+    "InvalidVideo",
+    "KinesphereError",
+    "MissingDependency",
+    "NewerFormat",
+    "NotFound",
+    "StorageFailed",
+    "Valid",
+    "__version__",
+    "open_dataset",
+]

@@ -16,7 +16,7 @@ from .errors import InvalidInput, NotFound, needs_extra
 from .names import checked_name
 from .objects import Objects, open_objects
 from .shards import OpenShards
-from .stream import POOL_FRAMES, DType, StreamSettings, WindowStream
+from .stream import POOL_FRAMES, DType, StreamSettings, WindowStream, checked_keys
 from .trajectory import ARRAYS, from_stored
 from .versions import Version, read_episodes, read_version
 
@@ -147,9 +147,7 @@ class Dataset:
         )
         return WindowStream(self, settings, epoch=epoch, rank=rank, world_size=world_size)
 
-    def torch(
-        self, window: int, batch_size: int, keys: Sequence[str] | None = None, **options: Any
-    ) -> TorchDataset:
+    def torch(self, window: int, batch_size: int, keys: Sequence[str] | None = None, **options: Any) -> TorchDataset:
         """The same stream as a `torch.utils.data.IterableDataset` of batches; takes what `stream` takes.
 
         >>> loader = DataLoader(dataset.torch(window=64, batch_size=256), batch_size=None, num_workers=4)
@@ -171,14 +169,3 @@ class Dataset:
         if not 0 <= row < len(self):
             raise NotFound("episode", str(row), hint=f"{self.name}@{self.version} has rows 0 to {len(self) - 1}")
         return row
-
-
-def checked_keys(keys: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of arrays as a tuple.
-
-    Raises:
-        InvalidInput: one of them is unknown, occurs twice, or a text was given in place of a list.
-    """
-    if isinstance(keys, str) or not keys or len(set(keys)) < len(keys) or not set(keys) <= set(ARRAYS):
-        raise InvalidInput(f"keys should be a list of some of {', '.join(ARRAYS)}, each once; got {keys!r}")
-    return tuple(keys)

@@ -97,9 +97,7 @@ def plan_epoch(
         order = permutation(len(block), seed, number, _BLOCKS, 0)
         block, passes, part = block[order], passes[order], part[order]
     draws = passes * index.windows[block] + part
-    return Epoch(
-        index, seed, number, shuffle, block, passes, part, _cut_pools(index.frames[block], draws, pool_frames)
-    )
+    return Epoch(index, seed, number, shuffle, block, passes, part, _cut_pools(index.frames[block], draws, pool_frames))
 
 
 def permutation(length: int, seed: int, epoch: int, purpose: int, place: int) -> Integers:

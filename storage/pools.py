@@ -59,9 +59,7 @@ class Pool:
     length: Integers
     """How many frames it has."""
 
-    def cut(
-        self, slot: Integers, frame: Integers, window: int
-    ) -> tuple[dict[str, NDArray[Any]], NDArray[np.bool_]]:
+    def cut(self, slot: Integers, frame: Integers, window: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.bool_]]:
         """Cut windows that begin at `frame` of block `slot`.
 
         Returns the stored values, shape `(len(slot), window, ...)`, and which of the frames are there: past the end

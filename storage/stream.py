@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from .epoch import Draws, Epoch, plan_epoch
+from .batches import Batch, BatchCutter
+from .epoch import plan_epoch
 from .errors import InvalidInput, NewerFormat
-from .pools import Pool, Spans, load_pool
-from .trajectory import ARRAYS, MISSING, from_stored
+from .pools import Spans
+from .trajectory import ARRAYS
 from .where import where_expression
 from .windows import Integers, index_windows
 
 if TYPE_CHECKING:
     from .dataset import Dataset
 
-Batch = dict[str, NDArray[Any]]
 DType = Literal["float32", "int16"]
 
 STATE_VERSION = 1
@@ -47,13 +46,11 @@ class StreamSettings:
 
     def __post_init__(self) -> None:
         for name, least in (("window", 1), ("batch_size", 1), ("stride", 1), ("seed", 0), ("pool_frames", self.window)):
-            if getattr(self, name) < least:
-                raise InvalidInput(f"{name} should be at least {least}, got {getattr(self, name)}")
-        unknown = [key for key in self.keys if key not in ARRAYS]
-        if unknown or not self.keys or len(set(self.keys)) < len(self.keys):
-            raise InvalidInput(f"keys should be some of {', '.join(ARRAYS)}, each once; got {list(self.keys)}")
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise InvalidInput(f"{name} should be a whole number, at least {least}, got {value!r}")
         if self.dtype not in ("float32", "int16"):
-            raise InvalidInput(f"dtype should be 'float32' or 'int16', got '{self.dtype}'")
+            raise InvalidInput(f"dtype should be 'float32' or 'int16', got {self.dtype!r}")
         if self.balance is not None and not self.shuffle:
             raise InvalidInput("balance draws at random, so it needs shuffle=True")
 
@@ -82,7 +79,8 @@ class WindowStream:
         rows = _chosen_rows(dataset, settings.where)
         self._spans = Spans.of(dataset.episodes, rows)
         self._index = index_windows(self._spans.length, settings.window, settings.stride, settings.block_frames)
-        self._groups = _groups(dataset.episodes, rows, settings.balance)
+        groups = _groups(dataset.episodes, rows, settings.balance)
+        self._groups = None if groups is None else groups[self._index.episode]
         self._epoch, self._batch = epoch, 0
         self._rank, self._world_size = rank, world_size
 
@@ -132,7 +130,7 @@ class WindowStream:
             pool_frames=self.settings.pool_frames,
             groups=self._groups,
         )
-        cutter = _Cutter(self, epoch)
+        cutter = BatchCutter(self.settings, self._shards, self._spans, self._index, epoch)
         while self._epoch == number and self._batch + self._rank < self.batches:
             batch = cutter.batch(self._batch + self._rank)
             self._batch += self._world_size
@@ -178,6 +176,20 @@ class WindowStream:
             raise InvalidInput(f"the state points at batch {batch} of epoch {epoch}; an epoch has {self.batches}")
         self._epoch, self._batch = epoch, batch
 
+    def advanced(self, batches: int) -> WindowStream:
+        """A stream that has given `batches` more of its rank's batches than this one, over ends of epochs."""
+        ahead = copy.copy(self)
+        while len(self):
+            left = max(0, -(-(self.batches - ahead._batch - self._rank) // self._world_size))
+            if batches <= left:
+                ahead._batch += batches * self._world_size
+                if ahead._batch >= self.batches:
+                    ahead.skip_epoch()
+                break
+            batches -= left
+            ahead.skip_epoch()
+        return ahead
+
     def split(self, part: int, parts: int) -> WindowStream:
         """The stream of every `parts`-th batch that this one would give, beginning with number `part`."""
         share = copy.copy(self)
@@ -185,68 +197,15 @@ class WindowStream:
         return share
 
 
-class _Cutter:
-    """Cuts the batches of one epoch, holding one pool at a time."""
+def checked_keys(keys: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of arrays as a tuple.
 
-    def __init__(self, stream: WindowStream, epoch: Epoch) -> None:
-        self._settings = stream.settings
-        self._shards, self._spans, self._index = stream._shards, stream._spans, stream._index
-        self._epoch = epoch
-        self._number = -1
-        self._draws: Draws | None = None
-        self._pool: Pool | None = None
-
-    def batch(self, number: int) -> Batch:
-        """Batch `number` of the epoch, which may take windows from several pools."""
-        first = number * self._settings.batch_size
-        stop = min(first + self._settings.batch_size, int(self._epoch.first_draw[-1]))
-        parts = []
-        while first < stop:
-            pool_number = int(np.searchsorted(self._epoch.first_draw, first, side="right")) - 1
-            pool_first, pool_stop = (int(bound) for bound in self._epoch.first_draw[pool_number : pool_number + 2])
-            until = min(stop, pool_stop)
-            parts.append(self._part(pool_number, first - pool_first, until - pool_first))
-            first = until
-        stored = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        mask = stored["mask"]
-        values = {key: self._finished(key, stored.pop(key), mask) for key in self._settings.keys}
-        return values | stored
-
-    def _part(self, number: int, first: int, stop: int) -> Batch:
-        draws, pool = self._loaded(number)
-        slot, window = draws.slot[first:stop], draws.window[first:stop]
-        frame = window * self._settings.stride
-        stored, mask = pool.cut(slot, frame, self._settings.window)
-        block = draws.blocks[slot]
-        return stored | {
-            "mask": mask,
-            "episode": self._spans.row[self._index.episode[block]],
-            "frame": self._index.first_frame[block] + frame,
-        }
-
-    def _loaded(self, number: int) -> tuple[Draws, Pool]:
-        if self._draws is None or self._pool is None or number != self._number:
-            self._draws = self._pool = None  # let go of one pool before the next is decoded
-            self._draws = self._epoch.draws(number)
-            self._pool = load_pool(
-                self._shards,
-                self._spans,
-                self._index,
-                self._draws.blocks,
-                self._settings.keys,
-                self._settings.block_frames,
-            )
-            self._number = number
-        return self._draws, self._pool
-
-    def _finished(self, key: str, stored: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[Any]:
-        """Values as the stream hands them over, missing where the window is padded."""
-        spec = ARRAYS[key]
-        values = from_stored(spec, stored) if self._settings.dtype == "float32" else stored
-        if not mask.all():
-            missing = np.nan if values.dtype == np.float32 else MISSING if spec.is_fixed_point else 0
-            values[~mask] = missing
-        return values
+    Raises:
+        InvalidInput: one of them is unknown, occurs twice, or a text was given in place of a list.
+    """
+    if isinstance(keys, str) or not keys or len(set(keys)) < len(keys) or not set(keys) <= set(ARRAYS):
+        raise InvalidInput(f"keys should be a list of some of {', '.join(ARRAYS)}, each once; got {keys!r}")
+    return tuple(keys)
 
 
 def _identity(dataset: Dataset, settings: StreamSettings) -> dict[str, Any]:
@@ -288,4 +247,5 @@ def _groups(episodes: pa.Table, rows: Integers, column: str | None) -> Integers 
     if column not in episodes.column_names:
         raise InvalidInput(f"cannot balance by '{column}'; the columns are {', '.join(episodes.column_names)}")
     values = episodes[column].take(pa.array(rows)).combine_chunks()
-    return values.dictionary_encode(null_encoding="encode").indices.to_numpy().astype(np.int64)
+    groups: Integers = values.dictionary_encode(null_encoding="encode").indices.to_numpy().astype(np.int64)
+    return groups

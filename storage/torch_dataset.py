@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 import torch
-from torch.utils.data import get_worker_info
+from torch.utils.data import IterableDataset, get_worker_info
 
 from .errors import InvalidInput
 from .stream import WindowStream
 
-if TYPE_CHECKING:
-    # A type checker may or may not find torch; the base is the same for it in both cases.
-    IterableDataset = object
-else:
-    from torch.utils.data import IterableDataset
-
 _MOST_WORKERS = 4096
 
 
-class TorchDataset(IterableDataset):
+class TorchDataset(IterableDataset[dict[str, Any]]):
     """Batches of a `WindowStream` as dicts of tensors.
 
     Give it to `DataLoader(dataset, batch_size=None, num_workers=W)`: the batches come in the same order for any W,
@@ -34,7 +28,7 @@ class TorchDataset(IterableDataset):
     def __init__(self, stream: WindowStream) -> None:
         self._stream = stream
         # How often each worker has begun an epoch, in memory shared with workers, which may live for one epoch only.
-        self._begun = torch.zeros(_MOST_WORKERS, dtype=torch.int64).share_memory_()
+        self._begun = cast(Any, torch.zeros(_MOST_WORKERS, dtype=torch.int64)).share_memory_()
 
     @property
     def stream(self) -> WindowStream:

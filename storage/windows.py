@@ -45,7 +45,7 @@ class WindowIndex:
 
 
 def index_windows(lengths: Integers, window: int, stride: int, block_frames: int) -> WindowIndex:
-    """Cut episodes of the given lengths into blocks of at most `block_frames` frames, or one window if that is longer."""
+    """Cut episodes of the given lengths into blocks of at most `block_frames` frames, or one window if longer."""
     per_episode = np.where(lengths >= window, (lengths - window) // stride + 1, 1)
     per_block = max(1, (block_frames - window) // stride + 1)
     blocks = -(-per_episode // per_block)

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from pydantic import BaseModel
 from rich import progress as bars
 from rich.console import Console
 from rich.markup import escape
@@ -22,7 +23,7 @@ messages = Console(stderr=True, highlight=False)
 
 
 def print_json(value: Any) -> None:
-    """Print dataclasses, dates, paths and plain values as one JSON document."""
+    """Print dataclasses, models, dates, paths and plain values as one JSON document."""
     sys.stdout.write(json.dumps(value, default=_plain, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -72,6 +73,8 @@ def progress(title: str, total: float | None, *, quiet: bool) -> Iterator[Progre
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, Path):

@@ -34,8 +34,9 @@ def numbered_picture(number: int, width: int, height: int) -> NDArray[np.uint8]:
 
 def make_clip(
     path: Path,
-    times: Sequence[int] | int = 20,
+    frames: int = 20,
     *,
+    times: Sequence[int] | None = None,
     size: tuple[int, int] = (192, 144),
     codec: str = "libx264",
     pixel_format: str = "yuv420p",
@@ -53,7 +54,8 @@ def make_clip(
     """Write a clip whose frame `i` carries the number `i` and is shown at `times[i]` ticks.
 
     Args:
-        times: frame times in ticks, or a number of frames at 30 frames/s.
+        frames: how many, at 30 frames/s.
+        times: instead, the time of every frame in ticks.
         size: width and height of the upright picture.
         turned: degrees clockwise by which a player has to turn the stored picture (display matrix).
         mirrored: a player has to mirror it left to right, after turning.
@@ -63,7 +65,7 @@ def make_clip(
         metadata: of the file, such as its title.
         options: of the encoder.
     """
-    stamps = [3000 * i for i in range(times)] if isinstance(times, int) else list(times)
+    stamps = [3000 * i for i in range(frames)] if times is None else times
     base = Fraction(1, rate or TICKS)
     with av.open(str(path), "w", options=muxer or {}) as container:
         container.metadata.update(metadata or {})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -104,4 +106,4 @@ def test_ranges_cover_exactly_the_bad_items(bad: list[bool]) -> None:
     starts = np.arange(len(bad), dtype=np.int64) * 10
     ranges = _ranges(np.array(bad), starts, len(bad) * 10)
     assert [any(start <= moment < end for start, end in ranges) for moment in starts.tolist()] == bad
-    assert all(after > before for (_, before), (after, _) in zip(ranges, ranges[1:], strict=False)), "ranges touch"
+    assert all(after > before for (_, before), (after, _) in pairwise(ranges)), "ranges touch"

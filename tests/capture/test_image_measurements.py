@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from capture.image_measurements import measure
 from storage.errors import InvalidInput
@@ -61,6 +62,6 @@ def test_it_takes_about_a_millisecond_at_720p() -> None:
 @pytest.mark.parametrize(
     "wrong", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)]
 )
-def test_other_arrays_are_refused_with_their_shape(wrong: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_other_arrays_are_refused_with_their_shape(wrong: NDArray[np.uint8]) -> None:
     with pytest.raises(InvalidInput, match="uint8"):
         measure(wrong)

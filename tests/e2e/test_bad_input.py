@@ -28,7 +28,7 @@ def test_what_is_no_video_is_refused_by_import(command: Command, tmp_path: Path)
     whole = clips.make_clip(tmp_path / "whole.mp4", frames=60)
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    sound = clips.make_audio(tmp_path / "sound.mp4")
+    sound = clips.make_sound(tmp_path / "sound.mp4")
 
     assert "text.mp4 is not a video" in import_(command, text)
     assert "empty.mp4 is empty (0 bytes)" in import_(command, empty)

@@ -1,5 +1,6 @@
 """Extraction of the real clip, and of clips that hold nobody; every way in which it may end."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +17,7 @@ import av
 import numpy as np
 import pytest
 
+from pose.bundles import build_bundle
 from pose.extractor import Extractor, ExtractorSettings
 from pose.landmarkers import BodyLandmarker
 from pose.models import Model, hand_model, pose_model
@@ -76,17 +79,14 @@ def test_a_width_that_is_no_multiple_of_16_is_not_sheared(trajectory: Trajectory
 
 
 def test_a_picture_with_padded_rows_is_read_as_it_looks(short_clip: Path) -> None:
-    image = next(frame.image for frame in open_video(short_clip).frames() if frame.index == 10)
-    padded = np.zeros((image.shape[0], image.shape[1] + 8, 3), np.uint8)
-    padded[:, :-8] = image
-    landmarkers = [BodyLandmarker(pose_model(), 0.5) for _ in range(2)]
-    plain, from_padded = (
-        landmarker.find(picture, 0) for landmarker, picture in zip(landmarkers, (image, padded[:, :-8]), strict=True)
-    )
-    for landmarker in landmarkers:
-        landmarker.close()
-    assert plain is not None and from_padded is not None
-    np.testing.assert_array_equal(plain.image, from_padded.image)
+    plain, from_padded = [], []
+    with closing(BodyLandmarker(pose_model(), 0.5)) as first, closing(BodyLandmarker(pose_model(), 0.5)) as second:
+        for frame in itertools.islice(open_video(short_clip).frames(), 8):
+            padded = np.pad(frame.image, ((0, 0), (0, 8), (0, 0)))[:, :-8]
+            plain.append(first.find(frame.image, frame.index))
+            from_padded.append(second.find(padded, frame.index))
+    assert plain[-1] is not None and from_padded[-1] is not None
+    np.testing.assert_array_equal(plain[-1].image, from_padded[-1].image)
 
 
 def test_landmarks_lie_on_the_person_and_left_is_the_persons_own_left(trajectory: Trajectory) -> None:
@@ -165,7 +165,7 @@ class OneOddFrame(VideoReader):
 
     def frames(self) -> Iterator[VideoFrame]:
         for frame in super().frames():
-            yield replace(frame, image=frame.image.astype(np.float64)) if frame.index == 4 else frame  # type: ignore[arg-type]
+            yield replace(frame, image=frame.image.astype(np.float64)) if frame.index == 4 else frame
 
 
 def test_an_error_in_a_thread_is_raised_and_ends_the_other(extractor: Extractor, body_clip: Path) -> None:
@@ -204,8 +204,6 @@ def test_ctrl_c_ends_the_process_within_seconds(body_clip: Path) -> None:
 
 
 def test_a_model_that_mediapipe_refuses_is_one_clear_line(tmp_path: Path, body_clip: Path) -> None:
-    from pose.bundles import build_bundle
-
     own = tmp_path / "own.task"
     own.write_bytes(build_bundle({"hand_detector.tflite": b"?", "hand_landmarks_detector.tflite": b"?"}))
     with pytest.raises(InvalidInput, match=r"MediaPipe cannot use the model .*own\.task") as raised:

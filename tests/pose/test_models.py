@@ -71,6 +71,15 @@ def test_without_an_index_the_error_is_one_line_that_names_the_package(
     assert [path.name for path in tmp_path.iterdir()] == ["fetch.lock"]
 
 
+def test_another_network_under_the_pinned_name_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = pose_model().sha256
+    (tmp_path / pose_model().path.name).write_bytes(build_bundle(dict.fromkeys(names, b"another network")))
+    without_index(monkeypatch)
+    monkeypatch.setenv("KINESPHERE_CACHE", str(tmp_path))
+    with pytest.raises(StorageFailed, match="cannot fetch"):
+        pose_model()
+
+
 def test_a_full_disk_leaves_nothing_behind(small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KINESPHERE_CACHE", str(small_disk))
     with pytest.raises(StorageFailed, match="No space left on device"):

@@ -133,7 +133,7 @@ def test_a_folder_that_does_not_exist_is_named(clip: Path, tmp_path: Path) -> No
 
 
 def test_a_full_disk_leaves_no_file(clip: Path, small_disk: Path) -> None:
-    (small_disk / "filler").write_bytes(bytes(2 * 1024 * 1024 - 4096 * 2))
+    (small_disk / "filler").write_bytes(bytes(2 * 1024 * 1024))
     for draw in (draw_overlay, contact_sheet):
         with pytest.raises(StorageFailed, match="cannot write"):
             draw(clip, episode(), small_disk / "output")

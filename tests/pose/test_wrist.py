@@ -24,7 +24,7 @@ def open_right_hand() -> NDArray[np.float64]:
         for joint in range(4):
             reach = (0.03 if first == 1 else 0.08) + 0.025 * joint
             hand[first + joint] = x * (1 + 0.2 * joint), -reach, -0.004 * joint**2
-    return hand - hand.mean(axis=0)
+    return np.asarray(hand - hand.mean(axis=0), np.float64)
 
 
 def rotation(vector: tuple[float, float, float]) -> NDArray[np.float64]:

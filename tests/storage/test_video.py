@@ -42,7 +42,7 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
 def test_each_frame_shows_its_number_at_its_true_time(kind: str, tmp_path: Path) -> None:
     name, options = KINDS[kind]
     times = uneven_times(25)
-    video = open_video(make_clip(tmp_path / name, times, **options))
+    video = open_video(make_clip(tmp_path / name, times=times, **options))
     frames = list(video.frames())
     assert [read_counter(frame.image) for frame in frames] == list(range(25))
     assert [frame.index for frame in frames] == list(range(25))
@@ -91,7 +91,7 @@ def test_avi_without_times_is_read_in_the_order_shown(tmp_path: Path) -> None:
 
 def test_frames_that_an_edit_list_cuts_away_are_no_frames(tmp_path: Path) -> None:
     times = uneven_times(30)
-    clip = make_clip(tmp_path / "trimmed.mp4", times, shift_packets=-times[10])
+    clip = make_clip(tmp_path / "trimmed.mp4", times=times, shift_packets=-times[10])
     video = open_video(clip)
     frames = list(video.frames())
     assert [read_counter(frame.image) for frame in frames] == list(range(10, 30))
@@ -109,7 +109,7 @@ def test_pixels_that_are_not_square_are_stretched(tmp_path: Path) -> None:
 
 def test_info_measures_what_is_in_the_file(tmp_path: Path) -> None:
     times = [0, 3000, 6000, 18000]
-    info = open_video(make_clip(tmp_path / "a.mp4", times, bf="0")).info
+    info = open_video(make_clip(tmp_path / "a.mp4", times=times, bf="0")).info
     assert info.frame_rate == pytest.approx(3 / 0.2)
     assert info.duration_ns >= 200_000_000
     assert (info.codec, info.pixel_format) == ("h264", "yuv420p")
@@ -130,7 +130,7 @@ def test_an_open_file_reads_like_a_path_even_twice_at_once(tmp_path: Path) -> No
 
 def test_frames_that_do_not_decode_are_left_out_and_told(tmp_path: Path) -> None:
     times = uneven_times(40)
-    clip = damage_frames(make_clip(tmp_path / "a.mp4", times, g="10", bf="0"), [14, 25])
+    clip = damage_frames(make_clip(tmp_path / "a.mp4", times=times, g="10", bf="0"), [14, 25])
     video = open_video(clip)
     shown = {read_counter(frame.image): frame.timestamp_ns for frame in video.frames()}
     lost = [i for i in range(40) if i not in shown]

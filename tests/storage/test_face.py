@@ -1,0 +1,20 @@
+"""The public names of the reader are the ones it says."""
+
+from __future__ import annotations
+
+import storage
+from storage import errors
+
+
+def test_every_public_name_exists_and_is_listed_once() -> None:
+    assert [name for name in storage.__all__ if not hasattr(storage, name)] == []
+    assert len(set(storage.__all__)) == len(storage.__all__)
+
+
+def test_every_error_can_be_caught_from_the_face() -> None:
+    ours = {
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, errors.KinesphereError)
+    }
+    assert ours <= set(storage.__all__)
