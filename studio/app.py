@@ -48,6 +48,10 @@ def main() -> None:
     """Run the command; every failure that we explain is one line on stderr and exit code 1."""
     try:
         app()
+    except SystemExit as ending:
+        if ending.code == 130:  # Typer's, after Ctrl-C
+            messages.print("Interrupted. Nothing is half-written; run the command again to go on.")
+        raise
     except KinesphereError as error:
         _explain(str(error), type(error).__name__)
     except OSError as error:

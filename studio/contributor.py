@@ -20,7 +20,7 @@ from .options import HERE, ContributorOption, JsonOption, TaskOption, WorkspaceO
 from .output import messages, print_json, print_table, progress, say
 
 if TYPE_CHECKING:
-    from capture.recorder import CaptureReport
+    from capture.recorder import CaptureReport, RecordingProgress
     from storage.workspace import Workspace
 
 
@@ -93,15 +93,13 @@ def record_take(
 
     def capture(video: Path) -> Origin:
         with closing(open_source(source or _default_camera())) as camera, _stop_on_interrupt() as stop:
-            title = f"Recording {camera.name} (Ctrl-C stops)"
-            with progress(title, seconds, quiet=quiet) as show:
-                report = run_recorder(
-                    camera,
-                    video,
-                    seconds=seconds,
-                    stop=stop,
-                    on_progress=lambda now: show(round(now.elapsed_ns / 1e9, 1)),
-                )
+            with progress("Recording (Ctrl-C stops)", seconds, quiet=quiet) as show:
+
+                def tell(now: RecordingProgress) -> None:
+                    title = f"Recording (Ctrl-C stops), {now.frames} frames, {now.dropped} dropped"
+                    show(round(now.elapsed_ns / 1e9, 1), title=title)
+
+                report = run_recorder(camera, video, seconds=seconds, stop=stop, on_progress=tell)
             reports.append(report)
             return Origin(
                 kind="camera",

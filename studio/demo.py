@@ -14,8 +14,8 @@ from storage.task import Task
 from storage.workspace import FILE_NAME, Workspace, create_workspace, open_workspace
 
 from .contributor import record_take
-from .output import print_json, print_table, progress, say
-from .process import Outcome, process
+from .output import messages, native_logs_aside, print_json, print_table, progress, say
+from .process import Outcome, load_extractor, process
 
 WORKSPACE_NAME = "kinesphere-demo"
 CONTRIBUTOR = "demo-person"
@@ -120,8 +120,7 @@ def _record_and_process(workspace: Workspace, *, quiet: bool) -> tuple[Recording
     from capture.outbox import submit
     from pose.models import fetch_clip
 
-    with progress("Fetching the clip and the models (first time only)", None, quiet=quiet):
-        clip = fetch_clip()
+    clip, extractor = fetch_clip(on_fetch=messages.print), load_extractor(on_fetch=messages.print)
     description, _ = record_take(
         workspace,
         task=TASK.name,
@@ -133,8 +132,8 @@ def _record_and_process(workspace: Workspace, *, quiet: bool) -> tuple[Recording
     )
     submit(workspace, description.recording)
     row = workspace.catalog.recording(description.recording)
-    with progress("Extracting body and hands, checking", row.frames, quiet=quiet) as show:
-        result = process(workspace, [row], workers=1, on_frames=show)[0]
+    with native_logs_aside(), progress("Extracting body and hands, checking", row.frames, quiet=quiet) as show:
+        result = process(workspace, [row], extractor=extractor, workers=1, on_frames=show)[0]
     if not isinstance(result, Outcome):
         raise KinesphereError(result.error)
     return description, result
@@ -164,7 +163,7 @@ def _stream_one_epoch(location: str, number: int, *, quiet: bool) -> Streamed:
     )
     windows = 0
     began = time.perf_counter()
-    with progress("Streaming one epoch of windows", None, quiet=quiet) as show:
+    with progress("Streaming one epoch of windows", stream.windows, quiet=quiet) as show:
         for batch in stream:
             windows += len(batch["episode"])
             show(windows)

@@ -14,7 +14,7 @@ from storage.errors import InvalidInput
 from storage.recording import State
 
 from .options import HERE, HandModelOption, JsonOption, PoseModelOption, WorkspaceOption, opened
-from .output import messages, print_json, print_table, progress, say
+from .output import messages, native_logs_aside, print_json, print_table, progress, say
 
 task_app = typer.Typer(help="Tasks: what contributors are asked to do.", no_args_is_help=True)
 contributor_app = typer.Typer(help="Contributors: the people who record, by pseudonymous ids.", no_args_is_help=True)
@@ -164,10 +164,10 @@ def process(
     with opened(workspace) as place:
         rows = processing.waiting(place, recordings or ())
         total = sum(row.frames for row in rows)
-        with progress(f"Processing {len(rows)} recordings", total, quiet=as_json or not rows) as show:
-            results = processing.process(
-                place, rows, workers=workers, pose_model=pose_model, hand_model=hand_model, on_frames=show
-            )
+        extractor = processing.load_extractor(pose_model, hand_model, on_fetch=messages.print)
+        title = f"Processing {len(rows)} recordings"
+        with native_logs_aside(), progress(title, total, quiet=as_json or not rows) as show:
+            results = processing.process(place, rows, extractor=extractor, workers=workers, on_frames=show)
     outcomes = [result for result in results if isinstance(result, processing.Outcome)]
     failures = [result for result in results if isinstance(result, processing.Failure)]
     if as_json:

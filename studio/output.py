@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,6 +18,8 @@ from rich import progress as bars
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from storage.errors import KinesphereError
 
 console = Console(highlight=False)
 messages = Console(stderr=True, highlight=False)
@@ -48,16 +52,16 @@ def say(text: str) -> None:
 
 
 class Progress(Protocol):
-    """Moves a progress bar to `done`, of `total` if that is known only now."""
+    """Moves a progress bar to `done`; `total` and `title` change it where they are given."""
 
-    def __call__(self, done: float, total: float | None = None) -> None: ...
+    def __call__(self, done: float, total: float | None = None, title: str | None = None) -> None: ...
 
 
 @contextmanager
 def progress(title: str, total: float | None, *, quiet: bool) -> Iterator[Progress]:
     """Show a progress bar on stderr while the block runs; gives a function that moves it."""
     if quiet:
-        yield lambda done, total=None: None
+        yield lambda done, total=None, title=None: None
         return
     columns = (
         bars.TextColumn("{task.description}"),
@@ -67,7 +71,37 @@ def progress(title: str, total: float | None, *, quiet: bool) -> Iterator[Progre
     )
     with bars.Progress(*columns, console=messages, transient=False) as bar:
         task = bar.add_task(escape(title), total=total)
-        yield lambda done, total=None: bar.update(task, completed=done, total=total)
+
+        def show(done: float, total: float | None = None, title: str | None = None) -> None:
+            bar.update(task, completed=done, total=total, description=None if title is None else escape(title))
+
+        yield show
+
+
+@contextmanager
+def native_logs_aside() -> Iterator[None]:
+    """Keep what C++ libraries write to stderr off the screen within the block; Python's own messages still come.
+
+    MediaPipe 1.2 logs to file descriptor 2 and no setting stops it. After an error that we cannot explain, what it
+    wrote is shown after all.
+    """
+    sys.stderr.flush()
+    before = sys.stderr
+    with tempfile.TemporaryFile("w+") as log, os.fdopen(os.dup(2), "w", buffering=1) as people:
+        os.dup2(log.fileno(), 2)
+        sys.stderr = people
+        try:
+            yield
+        except (KinesphereError, KeyboardInterrupt):
+            raise
+        except BaseException:
+            log.seek(0)
+            people.write(log.read())
+            raise
+        finally:
+            people.flush()
+            os.dup2(people.fileno(), 2)
+            sys.stderr = before
 
 
 def _plain(value: Any) -> Any:

@@ -67,13 +67,26 @@ def waiting(workspace: Workspace, recordings: Sequence[str] = ()) -> list[Record
     return rows
 
 
+def load_extractor(
+    pose_model: Path | None = None, hand_model: Path | None = None, on_fetch: Callable[[str], None] | None = None
+) -> Extractor:
+    """The extractor, with models from the user's `.task` files or else from the cache, fetched if need be.
+
+    Args:
+        on_fetch: told in one line before something is downloaded.
+    """
+    from pose import models
+    from pose.extractor import Extractor
+
+    return Extractor(models.pose_model(pose_model, on_fetch=on_fetch), models.hand_model(hand_model, on_fetch=on_fetch))
+
+
 def process(
     workspace: Workspace,
     recordings: Sequence[RecordingRecord],
     *,
+    extractor: Extractor,
     workers: int,
-    pose_model: Path | None = None,
-    hand_model: Path | None = None,
     on_frames: Callable[[int], None] = lambda frames: None,
 ) -> list[Outcome | Failure]:
     """Extract, check and shard recordings; one that fails does not stop the others.
@@ -85,11 +98,6 @@ def process(
     Interrupted and repeated it ends the same: shards are named by their content, and a recording's checks,
     trajectory and new state enter the catalog together.
     """
-    from pose.extractor import Extractor
-    from pose.models import hand_model as load_hand_model
-    from pose.models import pose_model as load_pose_model
-
-    extractor = Extractor(load_pose_model(pose_model), load_hand_model(hand_model))
     cancelled = threading.Event()
     done, lock = 0, threading.Lock()
 

@@ -80,6 +80,27 @@ def test_the_file_is_ordinary_plays_everywhere_and_can_be_entered_at_every_secon
     assert np.diff([*keyframes, 3.0]).max() <= 1
 
 
+class DarkRoom(PacedSource):
+    """A camera that means to give 30 frames/s and, for lack of light, gives 5."""
+
+    def __init__(self) -> None:
+        super().__init__("dark", 320, 240, 30)
+
+    def pictures(self) -> Iterator[tuple[VideoFrame, int]]:
+        pattern = Pattern(320, 240)
+        for number in range(16):
+            yield pattern.frame(number), number * 200_000_000
+
+
+def test_a_slow_camera_still_gives_a_keyframe_every_second(tmp_path: Path) -> None:
+    report = record(DarkRoom(), tmp_path / "take.mp4")
+    with av.open(str(tmp_path / "take.mp4")) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        keyframes = [float((packet.pts or 0) * packet.time_base) for packet in packets if packet.is_keyframe]
+    assert np.diff([*keyframes, 3.2]).max() <= 1.001
+    assert report.late == 15
+
+
 class Flood(PacedSource):
     """A camera that gives far more than any machine can encode."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -109,29 +110,26 @@ def test_errors_for_machines_are_json(command: Command) -> None:
     assert json.loads(done.stdout)["kind"] == "NotFound"
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(small_disk: Path, tmp_path: Path, body_clip: Path) -> None:
+def leave_free(disk: Path, space: int) -> None:
+    """Fill a disk with one file until only `space` bytes are free."""
+    filler = disk / "filler"
+    filler.unlink(missing_ok=True)
+    statistics = os.statvfs(disk)
+    filler.write_bytes(b"\0" * max(0, statistics.f_bavail * statistics.f_frsize - space))
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(small_disk: Path, body_clip: Path) -> None:
     command = Command.in_new_workspace(small_disk / "workspace")
     before = command.files()
-    filler = small_disk / "filler"
-    space = 100_000
-
-    def fill() -> None:
-        import os
-
-        statistics = os.statvfs(small_disk)
-        filler.write_bytes(b"\0" * max(0, statistics.f_bavail * statistics.f_frsize - space))
-
-    fill()
-    line = import_(command, body_clip)
-    assert "no space left" in line.lower()
+    leave_free(small_disk, 100_000)
+    assert "no space left" in import_(command, body_clip).lower()
     assert command.files() == before
     words = ["record", "--source", "test", "--seconds", "4", "-t", "move", "-c", "c001", "--yes"]
     assert "no space left" in command.error(*words).lower()
     assert command.files() == before
     assert command.json("status")["recordings"] == []
 
-    space = 0
-    fill()
+    leave_free(small_disk, 4096)
     assert "no space left" in command.error("init", str(small_disk / "another")).lower()
     assert not (small_disk / "another").exists()
 
@@ -139,18 +137,14 @@ def test_a_full_disk_is_told_and_leaves_nothing(small_disk: Path, tmp_path: Path
 def test_a_disk_that_fills_while_processing_is_told_and_the_recording_still_waits(
     small_disk: Path, tmp_path: Path
 ) -> None:
-    import os
-
     command = Command.in_new_workspace(small_disk / "workspace")
     clip = clips.make_clip(tmp_path / "clip.mp4", frames=40)
     command.run("import", str(clip), "-t", "move", "-c", "c001", "--yes")
     command.run("submit", "--all")
     before = command.files()
-    filler = small_disk / "filler"
-    statistics = os.statvfs(small_disk)
-    filler.write_bytes(b"\0" * (statistics.f_bavail * statistics.f_frsize - 8192))
+    leave_free(small_disk, 8192)
     assert "no space left" in command.error("process").lower()
-    filler.unlink()
+    (small_disk / "filler").unlink()
     assert command.json("status")["recordings"][0]["state"] == "submitted"
     assert not [name for name in command.files() - before if name.endswith(".zarr/zarr.json")]
     assert command.json("process")["failed"] == []

@@ -148,6 +148,18 @@ def test_ctrl_c_ends_a_take_and_keeps_it(command: Command) -> None:
     assert len(command.json("status")["recordings"]) == 1
 
 
+def test_ctrl_c_ends_processing_at_once_and_the_recording_still_waits(command: Command, short_clip: Path) -> None:
+    recording = submitted(command, short_clip)
+    worker = subprocess.Popen(
+        command.arguments("process"), env=command.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    time.sleep(2)
+    worker.send_signal(signal.SIGINT)
+    shown = worker.communicate(timeout=10)[1]
+    assert worker.returncode == 130 and "run the command again" in shown and "Traceback" not in shown
+    assert command.json("status", recording)["recording"]["state"] == "submitted"
+
+
 @pytest.mark.slow
 def test_process_killed_at_any_moment_and_run_again_makes_the_same_bytes(command: Command, short_clip: Path) -> None:
     recording = submitted(command, short_clip)
