@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from storage.errors import InvalidVideo, StorageFailed
+from storage.objects import file_sha256
 from storage.video import VideoInfo, VideoPicture, VideoReader, open_video
 
 from .encoding import EncoderSettings, H264File
@@ -69,7 +69,7 @@ def import_video(source: Path, destination: Path, *, on_progress: Progress | Non
         put_in_place(unfinished, destination)
     finally:
         unfinished.unlink(missing_ok=True)
-    return ImportReport(info, bool(reason), reason, reader.codec, _sha256(source), reader.damaged)
+    return ImportReport(info, bool(reason), reason, reader.codec, file_sha256(source), reader.damaged)
 
 
 def _why_encode(reader: VideoReader) -> str:
@@ -128,8 +128,3 @@ def _reported(
 def _agree(found: Sequence[int], wanted: Sequence[int]) -> bool:
     """Whether two lists of frame times, in nanoseconds, are the same within a tick."""
     return len(found) == len(wanted) and all(abs(a - b) <= _TICK_NS for a, b in zip(found, wanted, strict=True))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -128,7 +128,8 @@ class FileSource(PacedSource):
     def __init__(self, path: Path) -> None:
         self._reader = open_video(path)
         info = self._reader.info
-        super().__init__(f"file:{path}", info.width, info.height, info.frame_rate or 30.0)
+        # the folder may name a person, and names of sources are kept with recordings
+        super().__init__(f"file:{path.name}", info.width, info.height, info.frame_rate or 30.0)
 
     def pictures(self) -> Iterator[tuple[VideoFrame, int]]:
         for shown in self._reader.pictures():

@@ -155,7 +155,7 @@ class Dataset:
         Raises:
             MissingDependency: PyTorch is not installed.
         """
-        with needs_extra("torch", "kinesphere"):
+        with needs_extra("torch"):
             from .torch_dataset import TorchDataset
         return TorchDataset(self.stream(window, batch_size, keys, **options))
 

@@ -38,7 +38,7 @@ def opened(source: Path | IO[bytes], name: str) -> Iterator[tuple[InputContainer
         InvalidInput: there is no such file, or it may not be read.
         StorageFailed: the disk refused.
     """
-    with needs_extra("video", "kinesphere"):
+    with needs_extra("video"):
         import av
         from av.error import FFmpegError
     file = f"file:{source}" if isinstance(source, Path) else _View(source)

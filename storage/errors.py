@@ -69,8 +69,12 @@ class MissingDependency(KinesphereError, ImportError):
     """An optional dependency is not installed, or a system library that it links is absent."""
 
 
+_DISTRIBUTION = "kinesphere" if __package__ == "kinesphere" else "kinesphere-studio"
+"""The same folder ships in two wheels; both have the extras that this room needs."""
+
+
 @contextmanager
-def needs_extra(extra: str, distribution: str = "kinesphere-studio") -> Iterator[None]:
+def needs_extra(extra: str) -> Iterator[None]:
     """Turn a failed import inside the block into a `MissingDependency` that names the command to run.
 
     >>> with needs_extra("pose"):
@@ -84,4 +88,4 @@ def needs_extra(extra: str, distribution: str = "kinesphere-studio") -> Iterator
                 f"a system library is missing ({error}); on Debian or Ubuntu: "
                 "apt-get install libegl1 libgles2 libgl1 libglib2.0-0"
             ) from error
-        raise MissingDependency(f"{error}; install it with: pip install '{distribution}[{extra}]'") from error
+        raise MissingDependency(f"{error}; install it with: pip install '{_DISTRIBUTION}[{extra}]'") from error

@@ -100,6 +100,8 @@ class Objects:
             reader = obstore.open_reader(self.raw, key)
         try:
             yield reader  # type: ignore[misc]  # it has the methods of a file without saying so
+        except BaseError as error:
+            raise StorageFailed(f"cannot read object '{key}' in {self.url}: {_first_line(error)}") from error
         finally:
             reader.close()
 
@@ -121,9 +123,8 @@ class Objects:
         except (AlreadyExistsError, FileExistsError) as error:
             raise FileExistsError(key) from error
         except (BaseError, OSError) as error:
-            reason = str(error).strip().splitlines()[0]
             full = "No space left on device" in str(error)
-            advice = "no space left on device; free some space and try again" if full else reason
+            advice = "no space left on device; free some space and try again" if full else _first_line(error)
             raise StorageFailed(f"cannot use object '{key}' in {self.url}: {advice}") from error
 
 
@@ -170,11 +171,15 @@ def open_objects(location: str | Path, *, create: bool = False) -> Objects:
     try:
         return Objects(text.rstrip("/"), from_url(text))
     except (BaseError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InvalidInput(f"cannot open '{text}' as an object store: {reason}") from error
+        raise InvalidInput(f"cannot open '{text}' as an object store: {_first_line(error)}") from error
 
 
 def file_sha256(path: Path) -> str:
     """SHA-256 of a local file, in hex."""
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _first_line(error: Exception) -> str:
+    """What went wrong, without the dump of internal state that obstore adds."""
+    return str(error).strip().splitlines()[0]

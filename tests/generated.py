@@ -30,7 +30,7 @@ def make_trajectory(
     gaps: float = 0.15,
     frame_rate: float = 30.0,
 ) -> Trajectory:
-    """A trajectory of smooth motion with white jitter; `gaps` is the share of frames without body, left or right hand."""
+    """A trajectory of smooth, jittering motion; `gaps` is the share of frames without body, left or right hand."""
     random = np.random.default_rng([seed, frames])
     arrays: dict[str, NDArray[Any]] = {
         name: _motion(random, frames, spec.shape) for name, spec in ARRAYS.items() if name not in ("timestamp", "valid")

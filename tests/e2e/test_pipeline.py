@@ -8,10 +8,8 @@ import shutil
 import signal
 import subprocess
 import time
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 import xarray
@@ -24,25 +22,6 @@ from storage.video import open_video
 from storage.workspace import open_workspace
 from tests import clips
 from tests.command import Command
-
-
-@pytest.fixture(scope="module")
-def short_clip(body_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two seconds out of the middle of the real clip, at half its size, with uneven frame times."""
-    file = tmp_path_factory.mktemp("clips") / "short.mp4"
-    with open_video(body_clip) as video, av.open(str(file), "w") as output:
-        stream = output.add_stream("libx264", rate=30, options={"crf": "20", "preset": "ultrafast", "bf": "0"})
-        stream.width, stream.height, stream.pix_fmt = 884, 496, "yuv420p"
-        stream.time_base = stream.codec_context.time_base = Fraction(1, 90_000)
-        for frame in video.frames():
-            if not 60 <= frame.index < 120:
-                continue
-            picture = av.VideoFrame.from_ndarray(frame.image, format="rgb24").reformat(884, 496, "yuv420p")
-            picture.pts = frame.timestamp_ns * 9 // 100_000 + (300 if frame.index % 3 else 0)
-            picture.time_base = Fraction(1, 90_000)
-            output.mux(stream.encode(picture))
-        output.mux(stream.encode(None))
-    return file
 
 
 @pytest.fixture

@@ -215,5 +215,3 @@ def _episode(dataset: Dataset, row: int) -> dict[str, Any]:
 def _publish(url: str, shard: Any, label: str) -> int:
     objects: Objects = open_objects(url)
     return write_version(objects, "busy", make_table([make_row(shard, label=label)])).number
-
-
