@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -204,10 +207,15 @@ def _report(numbers: dict[str, Any]) -> None:
     ]
     say("")
     print_table("From a clip to training windows", ["", ""], rows)
-    say(f"\nLook at the skeleton:  {numbers['overlay']}")
-    say(f"and the contact sheet: {numbers['contact_sheet']}\n")
-    folder = numbers["workspace"]
+    say(f"\nLook at the skeleton:  {os.path.relpath(numbers['overlay'])}")
+    say(f"and the contact sheet: {os.path.relpath(numbers['contact_sheet'])}\n")
+    program, folder = _typed("kinesphere"), os.path.relpath(numbers["workspace"])
     say("Three commands to try next:")
-    say(f"  kinesphere status {numbers['recording']} --workspace {folder}")
-    say(f"  kinesphere info {name} --workspace {folder}")
-    say(f"  kinesphere import YOUR-VIDEO.mp4 --task {TASK.name} --contributor {CONTRIBUTOR} --yes --workspace {folder}")
+    say(f"  {program} status {numbers['recording']} --workspace {folder}")
+    say(f"  {program} info {name} --workspace {folder}")
+    say(f"  {program} import YOUR-VIDEO.mp4 --task {TASK.name} --contributor {CONTRIBUTOR} --yes --workspace {folder}")
+
+
+def _typed(program: str) -> str:
+    """What to type to run a program here: its name where the shell finds it, else the path that ran us."""
+    return program if shutil.which(program) else os.path.relpath(sys.argv[0])

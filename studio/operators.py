@@ -175,8 +175,11 @@ def process(
     elif not results:
         say("Nothing is waiting. Submit something first: kinesphere submit --all")
     elif outcomes:
-        cells = [(o.recording, o.state, o.frames, o.frames_with_body, o.hands_found, o.why) for o in outcomes]
-        print_table("Processed", ["recording", "state", "frames", "with body", "hands found", "why"], cells)
+        cells = [(o.recording, o.state, o.frames, o.frames_with_body, o.hands_found) for o in outcomes]
+        print_table("Processed", ["recording", "state", "frames", "with body", "hands found"], cells)
+        for outcome in outcomes:
+            if outcome.state is not State.ACCEPTED:
+                say(f"{outcome.recording} is {outcome.state}: {outcome.why}")
     if failures:
         for failure in failures:
             messages.print(f"error: {failure.recording}: {failure.error}", markup=False, soft_wrap=True)
