@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -45,7 +46,20 @@ def test_a_balanced_epoch_gives_every_group_its_share_and_every_window_its_rate(
         assert {drawn[member] for member in members} <= {share // len(members), -(-share // len(members))}
 
 
+def test_the_windows_drawn_once_more_are_chosen_at_random_and_anew_each_epoch(kitchen: Dataset) -> None:
+    stream = kitchen.stream(16, 50, ["valid"], shuffle=True, balance="recording")
+    longest = max(range(6), key=lambda row: kitchen.episodes["length"][row].as_py())
+    epochs = [sorted(frame for episode, frame in windows_of(list(stream)) if episode == longest) for _ in range(2)]
+    for frames in epochs:
+        assert len(frames) == len(set(frames)) < 685, "this recording has more windows than its share"
+        assert np.ptp(frames) > 500, "not one stretch of it"
+    assert epochs[0] != epochs[1]
+
+
 def test_balance_mixes_a_small_group_into_the_whole_epoch(kitchen: Dataset) -> None:
-    stream = kitchen.stream(64, 50, ["valid"], shuffle=True, balance="recording")
-    for batch in list(stream)[:-1]:
-        assert len(set(batch["episode"].tolist())) == 6, "each of the six recordings is a sixth of the epoch"
+    stream = kitchen.stream(16, 50, ["valid"], shuffle=True, balance="recording", pool_frames=512)
+    order = [episode for episode, _ in windows_of(list(stream))]
+    third = len(order) // 3
+    for row in range(6):
+        in_thirds = [order[at : at + third].count(row) for at in (0, third, 2 * third)]
+        assert min(in_thirds) > 0.1 * sum(in_thirds), f"recording {row} comes all through the epoch"

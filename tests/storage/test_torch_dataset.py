@@ -105,6 +105,9 @@ def test_training_resumes_at_the_next_batch(
     assert same(list(again), epochs[epoch][5:])
     assert same(list(again), epochs[epoch + 1])
 
+    dataset.load_state_dict(state)
+    assert same(list(batches), epochs[epoch][5:]), "the same object can go back, too"
+
 
 def test_a_damaged_object_ends_the_loader_with_its_name(tmp_path: Path) -> None:
     make_dataset(open_objects(tmp_path), "kitchen", {"anna": [300]})
