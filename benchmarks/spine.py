@@ -17,8 +17,8 @@ from storage.shards import write_shard
 from storage.trajectory import ARRAYS, Trajectory
 from storage.version import __version__
 from storage.video import open_video
+from studio.extraction import load_extractor
 from studio.output import native_logs_aside, print_table
-from studio.process import load_extractor
 
 Row = tuple[str, str, str]
 

@@ -14,10 +14,21 @@ KinesphereError
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 class KinesphereError(Exception):
     """Base of all errors of this project; its text is one line that a user can act on."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An error may come from another process; those that compose their message cannot be made anew from it.
+        return _rebuilt, (type(self), self.args)
+
+
+def _rebuilt(kind: type[KinesphereError], arguments: tuple[Any, ...]) -> KinesphereError:
+    error = kind.__new__(kind)
+    error.args = arguments
+    return error
 
 
 class InvalidInput(KinesphereError, ValueError):

@@ -49,20 +49,33 @@ def where_expression(text: str) -> pc.Expression:
     Raises:
         InvalidInput: the text cannot be read, names an unknown column, or compares text with a number.
     """
-    import sqlglot
     from sqlglot.errors import SqlglotError
 
     try:
-        tree = sqlglot.parse_one(text)
-        term = _Reader(text).term(tree)
+        term = _Reader(text).term(_parsed(text))
     except SqlglotError as error:
-        reason = str(error).split(". Line")[0].splitlines()[0] if str(error) else "it is empty"
+        reason = str(error).split(". Line")[0].splitlines()[0]
         raise InvalidInput(f'where expression "{text}" cannot be read: {reason}; it may hold {KNOWN}') from error
     except RecursionError as error:
         raise InvalidInput("the where expression is nested too deeply; shorten it, e.g. with `in (...)`") from error
     if term.kind != "condition":
         raise InvalidInput(f"where expression \"{text}\" is no condition; write e.g. label = 'pour'")
     return term.expression
+
+
+def _parsed(text: str) -> exp.Expr:
+    from sqlglot import Dialect, TokenType
+
+    dialect = Dialect.get_or_raise(None)
+    tokens = dialect.tokenize(text)
+    for token in tokens:
+        # `object` is a type to sqlglot, and `object < ...` the beginning of another.
+        if token.text in EPISODE_SCHEMA.names and token.token_type != TokenType.STRING:
+            token.token_type = TokenType.VAR
+    statements = dialect.parser().parse(tokens, text)
+    if len(statements) != 1 or statements[0] is None:
+        raise InvalidInput(f'where expression "{text}" should be one condition; it may hold {KNOWN}')
+    return statements[0]
 
 
 class _Reader:

@@ -17,8 +17,9 @@ from storage.task import Task
 from storage.workspace import FILE_NAME, Workspace, create_workspace, open_workspace
 
 from .contributor import record_take
+from .extraction import fetch_models
 from .output import messages, native_logs_aside, print_json, print_table, progress, say
-from .process import Outcome, load_extractor, process
+from .process import Outcome, process
 
 WORKSPACE_NAME = "kinesphere-demo"
 CONTRIBUTOR = "demo-person"
@@ -121,9 +122,11 @@ class _DemoWorkspace:
 
 def _record_and_process(workspace: Workspace, *, quiet: bool) -> tuple[RecordingFile, Outcome]:
     from capture.outbox import submit
+    from pose.engines import Threads
     from pose.models import fetch_clip
 
-    clip, extractor = fetch_clip(on_fetch=messages.print), load_extractor(on_fetch=messages.print)
+    clip = fetch_clip(on_fetch=messages.print)
+    fetch_models(None, None, on_fetch=messages.print)
     description, _ = record_take(
         workspace,
         task=TASK.name,
@@ -136,7 +139,7 @@ def _record_and_process(workspace: Workspace, *, quiet: bool) -> tuple[Recording
     submit(workspace, description.recording)
     row = workspace.catalog.recording(description.recording)
     with native_logs_aside(), progress("Extracting body and hands, checking", row.frames, quiet=quiet) as show:
-        result = process(workspace, [row], extractor=extractor, workers=1, on_frames=show)[0]
+        result = process(workspace, [row], engine=Threads(1), on_frames=show)[0]
     if not isinstance(result, Outcome):
         raise KinesphereError(result.error)
     return description, result

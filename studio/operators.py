@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +23,7 @@ class Engine(StrEnum):
     """Where extraction runs."""
 
     local = "local"
+    ray = "ray"
 
 
 class Decision(StrEnum):
@@ -148,7 +148,9 @@ def contributor_list(workspace: WorkspaceOption = HERE, as_json: JsonOption = Fa
 
 def process(
     recordings: Annotated[list[str] | None, typer.Argument(help="Which; else all that is submitted.")] = None,
-    engine: Annotated[Engine, typer.Option(help="Where extraction runs.")] = Engine.local,
+    engine: Annotated[
+        Engine, typer.Option(help="Threads of this machine, or the Ray cluster at RAY_ADDRESS.")
+    ] = Engine.local,
     workers: Annotated[
         int | None, typer.Option(min=1, max=256, help="Recordings at a time.", show_default="cores / 2")
     ] = None,
@@ -158,18 +160,28 @@ def process(
     as_json: JsonOption = False,
 ) -> None:
     """Check and extract what is waiting: video becomes trajectories, doubts go to review."""
-    from . import process as processing
+    from pose.engines import RayCluster, Threads
 
-    workers = workers or max(1, (os.cpu_count() or 2) // 2)
+    from . import process as processing
+    from .extraction import Failure, fetch_models
+
     with opened(workspace) as place:
         rows = processing.waiting(place, recordings or ())
         total = sum(row.frames for row in rows)
-        extractor = processing.load_extractor(pose_model, hand_model, on_fetch=messages.print)
+        if rows and engine is Engine.local:
+            fetch_models(pose_model, hand_model, on_fetch=messages.print)
         title = f"Processing {len(rows)} recordings"
         with native_logs_aside(), progress(title, total, quiet=as_json or not rows) as show:
-            results = processing.process(place, rows, extractor=extractor, workers=workers, on_frames=show)
+            results = processing.process(
+                place,
+                rows,
+                engine=Threads(workers) if engine is Engine.local else RayCluster(),
+                pose_model=pose_model,
+                hand_model=hand_model,
+                on_frames=show,
+            )
     outcomes = [result for result in results if isinstance(result, processing.Outcome)]
-    failures = [result for result in results if isinstance(result, processing.Failure)]
+    failures = [result for result in results if isinstance(result, Failure)]
     if as_json:
         print_json({"processed": outcomes, "failed": failures})
     elif not results:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
+
+import pytest
+
 import storage
 from storage import errors
 
@@ -18,3 +22,16 @@ def test_every_error_can_be_caught_from_the_face() -> None:
         if isinstance(value, type) and issubclass(value, errors.KinesphereError)
     }
     assert ours <= set(storage.__all__)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.NotFound("task", "pour", ["a"], "add it"),
+        errors.NewerFormat("the shard", 2, 1),
+        errors.StorageFailed("full"),
+    ],
+)
+def test_errors_come_back_from_other_processes_as_they_were(error: errors.KinesphereError) -> None:
+    back = pickle.loads(pickle.dumps(error))
+    assert type(back) is type(error) and str(back) == str(error)

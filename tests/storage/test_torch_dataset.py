@@ -11,6 +11,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from storage.dataset import Dataset, open_dataset
+from storage.errors import CorruptObject
 from storage.objects import open_objects
 from storage.torch_dataset import TorchDataset
 from tests.generated import make_dataset
@@ -114,7 +115,7 @@ def test_a_damaged_object_ends_the_loader_with_its_name(tmp_path: Path) -> None:
     dataset = open_dataset(tmp_path / "datasets/kitchen")
     (chunk,) = (path for path in tmp_path.glob("shards/*/valid/c/0"))
     chunk.unlink()
-    with pytest.raises(Exception, match="valid/c/0' is missing"):
+    with pytest.raises(CorruptObject, match="valid/c/0' is missing"):
         list(loader(dataset.torch(16, 20, ["valid"]), 1))
 
 

@@ -88,6 +88,13 @@ def test_an_expression_chooses_the_rows_that_sqlite_chooses(text: str) -> None:
     assert chosen == expected
 
 
+@pytest.mark.parametrize("name", EPISODE_SCHEMA.names)
+@pytest.mark.parametrize("sign", ["=", "!=", "<", "<=", ">", ">="])
+def test_every_column_can_be_compared(name: str, sign: str) -> None:
+    value = "'object'" if EPISODE_SCHEMA.field(name).type == pa.string() else "3"
+    TABLE.filter(where_expression(f"{name} {sign} {value}"))
+
+
 def test_a_missing_label_is_neither_equal_nor_unequal() -> None:
     labels = TABLE.filter(where_expression("label != 'pour'"))["label"].to_pylist()
     assert set(labels) == {"it's", "reach"}
@@ -110,13 +117,13 @@ def test_a_share_is_compared_as_it_is_stored() -> None:
         ("length like '3%'", "'like' compares a text column"),
         ("label", "is no condition"),
         ("label = 'a' and length", "'length' is no condition"),
-        ("", "it is empty|No expression"),
+        ("", "should be one condition"),
         ("label =", "cannot be read"),
         ("label = 'pour", "cannot be read"),
         ("(label = 'pour'", "cannot be read"),
         ("label in ()", "not understood"),
         ("label in (select label)", "not understood"),
-        ("label = 'a'; drop table episodes", "not understood"),
+        ("label = 'a'; drop table episodes", "should be one condition"),
         ("lower(label) = 'a'", "not understood"),
         ("length + 1 > 3", "not understood"),
         ("label = null", "not understood"),

@@ -1,0 +1,155 @@
+"""What is done to one recording, free of the catalog, so that it can be done on any machine and more than once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from storage.catalog import CheckRecord, RecordingRecord, TrajectoryRecord
+from storage.errors import CorruptObject, KinesphereError
+from storage.objects import Objects, open_objects
+from storage.recording import RecordingFile, State, description_key, video_key
+from storage.task import Criteria
+from storage.trajectory import Trajectory, Valid
+from storage.version import __version__
+
+if TYPE_CHECKING:
+    from pose.extractor import Extractor
+    from storage.shards import ShardRecord
+    from storage.video import VideoFrame
+
+
+@dataclass(frozen=True)
+class Job:
+    """One recording to extract and check, and all that a machine needs to know for it."""
+
+    recording: RecordingRecord
+    criteria: Criteria
+    objects: str
+    """Where the objects are: a folder or an object store's URL."""
+    pose_model: Path | None
+    hand_model: Path | None
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What was found; the shard is written already."""
+
+    recording: str
+    state: State
+    why: str
+    checks: tuple[CheckRecord, ...]
+    trajectory: TrajectoryRecord
+    frames: int
+    frames_with_body: int
+    hands_found: int
+    shard_bytes: int
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A recording that could not be processed; it still waits as submitted."""
+
+    recording: str
+    error: str
+
+
+def fetch_models(pose_model: Path | None, hand_model: Path | None, on_fetch: Callable[[str], None]) -> None:
+    """Make sure that the models are there: the user's own `.task` files, or else those in the cache.
+
+    Args:
+        on_fetch: told in one line before something is downloaded.
+    """
+    from pose import models
+
+    models.pose_model(pose_model, on_fetch=on_fetch)
+    models.hand_model(hand_model, on_fetch=on_fetch)
+
+
+@lru_cache(maxsize=4)
+def load_extractor(pose_model: Path | None = None, hand_model: Path | None = None) -> Extractor:
+    """The extractor with the user's own `.task` files, or else with the models in the cache."""
+    from pose import models
+    from pose.extractor import Extractor
+
+    return Extractor(models.pose_model(pose_model), models.hand_model(hand_model))
+
+
+def extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted | Failure:
+    """Extract and check one recording and write its shard. Repeated, it gives the same and writes the same bytes."""
+    try:
+        return _extract_and_check(job, on_frame)
+    except KinesphereError as error:
+        return Failure(job.recording.recording, str(error))
+
+
+def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
+    from annotate.checks import ImageSampler, next_state, run_checks
+    from storage.shards import write_shard
+    from storage.video import open_video
+
+    extractor = load_extractor(job.pose_model, job.hand_model)
+    objects, row = open_objects(job.objects), job.recording
+    description = _verified_description(objects, row)
+    samples = ImageSampler()
+
+    def look(frame: VideoFrame) -> None:
+        on_frame()
+        samples(frame)
+
+    key = video_key(row.recording)
+    with objects.open(key) as content, open_video(content, key) as video:
+        trajectory = extractor.extract(video, recording=row.recording, contributor=row.contributor, on_frame=look)
+        damaged = sorted({*description.origin.damaged_ns, *video.damaged})
+    checks = run_checks(job.criteria, trajectory, samples, damaged)
+    state, why = next_state(checks)
+    shard = write_shard(objects, [trajectory], software={"kinesphere": __version__})
+    valid = trajectory.arrays["valid"]
+    return Extracted(
+        recording=row.recording,
+        state=state,
+        why=why,
+        checks=tuple(checks),
+        trajectory=_trajectory_record(trajectory, shard),
+        frames=len(trajectory),
+        frames_with_body=int(((valid & Valid.BODY) > 0).sum()),
+        hands_found=int(((valid & Valid.LEFT_HAND) > 0).sum() + ((valid & Valid.RIGHT_HAND) > 0).sum()),
+        shard_bytes=shard.size_bytes,
+    )
+
+
+def _verified_description(objects: Objects, row: RecordingRecord) -> RecordingFile:
+    """The recording's description, once its video is known to be the bytes that were submitted."""
+    key = description_key(row.recording)
+    description = RecordingFile.from_bytes(objects.get(key), key)
+    digest = hashlib.sha256()
+    with objects.open(video_key(row.recording)) as content:
+        while block := content.read(1 << 20):
+            digest.update(block)
+    if digest.hexdigest() != row.video_sha256:
+        raise CorruptObject(f"object '{video_key(row.recording)}' is not what was submitted; restore it from a copy")
+    return description
+
+
+def _trajectory_record(trajectory: Trajectory, shard: ShardRecord) -> TrajectoryRecord:
+    span = shard.spans[0]
+    valid: Any = trajectory.arrays["valid"]
+
+    def share(flag: Valid) -> float:
+        return float(((valid & flag) > 0).mean())
+
+    return TrajectoryRecord(
+        recording=trajectory.recording,
+        extractor=trajectory.extractor.extractor_id,
+        shard=shard.shard_id,
+        first_frame=span.first_frame,
+        length=span.length,
+        scale=trajectory.scale,
+        body_share=share(Valid.BODY),
+        left_hand_share=share(Valid.LEFT_HAND),
+        right_hand_share=share(Valid.RIGHT_HAND),
+    )
