@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,7 +42,10 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def s3_url() -> Iterator[str]:
-    """URL of an empty prefix on a real S3 server (moto); the environment points to it."""
+    """URL of an empty prefix on a real S3 server (moto); the environment points to it.
+
+    moto keeps its buckets for as long as the process runs, so each module has a prefix of its own.
+    """
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -62,7 +66,7 @@ def s3_url() -> Iterator[str]:
         client = boto3.client("s3", endpoint_url=settings["AWS_ENDPOINT_URL"])
         client.create_bucket(Bucket="bucket")
         client.close()
-        yield "s3://bucket/team/workspace"
+        yield f"s3://bucket/{secrets.token_hex(4)}/workspace"
     server.stop()
 
 

@@ -4,7 +4,6 @@ import multiprocessing
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,33 +26,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("workspace")
     make_dataset(open_objects(folder), "kitchen", LENGTHS, seed=11)
     return folder
-
-
-@pytest.fixture(scope="module")
-def s3_url() -> Iterator[str]:
-    """URL of a prefix in a bucket of a moto server; the environment points to it."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    settings = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_REGION": "us-east-1",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in settings.items():
-            patch.setenv(name, value)
-        import boto3
-
-        client = boto3.client("s3", endpoint_url=settings["AWS_ENDPOINT_URL"])
-        client.create_bucket(Bucket="bucket")
-        client.close()
-        yield "s3://bucket/team/workspace"
-    server.stop()
 
 
 def test_an_episode_is_what_was_extracted(folder: Path) -> None:
