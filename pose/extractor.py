@@ -17,13 +17,14 @@ from storage.errors import needs_extra
 from storage.trajectory import ARRAYS, HANDS, ExtractorIdentity, Trajectory, Valid
 from storage.video import VideoFrame, VideoReader
 
+from .crops import cut_out, placed, wrist_square
 from .intrinsics import assumed_intrinsics
 from .landmarkers import Body, BodyLandmarker, Hand, HandLandmarker
 from .models import Model
 from .sides import Sides, assign_sides, believable
 from .wrist import grip, wrist_pose
 
-REVISION = 1
+REVISION = 2
 """Raised with every change of this room that changes a trajectory's bytes."""
 FRAMES_AHEAD = 4
 """Decoded frames that may wait for the networks: enough to keep both threads busy, little memory at 4K."""
@@ -37,6 +38,8 @@ class ExtractorSettings:
     """Score from 0 to 1 below which a body or a hand is not found, or no longer followed."""
     max_hands: int = 2
     """How many hands are looked for in a frame, bystanders' included; each more costs time in every frame."""
+    wrist_crops: bool = True
+    """Whether a hand that the frame did not give is looked for around its wrist."""
 
 
 _BodyAndHands = tuple[Future[Body | None], Future[tuple[Hand, ...]]]
@@ -95,7 +98,7 @@ class Extractor:
         """
         size = (video.width, video.height)
         found: list[_Found] = []
-        with self._threads() as find:
+        with self._threads(size) as find:
             waiting: deque[tuple[int, _BodyAndHands]] = deque()
             milliseconds = -1
 
@@ -125,22 +128,44 @@ class Extractor:
         return Trajectory(recording, contributor, self.identity, *size, "relative", intrinsics, arrays)
 
     @contextmanager
-    def _threads(self) -> Iterator[_Find]:
-        """A thread for each landmarker, which takes its frames in order.
+    def _threads(self, size: tuple[int, int]) -> Iterator[_Find]:
+        """A thread for each landmarker, which takes its frames in order; the hands' may wait for that frame's body.
 
         When the block ends, however it ends, both finish the few frames that wait, and the landmarkers are closed.
         """
         settings = self._settings
+
+        def find(image: NDArray[np.uint8], milliseconds: int) -> _BodyAndHands:
+            body_found = body_thread.submit(body.find, image, milliseconds)
+            return body_found, hand_thread.submit(find_hands, image, milliseconds, body_found)
+
+        def find_hands(
+            image: NDArray[np.uint8], milliseconds: int, body_found: Future[Body | None]
+        ) -> tuple[Hand, ...]:
+            found = hands.find(image, milliseconds)
+            whose = believable(body_found.result(), found, size)
+            return found + _at_wrists(hands, image, whose, found, size) if settings.wrist_crops and whose else found
+
         with (
             closing(BodyLandmarker(self._pose, settings.confidence)) as body,
             closing(HandLandmarker(self._hand, settings.confidence, settings.max_hands)) as hands,
             ThreadPoolExecutor(1, "body") as body_thread,
             ThreadPoolExecutor(1, "hands") as hand_thread,
         ):
-            yield lambda image, milliseconds: (
-                body_thread.submit(body.find, image, milliseconds),
-                hand_thread.submit(hands.find, image, milliseconds),
-            )
+            yield find
+
+
+def _at_wrists(
+    landmarker: HandLandmarker, image: NDArray[np.uint8], body: Body, found: tuple[Hand, ...], size: tuple[int, int]
+) -> tuple[Hand, ...]:
+    """Hands around the visible wrists that none of the hands found in the whole frame belongs to."""
+    more = []
+    for side, hand in enumerate(assign_sides(found, body, size)):
+        square = wrist_square(body, side, size) if hand is None else None
+        nearby = landmarker.find_one(cut_out(image, square)) if square is not None else None
+        if square is not None and nearby is not None:
+            more.append(placed(nearby, square, size))
+    return tuple(more)
 
 
 def _arrays(found: list[_Found]) -> dict[str, NDArray[Any]]:

@@ -75,38 +75,54 @@ class BodyLandmarker:
 
 
 class HandLandmarker:
-    """Finds hands, whosever they are, in the frames of one video."""
+    """Finds hands, whosever they are, in the frames of one video or in single pictures.
+
+    In frames it follows the hands that it has found; each single picture is looked at afresh.
+    """
 
     def __init__(self, model: Model, confidence: float, max_hands: int) -> None:
         vision, base_options = _tasks(model)
-        options = vision.HandLandmarkerOptions(
-            base_options=base_options,
-            running_mode=vision.RunningMode.VIDEO,
-            num_hands=max_hands,
-            min_hand_detection_confidence=confidence,
-            min_hand_presence_confidence=confidence,
-            min_tracking_confidence=confidence,
-        )
-        self._landmarker = _created(vision.HandLandmarker, options, model)
+
+        def created(mode: Any, hands: int) -> Any:
+            options = vision.HandLandmarkerOptions(
+                base_options=base_options,
+                running_mode=mode,
+                num_hands=hands,
+                min_hand_detection_confidence=confidence,
+                min_hand_presence_confidence=confidence,
+                min_tracking_confidence=confidence,
+            )
+            return _created(vision.HandLandmarker, options, model)
+
+        self._in_video = created(vision.RunningMode.VIDEO, max_hands)
+        self._in_pictures = created(vision.RunningMode.IMAGE, 1)
 
     def find(self, image: NDArray[np.uint8], timestamp_ms: int) -> tuple[Hand, ...]:
         """The hands in the next frame; arguments as for `BodyLandmarker.find`."""
-        found = self._landmarker.detect_for_video(_picture(image), timestamp_ms)
-        return tuple(
-            Hand(
-                _coordinates(landmarks),
-                _coordinates(world),
-                HANDS.index(categories[0].category_name.lower()),
-                float(categories[0].score),
-            )
-            for landmarks, world, categories in zip(
-                found.hand_landmarks, found.hand_world_landmarks, found.handedness, strict=True
-            )
-        )
+        return _hands(self._in_video.detect_for_video(_picture(image), timestamp_ms))
+
+    def find_one(self, image: NDArray[np.uint8]) -> Hand | None:
+        """The clearest hand in a single picture, uint8 (height, width, 3), RGB."""
+        return next(iter(_hands(self._in_pictures.detect(_picture(image)))), None)
 
     def close(self) -> None:
         """Free the networks."""
-        self._landmarker.close()
+        self._in_video.close()
+        self._in_pictures.close()
+
+
+def _hands(found: Any) -> tuple[Hand, ...]:
+    return tuple(
+        Hand(
+            _coordinates(landmarks),
+            _coordinates(world),
+            HANDS.index(categories[0].category_name.lower()),
+            float(categories[0].score),
+        )
+        for landmarks, world, categories in zip(
+            found.hand_landmarks, found.hand_world_landmarks, found.handedness, strict=True
+        )
+    )
 
 
 def _tasks(model: Model) -> tuple[Any, Any]:

@@ -46,7 +46,10 @@ HAND_BONES: tuple[Bone, ...] = (*(bone for name in FINGERS for bone in _finger(n
 
 BODY_SHOULDERS = _body("left_shoulder", "right_shoulder")
 BODY_HIPS = _body("left_hip", "right_hip")
+BODY_ELBOWS = _body("left_elbow", "right_elbow")
 BODY_WRISTS = _body("left_wrist", "right_wrist")
+BODY_INDEXES = _body("left_index", "right_index")
+BODY_LITTLES = _body("left_pinky", "right_pinky")
 
 WRIST = HAND_LANDMARKS.index("wrist")
 THUMB_TIP = HAND_LANDMARKS.index("thumb_tip")

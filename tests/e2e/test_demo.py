@@ -22,6 +22,7 @@ def test_the_demo_takes_a_real_clip_to_training_windows(demo: Command) -> None:
     numbers = demo.json("demo", "--workspace", str(demo.workspace))
     assert numbers["frames"] == 230 and numbers["dropped_frames"] == 0
     assert numbers["frames_with_body"] >= 215
+    assert numbers["hands_found"] >= 100
     assert numbers["checks_passed"] == numbers["checks"]
     assert 100 < numbers["bytes_per_frame"] < 1200
     assert numbers["dataset"] == "demo@1" and numbers["windows"] > 50

@@ -22,7 +22,7 @@ from pose.extractor import Extractor, ExtractorSettings
 from pose.landmarkers import BodyLandmarker
 from pose.models import Model, hand_model, pose_model
 from storage.errors import InvalidInput
-from storage.trajectory import ARRAYS, Trajectory, to_stored
+from storage.trajectory import ARRAYS, BODY_LANDMARKS, Trajectory, to_stored
 from storage.video import VideoFrame, VideoReader, open_video
 
 WARM_UP, SHORT = 15, 40
@@ -71,6 +71,18 @@ def test_the_body_is_found_in_nearly_every_frame_of_the_real_clip(extractor: Ext
     assert len(found) == 230
     assert 215 <= np.count_nonzero(found.arrays["valid"] & 1) <= 226  # 221 on the machine it was written on
     assert done == list(range(1, 231))
+
+
+def test_small_hands_are_found_around_the_wrists_and_only_there(trajectory: Trajectory, short_clip: Path) -> None:
+    with open_video(short_clip) as video:
+        settings = ExtractorSettings(wrist_crops=False)
+        whole_frames = Extractor(pose_model(), hand_model(), settings).extract(video, recording="r", contributor="c")
+    assert np.isnan(whole_frames.arrays["hands_image"]).all(), "the clip should have hands that the whole frame misses"
+    hands, body = trajectory.arrays["hands_image"][:, :, 0, :2], trajectory.arrays["body_image"]
+    assert np.isfinite(hands[..., 0]).sum() >= 10
+    wrists = body[:, [BODY_LANDMARKS.index("left_wrist"), BODY_LANDMARKS.index("right_wrist")], :2]
+    trunk = np.nanmedian(np.ptp(body[:, [11, 23], 1], axis=1))
+    assert np.nanmax(np.linalg.norm(hands - wrists, axis=2)) < trunk / 2
 
 
 def test_a_width_that_is_no_multiple_of_16_is_not_sheared(trajectory: Trajectory) -> None:
