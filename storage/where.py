@@ -49,12 +49,10 @@ def where_expression(text: str) -> pc.Expression:
     Raises:
         InvalidInput: the text cannot be read, names an unknown column, or compares text with a number.
     """
-    import sqlglot
     from sqlglot.errors import SqlglotError
 
     try:
-        tree = sqlglot.parse_one(text)
-        term = _Reader(text).term(tree)
+        term = _Reader(text).term(_parsed(text))
     except SqlglotError as error:
         reason = str(error).split(". Line")[0].splitlines()[0] if str(error) else "it is empty"
         raise InvalidInput(f'where expression "{text}" cannot be read: {reason}; it may hold {KNOWN}') from error
@@ -63,6 +61,24 @@ def where_expression(text: str) -> pc.Expression:
     if term.kind != "condition":
         raise InvalidInput(f"where expression \"{text}\" is no condition; write e.g. label = 'pour'")
     return term.expression
+
+
+def _parsed(text: str) -> exp.Expr:
+    """The syntax tree of a condition, in which `object` is our column and not SQL's type `OBJECT<...>`."""
+    import sqlglot
+
+    tokens = [
+        sqlglot.Token(sqlglot.TokenType.VAR, token.text, token.line, token.col, token.start, token.end)
+        if token.token_type == sqlglot.TokenType.OBJECT
+        else token
+        for token in sqlglot.tokenize(text)
+    ]
+    trees = sqlglot.Dialect().parser().parse(tokens, text)
+    if len(trees) > 1:
+        raise sqlglot.ParseError("';' is not understood")
+    if not trees or trees[0] is None:
+        raise sqlglot.ParseError("it is empty")
+    return trees[0]
 
 
 class _Reader:
