@@ -86,7 +86,7 @@ _HAND_BUNDLE = _Bundle(
         ),
     ),
 )
-# A person at whole-body distance and a passer-by, 230 frames, VP9, 1768x994 (a width that is no multiple of 16), BSD-3-Clause.
+# A person at whole-body distance and a passer-by: 230 frames, VP9, 1768x994 (a width that is no multiple of 16), BSD-3.
 _CLIP_WHEEL, _CLIP_MEMBER = "sports2d==0.8.34", "Sports2D/Demo/demo.mp4"
 _CLIP_SHA256 = "d9a66417185647b112304b57093f0c180f37a768e6a14daca75ca541f3b78039"
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .batch_memory import BatchMemory
 from .epoch import Draws, Epoch
-from .pools import Pool, Spans, load_pool
+from .pools import Pool, PoolLoader, Spans, pool_dtype
 from .shards import OpenShards
-from .trajectory import ARRAYS, MISSING, from_stored
+from .trajectory import ARRAYS, MISSING
 from .windows import WindowIndex
 
 if TYPE_CHECKING:
@@ -20,66 +22,77 @@ Batch = dict[str, NDArray[Any]]
 
 
 class BatchCutter:
-    """Cuts the batches of one epoch, holding one pool at a time."""
+    """Cuts the batches of one epoch out of one pool while the next is being read. To be closed."""
 
     def __init__(
         self, settings: StreamSettings, shards: OpenShards, spans: Spans, index: WindowIndex, epoch: Epoch
     ) -> None:
         self._settings = settings
-        self._shards, self._spans, self._index = shards, spans, index
+        self._spans, self._index = spans, index
         self._epoch = epoch
+        in_units = settings.dtype == "float32"
+        self._types = {key: pool_dtype(ARRAYS[key], in_units=in_units) for key in settings.keys}
+        self._loader = PoolLoader(shards, spans, index, settings.keys, settings.block_frames, in_units=in_units)
+        self._memory = BatchMemory()
         self._number = -1
         self._draws: Draws | None = None
         self._pool: Pool | None = None
+        self._begun: tuple[int, Draws, Callable[[], Pool]] | None = None
+
+    def close(self) -> None:
+        """Leave what is being read."""
+        self._loader.close()
 
     def batch(self, number: int) -> Batch:
         """Batch `number` of the epoch, which may take windows from several pools."""
         first = number * self._settings.batch_size
-        stop = min(first + self._settings.batch_size, int(self._epoch.first_draw[-1]))
-        parts = []
-        while first < stop:
-            pool_number = int(np.searchsorted(self._epoch.first_draw, first, side="right")) - 1
-            pool_first, pool_stop = (int(bound) for bound in self._epoch.first_draw[pool_number : pool_number + 2])
-            until = min(stop, pool_stop)
-            parts.append(self._part(pool_number, first - pool_first, until - pool_first))
-            first = until
-        stored = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        mask = stored["mask"]
-        values = {key: self._finished(key, stored.pop(key), mask) for key in self._settings.keys}
-        return values | stored
-
-    def _part(self, number: int, first: int, stop: int) -> Batch:
-        draws, pool = self._loaded(number)
-        slot, window = draws.slot[first:stop], draws.window[first:stop]
-        frame = window * self._settings.stride
-        stored, mask = pool.cut(slot, frame, self._settings.window)
-        block = draws.blocks[slot]
-        return stored | {
-            "mask": mask,
-            "episode": self._spans.row[self._index.episode[block]],
-            "frame": self._index.first_frame[block] + frame,
+        size = min(self._settings.batch_size, int(self._epoch.first_draw[-1]) - first)
+        window = self._settings.window
+        values = {
+            key: self._memory.array(key, (size, window, *ARRAYS[key].shape), dtype)
+            for key, dtype in self._types.items()
         }
+        mask = np.empty((size, window), np.bool_)
+        episode, frame = np.empty(size, np.int64), np.empty(size, np.int64)
+        done = 0
+        while done < size:
+            pool_number = int(np.searchsorted(self._epoch.first_draw, first + done, side="right")) - 1
+            pool_first, pool_stop = (int(bound) for bound in self._epoch.first_draw[pool_number : pool_number + 2])
+            part = slice(done, min(size, pool_stop - first))
+            draws, pool = self._loaded(pool_number)
+            drawn = slice(first + part.start - pool_first, first + part.stop - pool_first)
+            slot, offset = draws.slot[drawn], draws.window[drawn] * self._settings.stride
+            pool.cut_into({key: array[part] for key, array in values.items()}, mask[part], slot, offset)
+            block = draws.blocks[slot]
+            episode[part] = self._spans.row[self._index.episode[block]]
+            frame[part] = self._index.first_frame[block] + offset
+            done = part.stop
+        if not mask.all():
+            for key, array in values.items():
+                array[~mask] = _missing(key, array.dtype)
+        return values | {"mask": mask, "episode": episode, "frame": frame}
 
     def _loaded(self, number: int) -> tuple[Draws, Pool]:
         if self._draws is None or self._pool is None or number != self._number:
-            self._draws = self._pool = None  # let go of one pool before the next is decoded
-            self._draws = self._epoch.draws(number)
-            self._pool = load_pool(
-                self._shards,
-                self._spans,
-                self._index,
-                self._draws.blocks,
-                self._settings.keys,
-                self._settings.block_frames,
-            )
+            self._draws = self._pool = None  # two pools at most: this one is let go before another is begun
+            _, self._draws, finish = self._take(number)
+            self._pool = finish()
             self._number = number
+            if number + 2 < len(self._epoch.first_draw):
+                self._begun = self._take(number + 1)
         return self._draws, self._pool
 
-    def _finished(self, key: str, stored: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[Any]:
-        """Values as the stream hands them over, missing where the window is padded."""
-        spec = ARRAYS[key]
-        values = from_stored(spec, stored) if self._settings.dtype == "float32" else stored
-        if not mask.all():
-            missing = np.nan if values.dtype == np.float32 else MISSING if spec.is_fixed_point else 0
-            values[~mask] = missing
-        return values
+    def _take(self, number: int) -> tuple[int, Draws, Callable[[], Pool]]:
+        """A pool that is being read, begun now unless it was before."""
+        begun, self._begun = self._begun, None
+        if begun is not None and begun[0] == number:
+            return begun
+        draws = self._epoch.draws(number)
+        return number, draws, self._loader.begin(draws.blocks)
+
+
+def _missing(key: str, dtype: np.dtype[Any]) -> float:
+    """What stands in a batch for a frame that is not there."""
+    if dtype == np.float32:
+        return np.nan
+    return MISSING if ARRAYS[key].is_fixed_point else 0

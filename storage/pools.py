@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from .shard_arrays import CHUNK_FRAMES
 from .shards import OpenShards
-from .trajectory import ARRAYS
+from .trajectory import ARRAYS, ArraySpec, from_stored
 from .windows import Integers, WindowIndex
 
 
@@ -51,7 +52,7 @@ class Spans:
 
 @dataclass(frozen=True)
 class Pool:
-    """Blocks of frames, one after the other in one array a key, as stored."""
+    """Blocks of frames, one after the other in one array a key, as the stream hands them over."""
 
     frames: Mapping[str, NDArray[Any]]
     first: Integers
@@ -59,45 +60,96 @@ class Pool:
     length: Integers
     """How many frames it has."""
 
-    def cut(self, slot: Integers, frame: Integers, window: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.bool_]]:
-        """Cut windows that begin at `frame` of block `slot`.
+    def cut_into(
+        self, out: Mapping[str, NDArray[Any]], mask: NDArray[np.bool_], slot: Integers, frame: Integers
+    ) -> None:
+        """Cut windows that begin at `frame` of block `slot` into arrays of shape `(len(slot), window, ...)`.
 
-        Returns the stored values, shape `(len(slot), window, ...)`, and which of the frames are there: past the end
-        of a block its last frame is repeated and the mask is False.
+        `mask` tells which of the frames are there: past the end of a block its last frame is repeated.
         """
-        step = np.arange(window, dtype=np.int64)
+        step = np.arange(mask.shape[1], dtype=np.int64)
         available = (self.length[slot] - frame)[:, None]
-        mask = step < available
+        np.less(step, available, out=mask)
         at = (self.first[slot] + frame)[:, None] + np.minimum(step, available - 1)
-        return {name: np.take(values, at, axis=0) for name, values in self.frames.items()}, mask
+        for name, values in out.items():
+            # "clip" never clips here; without it NumPy would cut into memory of its own and copy
+            np.take(self.frames[name], at, axis=0, out=values, mode="clip")
 
 
-def load_pool(
-    shards: OpenShards, spans: Spans, index: WindowIndex, blocks: Integers, keys: Sequence[str], run_frames: int
-) -> Pool:
-    """Read the frames of `blocks`, which become the pool's slots in the same order.
+class PoolLoader:
+    """Reads and decodes pools in threads, a block of one array each."""
 
-    Blocks that touch in a shard are read together, up to `run_frames` frames at once.
+    THREADS = 8
 
-    Raises:
-        CorruptObject: an object is missing or damaged.
-    """
-    length = index.frames[blocks]
-    first = np.cumsum(length) - length
-    total = int(length.sum())
-    frames = {name: np.empty((total, *ARRAYS[name].shape), ARRAYS[name].dtype) for name in keys}
-    episode = index.episode[blocks]
-    shard, start = spans.shard[episode], spans.first_frame[episode] + index.first_frame[blocks]
-    stop = start + length
-    for run in _runs(shard, start, stop, run_frames):
-        shard_id = spans.shard_ids[int(shard[run[0]])].as_py()
-        run_start, run_stop = int(start[run[0]]), int(stop[run].max())
-        for name in keys:
-            values = shards.read(shard_id, name, run_start, run_stop)
-            for slot in run:
-                part = values[start[slot] - run_start : stop[slot] - run_start]
-                frames[name][first[slot] : first[slot] + length[slot]] = part
-    return Pool(frames, first, length)
+    def __init__(
+        self,
+        shards: OpenShards,
+        spans: Spans,
+        index: WindowIndex,
+        keys: Sequence[str],
+        run_frames: int,
+        *,
+        in_units: bool,
+    ) -> None:
+        """
+        Args:
+            run_frames: blocks that touch in a shard are read together, up to this many frames at once.
+            in_units: decode to float32 in units instead of keeping the numbers as stored.
+        """
+        self._shards, self._spans, self._index = shards, spans, index
+        self._run_frames = run_frames
+        self._in_units = in_units
+        self._types = {name: pool_dtype(ARRAYS[name], in_units=in_units) for name in keys}
+        self._threads = ThreadPoolExecutor(self.THREADS, "kinesphere-read")
+
+    def begin(self, blocks: Integers) -> Callable[[], Pool]:
+        """Begin to read the frames of `blocks`, which become the pool's slots in the same order.
+
+        Returns a function that waits for the pool. It raises `CorruptObject` if an object is missing or damaged.
+        """
+        length = self._index.frames[blocks]
+        first = np.cumsum(length) - length
+        total = int(length.sum())
+        pool = Pool(
+            {name: np.empty((total, *ARRAYS[name].shape), dtype) for name, dtype in self._types.items()}, first, length
+        )
+        episode = self._index.episode[blocks]
+        shard, start = self._spans.shard[episode], self._spans.first_frame[episode] + self._index.first_frame[blocks]
+        reads = [
+            self._threads.submit(self._read, name, self._spans.shard_ids[int(shard[run[0]])].as_py(), start, run, pool)
+            for run in _runs(shard, start, start + length, self._run_frames)
+            for name in self._types
+        ]
+
+        def finish() -> Pool:
+            for read in reads:
+                read.result()
+            return pool
+
+        return finish
+
+    def close(self) -> None:
+        """Leave what was begun."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def _read(self, name: str, shard_id: str, start: Integers, run: Integers, pool: Pool) -> None:
+        """Read one array of a run of slots, whose frames begin at `start` in the shard."""
+        spec = ARRAYS[name]
+        run_start, run_stop = int(start[run[0]]), int((start[run] + pool.length[run]).max())
+        stored = np.empty((run_stop - run_start, *spec.shape), spec.dtype)
+        self._shards.read_into(shard_id, name, run_start, stored)
+        for slot in run:
+            part = stored[start[slot] - run_start :][: pool.length[slot]]
+            place = pool.frames[name][pool.first[slot] :][: pool.length[slot]]
+            if self._in_units:
+                from_stored(spec, part, place)
+            else:
+                place[...] = part
+
+
+def pool_dtype(spec: ArraySpec, *, in_units: bool) -> np.dtype[Any]:
+    """The type in which a pool holds an array."""
+    return np.dtype(np.float32 if in_units and spec.scale_factor is not None else spec.dtype)
 
 
 def _runs(shard: Integers, start: Integers, stop: Integers, run_frames: int) -> Iterator[Integers]:

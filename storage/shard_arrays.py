@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 CHUNK_FRAMES = 256
 """Frames in an inner chunk, the smallest unit that is read and decoded, on one grid for all arrays."""
 
-_FILL_VALUES: Mapping[str, Any] = {"int16": MISSING, "float32": np.nan, "uint8": 0, "int64": 0}
+FILL_VALUES: Mapping[str, Any] = {"int16": MISSING, "float32": np.nan, "uint8": 0, "int64": 0}
+"""What a chunk that is not stored holds, by stored type."""
 
 
 def encode_array(spec: ArraySpec, stored: NDArray[Any]) -> dict[str, bytes]:
@@ -39,7 +40,7 @@ def encode_array(spec: ArraySpec, stored: NDArray[Any]) -> dict[str, bytes]:
             BloscCodec(typesize=stored.dtype.itemsize, cname="lz4hc", clevel=9, shuffle="shuffle"),
             Crc32cCodec(),
         ],
-        fill_value=_FILL_VALUES[spec.dtype],
+        fill_value=FILL_VALUES[spec.dtype],
         dimension_names=spec.dimensions,
         attributes=_array_attributes(spec),
         zarr_format=3,

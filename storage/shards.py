@@ -11,19 +11,17 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import CorruptObject, InvalidInput, KinesphereError, NewerFormat
 from .objects import Objects
-from .shard_arrays import chunk_key, encode_array
-from .trajectory import ARRAYS, Trajectory, to_stored
+from .shard_arrays import encode_array
+from .shard_reader import ArrayReader
+from .trajectory import ARRAYS, ArraySpec, Trajectory, to_stored
 from .version import __version__
-
-if TYPE_CHECKING:
-    import zarr
 
 FORMAT_VERSION = 1
 KIND = "kinesphere-shard"
@@ -117,7 +115,7 @@ class Shard:
         self.key = shard_key(shard_id)
         self._objects = objects
         self._verified = verified
-        self._arrays: dict[str, zarr.Array[Any]] = {}
+        self._arrays: dict[str, ArrayReader] = {}
 
     @cached_property
     def attributes(self) -> Mapping[str, Any]:
@@ -151,33 +149,28 @@ class Shard:
             InvalidInput: there is no such array, or the frames are not in the shard.
             CorruptObject: an object of the shard is missing or damaged.
         """
-        if name not in ARRAYS:
-            raise InvalidInput(f"a shard has no array '{name}' (it has: {', '.join(ARRAYS)})")
+        spec = _array_spec(name)
+        self._check_range(start, stop)
+        out = np.empty((stop - start, *spec.shape), spec.dtype)
+        self.read_into(name, start, out)
+        return out
+
+    def read_into(self, name: str, start: int, out: NDArray[Any]) -> None:
+        """`read` the frames from `start` on that fill `out`, a contiguous array; may be called in several threads."""
+        self._check_range(start, start + len(out))
+        if name not in self._arrays:
+            listed = self.attributes["objects"]
+            reader = ArrayReader(self._objects, self.key, _array_spec(name), self.frames, listed, self._verified)
+            self._arrays.setdefault(name, reader)
+        self._arrays[name].read_into(start, out)
+
+    def _check_range(self, start: int, stop: int) -> None:
         if not 0 <= start < stop <= self.frames:
             raise InvalidInput(f"shard {self.shard_id} has frames 0 to {self.frames}, not {start} to {stop}")
-        if name not in self._arrays:
-            self._arrays[name] = self._open_array(name)
-        try:
-            return np.asarray(self._arrays[name][start:stop])
-        except (ValueError, RuntimeError) as error:
-            if isinstance(error, KinesphereError):
-                raise
-            key = f"{self.key}/{chunk_key(ARRAYS[name])}"
-            raise CorruptObject(f"object '{key}' is damaged ({error}); restore it from a copy") from error
 
     @cached_property
     def _metadata(self) -> bytes:
         return self._objects.get(f"{self.key}/zarr.json")
-
-    def _open_array(self, name: str) -> zarr.Array[Any]:
-        import zarr
-
-        from .shard_store import ShardStore
-
-        store = ShardStore(self._objects, self.key, self._metadata, self.attributes["objects"], self._verified)
-        array = zarr.open_group(store, mode="r", zarr_format=3)[name]
-        assert isinstance(array, zarr.Array), "the hash of the metadata was checked"
-        return array
 
 
 class OpenShards:
@@ -196,16 +189,29 @@ class OpenShards:
         Raises:
             CorruptObject: the shard does not hold those frames, or an object is missing or damaged.
         """
+        return self._holding(shard_id, start, stop).read(name, start, stop)
+
+    def read_into(self, shard_id: str, name: str, start: int, out: NDArray[Any]) -> None:
+        """Like `Shard.read_into`, for frames that a version says are there."""
+        self._holding(shard_id, start, start + len(out)).read_into(name, start, out)
+
+    def _holding(self, shard_id: str, start: int, stop: int) -> Shard:
         shard = self._open(shard_id)
         if stop > shard.frames:
             raise CorruptObject(
                 f"a version points at frames {start} to {stop} of '{shard.key}', which has {shard.frames}; "
                 "restore the shard or the version from a copy"
             )
-        return shard.read(name, start, stop)
+        return shard
 
     def __reduce__(self) -> tuple[Any, ...]:
         return OpenShards, (self._objects, self._verified is not None)
+
+
+def _array_spec(name: str) -> ArraySpec:
+    if name not in ARRAYS:
+        raise InvalidInput(f"a shard has no array '{name}' (it has: {', '.join(ARRAYS)})")
+    return ARRAYS[name]
 
 
 def _checked_frames(trajectories: Sequence[Trajectory]) -> int:

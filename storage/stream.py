@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,7 +14,10 @@ import pyarrow as pa
 from .batches import Batch, BatchCutter
 from .epoch import plan_epoch
 from .errors import InvalidInput, NewerFormat
-from .pools import Spans
+from .pools import PoolLoader, Spans, pool_dtype
+from .shard_arrays import CHUNK_FRAMES
+from .shard_reader import INDEX_ENTRY_BYTES
+from .shards import MAX_FRAMES, OpenShards
 from .trajectory import ARRAYS
 from .where import where_expression
 from .windows import Integers, index_windows
@@ -108,17 +112,26 @@ class WindowStream:
     def memory_bound_bytes(self) -> int:
         """The most memory that streaming takes, besides the episode table.
 
-        It follows from `pool_frames`, keys, window and batch size: one pool of frames as stored, the order of its
-        windows, one run of frames being decoded, two batches (the one you hold and the one being made), the
-        compact description of blocks, and 8 MB for open shards.
+        It follows from `pool_frames`, keys, dtype, window and batch size: two pools of frames (the one drawn from and
+        the next), the order of their windows, the runs of frames being decoded, four batches (the one you hold, two
+        whose memory is used again, one at the end of an epoch), the compact description of blocks, 8 MB for open
+        shards and their indexes of chunks.
         """
         settings = self.settings
-        stored = [np.dtype(ARRAYS[key].dtype).itemsize * int(np.prod(ARRAYS[key].shape)) for key in settings.keys]
-        numbers = sum(int(np.prod(ARRAYS[key].shape)) for key in settings.keys)
-        run = max(settings.block_frames, settings.window)
-        batch = settings.batch_size * settings.window * (2 * (sum(stored) + 8 * numbers) + 32)
+        specs = [ARRAYS[key] for key in settings.keys]
+        numbers = [int(np.prod(spec.shape)) for spec in specs]
+        stored = [np.dtype(spec.dtype).itemsize * count for spec, count in zip(specs, numbers, strict=True)]
+        in_units = settings.dtype == "float32"
+        held = [
+            pool_dtype(spec, in_units=in_units).itemsize * count for spec, count in zip(specs, numbers, strict=True)
+        ]
+        run = max(settings.block_frames, settings.window) + 2 * CHUNK_FRAMES
+        reading = PoolLoader.THREADS * run * (2 * max(stored) + max(numbers))
+        batch = settings.batch_size * settings.window * (4 * (sum(held) + 1) + sum(numbers) + 64)
         described = self._spans.nbytes + 12 * self._index.nbytes
-        return settings.pool_frames * (sum(stored) + 72) + 4 * run * max(stored) + batch + described + 8 * 2**20
+        indexes = OpenShards.LIMIT * len(specs) * 2 * INDEX_ENTRY_BYTES * MAX_FRAMES // CHUNK_FRAMES
+        pools = 2 * settings.pool_frames * (sum(held) + 72)
+        return pools + reading + batch + described + indexes + 8 * 2**20
 
     def __iter__(self) -> Iterator[Batch]:
         number = self._epoch
@@ -131,12 +144,14 @@ class WindowStream:
             groups=self._groups,
         )
         cutter = BatchCutter(self.settings, self._shards, self._spans, self._index, epoch)
-        while self._epoch == number and self._batch + self._rank < self.batches:
-            batch = cutter.batch(self._batch + self._rank)
-            self._batch += self._world_size
-            if self._batch >= self.batches:
-                self.skip_epoch()
-            yield batch
+        with closing(cutter):
+            while self._epoch == number and self._batch + self._rank < self.batches:
+                batch = cutter.batch(self._batch + self._rank)
+                self._batch += self._world_size
+                if self._batch >= self.batches:
+                    self.skip_epoch()
+                yield batch
+                del batch  # so that its memory can be used again
         if self._epoch == number:
             self.skip_epoch()
 

@@ -180,12 +180,17 @@ def to_stored(spec: ArraySpec, values: NDArray[Any]) -> tuple[NDArray[Any], int]
     return stored, clipped
 
 
-def from_stored(spec: ArraySpec, stored: NDArray[Any]) -> NDArray[Any]:
-    """Inverse of `to_stored`: float32 in units with NaN where missing; unscaled arrays come back as they are."""
+def from_stored(spec: ArraySpec, stored: NDArray[Any], out: NDArray[Any] | None = None) -> NDArray[Any]:
+    """Inverse of `to_stored`: float32 in units with NaN where missing, in `out` if given.
+
+    Without a scale, values are what was stored (and are `stored` itself, where there is no `out`).
+    """
     if spec.scale_factor is None:
-        return stored
-    values = stored.astype(np.float32)
-    values *= np.float32(spec.scale_factor)
+        if out is None:
+            return stored
+        out[...] = stored
+        return out
+    values: NDArray[np.float32] = np.multiply(stored, np.float32(spec.scale_factor), out=out, dtype=np.float32)
     if spec.is_fixed_point:
-        values[stored == MISSING] = np.nan
+        np.copyto(values, np.nan, where=stored == MISSING)
     return values

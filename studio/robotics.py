@@ -1,4 +1,4 @@
-"""Commands of robotics teams and those who publish to them: publish, versions, info."""
+"""Commands of robotics teams and those who publish to them: publish, versions, diff, info, bench."""
 
 from __future__ import annotations
 
@@ -26,7 +26,11 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module to the application."""
     app.command()(publish)
     app.command()(versions)
+    app.command()(diff)
     app.command()(info)
+    bench = typer.Typer(no_args_is_help=True, help="Measure your own disks and network.")
+    bench.command("stream")(bench_stream)
+    app.add_typer(bench, name="bench")
 
 
 def publish(
@@ -74,6 +78,39 @@ def versions(
     print_table(f"Versions of {name}", ["version", "created (UTC)", "episodes", "frames", "where"], rows)
 
 
+def diff(
+    before: Annotated[str, typer.Argument(help="NAME@N, the version to compare from.")],
+    after: Annotated[str, typer.Argument(help="NAME@N, or NAME for the newest.")],
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what changed between two versions of a dataset."""
+    from storage.version_difference import compare_versions
+
+    (name, old), (other, new) = parse_dataset(before), parse_dataset(after)
+    if name != other:
+        raise InvalidInput(f"'{before}' and '{after}' are versions of two datasets; give two of one")
+    with opened(workspace) as place:
+        found = compare_versions(place.objects, name, old, new)
+    if as_json:
+        print_json(found)
+        return
+    say(f"From {name}@{found.before} to {name}@{found.after}\n")
+    changes = [(episode, "added", "") for episode in found.added]
+    changes += [(episode, "removed", "") for episode in found.removed]
+    changes += [(episode, "other frames", "") for episode in found.moved]
+    for change in found.relabelled:
+        news = (f"{column}: {change.before[column] or '-'} > {change.after[column] or '-'}" for column in change.after)
+        changes.append((change.episode, "relabelled", ", ".join(news)))
+    print_table(f"Episodes: {len(changes)} changes", ["episode", "change", "labels"], changes)
+    for title, hours in (("task", found.hours_by_task), ("contributor", found.hours_by_contributor)):
+        rows = [
+            (key, f"{change.before:.3f}", f"{change.after:.3f}", f"{change.after - change.before:+.3f}")
+            for key, change in hours.items()
+        ]
+        print_table(f"Hours by {title}", [title, "before", "after", "change"], rows)
+
+
 def info(
     dataset: Annotated[str, typer.Argument(help="NAME, or NAME@N for one version.")],
     workspace: WorkspaceOption = HERE,
@@ -94,6 +131,39 @@ def info(
     print_table("What is in it", ["", "count"], rows)
     labels = [(label or "(none)", count) for label, count in sorted(manifest["labels"].items())]
     print_table("Labels", ["label", "episodes"], labels)
+
+
+def bench_stream(
+    dataset: Annotated[str, typer.Argument(help="NAME, or NAME@N for one version.")],
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long to read.")] = 10.0,
+    window: Annotated[int, typer.Option(min=1, help="Frames in a window.")] = 64,
+    batch_size: Annotated[int, typer.Option(min=1, help="Windows in a batch.")] = 256,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how fast windows of a dataset stream from where it lies."""
+    from storage.dataset import open_dataset
+    from storage.stream_speed import DTYPES, measure_stream
+
+    name, number = parse_dataset(dataset)
+    with opened(workspace) as place:
+        location = place.dataset_location(name)
+    opened_dataset = open_dataset(location, number)
+    measured = [
+        measure_stream(opened_dataset, dtype=dtype, window=window, batch_size=batch_size, seconds=seconds / 2)
+        for dtype in DTYPES
+    ]
+    if as_json:
+        print_json(measured)
+        return
+    rows = [
+        (speed.dtype, f"{speed.windows_per_second:,.0f}", f"{speed.windows_per_cpu_second:,.0f}",
+         f"{speed.megabytes_per_second:,.0f}", f"{speed.first_batch_seconds:.2f} s",
+         f"{speed.memory_bound_bytes / 2**20:,.0f} MB")
+        for speed in measured
+    ]  # fmt: skip
+    columns = ["dtype", "windows/s", "windows/CPU-s", "MB/s", "first batch after", "memory at most"]
+    print_table(f"Streaming {name}@{opened_dataset.version}, windows of {window} frames", columns, rows)
 
 
 def parse_dataset(text: str) -> tuple[str, int | None]:

@@ -1,5 +1,6 @@
 """Reading blocks into a pool: what touches in a shard is read at once, and every slot holds its own frames."""
 
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from storage.objects import Objects
-from storage.pools import Spans, load_pool
+from storage.pools import PoolLoader, Spans
 from storage.shards import OpenShards, Shard, ShardRecord
 from storage.windows import index_windows
 from tests.generated import make_row, make_table
@@ -21,10 +22,10 @@ class CountingShards(OpenShards):
         super().__init__(objects)
         self.asked: list[tuple[int, int]] = []
 
-    def read(self, shard_id: str, name: str, start: int, stop: int) -> NDArray[Any]:
+    def read_into(self, shard_id: str, name: str, start: int, out: NDArray[Any]) -> None:
         """Read, and note the frames."""
-        self.asked.append((start, stop))
-        return super().read(shard_id, name, start, stop)
+        self.asked.append((start, start + len(out)))
+        super().read_into(shard_id, name, start, out)
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -43,7 +44,9 @@ def test_every_slot_holds_its_frames_and_nothing_is_read_twice(
     places = np.arange(len(rows), dtype=np.int64)
     chosen = Spans.of(make_table(rows), places)
     shards = CountingShards(store)
-    pool = load_pool(shards, chosen, index_windows(chosen.length, 400, 1, 400), places, ["grip"], run_frames)
+    index = index_windows(chosen.length, 400, 1, 400)
+    with closing(PoolLoader(shards, chosen, index, ["grip"], run_frames, in_units=True)) as loader:
+        pool = loader.begin(places)()
     for place, (shard, first, length) in enumerate(spans):
         want = Shard(store, two_shards[shard].shard_id).read("grip", first, first + length)
         slot = slice(int(pool.first[place]), int(pool.first[place] + pool.length[place]))

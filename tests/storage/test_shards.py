@@ -45,7 +45,11 @@ def test_what_is_written_is_what_is_read(
     shard = Shard(objects, record.shard_id)
     start = data.draw(st.integers(0, record.frames - 1))
     stop = data.draw(st.integers(start + 1, record.frames))
+    plain = zarr.open_group(str(objects.local_path(record.key)), mode="r")
     for name, spec in ARRAYS.items():
+        oracle = plain[name]
+        assert isinstance(oracle, zarr.Array)
+        assert shard.read(name, start, stop).tobytes() == np.asarray(oracle[start:stop]).tobytes()
         whole = np.concatenate([trajectory.arrays[name] for trajectory in written])
         np.testing.assert_array_equal(shard.read(name, 0, record.frames), to_stored(spec, whole)[0])
         part = from_stored(spec, shard.read(name, start, stop))

@@ -1,0 +1,115 @@
+"""What changed between two versions of a dataset: episodes added, removed and relabelled, hours by task and person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .objects import Objects
+from .versions import read_episodes, read_version
+
+LABEL_COLUMNS = ("track", "label", "object", "outcome")
+_NANOSECONDS_PER_HOUR = 3.6e12
+
+
+@dataclass(frozen=True)
+class Relabelled:
+    """An episode of both versions whose labels differ."""
+
+    episode: str
+    before: Mapping[str, str | None]
+    """Only the columns of `LABEL_COLUMNS` that differ."""
+    after: Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class HoursChange:
+    """Hours of episodes in the two versions."""
+
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
+class VersionDifference:
+    """From one version to another. Episodes are sorted by id, tasks and contributors by name."""
+
+    dataset: str
+    before: int
+    after: int
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    relabelled: tuple[Relabelled, ...]
+    moved: tuple[str, ...]
+    """Episodes of both versions that are other frames than before: cut differently, or extracted anew."""
+    hours_by_task: Mapping[str, HoursChange]
+    hours_by_contributor: Mapping[str, HoursChange]
+
+
+def compare_versions(objects: Objects, dataset: str, before: int | None, after: int | None) -> VersionDifference:
+    """Compare two versions of a dataset; None stands for the newest.
+
+    Raises:
+        NotFound: there is no such dataset or version.
+        CorruptObject: a manifest or a table is damaged.
+    """
+    versions = [read_version(objects, dataset, number) for number in (before, after)]
+    old, new = (read_episodes(objects, version) for version in versions)
+    joined = _both(old, new)
+    return VersionDifference(
+        dataset=dataset,
+        before=versions[0].number,
+        after=versions[1].number,
+        added=_only_in(new, old),
+        removed=_only_in(old, new),
+        relabelled=tuple(_relabelled(joined)),
+        moved=tuple(_differing(joined, ("shard", "first_frame", "length"))["episode"].to_pylist()),
+        hours_by_task=_hours(old, new, "task"),
+        hours_by_contributor=_hours(old, new, "contributor"),
+    )
+
+
+def _only_in(table: pa.Table, other: pa.Table) -> tuple[str, ...]:
+    alone = pc.invert(pc.is_in(table["episode"], value_set=other["episode"].combine_chunks()))
+    return tuple(sorted(table["episode"].filter(alone).to_pylist()))
+
+
+def _both(old: pa.Table, new: pa.Table) -> pa.Table:
+    """Episodes of both tables, sorted, with the new one's columns ending in `_after`."""
+    joined = old.join(new, "episode", join_type="inner", right_suffix="_after")
+    return joined.sort_by("episode")
+
+
+def _differing(joined: pa.Table, columns: tuple[str, ...]) -> pa.Table:
+    """The rows in which one of the columns differs; a missing value equals a missing value."""
+    differs = pa.array([False] * joined.num_rows, pa.bool_())
+    for column in columns:
+        left, right = joined[column], joined[f"{column}_after"]
+        one_missing = pc.xor(pc.is_null(left), pc.is_null(right))
+        differs = pc.or_(differs, pc.or_(one_missing, pc.fill_null(pc.not_equal(left, right), False)))
+    return joined.filter(differs)
+
+
+def _relabelled(joined: pa.Table) -> list[Relabelled]:
+    changed = []
+    for row in _differing(joined, LABEL_COLUMNS).to_pylist():
+        columns = [column for column in LABEL_COLUMNS if row[column] != row[f"{column}_after"]]
+        before = {column: row[column] for column in columns}
+        changed.append(Relabelled(row["episode"], before, {column: row[f"{column}_after"] for column in columns}))
+    return changed
+
+
+def _hours(old: pa.Table, new: pa.Table, column: str) -> dict[str, HoursChange]:
+    before, after = (_hours_by(table, column) for table in (old, new))
+    return {
+        name: HoursChange(before.get(name, 0.0), after.get(name, 0.0)) for name in sorted(before.keys() | after.keys())
+    }
+
+
+def _hours_by(table: pa.Table, column: str) -> dict[str, float]:
+    lasting = pa.table({"name": table[column], "ns": pc.subtract(table["end_ns"], table["start_ns"])})
+    sums = lasting.group_by("name").aggregate([("ns", "sum")])
+    return {row["name"]: row["ns_sum"] / _NANOSECONDS_PER_HOUR for row in sums.to_pylist()}
