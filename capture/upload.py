@@ -56,7 +56,7 @@ def server_at(url: str, token: str | None) -> Server:
         raise InvalidInput(f"'{url}' is no server; give its URL, e.g. https://kitchen.example.org")
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
         raise InvalidInput(f"{url} would send your video and the token readable to others; use https://")
-    if not token or not token.isascii() or not token.isprintable():
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise InvalidInput(f"{url} wants a token; set KINESPHERE_TOKEN or give --token")
     return Server(url.rstrip("/"), token)
 

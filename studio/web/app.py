@@ -32,7 +32,7 @@ log = logging.getLogger("kinesphere")
 
 def create_app(workspace: Workspace, *, token: str, upload_limit: int) -> FastAPI:
     """The application that serves one workspace to those who know the token."""
-    app = FastAPI(title="kinesphere", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="kinesphere", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     uploads = Uploads(workspace.folder / "uploads", upload_limit)
     uploads.remove_old()
     app.include_router(tus_routes(uploads))
