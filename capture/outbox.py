@@ -79,7 +79,7 @@ def adopt_drafts(workspace: Workspace) -> list[str]:
     for folder in folders:
         if not is_recording_id(folder.name) or folder.name in known:
             continue
-        description = _read_draft(folder)
+        description = read_draft(folder)
         workspace.catalog.add_recording(description, who=description.contributor)
         adopted.append(folder.name)
     return adopted
@@ -98,14 +98,19 @@ def submit(workspace: Workspace, recording: str) -> None:
     row = workspace.catalog.recording(recording)
     folder = workspace.drafts / recording
     if row.state is State.DRAFT:
-        description = _read_draft(folder)
+        description = read_draft(folder)
         workspace.objects.put(video_key(recording), folder / "video.mp4")
         workspace.objects.put(description_key(recording), description.to_bytes())
     workspace.catalog.submit(recording, who=row.contributor)
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _read_draft(folder: Path) -> RecordingFile:
+def read_draft(folder: Path) -> RecordingFile:
+    """The description of the draft in a folder.
+
+    Raises:
+        NotFound: its files are gone.
+    """
     file = folder / "recording.json"
     if not file.is_file() or not (folder / "video.mp4").is_file():
         raise NotFound("draft", str(folder), hint="its files are gone; record it again")

@@ -1,1 +1,1 @@
-"""The front door: the `kinesphere` command, the demo and, later, the web app."""
+"""The front door: the `kinesphere` command, the server and the demo."""

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from storage.errors import Conflict, InvalidInput
+from storage.errors import Conflict, InvalidInput, KinesphereError
 from storage.objects import file_sha256
 from storage.recording import Origin, RecordingFile, State
 
-from .options import HERE, ContributorOption, JsonOption, TaskOption, WorkspaceOption, YesOption, opened
+from .options import HERE, ContributorOption, JsonOption, TaskOption, TokenOption, WorkspaceOption, YesOption, opened
 from .output import messages, print_json, print_table, progress, say
 
 if TYPE_CHECKING:
@@ -189,12 +189,16 @@ def import_take(
 def submit(
     recordings: Annotated[list[str] | None, typer.Argument(help="Which drafts; or --all.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Submit all drafts.")] = False,
+    to: Annotated[str | None, typer.Option(help="URL of the server to send them to.", show_default="here")] = None,
+    token: TokenOption = None,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Hand drafts in. After this they cannot be changed, only withdrawn."""
     from capture.outbox import adopt_drafts
     from capture.outbox import submit as submit_one
+
+    from . import sending
 
     with opened(workspace) as place:
         adopt_drafts(place)
@@ -203,19 +207,28 @@ def submit(
             waiting = ", ".join(drafts) or "there is none"
             raise InvalidInput(f"say which drafts to submit, or --all (waiting: {waiting})")
         chosen = drafts if everything else list(dict.fromkeys(recordings or []))
-        for recording in chosen:
-            submit_one(place, recording)
+        failures: list[KinesphereError] = []
+        if to is not None:
+            chosen, failures = sending.send_all(place, chosen, to=to, token=token, quiet=as_json)
+        else:
+            for recording in chosen:
+                submit_one(place, recording)
     if as_json:
-        print_json({"submitted": chosen})
+        print_json({"submitted": chosen} | ({"failures": [str(error) for error in failures]} if failures else {}))
     elif chosen:
         for recording in chosen:
             say(f"Submitted {recording}. Thank you!")
-    else:
+    elif not failures:
         say("There is nothing to submit.")
+    if failures:
+        for failure in failures:
+            messages.print(f"error: {failure}", markup=False, soft_wrap=True)
+        raise typer.Exit(1)
 
 
 def status(
     recording: Annotated[str | None, typer.Argument(help="One recording, in detail.")] = None,
+    token: TokenOption = None,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -225,7 +238,7 @@ def status(
     with opened(workspace) as place:
         adopt_drafts(place)
         if recording is not None:
-            _show_recording(place, recording, as_json=as_json)
+            _show_recording(place, recording, token=token, as_json=as_json)
             return
         rows = place.catalog.recordings()
         if as_json:
@@ -238,6 +251,8 @@ def status(
                 for row in rows
             ]
             print_table("Recordings", ["recording", "state", "task", "contributor", "length", "frames"], cells)
+            for url in sorted({row.sent_to for row in rows if row.sent_to}):
+                say(f"Sent to {url}: {', '.join(row.recording for row in rows if row.sent_to == url)}")
 
 
 def ask_consent(workspace: Workspace, task: str, contributor: str, *, yes: bool) -> Literal["typed", "flag"]:
@@ -264,16 +279,22 @@ def ask_consent(workspace: Workspace, task: str, contributor: str, *, yes: bool)
     return "typed"
 
 
-def _show_recording(workspace: Workspace, recording: str, *, as_json: bool) -> None:
+def _show_recording(workspace: Workspace, recording: str, *, token: str | None, as_json: bool) -> None:
+    from . import sending
+
     catalog = workspace.catalog
     row, events = catalog.recording(recording), catalog.events(recording)
     checks, reviews = catalog.checks(recording), catalog.reviews(recording)
+    far = sending.ask(row, token) if row.sent_to else None
     if as_json:
-        print_json({"recording": row, "events": events, "checks": checks, "reviews": reviews})
+        shown = {"recording": row, "events": events, "checks": checks, "reviews": reviews}
+        print_json(shown | ({"server": far} if far else {}))
         return
     say(f"{row.recording}: {row.state}. Task {row.task} (version {row.task_version}), contributor {row.contributor},")
     size = f"{row.width}x{row.height}"
     say(f"{row.duration_ns / 1e9:.1f} s, {row.frames} frames, {size} at {row.frame_rate:.1f} frames/s\n")
+    if far is not None:
+        sending.say_answer(far)
     if checks:
         print_table("Checks", ["check", "verdict", "finding"], [(c.check, c.verdict, c.message) for c in checks])
         say("")

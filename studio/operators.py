@@ -1,4 +1,4 @@
-"""Commands of operators and reviewers: init, task, contributor, process, review, demo, doctor."""
+"""Commands of operators and reviewers: init, task, contributor, process, review, serve, doctor, demo."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(contributor_app, name="contributor")
     app.command()(process)
     app.command()(review)
+    app.command()(serve)
     app.command()(doctor)
     app.command()(demo)
 
@@ -233,6 +234,20 @@ def review(
         print_json(made)
     else:
         say(f"Recording {recording}: {made.decision}.")
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen at; only this computer's own for now.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes a free one.")] = 8765,
+    upload_limit: Annotated[float, typer.Option(min=0, help="Largest video that is taken, in GiB.")] = 20,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve the workspace, so that contributors can send their takes to it."""
+    from .serving import serve as run_server
+
+    with opened(workspace) as place:
+        run_server(place, host=host, port=port, upload_limit=int(upload_limit * 2**30), as_json=as_json)
 
 
 def doctor(

@@ -24,6 +24,9 @@ TaskOption = Annotated[str, typer.Option("--task", "-t", help="What is recorded;
 ContributorOption = Annotated[str, typer.Option("--contributor", "-c", help="Who records: their pseudonymous id.")]
 PoseModelOption = Annotated[Path | None, typer.Option(help="Your own pose landmarker .task file.")]
 HandModelOption = Annotated[Path | None, typer.Option(help="Your own hand landmarker .task file.")]
+TokenOption = Annotated[
+    str | None, typer.Option(envvar="KINESPHERE_TOKEN", help="Token of the server, as its operator gave it to you.")
+]
 HERE = Path()
 
 

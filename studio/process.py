@@ -31,19 +31,21 @@ class Outcome:
 
 
 def waiting(workspace: Workspace, recordings: Sequence[str] = ()) -> list[RecordingRecord]:
-    """The submitted recordings, or those of them that are named.
+    """The submitted recordings that were not sent elsewhere, or those of them that are named.
 
     Raises:
         NotFound: a recording that was named does not exist.
         Conflict: it is not waiting to be processed.
     """
     if not recordings:
-        return workspace.catalog.recordings(State.SUBMITTED)
+        return [row for row in workspace.catalog.recordings(State.SUBMITTED) if row.sent_to is None]
     rows = [workspace.catalog.recording(name) for name in dict.fromkeys(recordings)]
     for row in rows:
         if row.state is not State.SUBMITTED:
             advice = "submit it first" if row.state is State.DRAFT else f"see: kinesphere status {row.recording}"
             raise Conflict(f"recording {row.recording} is {row.state}, not submitted; {advice}")
+        if row.sent_to is not None:
+            raise Conflict(f"recording {row.recording} was sent to {row.sent_to}; it is processed there")
     return rows
 
 

@@ -193,10 +193,13 @@ class Catalog:
         with self._reading() as session:
             return [_record(RecordingRecord, row) for row in session.scalars(query)]
 
-    def submit(self, recording: str, *, who: str) -> None:
-        """Hand a draft in."""
+    def submit(self, recording: str, *, who: str, sent_to: str | None = None) -> None:
+        """Hand a draft in: to this workspace, or, where `sent_to` names one, to a server that has confirmed it."""
         with self._writing() as session:
-            _move(session, recording, State.SUBMITTED, who=who, why="submitted")
+            _move(session, recording, State.SUBMITTED, who=who, why=f"sent to {sent_to}" if sent_to else "submitted")
+            if sent_to:
+                chosen = update(RecordingTable).where(RecordingTable.recording == recording)
+                session.execute(chosen.values(sent_to=sent_to))
 
     def record_outcome(
         self,

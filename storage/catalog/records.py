@@ -38,6 +38,8 @@ class RecordingRecord:
     video_sha256: str
     source_sha256: str
     replaces: str | None
+    sent_to: str | None = None
+    """URL of the server that has it; then it is processed there, and not in this workspace."""
 
 
 @dataclass(frozen=True)

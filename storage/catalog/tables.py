@@ -100,6 +100,7 @@ class RecordingTable(Table):
     video_sha256: Mapped[str] = mapped_column(String(64))
     source_sha256: Mapped[str] = mapped_column(String(64))
     replaces: Mapped[str | None] = mapped_column(ForeignKey("recording.recording"))
+    sent_to: Mapped[str | None] = mapped_column(Text)
 
 
 class EventTable(Table):

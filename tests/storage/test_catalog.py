@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -30,7 +31,7 @@ TASK = Task(name="pour", title="Pour", instructions="Pour water.", consent="I ag
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def catalog(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Catalog]:
+def catalog_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path / 'catalog.sqlite'}"
     else:
@@ -41,7 +42,12 @@ def catalog(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Catalog]
             connection.execute(text(f"CREATE DATABASE {name}"))
         engine.dispose()
         url = str(engine.url.set(drivername="postgresql", database=name).render_as_string(hide_password=False))
-    opened = Catalog.open(url, create=True)
+    return url
+
+
+@pytest.fixture
+def catalog(catalog_url: str) -> Iterator[Catalog]:
+    opened = Catalog.open(catalog_url, create=True)
     yield opened
     opened.close()
 
@@ -167,6 +173,42 @@ def test_the_newest_revision_is_the_one_in_the_folder() -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     assert ScriptDirectory.from_config(config).get_current_head() == NEWEST_REVISION
+
+
+def test_a_catalog_of_the_first_revision_is_upgraded_and_keeps_its_data(catalog_url: str) -> None:
+    engine = create_engine(catalog_url.replace("postgresql://", "postgresql+psycopg://"))
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        now = "'2026-11-23 04:00:00'"
+        connection.execute(text(f"INSERT INTO task VALUES ('pour', 1, '{{}}', '{'a' * 64}', {now})"))
+        connection.execute(text(f"INSERT INTO contributor VALUES ('c001', {now})"))
+        connection.execute(
+            text(
+                "INSERT INTO recording VALUES ('20261123-040000-00000001', 'pour', 1, 'c001', 'submitted', "
+                f"{now}, 10, 3, 640, 480, 30.0, '{'0' * 64}', '', NULL)"
+            )
+        )
+    engine.dispose()
+
+    for _ in range(2):  # the second opening finds nothing to do
+        catalog = Catalog.open(catalog_url)
+        (row,) = catalog.recordings(State.SUBMITTED)
+        assert (row.recording, row.frames, row.sent_to) == ("20261123-040000-00000001", 3, None)
+        with catalog.engine.connect() as connection:
+            assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == NEWEST_REVISION
+            assert compare_metadata(MigrationContext.configure(connection), Table.metadata) == []
+        catalog.close()
+
+
+def test_a_recording_that_was_sent_says_where_to(catalog: Catalog) -> None:
+    recording = draft(catalog)
+    catalog.submit(recording, who="c001", sent_to="https://far.example")
+    assert catalog.recording(recording).sent_to == "https://far.example"
+    assert catalog.recording(recording).state is State.SUBMITTED
+    assert catalog.events(recording)[-1].why == "sent to https://far.example"
 
 
 def test_a_catalog_of_a_later_release_is_refused_by_name(tmp_path: Path) -> None:

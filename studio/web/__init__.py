@@ -1,0 +1,1 @@
+"""The server that contributors send their takes to, over HTTP."""

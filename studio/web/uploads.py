@@ -1,0 +1,149 @@
+"""Uploads on the server's disk: files that grow at their end, under names that we choose, until they are whole."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import secrets
+import shutil
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from storage.errors import Conflict, InvalidInput, NotFound
+
+DAYS_KEPT = 14
+"""Uploads that nobody went on with for so long are forgotten."""
+
+STALLED_SECONDS = 60.0
+"""A sender who is silent for so long is taken for gone, so that a new connection can go on."""
+
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class TooLarge(InvalidInput):
+    """More bytes than the server takes."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file being received. Its size on disk is the one truth about how much has arrived."""
+
+    upload: str
+    path: Path
+    length: int
+
+    @property
+    def offset(self) -> int:
+        """Bytes received so far."""
+        return self.path.stat().st_size
+
+
+@dataclass(frozen=True)
+class Uploads:
+    """The folder of uploads; `limit` is the largest that is taken, in bytes."""
+
+    folder: Path
+    limit: int
+    _locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+
+    def create(self, length: int) -> Upload:
+        """Begin an upload of `length` bytes.
+
+        Raises:
+            TooLarge: `length` is over the limit.
+            OSError: the disk is full, or would be.
+        """
+        if length > self.limit:
+            raise TooLarge(f"{length} bytes are more than this server takes ({self.limit} bytes)")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(self.folder).free < length:
+            raise OSError(28, "No space left on device")
+        upload = secrets.token_hex(16)
+        # The length is part of the name: there is no second file that could be lost or disagree.
+        path = self.folder / f"{upload}.{length}"
+        path.touch(exist_ok=False)
+        return Upload(upload, path, length)
+
+    def find(self, upload: str) -> Upload:
+        """An upload that was begun.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        found = list(self.folder.glob(f"{upload}.*")) if _ID.fullmatch(upload) else []
+        if not found:
+            raise NotFound("upload", upload[:40], hint="begin it again")
+        return Upload(upload, found[0], int(found[0].suffix[1:]))
+
+    async def offset(self, upload: str) -> int:
+        """Bytes received, once no earlier connection is still writing."""
+        async with self.alone(upload):
+            return self.find(upload).offset
+
+    async def receive(self, upload: str, offset: int, content: AsyncIterator[bytes]) -> int:
+        """Append `content`, which begins at `offset`; what arrives before a connection breaks is kept.
+
+        Raises:
+            NotFound: there is no such upload.
+            Conflict: `offset` is not where the file ends, or another connection is writing.
+            TooLarge: there are more bytes than were announced; those beyond are not written.
+            OSError: the disk is full.
+            TimeoutError: the sender fell silent.
+        """
+        async with self.alone(upload):
+            found = self.find(upload)
+            if found.offset != offset:
+                raise Conflict(f"the upload stands at byte {found.offset}, not at {offset}; go on from there")
+            with found.path.open("ab", buffering=0) as file:
+                try:
+                    while (chunk := await asyncio.wait_for(anext(content, None), STALLED_SECONDS)) is not None:
+                        if offset + len(chunk) > found.length:
+                            raise TooLarge(f"more bytes came than the {found.length} that were announced")
+                        await asyncio.to_thread(_write, file.fileno(), chunk)
+                        offset += len(chunk)
+                finally:
+                    await asyncio.to_thread(os.fsync, file.fileno())
+            return offset
+
+    def alone(self, upload: str) -> _Alone:
+        """Keep other connections from the upload within the block; raises Conflict where one does not let go."""
+        return _Alone(self._locks[upload] if _ID.fullmatch(upload) else asyncio.Lock())
+
+    def remove(self, upload: Upload) -> None:
+        """Forget an upload; repeated it does nothing."""
+        upload.path.unlink(missing_ok=True)
+        self._locks.pop(upload.upload, None)
+
+    def remove_old(self) -> None:
+        """Forget what nobody went on with."""
+        if not self.folder.is_dir():
+            return
+        for path in self.folder.iterdir():
+            if time.time() - path.stat().st_mtime > DAYS_KEPT * 86_400:
+                path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class _Alone:
+    """Holds a lock, waiting a while for a connection that is about to notice that it is broken."""
+
+    lock: asyncio.Lock
+
+    async def __aenter__(self) -> None:
+        try:
+            await asyncio.wait_for(self.lock.acquire(), 5)
+        except TimeoutError as error:
+            raise Conflict("another connection is writing to this upload; try again in a minute") from error
+
+    async def __aexit__(self, *error: object) -> None:
+        self.lock.release()
+
+
+def _write(file: int, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(file, rest) :]

@@ -1,0 +1,216 @@
+"""The server's endpoints: who may not use them, and what they refuse."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from fastapi.routing import APIRoute
+from httpx import Client, Response
+
+from storage.recording import RecordingFile, State, video_key
+from storage.workspace import Workspace
+from studio.web.app import create_app
+from studio.web.uploads import Uploads
+from tests.clips import make_clip
+from tests.takes import make_take, make_workspace
+
+TOKEN = "a-token-for-the-tests"
+LIMIT = 1_000_000
+TUS = {"Tus-Resumable": "1.0.0"}
+PART = TUS | {"Content-Type": "application/offset+octet-stream"}
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> Iterator[Workspace]:
+    made = make_workspace(tmp_path / "far")
+    yield made
+    made.catalog.close()
+
+
+@pytest.fixture
+def client(far: Workspace) -> Iterator[Client]:
+    app = create_app(far, token=TOKEN, upload_limit=LIMIT)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        with Client(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False) as opened:
+            yield opened
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> tuple[RecordingFile, bytes]:
+    """A take's description and its video."""
+    near = make_workspace(tmp_path / "near")
+    description = make_take(near, make_clip(tmp_path / "clip.mp4"))
+    near.catalog.close()
+    return description, (near.drafts / description.recording / "video.mp4").read_bytes()
+
+
+def sent(client: Client, content: bytes) -> str:
+    """Upload a video; gives the upload's id."""
+    location = client.post("/api/uploads", headers=TUS | {"Upload-Length": str(len(content))}).headers["Location"]
+    answer = client.patch(location, headers=PART | {"Upload-Offset": "0"}, content=content)
+    assert (answer.status_code, answer.headers["Upload-Offset"]) == (204, str(len(content)))
+    return str(location).rsplit("/", 1)[1]
+
+
+def describe(client: Client, description: RecordingFile, upload: str | None = None, **changed: Any) -> Response:
+    content = description.model_dump(mode="json") | changed
+    return client.post("/api/recordings", json={"recording": content, "upload": upload})
+
+
+def test_no_route_lets_anybody_in_without_the_token(client: Client, far: Workspace) -> None:
+    app = create_app(far, token=TOKEN, upload_limit=LIMIT)
+    routes = [(method, route.path) for route in _routes(app.routes) for method in route.methods or ()]
+    assert len(routes) >= 6
+    for given in (None, "", TOKEN, "Bearer", "Bearer x", f"Bearer {TOKEN}x", f"Basic {TOKEN}"):
+        if given is None:
+            del client.headers["Authorization"]
+        else:
+            client.headers["Authorization"] = given
+        for method, path in [*routes, ("GET", "/nowhere"), ("DELETE", "/api/uploads")]:
+            address = path.format(upload="0" * 32, recording="20261123-000000-00000000")
+            answer = client.request(method, address, headers=TUS, content=b"x")
+            assert answer.status_code == 401, (method, path, given)
+            assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert not (far.folder / "uploads").exists()
+
+
+def _routes(found: Any) -> Iterator[APIRoute]:
+    for route in found:
+        if isinstance(route, APIRoute):
+            yield route
+        else:
+            inner = getattr(route, "original_router", None)
+            assert inner is not None, f"a route of an unknown kind: {route!r}"
+            yield from _routes(inner.routes)
+
+
+def test_the_same_recording_sent_again_changes_nothing(
+    client: Client, far: Workspace, made: tuple[RecordingFile, bytes]
+) -> None:
+    description, content = made
+    assert describe(client, description).status_code == 202
+    assert far.catalog.recordings() == []
+    first = describe(client, description, sent(client, content))
+    assert (first.status_code, first.json()["video_sha256"]) == (201, description.video.sha256)
+    events = far.catalog.events(description.recording)
+    for upload in (None, sent(client, content), "0" * 32):
+        again = describe(client, description, upload)
+        assert (again.status_code, again.json()) == (200, first.json())
+    assert far.catalog.events(description.recording) == events
+    other = description.video.model_dump() | {"sha256": "0" * 64}
+    assert describe(client, description, video=other).status_code == 409
+    assert far.objects.get(video_key(description.recording)) == content
+    shown = client.get(f"/api/recordings/{description.recording}").json()
+    assert (shown["state"], shown["reviews"]) == ("submitted", [])
+
+
+def test_a_server_that_crashed_between_draft_and_submitted_ends_right_when_asked_again(
+    client: Client, far: Workspace, made: tuple[RecordingFile, bytes]
+) -> None:
+    description, content = made
+    far.catalog.add_recording(description, who="c001")
+    assert describe(client, description, sent(client, content)).status_code == 201
+    assert far.catalog.recording(description.recording).state is State.SUBMITTED
+
+
+@pytest.mark.parametrize(
+    ("changed", "status"),
+    [
+        ({"recording": "../../../etc/passwd"}, 422),
+        ({"recording": "20261123-000000-0000000/"}, 422),
+        ({"contributor": "../c001"}, 422),
+        ({"task": "mo/ve"}, 422),
+        ({"task": "other"}, 422),
+        ({"contributor": "c999"}, 404),
+        ({"replaces": "x"}, 422),
+        ({"replaces": "20261123-000000-00000000"}, 404),
+        ({"format_version": 99}, 422),
+        ({"task_version": "one"}, 422),
+        ({"origin": {"kind": "camera", "device": "a\nb"}}, 422),
+        ({"origin": {"kind": "camera", "device": "a" * 300}}, 422),
+    ],
+)
+def test_a_description_that_will_not_do_is_refused_in_one_line(
+    client: Client, far: Workspace, made: tuple[RecordingFile, bytes], changed: dict[str, Any], status: int
+) -> None:
+    answer = describe(client, made[0], sent(client, made[1]), **changed)
+    assert answer.status_code == status, answer.text
+    assert "\n" not in answer.json()["error"] and str(far.folder) not in answer.text
+    assert far.objects.keys("recordings") == [] and far.catalog.recordings() == []
+
+
+@pytest.mark.parametrize("content", [b"", b"no json", b"[]", b"[" * 200_000, b'{"recording": 1}', b"x" * (2 << 20)])
+def test_a_request_that_is_no_description_is_refused(client: Client, content: bytes) -> None:
+    assert client.post("/api/recordings", content=content).status_code in (413, 422)
+
+
+def test_bytes_other_than_those_described_are_refused_and_forgotten(
+    client: Client, far: Workspace, made: tuple[RecordingFile, bytes]
+) -> None:
+    description, content = made
+    answer = describe(client, description, sent(client, content[:-1] + b"!"))
+    assert answer.status_code == 422 and "its sha256 differs" in answer.json()["error"]
+    assert list((far.folder / "uploads").iterdir()) == []
+    assert far.objects.keys("recordings") == [] and far.catalog.recordings() == []
+
+
+def test_an_upload_that_is_not_whole_makes_no_recording_and_can_go_on(
+    client: Client, far: Workspace, made: tuple[RecordingFile, bytes]
+) -> None:
+    description, content = made
+    length = {"Upload-Length": str(len(content))}
+    location = client.post("/api/uploads", headers=TUS | length).headers["Location"]
+    client.patch(location, headers=PART | {"Upload-Offset": "0"}, content=content[:100])
+    upload = location.rsplit("/", 1)[1]
+    assert "100 bytes were received" in describe(client, description, upload).json()["error"]
+    for wrong in ("0", "99", "101"):
+        assert client.patch(location, headers=PART | {"Upload-Offset": wrong}, content=b"x").status_code == 409
+    head = client.head(location, headers=TUS)
+    assert (head.headers["Upload-Offset"], head.headers["Upload-Length"]) == ("100", str(len(content)))
+    too_much = content[100:] + b"x"
+    client.patch(location, headers=PART | {"Upload-Offset": "100"}, content=too_much)
+    received = int(client.head(location, headers=TUS).headers["Upload-Offset"])
+    assert received <= len(content), "bytes beyond the announced length were written"
+    client.patch(location, headers=PART | {"Upload-Offset": str(received)}, content=content[received:])
+    assert describe(client, description, upload).status_code == 201
+
+
+def test_what_the_protocol_does_not_allow_is_refused(client: Client, far: Workspace) -> None:
+    def begun(**headers: str) -> int:
+        return client.post("/api/uploads", headers=TUS | headers).status_code
+
+    assert begun(**{"Upload-Length": str(LIMIT + 1)}) == 413
+    assert {begun(**{"Upload-Length": wrong}) for wrong in ("", "-1", "1.5", "nan", "9" * 40)} == {400}
+    assert client.post("/api/uploads", headers={"Upload-Length": "1"}).status_code == 412
+    assert not (far.folder / "uploads").exists()
+    location = client.post("/api/uploads", headers=TUS | {"Upload-Length": "10"}).headers["Location"]
+    offset = {"Upload-Offset": "0"}
+    assert client.patch(location, headers=TUS | offset, content=b"x").status_code == 415
+    assert client.patch(location, headers=PART | offset, content=b"x" * 11).status_code == 413
+    for upload in ("..", "%2e%2e%2fcatalog.sqlite", "*", "%3f" * 32, "0" * 32, "a" * 5000):
+        assert client.head(f"/api/uploads/{upload}", headers=TUS).status_code in (404, 405)
+        assert client.patch(f"/api/uploads/{upload}", headers=PART | offset, content=b"x").status_code in (404, 405)
+    for recording in ("..%2f..%2fetc", "20261123-000000-00000000", "x" * 5000):
+        assert client.get(f"/api/recordings/{recording}").status_code == 404
+    assert client.options("/api/uploads").headers["Tus-Max-Size"] == str(LIMIT)
+
+
+def test_old_uploads_are_forgotten(far: Workspace, tmp_path: Path) -> None:
+    uploads = Uploads(far.folder / "uploads", LIMIT)
+    old, new = uploads.create(10), uploads.create(10)
+    os.utime(old.path, (0, 0))
+    uploads.remove_old()
+    assert not old.path.exists() and new.path.exists()
