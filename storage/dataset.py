@@ -112,7 +112,7 @@ class Dataset:
 
         How random it is: blocks of up to 4,096 frames of an episode are put in random order and grouped into pools of
         `pool_frames` frames; windows are in random order within their pool. A batch mixes the blocks of one pool
-        (64 long ones with the default, thousands of short episodes), not the whole dataset; a larger pool mixes more.
+        (32 long ones with the default, thousands of short episodes), not the whole dataset; a larger pool mixes more.
 
         Batch b of an epoch is rank b % world_size's. Every rank reads the pools that its batches draw from, which is
         nearly all of them.

@@ -30,7 +30,7 @@ DType = Literal["float32", "int16"]
 STATE_VERSION = 1
 BLOCK_FRAMES = 4096
 """The most frames of an episode that are read and drawn from as a unit; a sixteenth of the pool if that is less."""
-POOL_FRAMES = 64 * BLOCK_FRAMES
+POOL_FRAMES = 32 * BLOCK_FRAMES
 
 
 @dataclass(frozen=True)

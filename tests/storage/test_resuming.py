@@ -97,7 +97,7 @@ def test_leaving_a_loop_early_loses_no_window(kitchen: Dataset) -> None:
         ({"shuffle": False, "seed": 3}, "shuffle was True and is False; seed was 0 and is 3"),
         ({"where": "length > 100"}, "where was None and is 'length > 100'"),
         ({"balance": "contributor"}, "balance was None and is 'contributor'"),
-        ({"pool_frames": 999}, "pool_frames was 262144 and is 999"),
+        ({"pool_frames": 999}, "pool_frames was 131072 and is 999"),
     ],
 )
 def test_a_state_of_a_stream_with_another_order_is_refused_with_the_difference(
