@@ -194,7 +194,7 @@ def submit(
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
-    """Hand drafts in. After this they cannot be changed, only withdrawn."""
+    """Hand drafts in. After this they cannot be changed."""
     from capture.outbox import adopt_drafts
     from capture.outbox import submit as submit_one
 
