@@ -7,13 +7,12 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from storage.errors import KinesphereError
 from storage.version import __version__
 
 from . import contributor, operators, robotics
-from .output import messages, print_json
+from .output import messages, print_json, say_error
 
 app = typer.Typer(
     name="kinesphere",
@@ -67,5 +66,5 @@ def _explain(text: str, kind: str) -> None:
     line = " ".join(text.split())
     if "--json" in sys.argv:
         print_json({"error": line, "kind": kind})
-    messages.print(Text.assemble(("error: ", "bold red"), line), soft_wrap=True)
+    say_error(line)
     raise SystemExit(1)

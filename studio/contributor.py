@@ -17,7 +17,7 @@ from storage.objects import file_sha256
 from storage.recording import Origin, RecordingFile, State
 
 from .options import HERE, ContributorOption, JsonOption, TaskOption, TokenOption, WorkspaceOption, YesOption, opened
-from .output import messages, print_json, print_table, progress, say
+from .output import print_json, print_table, progress, say, say_error
 
 if TYPE_CHECKING:
     from capture.recorder import CaptureReport, RecordingProgress
@@ -152,7 +152,7 @@ def import_(
             _say_take(description)
     if failures:
         for failure in failures:
-            messages.print(f"error: {failure}", markup=False, soft_wrap=True)
+            say_error(failure)
         raise typer.Exit(1)
 
 
@@ -222,7 +222,7 @@ def submit(
         say("There is nothing to submit.")
     if failures:
         for failure in failures:
-            messages.print(f"error: {failure}", markup=False, soft_wrap=True)
+            say_error(failure)
         raise typer.Exit(1)
 
 

@@ -13,7 +13,7 @@ from storage.errors import InvalidInput
 from storage.recording import State
 
 from .options import HERE, HandModelOption, JsonOption, PoseModelOption, WorkspaceOption, opened
-from .output import messages, native_logs_aside, print_json, print_table, progress, say
+from .output import messages, native_logs_aside, print_json, print_table, progress, say, say_error
 
 task_app = typer.Typer(help="Tasks: what contributors are asked to do.", no_args_is_help=True)
 contributor_app = typer.Typer(help="Contributors: the people who record, by pseudonymous ids.", no_args_is_help=True)
@@ -195,7 +195,7 @@ def process(
                 say(f"{outcome.recording} is {outcome.state}: {outcome.why}")
     if failures:
         for failure in failures:
-            messages.print(f"error: {failure.recording}: {failure.error}", markup=False, soft_wrap=True)
+            say_error(f"{failure.recording}: {failure.error}")
         raise typer.Exit(1)
 
 

@@ -18,6 +18,7 @@ from rich import progress as bars
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from storage.errors import KinesphereError
 
@@ -49,6 +50,11 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
 def say(text: str) -> None:
     """Print one line for people."""
     console.print(escape(text), soft_wrap=True)
+
+
+def say_error(text: object) -> None:
+    """Print what went wrong as one line on stderr, whatever line breaks and markup it holds."""
+    messages.print(Text.assemble(("error: ", "bold red"), " ".join(str(text).split())), soft_wrap=True)
 
 
 class Progress(Protocol):
