@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from storage.errors import Conflict, KinesphereError, StorageFailed, needs_extra
+from storage.errors import Conflict, InvalidVideo, KinesphereError, StorageFailed, needs_extra
 
 TICKS_PER_SECOND = 90_000
 """Time base of the frame times that are written."""
@@ -71,7 +71,10 @@ def copy_stream(source: Path, destination: Path, *, ticks_per_second: int = TICK
     from storage.decoding import opened, packet_stamp
 
     with opened(source, str(source)) as (container, stream):
-        start = min(stamp for packet in container.demux(stream) if (stamp := packet_stamp(packet)) is not None)
+        stamps = (stamp for packet in container.demux(stream) if (stamp := packet_stamp(packet)) is not None)
+        start = min(stamps, default=None)
+    if start is None:
+        raise InvalidVideo(f"{source} holds no frame")
     options = {"movflags": "faststart", "video_track_timescale": str(ticks_per_second)}
     with opened(source, str(source)) as (container, stream):
         with writing(destination):

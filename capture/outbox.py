@@ -10,15 +10,16 @@ from typing import Literal
 
 from storage.errors import KinesphereError, NotFound, StorageFailed
 from storage.names import is_recording_id, new_recording_id
-from storage.objects import file_sha256
-from storage.recording import Consent, Origin, RecordingFile, State, Video, description_key, video_key
-from storage.video import open_video
+from storage.recording import Consent, Origin, RecordingFile, State, description_key, video_key
 from storage.workspace import Workspace
+
+from .unfinished import VIDEO, Begun, being_made, make_draft
 
 
 def take(
     workspace: Workspace,
     *,
+    kind: Literal["camera", "import"],
     task: str,
     contributor: str,
     method: Literal["typed", "flag"],
@@ -27,7 +28,11 @@ def take(
 ) -> RecordingFile:
     """Make one take into a draft: `capture` writes the video to the path it is given and says where it came from.
 
-    The draft appears whole, with its consent record, or not at all.
+    The draft appears whole, with its consent record, or not at all. What was recorded before a crash or before the
+    disk was full is kept for `capture.unfinished.recover`.
+
+    Args:
+        kind: a cut-short recording is made whole at the next start; a cut-short import can be repeated.
 
     Raises:
         NotFound: the task or the contributor is not known.
@@ -36,39 +41,32 @@ def take(
     """
     stored = workspace.catalog.task(task)
     workspace.catalog.require_contributor(contributor)
+    now = datetime.now(UTC)
     consent = Consent(
         task=task,
         task_version=stored.version,
         text_sha256=stored.task.consent_sha256,
         language=stored.task.language,
-        agreed_at=datetime.now(UTC),
+        agreed_at=now,
         method=method,
     )
-    recording = new_recording_id()
-    partial = workspace.drafts / f".{recording}.partial"
+    begun = Begun(
+        kind=kind,
+        recording=new_recording_id(),
+        task=task,
+        task_version=stored.version,
+        contributor=contributor,
+        created_at=now,
+        consent=consent,
+        replaces=replaces,
+    )
     try:
-        partial.mkdir(parents=True)
-        origin = capture(partial / "video.mp4")
-        description = RecordingFile(
-            recording=recording,
-            task=task,
-            task_version=stored.version,
-            contributor=contributor,
-            created_at=datetime.now(UTC),
-            consent=consent,
-            video=_measure(partial / "video.mp4"),
-            origin=origin,
-            replaces=replaces,
-        )
-        (partial / "recording.json").write_bytes(description.to_bytes())
-        partial.rename(workspace.drafts / recording)
-    except (KinesphereError, OSError, KeyboardInterrupt) as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        if isinstance(error, OSError) and not isinstance(error, KinesphereError):
-            raise StorageFailed(f"cannot write the take in {workspace.drafts}: {error.strerror or error}") from error
+        with being_made(workspace, begun) as folder:
+            return make_draft(workspace, begun, capture(folder / VIDEO))
+    except KinesphereError:
         raise
-    workspace.catalog.add_recording(description, who=contributor)
-    return description
+    except OSError as error:
+        raise StorageFailed(f"cannot write the take in {workspace.drafts}: {error.strerror or error}") from error
 
 
 def adopt_drafts(workspace: Workspace) -> list[str]:
@@ -99,7 +97,7 @@ def submit(workspace: Workspace, recording: str) -> None:
     folder = workspace.drafts / recording
     if row.state is State.DRAFT:
         description = read_draft(folder)
-        workspace.objects.put(video_key(recording), folder / "video.mp4")
+        workspace.objects.put(video_key(recording), folder / VIDEO)
         workspace.objects.put(description_key(recording), description.to_bytes())
     workspace.catalog.submit(recording, who=row.contributor)
     shutil.rmtree(folder, ignore_errors=True)
@@ -112,21 +110,6 @@ def read_draft(folder: Path) -> RecordingFile:
         NotFound: its files are gone.
     """
     file = folder / "recording.json"
-    if not file.is_file() or not (folder / "video.mp4").is_file():
+    if not file.is_file() or not (folder / VIDEO).is_file():
         raise NotFound("draft", str(folder), hint="its files are gone; record it again")
     return RecordingFile.from_bytes(file.read_bytes(), str(file))
-
-
-def _measure(video: Path) -> Video:
-    with open_video(video) as reader:
-        info = reader.info
-    return Video(
-        sha256=file_sha256(video),
-        size_bytes=video.stat().st_size,
-        codec=info.codec,
-        width=info.width,
-        height=info.height,
-        frames=info.frames,
-        duration_ns=info.duration_ns,
-        frame_rate=info.frame_rate,
-    )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from storage.errors import InvalidInput, InvalidVideo, KinesphereError, StorageFailed
+from storage.recording import Origin
 from storage.upright import Orientation, Upright
 from storage.video import open_video
 
@@ -21,13 +22,15 @@ from .mp4 import TICKS_PER_SECOND, copy_stream, put_in_place, refuse_to_replace,
 from .sources import CapturedFrame, Source
 from .worker import Worker
 
-Ended = Literal["asked", "source ended", "source failed"]
+Ended = Literal["asked", "source ended", "source failed", "interrupted"]
 
 _QUEUE_SECONDS = 4
 _QUEUE_BYTES = 256 * 2**20
 _SYNC_SECONDS = 1.0
 _LATE = 1.5
 """A frame is late when it comes this many frame intervals after the one before, or more."""
+_TIMED = 1000
+"""How many losses of each kind are told with their times; all are counted."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +49,14 @@ class RecordingProgress:
 class CaptureReport:
     """What a recording became, and what was lost on the way."""
 
+    device: str
     frames: int
     dropped: int
     """Frames that the source gave and the video lacks: the encoder was behind, or the source could not read them."""
     dropped_at_ns: tuple[int, ...]
     """When the encoder was behind, since the first frame."""
-    late: int
-    """Frames that came 1.5 frame intervals after the one before, or more."""
+    late_at_ns: tuple[int, ...]
+    """When frames came that were 1.5 frame intervals after the one before, or more, since the first frame."""
     longest_gap_ns: int
     """Longest time between two frames of the video."""
     started_at: datetime
@@ -65,10 +69,30 @@ class CaptureReport:
     failure: str
     """Why the source failed; empty unless it did."""
 
+    def origin(self) -> Origin:
+        """What `recording.json` says of it."""
+        return Origin(
+            kind="camera",
+            device=self.device,
+            encoder=self.encoder,
+            started_at=self.started_at,
+            dropped_frames=self.dropped,
+            dropped_at_ns=self.dropped_at_ns[:_TIMED],
+            late_frames=len(self.late_at_ns),
+            late_at_ns=self.late_at_ns[:_TIMED],
+            longest_gap_ns=self.longest_gap_ns,
+            ended=self.ended,
+        )
+
 
 def partial_path(path: Path) -> Path:
     """Where a recording that will become `path` is until it is whole; a crash leaves it there, playable."""
     return path.with_name(path.name + ".partial.mp4")
+
+
+def journal_path(path: Path) -> Path:
+    """Where the `Origin` of a recording that will become `path` is, as of the last second or so, until it is whole."""
+    return path.with_name(path.name + ".partial.json")
 
 
 def record(
@@ -88,34 +112,58 @@ def record(
         on_progress: called in this thread, about ten times a second.
 
     Raises:
-        StorageFailed: the disk refused, for instance because it is full; nothing is left behind.
+        StorageFailed: the disk refused, for instance because it is full. What was recorded until then stays at
+            `partial_path(path)`, as after a crash, and `finish` makes it whole.
         InvalidInput: the source failed or ended, or the recording was stopped, before the first frame.
         Conflict: `path`, or what a crash left of it, exists already.
     """
     refuse_to_replace(path)
     refuse_to_replace(partial_path(path))
-    take = _Take(source, partial_path(path), seconds)
-    finished = path.with_name(path.name + ".finished.mp4")
+    take = _Take(source, path, seconds)
     try:
         take.run(stop or threading.Event(), on_progress)
         report = take.report()
-        copy_stream(take.path, finished)
-        _verify(finished, report.frames)
+        finish(path, frames=report.frames)
+    except KinesphereError as error:
+        if not take.has_frames:
+            _remove_partial(path)
+            raise
+        kept = f"{error}. What was recorded until then is kept; then run: kinesphere status"
+        raise StorageFailed(kept) from error
+    return report
+
+
+def finish(path: Path, *, frames: int | None = None) -> None:
+    """Make what was recorded for `path` whole: an ordinary MP4, every frame as it is, none encoded again.
+
+    Args:
+        frames: how many there must be; after a crash nobody knows.
+
+    Raises:
+        InvalidVideo: not one frame had reached the disk.
+        StorageFailed: the disk refused; what was recorded stays as it is.
+        Conflict: `path` exists already.
+    """
+    finished = path.with_name(path.name + ".finished.mp4")
+    try:
+        copy_stream(partial_path(path), finished)
+        _verify(finished, frames)
         put_in_place(finished, path)
-        take.path.unlink()
-    except KinesphereError:
-        take.path.unlink(missing_ok=True)
-        raise
     finally:
         finished.unlink(missing_ok=True)
-    return report
+    _remove_partial(path)
+
+
+def _remove_partial(path: Path) -> None:
+    partial_path(path).unlink(missing_ok=True)
+    journal_path(path).unlink(missing_ok=True)
 
 
 class _Take:
     """One recording being made: a thread takes frames, another encodes them, a third makes the disk keep them."""
 
     def __init__(self, source: Source, path: Path, seconds: float | None) -> None:
-        self.path = path
+        self._path = path
         self._source = source
         self._limit_ns = None if seconds is None else round(seconds * 1e9)
         self._width, self._height = source.width - source.width % 2, source.height - source.height % 2
@@ -128,9 +176,15 @@ class _Take:
         self._first_ns: int | None = None
         self._started_at = datetime.now(UTC)
         self._times_ns: list[int] = []
+        self._longest_gap_ns = 0
         self._dropped_at_ns: list[int] = []
-        self._late = 0
+        self._late_at_ns: list[int] = []
         self._was_asked = False
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether a frame was encoded."""
+        return bool(self._times_ns)
 
     def run(self, stop: threading.Event, on_progress: Callable[[RecordingProgress], None] | None) -> None:
         """Record until it is over; raises what went wrong with the disk, not with the source."""
@@ -158,20 +212,23 @@ class _Take:
             self._grabber.raise_error()
             raise InvalidInput(f"'{self._source.name}' gave no frame before the recording ended")
         failure = "" if self._grabber.error is None or self._was_asked else str(self._grabber.error)
-        interval_ns = 1e9 / self._source.frame_rate
-        gaps = [after - before for before, after in zip(self._times_ns, self._times_ns[1:], strict=False)]
-        ended: Ended = "source failed" if failure else "asked" if self._was_asked else "source ended"
+        return self._report("source failed" if failure else "asked" if self._was_asked else "source ended", failure)
+
+    def _report(self, ended: Ended, failure: str = "") -> CaptureReport:
+        """What has been recorded so far, at least one frame."""
+        times_ns = self._times_ns.copy()
         return CaptureReport(
-            frames=len(self._times_ns),
+            device=self._source.name,
+            frames=len(times_ns),
             dropped=len(self._dropped_at_ns) + self._source.lost,
             dropped_at_ns=tuple(self._dropped_at_ns),
-            late=self._late,
-            longest_gap_ns=max(gaps, default=0),
+            late_at_ns=tuple(self._late_at_ns),
+            longest_gap_ns=self._longest_gap_ns,
             started_at=self._started_at,
             encoder=str(self._settings),
             width=self._width,
             height=self._height,
-            duration_ns=self._times_ns[-1] + round(interval_ns),
+            duration_ns=times_ns[-1] + round(1e9 / self._source.frame_rate),
             ended=ended,
             failure=failure,
         )
@@ -200,7 +257,8 @@ class _Take:
                 if self._limit_ns is not None and since_ns >= self._limit_ns:
                     self._was_asked = True
                     return
-                self._late += since_ns - previous_ns >= _LATE * interval_ns
+                if since_ns - previous_ns >= _LATE * interval_ns:
+                    self._late_at_ns.append(since_ns)
                 previous_ns = since_ns
                 if not self._queue.put(captured):
                     self._dropped_at_ns.append(since_ns)
@@ -211,20 +269,29 @@ class _Take:
         upright = Upright(Orientation(), self._source.width, self._source.height, even=True)
         size = self._width, self._height
         latest = -1
-        with H264File(self.path, *size, self._source.frame_rate, self._settings, fragmented=True) as file:
+        partial = partial_path(self._path)
+        with H264File(partial, *size, self._source.frame_rate, self._settings, fragmented=True) as file:
             while (captured := self._queue.get()) is not None:
                 since_ns = captured.captured_ns - (self._first_ns or 0)
                 latest = max(latest + 1, round(since_ns * TICKS_PER_SECOND / 1e9))
                 file.write(upright(captured.frame), latest)
+                if self._times_ns:
+                    self._longest_gap_ns = max(self._longest_gap_ns, since_ns - self._times_ns[-1])
                 self._times_ns.append(since_ns)
 
     def _sync(self) -> None:
         """Have the disk keep what is written, so that a power cut costs no more than a crash. It may take its time."""
+        partial, journal = partial_path(self._path), journal_path(self._path)
         while self._encoder.is_alive():
             self._encoder.join(_SYNC_SECONDS)
-            if self.path.exists():
-                with writing(self.path), self.path.open("r+b") as file:
-                    os.fsync(file.fileno())
+            with writing(partial):
+                if partial.exists():
+                    with partial.open("r+b") as file:
+                        os.fsync(file.fileno())
+                if self.has_frames:
+                    beside = journal.with_suffix(".new")
+                    beside.write_text(self._report("interrupted").origin().model_dump_json())
+                    beside.replace(journal)
 
     def _progress(self) -> RecordingProgress:
         elapsed_ns = self._times_ns[-1] if self._times_ns else 0
@@ -267,11 +334,11 @@ class _FrameQueue:
             self._changed.notify_all()
 
 
-def _verify(finished: Path, frames: int) -> None:
-    """Refuse a file that does not hold every frame that was encoded."""
+def _verify(finished: Path, frames: int | None) -> None:
+    """Refuse a file that cannot be read, or that does not hold every frame that was encoded."""
     try:
         held = open_video(finished).info.frames
     except InvalidVideo as error:
         raise StorageFailed(f"the recording could not be read back: {error}") from error
-    if held != frames:
+    if frames is not None and held != frames:
         raise StorageFailed(f"the recording could not be read back: {held} of {frames} frames are in {finished}")

@@ -63,8 +63,14 @@ class Origin(_Model):
     encoder: str = ""
     started_at: datetime | None = None
     dropped_frames: int = 0
+    dropped_at_ns: tuple[int, ...] = ()
+    """When frames were lost because the computer was behind, since the first frame; the first 1,000."""
     late_frames: int = 0
+    late_at_ns: tuple[int, ...] = ()
+    """When frames came that were late, since the first frame; the first 1,000."""
+    longest_gap_ns: int = 0
     ended: str = ""
+    """`asked`, `source ended`, `source failed`, or `interrupted`: what a crash or a full disk left was made whole."""
     source_codec: str = ""
     source_sha256: str = ""
     transcoded: bool = False

@@ -21,6 +21,7 @@ from .output import print_json, print_table, progress, say, say_error
 
 if TYPE_CHECKING:
     from capture.recorder import CaptureReport, RecordingProgress
+    from capture.unfinished import Leftover
     from storage.workspace import Workspace
 
 
@@ -60,12 +61,13 @@ def record(
 ) -> None:
     """Record one take with a camera. It waits as a draft until you submit it."""
     with opened(workspace) as place:
+        recovered = _catch_up(place, quiet=as_json)
         method = ask_consent(place, task, contributor, yes=yes)
         description, report = record_take(
             place, task=task, contributor=contributor, method=method, source=source, seconds=seconds, quiet=as_json
         )
     if as_json:
-        print_json({"recording": description, "report": report})
+        print_json({"recording": description, "report": report, "recovered": recovered})
         return
     _say_take(description)
     if report.dropped:
@@ -101,17 +103,9 @@ def record_take(
 
                 report = run_recorder(camera, video, seconds=seconds, stop=stop, on_progress=tell)
             reports.append(report)
-            return Origin(
-                kind="camera",
-                device=camera.name,
-                encoder=report.encoder,
-                started_at=report.started_at,
-                dropped_frames=report.dropped,
-                late_frames=report.late,
-                ended=report.ended,
-            )
+            return report.origin()
 
-    description = take(workspace, task=task, contributor=contributor, method=method, capture=capture)
+    description = take(workspace, kind="camera", task=task, contributor=contributor, method=method, capture=capture)
     return description, reports[0]
 
 
@@ -183,7 +177,7 @@ def import_take(
             damaged_ns=report.damaged,
         )
 
-    return take(workspace, task=task, contributor=contributor, method=method, capture=capture)
+    return take(workspace, kind="import", task=task, contributor=contributor, method=method, capture=capture)
 
 
 def submit(
@@ -195,13 +189,12 @@ def submit(
     as_json: JsonOption = False,
 ) -> None:
     """Hand drafts in. After this they cannot be changed."""
-    from capture.outbox import adopt_drafts
     from capture.outbox import submit as submit_one
 
     from . import sending
 
     with opened(workspace) as place:
-        adopt_drafts(place)
+        _catch_up(place, quiet=as_json)
         drafts = [row.recording for row in place.catalog.recordings(State.DRAFT)]
         if not recordings and not everything:
             waiting = ", ".join(drafts) or "there is none"
@@ -233,16 +226,14 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Show where recordings are, and what the checks and reviewers said."""
-    from capture.outbox import adopt_drafts
-
     with opened(workspace) as place:
-        adopt_drafts(place)
+        recovered = _catch_up(place, quiet=as_json)
         if recording is not None:
             _show_recording(place, recording, token=token, as_json=as_json)
             return
         rows = place.catalog.recordings()
         if as_json:
-            print_json({"workspace": place.name, "recordings": rows})
+            print_json({"workspace": place.name, "recordings": rows, "recovered": recovered})
         elif not rows:
             say("No recordings yet. Make one with: kinesphere record --task TASK --contributor YOU")
         else:
@@ -302,6 +293,22 @@ def _show_recording(workspace: Workspace, recording: str, *, token: str | None, 
         say(f"{review.reviewer} decided: {review.decision}. {review.feedback}\n")
     moments = [(f"{e.at:%Y-%m-%d %H:%M:%S}", e.to_state, e.who, e.why) for e in events]
     print_table("Events", ["when (UTC)", "became", "who", "why"], moments)
+
+
+def _catch_up(workspace: Workspace, *, quiet: bool) -> list[Leftover]:
+    """Bring into the outbox what a crash or a full disk left beside it, and tell the contributor."""
+    from capture.outbox import adopt_drafts
+    from capture.unfinished import recover
+
+    adopt_drafts(workspace)
+    found = recover(workspace)
+    for leftover in [] if quiet else found:
+        if leftover.description is None:
+            say(f"Recording {leftover.recording} could not be recovered: {leftover.problem}.")
+        else:
+            say(f"Recording {leftover.recording} was cut short; what there is of it was recovered:")
+            _say_take(leftover.description)
+    return found
 
 
 def _say_take(description: RecordingFile) -> None:

@@ -31,7 +31,7 @@ def make_take(workspace: Workspace, clip: Path, contributor: str = "c001") -> Re
         shutil.copyfile(clip, video)
         return Origin(kind="import")
 
-    return take(workspace, task="move", contributor=contributor, method="flag", capture=capture)
+    return take(workspace, kind="import", task="move", contributor=contributor, method="flag", capture=capture)
 
 
 def rewrite_draft(workspace: Workspace, made: RecordingFile, content: bytes, **video: Any) -> None:

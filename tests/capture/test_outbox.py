@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from capture.outbox import adopt_drafts, submit, take
+from capture.outbox import submit, take
 from storage.errors import Conflict, InvalidVideo, NotFound, StorageFailed
 from storage.recording import Origin, RecordingFile, State, video_key
 from storage.task import Task
@@ -29,7 +29,7 @@ def make_take(workspace: Workspace) -> RecordingFile:
         clips.make_clip(video, frames=20)
         return Origin(kind="import")
 
-    return take(workspace, task="pour", contributor="c001", method="flag", capture=capture)
+    return take(workspace, kind="import", task="pour", contributor="c001", method="flag", capture=capture)
 
 
 def test_a_take_carries_its_consent_and_what_was_measured(workspace_with_task: Workspace) -> None:
@@ -50,7 +50,7 @@ def test_a_take_that_fails_leaves_nothing(workspace_with_task: Workspace, failur
 
     expected = StorageFailed if isinstance(failure, OSError) else type(failure)
     with pytest.raises(expected):
-        take(workspace_with_task, task="pour", contributor="c001", method="flag", capture=capture)
+        take(workspace_with_task, kind="import", task="pour", contributor="c001", method="flag", capture=capture)
     assert list(workspace_with_task.drafts.iterdir()) == []
     assert workspace_with_task.catalog.recordings() == []
 
@@ -59,6 +59,7 @@ def test_nobody_unknown_can_record(workspace_with_task: Workspace) -> None:
     with pytest.raises(NotFound, match="no contributor named 'c002'"):
         take(
             workspace_with_task,
+            kind="camera",
             task="pour",
             contributor="c002",
             method="flag",
@@ -90,10 +91,3 @@ def test_a_draft_whose_files_are_gone_is_told(workspace_with_task: Workspace) ->
     with pytest.raises(NotFound, match="record it again"):
         submit(workspace_with_task, made.recording)
     assert workspace_with_task.catalog.recording(made.recording).state is State.DRAFT
-
-
-def test_half_made_folders_are_no_drafts(workspace_with_task: Workspace) -> None:
-    partial = workspace_with_task.drafts / ".20261123-000000-00000000.partial"
-    partial.mkdir(parents=True)
-    (partial / "video.mp4.partial").write_bytes(b"x")
-    assert adopt_drafts(workspace_with_task) == []

@@ -124,14 +124,25 @@ def test_a_full_disk_is_told_and_leaves_nothing(small_disk: Path, body_clip: Pat
     leave_free(small_disk, 100_000)
     assert "no space left" in import_(command, body_clip).lower()
     assert command.files() == before
-    words = ["record", "--source", "test", "--seconds", "4", "-t", "move", "-c", "c001", "--yes"]
-    assert "no space left" in command.error(*words).lower()
-    assert command.files() == before
     assert command.json("status")["recordings"] == []
 
     leave_free(small_disk, 4096)
     assert "no space left" in command.error("init", str(small_disk / "another")).lower()
     assert not (small_disk / "another").exists()
+
+
+def test_a_disk_that_fills_while_recording_is_told_and_the_take_is_recovered(small_disk: Path) -> None:
+    command = Command.in_new_workspace(small_disk / "workspace")
+    leave_free(small_disk, 150_000)
+    words = ["record", "--source", "test", "--seconds", "6", "-t", "move", "-c", "c001", "--yes"]
+    told = command.error(*words)
+    assert "no space left on device; free some space" in told
+    assert "kept; then run: kinesphere status" in told
+    assert "waits for the next start" in command.run("status").stdout
+    (small_disk / "filler").unlink()
+    assert "was recovered" in command.run("status").stdout
+    (row,) = command.json("status")["recordings"]
+    assert (row["state"], row["frames"] > 10) == ("draft", True)
 
 
 def test_a_disk_that_fills_while_processing_is_told_and_the_recording_still_waits(
