@@ -15,27 +15,39 @@ from storage.task import AtLeast, AtMost, Criteria
 from storage.trajectory import Trajectory, Valid
 
 if TYPE_CHECKING:
-    from capture.image_measurements import ImageMeasurement
+    from capture.image_measurements import ImageMeasurement, MotionMeasurement
     from storage.video import VideoFrame
 
 SAMPLE_EVERY_NS = 500_000_000
-"""Image measurements are taken twice a second: light and focus do not change faster than a person can move."""
+"""Light, sharpness and blur are measured twice a second: they do not change faster than a person can move."""
+FROZEN_CHANGE = 1.0
+"""Levels of luma by which no part of a frozen picture changes: what rounding and encoding it again can do."""
 
 
 @dataclass
 class ImageSampler:
-    """Measures two frames a second of a video as it passes by. Give it every frame, in order."""
+    """Measures a video as it passes by: its motion in every frame, its light twice a second. Give it all, in order."""
 
     times_ns: list[int] = field(default_factory=list)
+    """When `measurements` were taken."""
     measurements: list[ImageMeasurement] = field(default_factory=list)
+    motion_times_ns: list[int] = field(default_factory=list)
+    """When `motions` ended: the time of the later frame."""
+    motions: list[MotionMeasurement] = field(default_factory=list)
+    _before: NDArray[np.uint8] | None = None
 
     def __call__(self, frame: VideoFrame) -> None:
         """Look at one frame."""
-        from capture.image_measurements import measure
+        from capture.image_measurements import compare, luma, measure_luma
 
+        now = luma(frame.image)
+        if self._before is not None:
+            self.motion_times_ns.append(frame.timestamp_ns)
+            self.motions.append(compare(self._before, now))
+        self._before = now
         if not self.times_ns or frame.timestamp_ns - self.times_ns[-1] >= SAMPLE_EVERY_NS:
             self.times_ns.append(frame.timestamp_ns)
-            self.measurements.append(measure(frame.image))
+            self.measurements.append(measure_luma(now))
 
 
 @dataclass(frozen=True)
@@ -58,6 +70,7 @@ def run_checks(
     findings = {
         **_time_findings(criteria, trajectory, damaged_ns),
         **_image_findings(criteria, samples, trajectory),
+        **_motion_findings(criteria, samples),
         **_presence_findings(trajectory),
     }
     return [_judge(name, getattr(criteria, name), findings[name]) for name in Criteria.model_fields]
@@ -115,13 +128,14 @@ def _image_findings(criteria: Criteria, samples: ImageSampler, trajectory: Traje
     brightness = np.array([m.brightness for m in samples.measurements])
     clipped = np.array([m.clipped_dark + m.clipped_bright for m in samples.measurements])
     sharpness = np.array([m.sharpness for m in samples.measurements])
+    blur = np.array([m.blur for m in samples.measurements])
 
     starts, end = np.array(samples.times_ns, dtype=np.int64), int(trajectory.arrays["timestamp"][-1]) + 1
 
     def where(bad: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
         return _ranges(bad, starts, end)
 
-    light, lost, sharp = (float(np.median(values)) for values in (brightness, clipped, sharpness))
+    light, lost, sharp, soft = (float(np.median(values)) for values in (brightness, clipped, sharpness, blur))
     return {
         "brightness": _Finding(
             light, f"mean brightness is {light:.0f} of 255", where(brightness < criteria.brightness.doubt)
@@ -130,6 +144,27 @@ def _image_findings(criteria: Criteria, samples: ImageSampler, trajectory: Traje
             lost, f"{lost:.0%} of the picture is pure black or white", where(clipped > criteria.clipped_share.doubt)
         ),
         "sharpness": _Finding(sharp, f"sharpness is {sharp:.0f}", where(sharpness < criteria.sharpness.doubt)),
+        "blur": _Finding(soft, f"blur is {soft:.2f} of 1", where(blur > criteria.blur.doubt)),
+    }
+
+
+def _motion_findings(criteria: Criteria, samples: ImageSampler) -> dict[str, _Finding]:
+    """Frames that repeat the one before, and the picture's motion as a whole."""
+    frozen = np.array([m.largest_change <= FROZEN_CHANGE for m in samples.motions])
+    shift = np.array([m.shift for m in samples.motions])
+    times = np.array(samples.motion_times_ns, dtype=np.int64)
+    end = int(times[-1]) + 1 if len(times) else 0
+    share = float(frozen.mean()) if len(frozen) else 0.0
+    shake = float(np.sqrt(np.mean(shift**2))) if len(shift) else 0.0
+    return {
+        "frozen_share": _Finding(
+            share, f"{share:.0%} of the frames repeat the one before", _ranges(frozen, times, end)
+        ),
+        "camera_shake": _Finding(
+            shake,
+            f"the picture as a whole moves by {shake:.2%} of its width from frame to frame",
+            _ranges(shift > criteria.camera_shake.doubt, times, end),
+        ),
     }
 
 

@@ -61,6 +61,9 @@ class Criteria(_Model):
     brightness: AtLeast = AtLeast(doubt=40, fail=10)
     clipped_share: AtMost = AtMost(doubt=0.4, fail=0.9)
     sharpness: AtLeast = AtLeast(doubt=15, fail=0)
+    blur: AtMost = AtMost(doubt=0.5, fail=1)
+    frozen_share: AtMost = AtMost(doubt=0.1, fail=0.9)
+    camera_shake: AtMost = AtMost(doubt=0.01, fail=0.1)
     person_visible_share: AtLeast = AtLeast(doubt=0.8, fail=0.05)
     hands_visible_share: AtLeast = AtLeast(doubt=0.3, fail=0)
 

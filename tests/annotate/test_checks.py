@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
@@ -31,11 +32,21 @@ def trajectory(valid: NDArray[np.uint8], times: NDArray[np.int64]) -> Trajectory
 
 
 def sampled(times: NDArray[np.int64], brightness: int) -> ImageSampler:
-    """Samples of a picture of even noise around one brightness."""
-    noise = np.random.default_rng(0).integers(-30, 31, (480, 640, 1), dtype=np.int16)
+    """Samples of pictures of even noise around one brightness, in which a small square moves."""
+    noise = np.random.default_rng(0).integers(-30, 31, (120, 160, 1), dtype=np.int16)
     image = np.repeat(np.clip(noise + brightness, 0, 255).astype(np.uint8), 3, axis=2)
+    return sampled_frames(times, (with_square(image, index) for index in range(len(times))))
+
+
+def with_square(image: NDArray[np.uint8], index: int) -> NDArray[np.uint8]:
+    moved = image.copy()
+    moved[20:40, 10 + index % 60 : 30 + index % 60] ^= 32
+    return moved
+
+
+def sampled_frames(times: NDArray[np.int64], images: Iterable[NDArray[np.uint8]]) -> ImageSampler:
     samples = ImageSampler()
-    for index, time in enumerate(times):
+    for index, (time, image) in enumerate(zip(times, images, strict=True)):
         samples(VideoFrame(index, int(time), image))
     return samples
 
@@ -97,6 +108,40 @@ def test_frames_that_did_not_decode_are_counted() -> None:
     damaged = next(check for check in checks if check.check == "damaged_frames")
     assert (damaged.value, damaged.verdict) == (2, "doubt")
     assert [start for start, _ in damaged.ranges] == [SECOND, 2 * SECOND]
+
+
+def noise(seed: int = 0, shape: tuple[int, int] = (120, 160)) -> NDArray[np.uint8]:
+    grey = np.random.default_rng(seed).integers(60, 200, (*shape, 1), dtype=np.uint8)
+    return np.repeat(grey, 3, axis=2)
+
+
+def test_frames_that_repeat_are_found_where_they_are() -> None:
+    image = noise()
+    images = (with_square(image, min(index, 100) if index < 250 else index) for index in range(300))
+    checks = {c.check: c for c in run_checks(Criteria(), trajectory(SEEN, TIMES), sampled_frames(TIMES, images), [])}
+    check = checks["frozen_share"]
+    assert check.value == pytest.approx(149 / 299)
+    assert check.verdict == "doubt"
+    assert check.ranges == ((int(TIMES[101]), int(TIMES[250])),)
+
+
+def test_a_camera_that_shakes_is_told_from_a_person_who_moves() -> None:
+    wide = noise(shape=(400, 520))
+    shaken = (wide[index % 2 * 12 :][:360, index % 2 * 24 :][:, :480] for index in range(300))
+    checks = {c.check: c for c in run_checks(Criteria(), trajectory(SEEN, TIMES), sampled_frames(TIMES, shaken), [])}
+    assert checks["camera_shake"].verdict == "doubt"
+    assert checks["camera_shake"].value == pytest.approx(np.hypot(24, 12) / 480, rel=0.1)
+    assert judged(SEEN, TIMES)["camera_shake"].verdict == "pass"
+
+
+def test_bad_focus_is_doubted() -> None:
+    import cv2
+
+    soft = cv2.GaussianBlur(noise(shape=(480, 640)).astype(np.float32), (0, 0), 8)
+    soft = ((soft - soft.min()) / np.ptp(soft) * 255).astype(np.uint8)
+    images = (np.roll(soft, index % 2, axis=1) for index in range(300))
+    checks = {c.check: c for c in run_checks(Criteria(), trajectory(SEEN, TIMES), sampled_frames(TIMES, images), [])}
+    assert checks["blur"].verdict == "doubt"
 
 
 def test_one_frame_is_judged_too() -> None:
