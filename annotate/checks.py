@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SAMPLE_EVERY_NS = 500_000_000
 """Light, sharpness and blur are measured twice a second: they do not change faster than a person can move."""
+CLOCK_NS = 100_000
+"""Times in a container are this close to those that the recorder told: it counts in 1/90000 s."""
 FROZEN_CHANGE = 1.0
 """Levels of luma by which no part of a frozen picture changes: what rounding and encoding it again can do."""
 
@@ -60,15 +62,20 @@ class _Finding:
 
 
 def run_checks(
-    criteria: Criteria, trajectory: Trajectory, samples: ImageSampler, damaged_ns: Sequence[int]
+    criteria: Criteria,
+    trajectory: Trajectory,
+    samples: ImageSampler,
+    damaged_ns: Sequence[int],
+    pauses_ns: Sequence[tuple[int, int]] = (),
 ) -> list[CheckRecord]:
     """Apply the task's criteria.
 
     `samples` has watched the same frames that `trajectory` was extracted from; `damaged_ns` are the times of
-    frames that could not be decoded. Returns one record a criterion, in the order of `Criteria`.
+    frames that could not be decoded; in `pauses_ns` the contributor had paused. Returns one record a criterion, in
+    the order of `Criteria`.
     """
     findings = {
-        **_time_findings(criteria, trajectory, damaged_ns),
+        **_time_findings(criteria, trajectory, damaged_ns, pauses_ns),
         **_image_findings(criteria, samples, trajectory),
         **_motion_findings(criteria, samples),
         **_presence_findings(trajectory),
@@ -100,10 +107,16 @@ def _judge(name: str, limit: AtLeast | AtMost, finding: _Finding) -> CheckRecord
     return CheckRecord(name, float(finding.value), limit.doubt, limit.fail, verdict, message, ranges)
 
 
-def _time_findings(criteria: Criteria, trajectory: Trajectory, damaged_ns: Sequence[int]) -> dict[str, _Finding]:
+def _time_findings(
+    criteria: Criteria, trajectory: Trajectory, damaged_ns: Sequence[int], pauses_ns: Sequence[tuple[int, int]]
+) -> dict[str, _Finding]:
     times = trajectory.arrays["timestamp"]
-    seconds = float(times[-1] - times[0]) / 1e9
     steps = np.diff(times)
+    for start, end in pauses_ns:
+        # the frame before a pause is followed by the one that ends it, within what the container's clock rounds
+        spans = (times[:-1] <= start + CLOCK_NS) & (times[1:] >= end - CLOCK_NS)
+        steps = np.where(spans, np.maximum(steps - (end - start), 0), steps)
+    seconds = float(steps.sum()) / 1e9
     rate = float(len(steps)) / seconds if seconds > 0 else 0.0
     longest = float(steps.max()) / 1e9 if len(steps) else 0.0
     gaps = tuple(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,15 +16,15 @@ from storage.recording import Origin
 from storage.upright import Orientation, Upright
 from storage.video import open_video
 
+from .controls import Controls
 from .encoding import H264File, live_settings
+from .frame_queue import FrameQueue
 from .mp4 import TICKS_PER_SECOND, copy_stream, put_in_place, refuse_to_replace, writing
 from .sources import CapturedFrame, Source
 from .worker import Worker
 
 Ended = Literal["asked", "source ended", "source failed", "interrupted"]
 
-_QUEUE_SECONDS = 4
-_QUEUE_BYTES = 256 * 2**20
 _SYNC_SECONDS = 1.0
 _LATE = 1.5
 """A frame is late when it comes this many frame intervals after the one before, or more."""
@@ -58,7 +57,11 @@ class CaptureReport:
     late_at_ns: tuple[int, ...]
     """When frames came that were 1.5 frame intervals after the one before, or more, since the first frame."""
     longest_gap_ns: int
-    """Longest time between two frames of the video."""
+    """Longest time between two frames of the video, pauses left out."""
+    pauses_ns: tuple[tuple[int, int], ...]
+    """From when until when the contributor had paused, since the first frame."""
+    marks_ns: tuple[int, ...]
+    """Moments that the contributor marked, since the first frame."""
     started_at: datetime
     """Wall time of the first frame, UTC."""
     encoder: str
@@ -81,6 +84,8 @@ class CaptureReport:
             late_frames=len(self.late_at_ns),
             late_at_ns=self.late_at_ns[:_TIMED],
             longest_gap_ns=self.longest_gap_ns,
+            pauses_ns=self.pauses_ns,
+            marks_ns=self.marks_ns,
             ended=self.ended,
         )
 
@@ -100,10 +105,10 @@ def record(
     path: Path,
     *,
     seconds: float | None = None,
-    stop: threading.Event | None = None,
+    controls: Controls | None = None,
     on_progress: Callable[[RecordingProgress], None] | None = None,
 ) -> CaptureReport:
-    """Record until `seconds` are over, `stop` is set, Ctrl-C is pressed, or the source ends or fails.
+    """Record until `seconds` are over, `controls` say stop, Ctrl-C is pressed, or the source ends or fails.
 
     `path` exists only once the video is whole: H.264 in an ordinary MP4, the index first, no B-frames, a keyframe at
     least once a second, the first frame at 0 and each at its true time in 1/90000 s. The source stays open.
@@ -119,9 +124,9 @@ def record(
     """
     refuse_to_replace(path)
     refuse_to_replace(partial_path(path))
-    take = _Take(source, path, seconds)
+    take = _Take(source, path, seconds, controls or Controls())
     try:
-        take.run(stop or threading.Event(), on_progress)
+        take.run(on_progress)
         report = take.report()
         finish(path, frames=report.frames)
     except KinesphereError as error:
@@ -162,13 +167,14 @@ def _remove_partial(path: Path) -> None:
 class _Take:
     """One recording being made: a thread takes frames, another encodes them, a third makes the disk keep them."""
 
-    def __init__(self, source: Source, path: Path, seconds: float | None) -> None:
+    def __init__(self, source: Source, path: Path, seconds: float | None, controls: Controls) -> None:
         self._path = path
         self._source = source
+        self._controls = controls
         self._limit_ns = None if seconds is None else round(seconds * 1e9)
         self._width, self._height = source.width - source.width % 2, source.height - source.height % 2
         self._settings = live_settings(source.width, source.height, source.frame_rate)
-        self._queue = _FrameQueue(source)
+        self._queue = FrameQueue(source)
         self._stopping = threading.Event()
         self._grabber = Worker("grab", self._grab)
         self._encoder = Worker("encode", self._encode)
@@ -179,6 +185,7 @@ class _Take:
         self._longest_gap_ns = 0
         self._dropped_at_ns: list[int] = []
         self._late_at_ns: list[int] = []
+        self._pauses_ns: list[tuple[int, int]] = []
         self._was_asked = False
 
     @property
@@ -186,13 +193,13 @@ class _Take:
         """Whether a frame was encoded."""
         return bool(self._times_ns)
 
-    def run(self, stop: threading.Event, on_progress: Callable[[RecordingProgress], None] | None) -> None:
+    def run(self, on_progress: Callable[[RecordingProgress], None] | None) -> None:
         """Record until it is over; raises what went wrong with the disk, not with the source."""
         workers = (self._encoder, self._syncer, self._grabber)
         for worker in workers:
             worker.start()
         try:
-            while all(worker.is_alive() for worker in workers) and not stop.wait(0.1):
+            while all(worker.is_alive() for worker in workers) and not self._controls.wait_for_stop(0.1):
                 if on_progress is not None:
                     on_progress(self._progress())
         except KeyboardInterrupt:
@@ -224,6 +231,8 @@ class _Take:
             dropped_at_ns=tuple(self._dropped_at_ns),
             late_at_ns=tuple(self._late_at_ns),
             longest_gap_ns=self._longest_gap_ns,
+            pauses_ns=tuple(self._pauses_ns),
+            marks_ns=tuple(max(0, mark - (self._first_ns or 0)) for mark in self._controls.marks_ns),
             started_at=self._started_at,
             encoder=str(self._settings),
             width=self._width,
@@ -243,27 +252,40 @@ class _Take:
         self._syncer.join()
 
     def _grab(self) -> None:
-        previous_ns = 0
+        previous_ns = kept_ns = 0
+        paused_at_ns: int | None = None
         interval_ns = 1e9 / self._source.frame_rate
         try:
             for captured in self._source.frames():
                 if self._stopping.is_set():
                     return
-                if self._first_ns is None:
-                    self._first_ns = captured.captured_ns
-                    ago = timedelta(microseconds=(time.monotonic_ns() - captured.captured_ns) / 1000)
-                    self._started_at = datetime.now(UTC) - ago
-                since_ns = captured.captured_ns - self._first_ns
+                since_ns = self._since_first(captured)
                 if self._limit_ns is not None and since_ns >= self._limit_ns:
                     self._was_asked = True
                     return
+                if self._controls.paused and since_ns:
+                    paused_at_ns = since_ns if paused_at_ns is None else paused_at_ns
+                    continue
+                if paused_at_ns is not None:
+                    self._pauses_ns.append((paused_at_ns, since_ns))
+                    previous_ns, kept_ns, paused_at_ns = since_ns, since_ns, None
                 if since_ns - previous_ns >= _LATE * interval_ns:
                     self._late_at_ns.append(since_ns)
                 previous_ns = since_ns
-                if not self._queue.put(captured):
+                if self._queue.put(captured):
+                    self._longest_gap_ns = max(self._longest_gap_ns, since_ns - kept_ns)
+                    kept_ns = since_ns
+                else:
                     self._dropped_at_ns.append(since_ns)
         finally:
             self._queue.close()
+
+    def _since_first(self, captured: CapturedFrame) -> int:
+        if self._first_ns is None:
+            self._first_ns = captured.captured_ns
+            ago = timedelta(microseconds=(time.monotonic_ns() - captured.captured_ns) / 1000)
+            self._started_at = datetime.now(UTC) - ago
+        return captured.captured_ns - self._first_ns
 
     def _encode(self) -> None:
         upright = Upright(Orientation(), self._source.width, self._source.height, even=True)
@@ -275,8 +297,6 @@ class _Take:
                 since_ns = captured.captured_ns - (self._first_ns or 0)
                 latest = max(latest + 1, round(since_ns * TICKS_PER_SECOND / 1e9))
                 file.write(upright(captured.frame), latest)
-                if self._times_ns:
-                    self._longest_gap_ns = max(self._longest_gap_ns, since_ns - self._times_ns[-1])
                 self._times_ns.append(since_ns)
 
     def _sync(self) -> None:
@@ -296,42 +316,6 @@ class _Take:
     def _progress(self) -> RecordingProgress:
         elapsed_ns = self._times_ns[-1] if self._times_ns else 0
         return RecordingProgress(len(self._times_ns), len(self._dropped_at_ns), elapsed_ns, len(self._queue))
-
-
-class _FrameQueue:
-    """Frames between the thread that takes them and the one that encodes; full means that a frame is refused."""
-
-    def __init__(self, source: Source) -> None:
-        in_memory = _QUEUE_BYTES // (source.width * source.height * 3 // 2)
-        self._limit = max(4, min(round(_QUEUE_SECONDS * source.frame_rate), in_memory))
-        self._frames: deque[CapturedFrame] = deque()
-        self._changed = threading.Condition()
-        self._closed = False
-
-    def __len__(self) -> int:
-        return len(self._frames)
-
-    def put(self, captured: CapturedFrame) -> bool:
-        """Add a frame without waiting; False when there is no room for it."""
-        with self._changed:
-            if self._closed or len(self._frames) >= self._limit:
-                return False
-            self._frames.append(captured)
-            self._changed.notify()
-            return True
-
-    def get(self) -> CapturedFrame | None:
-        """The next frame, as soon as there is one; None once the queue is closed and empty."""
-        with self._changed:
-            while not self._frames and not self._closed:
-                self._changed.wait()
-            return self._frames.popleft() if self._frames else None
-
-    def close(self) -> None:
-        """Take no more frames."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
 
 
 def _verify(finished: Path, frames: int | None) -> None:

@@ -40,6 +40,8 @@ class Consent(_Model):
     agreed_at: datetime
     method: Literal["typed", "flag"]
     """`typed` at the prompt, or the flag `--yes`, by which a script says that the contributor has agreed."""
+    signed: str = ""
+    """The name or initials that they typed."""
 
 
 class Video(_Model):
@@ -69,6 +71,10 @@ class Origin(_Model):
     late_at_ns: tuple[int, ...] = ()
     """When frames came that were late, since the first frame; the first 1,000."""
     longest_gap_ns: int = 0
+    pauses_ns: tuple[tuple[int, int], ...] = ()
+    """From when until when the contributor had paused, since the first frame: no frames are there."""
+    marks_ns: tuple[int, ...] = ()
+    """Moments that the contributor marked, since the first frame."""
     ended: str = ""
     """`asked`, `source ended`, `source failed`, or `interrupted`: what a crash or a full disk left was made whole."""
     source_codec: str = ""

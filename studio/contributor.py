@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from .options import HERE, ContributorOption, JsonOption, TaskOption, TokenOptio
 from .output import print_json, print_table, progress, say, say_error
 
 if TYPE_CHECKING:
+    from capture.controls import Controls
     from capture.recorder import CaptureReport, RecordingProgress
     from capture.unfinished import Leftover
     from storage.workspace import Workspace
@@ -94,14 +94,14 @@ def record_take(
     reports: list[CaptureReport] = []
 
     def capture(video: Path) -> Origin:
-        with closing(open_source(source or _default_camera())) as camera, _stop_on_interrupt() as stop:
+        with closing(open_source(source or _default_camera())) as camera, _stop_on_interrupt() as controls:
             with progress("Recording (Ctrl-C stops)", seconds, quiet=quiet) as show:
 
                 def tell(now: RecordingProgress) -> None:
                     title = f"Recording (Ctrl-C stops), {now.frames} frames, {now.dropped} dropped"
                     show(round(now.elapsed_ns / 1e9, 1), title=title)
 
-                report = run_recorder(camera, video, seconds=seconds, stop=stop, on_progress=tell)
+                report = run_recorder(camera, video, seconds=seconds, controls=controls, on_progress=tell)
             reports.append(report)
             return report.origin()
 
@@ -320,12 +320,14 @@ def _say_take(description: RecordingFile) -> None:
 
 
 @contextmanager
-def _stop_on_interrupt() -> Iterator[threading.Event]:
-    """Within the block, Ctrl-C and SIGTERM set the event instead of raising."""
-    stop = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+def _stop_on_interrupt() -> Iterator[Controls]:
+    """Within the block, Ctrl-C and SIGTERM end the recording instead of raising."""
+    from capture.controls import Controls
+
+    controls = Controls()
+    before = {number: signal.signal(number, lambda *_: controls.stop()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield stop
+        yield controls
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -105,7 +105,7 @@ def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
     with objects.open(key) as content, open_video(content, key) as video:
         trajectory = extractor.extract(video, recording=row.recording, contributor=row.contributor, on_frame=look)
         damaged = sorted({*description.origin.damaged_ns, *video.damaged})
-    checks = run_checks(job.criteria, trajectory, samples, damaged)
+    checks = run_checks(job.criteria, trajectory, samples, damaged, description.origin.pauses_ns)
     state, why = next_state(checks)
     shard = write_shard(objects, [trajectory], software={"kinesphere": __version__})
     valid = trajectory.arrays["valid"]

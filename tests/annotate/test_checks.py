@@ -103,6 +103,17 @@ def test_a_gap_in_the_frame_times_is_found_where_it_is() -> None:
     assert check.ranges == ((int(times[149]), int(times[150])),)
 
 
+def test_a_pause_is_no_gap_and_does_not_lengthen_the_recording() -> None:
+    times = TIMES.copy()
+    times[150:] += 60 * SECOND
+    pause = (int(times[149]) + SECOND // 30, int(times[150]))
+    checks = run_checks(Criteria(), trajectory(SEEN, times), sampled(times, 120), [], [pause])
+    found = {check.check: check for check in checks}
+    assert found["longest_gap_seconds"].value == pytest.approx(1 / 30, rel=0.01)
+    assert found["duration_seconds"].value == pytest.approx(299 / 30, rel=0.01)
+    assert found["frame_rate"].value == pytest.approx(30, rel=0.01)
+
+
 def test_frames_that_did_not_decode_are_counted() -> None:
     checks = run_checks(Criteria(), trajectory(SEEN, TIMES), sampled(TIMES, 120), [SECOND, 2 * SECOND])
     damaged = next(check for check in checks if check.check == "damaged_frames")

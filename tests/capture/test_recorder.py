@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 
+from capture.controls import Controls
 from capture.encoding import H264File, live_settings
 from capture.pattern import Pattern, read_counter
 from capture.recorder import RecordingProgress, finish, journal_path, partial_path, record
@@ -131,19 +132,46 @@ def test_what_the_encoder_cannot_take_is_dropped_counted_and_timed(tmp_path: Pat
 
 
 def test_a_stop_ends_the_take_properly_and_progress_is_told(tmp_path: Path) -> None:
-    stop = threading.Event()
+    controls = Controls()
     seen: list[RecordingProgress] = []
 
     def on_progress(progress: RecordingProgress) -> None:
         seen.append(progress)
         if progress.frames >= 20:
-            stop.set()
+            controls.stop()
 
-    report = record(PatternSource(320, 240), tmp_path / "take.mp4", stop=stop, on_progress=on_progress)
+    report = record(PatternSource(320, 240), tmp_path / "take.mp4", controls=controls, on_progress=on_progress)
     assert report.ended == "asked"
     assert report.frames >= 20
     assert numbers_in(tmp_path / "take.mp4") == list(range(report.frames))
     assert [p.frames for p in seen] == sorted(p.frames for p in seen)
+
+
+def test_a_pause_leaves_frames_out_and_is_told_and_a_moment_can_be_marked(tmp_path: Path) -> None:
+    controls = Controls()
+
+    def on_progress(progress: RecordingProgress) -> None:
+        if progress.frames >= 20 and not controls.paused and not controls.marks_ns:
+            controls.mark()
+            controls.pause()
+            threading.Timer(1, controls.resume).start()
+        if progress.frames >= 50:
+            controls.stop()
+
+    report = record(PatternSource(320, 240), tmp_path / "take.mp4", controls=controls, on_progress=on_progress)
+    ((paused_ns, resumed_ns),) = report.pauses_ns
+    assert 0.8e9 < resumed_ns - paused_ns < 1.3e9
+    numbers = np.array(numbers_in(tmp_path / "take.mp4"))
+    (gap,) = np.flatnonzero(np.diff(numbers) > 1)
+    assert numbers[gap] + 1 == pytest.approx(paused_ns * 30 / 1e9, abs=0.5)
+    assert numbers[gap + 1] == pytest.approx(resumed_ns * 30 / 1e9, abs=0.5)
+    times = np.array(open_video(tmp_path / "take.mp4").times)
+    np.testing.assert_allclose(times, numbers * 1e9 / 30, rtol=0, atol=10e6)
+    assert report.longest_gap_ns < 0.2e9
+    assert report.dropped == 0
+    (mark_ns,) = report.marks_ns
+    assert mark_ns == pytest.approx(paused_ns, abs=0.2e9)
+    assert report.origin().pauses_ns == report.pauses_ns
 
 
 class Unplugged(PatternSource):
@@ -186,9 +214,9 @@ class Hanging(PatternSource):
 
 
 def test_a_camera_that_hangs_does_not_keep_the_take_from_being_finished(tmp_path: Path) -> None:
-    stop = threading.Event()
-    threading.Timer(1, stop.set).start()
-    report = record(Hanging(320, 240), tmp_path / "take.mp4", stop=stop)  # type: ignore[arg-type]
+    controls = Controls()
+    threading.Timer(1, controls.stop).start()
+    report = record(Hanging(320, 240), tmp_path / "take.mp4", controls=controls)  # type: ignore[arg-type]
     assert (report.frames, report.ended) == (10, "asked")
 
 
