@@ -170,6 +170,7 @@ class _Take:
     def __init__(self, source: Source, path: Path, seconds: float | None, controls: Controls) -> None:
         self._path = path
         self._source = source
+        self._lost_before = source.lost
         self._controls = controls
         self._limit_ns = None if seconds is None else round(seconds * 1e9)
         self._width, self._height = source.width - source.width % 2, source.height - source.height % 2
@@ -227,7 +228,7 @@ class _Take:
         return CaptureReport(
             device=self._source.name,
             frames=len(times_ns),
-            dropped=len(self._dropped_at_ns) + self._source.lost,
+            dropped=len(self._dropped_at_ns) + self._source.lost - self._lost_before,
             dropped_at_ns=tuple(self._dropped_at_ns),
             late_at_ns=tuple(self._late_at_ns),
             longest_gap_ns=self._longest_gap_ns,

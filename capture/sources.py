@@ -40,8 +40,10 @@ class Source(Protocol):
     height: int
     frame_rate: float
     """Frames a second that the source means to give."""
-    lost: int
-    """Frames that the source itself could not read, so far."""
+
+    @property
+    def lost(self) -> int:
+        """Frames that the source itself could not read, so far."""
 
     def frames(self) -> Iterator[CapturedFrame]:
         """Frames as they are taken, until there are no more.
