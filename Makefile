@@ -44,4 +44,5 @@ $(VENV)/installed: pyproject.toml storage/version.py
 # The CPU build of PyTorch serves only the tests of the torch adapter.
 $(VENV)/installed-test: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --group dev torch==2.13.0
+	sh .ci/test-programs
 	@touch $@

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -61,6 +61,22 @@ class _Finding:
     ranges: tuple[tuple[int, int], ...] = ()
 
 
+@dataclass(frozen=True)
+class Footage:
+    """What is known of a video without looking for people in it."""
+
+    times_ns: NDArray[np.int64]
+    """(frames,): when each was taken, since the first."""
+    width: int
+    height: int
+    samples: ImageSampler
+    """Has watched the same frames."""
+    damaged_ns: Sequence[int] = ()
+    """When frames were that could not be decoded."""
+    pauses_ns: Sequence[tuple[int, int]] = ()
+    """From when until when the contributor had paused."""
+
+
 def run_checks(
     criteria: Criteria,
     trajectory: Trajectory,
@@ -68,19 +84,18 @@ def run_checks(
     damaged_ns: Sequence[int],
     pauses_ns: Sequence[tuple[int, int]] = (),
 ) -> list[CheckRecord]:
-    """Apply the task's criteria.
+    """Apply the task's criteria to a trajectory and the footage it was extracted from.
 
-    `samples` has watched the same frames that `trajectory` was extracted from; `damaged_ns` are the times of
-    frames that could not be decoded; in `pauses_ns` the contributor had paused. Returns one record a criterion, in
-    the order of `Criteria`.
+    Returns one record a criterion, in the order of `Criteria`.
     """
-    findings = {
-        **_time_findings(criteria, trajectory, damaged_ns, pauses_ns),
-        **_image_findings(criteria, samples, trajectory),
-        **_motion_findings(criteria, samples),
-        **_presence_findings(trajectory),
-    }
-    return [_judge(name, getattr(criteria, name), findings[name]) for name in Criteria.model_fields]
+    times = trajectory.arrays["timestamp"]
+    footage = Footage(times, trajectory.image_width, trajectory.image_height, samples, damaged_ns, pauses_ns)
+    return _judged(criteria, _footage_findings(criteria, footage) | _presence_findings(trajectory))
+
+
+def check_footage(criteria: Criteria, footage: Footage) -> list[CheckRecord]:
+    """Apply the criteria that need no trajectory: what can be said of a take right after it was made."""
+    return _judged(criteria, _footage_findings(criteria, footage))
 
 
 def next_state(checks: Sequence[CheckRecord]) -> tuple[State, str]:
@@ -92,6 +107,10 @@ def next_state(checks: Sequence[CheckRecord]) -> tuple[State, str]:
     if doubted:
         return State.FLAGGED, "; ".join(doubted)
     return State.ACCEPTED, f"all {len(checks)} checks passed"
+
+
+def _judged(criteria: Criteria, findings: Mapping[str, _Finding]) -> list[CheckRecord]:
+    return [_judge(name, getattr(criteria, name), findings[name]) for name in Criteria.model_fields if name in findings]
 
 
 def _judge(name: str, limit: AtLeast | AtMost, finding: _Finding) -> CheckRecord:
@@ -107,12 +126,18 @@ def _judge(name: str, limit: AtLeast | AtMost, finding: _Finding) -> CheckRecord
     return CheckRecord(name, float(finding.value), limit.doubt, limit.fail, verdict, message, ranges)
 
 
-def _time_findings(
-    criteria: Criteria, trajectory: Trajectory, damaged_ns: Sequence[int], pauses_ns: Sequence[tuple[int, int]]
-) -> dict[str, _Finding]:
-    times = trajectory.arrays["timestamp"]
+def _footage_findings(criteria: Criteria, footage: Footage) -> dict[str, _Finding]:
+    return {
+        **_time_findings(criteria, footage),
+        **_image_findings(criteria, footage),
+        **_motion_findings(criteria, footage.samples),
+    }
+
+
+def _time_findings(criteria: Criteria, footage: Footage) -> dict[str, _Finding]:
+    times, damaged_ns = footage.times_ns, footage.damaged_ns
     steps = np.diff(times)
-    for start, end in pauses_ns:
+    for start, end in footage.pauses_ns:
         # the frame before a pause is followed by the one that ends it, within what the container's clock rounds
         spans = (times[:-1] <= start + CLOCK_NS) & (times[1:] >= end - CLOCK_NS)
         steps = np.where(spans, np.maximum(steps - (end - start), 0), steps)
@@ -122,7 +147,7 @@ def _time_findings(
     gaps = tuple(
         (int(times[at]), int(times[at + 1])) for at in np.flatnonzero(steps > criteria.longest_gap_seconds.doubt * 1e9)
     )
-    shorter = min(trajectory.image_width, trajectory.image_height)
+    shorter = min(footage.width, footage.height)
     return {
         "duration_seconds": _Finding(seconds, f"the recording is {seconds:.1f} s long"),
         "frame_rate": _Finding(rate, f"the camera gave {rate:.1f} frames a second"),
@@ -136,14 +161,15 @@ def _time_findings(
     }
 
 
-def _image_findings(criteria: Criteria, samples: ImageSampler, trajectory: Trajectory) -> dict[str, _Finding]:
+def _image_findings(criteria: Criteria, footage: Footage) -> dict[str, _Finding]:
     """Medians over the recording, with the ranges of the samples that are beyond the threshold of doubt."""
+    samples = footage.samples
     brightness = np.array([m.brightness for m in samples.measurements])
     clipped = np.array([m.clipped_dark + m.clipped_bright for m in samples.measurements])
     sharpness = np.array([m.sharpness for m in samples.measurements])
     blur = np.array([m.blur for m in samples.measurements])
 
-    starts, end = np.array(samples.times_ns, dtype=np.int64), int(trajectory.arrays["timestamp"][-1]) + 1
+    starts, end = np.array(samples.times_ns, dtype=np.int64), int(footage.times_ns[-1]) + 1
 
     def where(bad: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
         return _ranges(bad, starts, end)
@@ -175,7 +201,7 @@ def _motion_findings(criteria: Criteria, samples: ImageSampler) -> dict[str, _Fi
         ),
         "camera_shake": _Finding(
             shake,
-            f"the picture as a whole moves by {shake:.2%} of its width from frame to frame",
+            f"the picture as a whole moves by {shake:.3f} of its width from frame to frame",
             _ranges(shift > criteria.camera_shake.doubt, times, end),
         ),
     }

@@ -23,6 +23,7 @@ def take(
     task: str,
     contributor: str,
     method: Literal["typed", "flag"],
+    signed: str = "",
     capture: Callable[[Path], Origin],
     replaces: str | None = None,
 ) -> RecordingFile:
@@ -49,6 +50,7 @@ def take(
         language=stored.task.language,
         agreed_at=now,
         method=method,
+        signed=signed,
     )
     begun = Begun(
         kind=kind,

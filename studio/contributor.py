@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,13 +11,12 @@ from storage.errors import Conflict, InvalidInput, KinesphereError
 from storage.objects import file_sha256
 from storage.recording import Origin, RecordingFile, State
 
+from .consent import Agreement, ask_consent
 from .options import HERE, ContributorOption, JsonOption, TaskOption, TokenOption, WorkspaceOption, YesOption, opened
 from .output import print_json, print_table, progress, say, say_error
+from .takes import catch_up, record, say_take
 
 if TYPE_CHECKING:
-    from capture.controls import Controls
-    from capture.recorder import CaptureReport, RecordingProgress
-    from capture.unfinished import Leftover
     from storage.workspace import Workspace
 
 
@@ -48,76 +43,6 @@ def cameras(as_json: JsonOption = False) -> None:
         say("No camera was found. Plug one in, or rehearse with --source test or --source file:CLIP.")
 
 
-def record(
-    task: TaskOption,
-    contributor: ContributorOption,
-    source: Annotated[
-        str | None, typer.Option(help="Camera name, 'test' or 'file:CLIP'.", show_default="first camera")
-    ] = None,
-    seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after this long; else Ctrl-C stops.")] = None,
-    yes: YesOption = False,
-    workspace: WorkspaceOption = HERE,
-    as_json: JsonOption = False,
-) -> None:
-    """Record one take with a camera. It waits as a draft until you submit it."""
-    with opened(workspace) as place:
-        recovered = _catch_up(place, quiet=as_json)
-        method = ask_consent(place, task, contributor, yes=yes)
-        description, report = record_take(
-            place, task=task, contributor=contributor, method=method, source=source, seconds=seconds, quiet=as_json
-        )
-    if as_json:
-        print_json({"recording": description, "report": report, "recovered": recovered})
-        return
-    _say_take(description)
-    if report.dropped:
-        say(f"{report.dropped} frames were dropped: this computer could not keep up.")
-    if report.ended == "source failed":
-        say("The camera stopped by itself; what it gave until then is kept.")
-
-
-def record_take(
-    workspace: Workspace,
-    *,
-    task: str,
-    contributor: str,
-    method: Literal["typed", "flag"],
-    source: str | None,
-    seconds: float | None,
-    quiet: bool,
-) -> tuple[RecordingFile, CaptureReport]:
-    """Record one take from a source into the outbox; Ctrl-C ends the take and keeps it."""
-    from capture.outbox import take
-    from capture.recorder import record as run_recorder
-    from capture.sources import open_source
-
-    reports: list[CaptureReport] = []
-
-    def capture(video: Path) -> Origin:
-        with closing(open_source(source or _default_camera())) as camera, _stop_on_interrupt() as controls:
-            with progress("Recording (Ctrl-C stops)", seconds, quiet=quiet) as show:
-
-                def tell(now: RecordingProgress) -> None:
-                    title = f"Recording (Ctrl-C stops), {now.frames} frames, {now.dropped} dropped"
-                    show(round(now.elapsed_ns / 1e9, 1), title=title)
-
-                report = run_recorder(camera, video, seconds=seconds, controls=controls, on_progress=tell)
-            reports.append(report)
-            return report.origin()
-
-    description = take(workspace, kind="camera", task=task, contributor=contributor, method=method, capture=capture)
-    return description, reports[0]
-
-
-def _default_camera() -> str:
-    from capture.cameras import list_cameras
-
-    cameras = sorted(list_cameras(), key=lambda camera: not camera.is_default)
-    if not cameras:
-        raise InvalidInput("no camera was found; plug one in, or rehearse with --source test or --source file:CLIP")
-    return cameras[0].path
-
-
 def import_(
     videos: Annotated[list[Path], typer.Argument(help="Video files of any kind: phone, GoPro, webcam.")],
     task: TaskOption,
@@ -128,12 +53,12 @@ def import_(
 ) -> None:
     """Bring in videos that were recorded elsewhere. Sound is left out; times and orientation are kept."""
     with opened(workspace) as place:
-        method = ask_consent(place, task, contributor, yes=yes)
+        agreement = ask_consent(place, task, contributor, yes=yes)
         results, failures = [], []
         for video in videos:
             try:
                 results.append(
-                    import_take(place, video, task=task, contributor=contributor, method=method, quiet=as_json)
+                    import_take(place, video, task=task, contributor=contributor, agreement=agreement, quiet=as_json)
                 )
             except (InvalidInput, Conflict) as error:
                 if len(videos) == 1:
@@ -143,7 +68,7 @@ def import_(
         print_json({"recordings": results, "failures": [str(error) for error in failures]})
     else:
         for description in results:
-            _say_take(description)
+            say_take(description)
     if failures:
         for failure in failures:
             say_error(failure)
@@ -151,7 +76,7 @@ def import_(
 
 
 def import_take(
-    workspace: Workspace, video: Path, *, task: str, contributor: str, method: Literal["typed", "flag"], quiet: bool
+    workspace: Workspace, video: Path, *, task: str, contributor: str, agreement: Agreement, quiet: bool
 ) -> RecordingFile:
     """Bring one video file into the outbox.
 
@@ -177,7 +102,15 @@ def import_take(
             damaged_ns=report.damaged,
         )
 
-    return take(workspace, kind="import", task=task, contributor=contributor, method=method, capture=capture)
+    return take(
+        workspace,
+        kind="import",
+        task=task,
+        contributor=contributor,
+        method=agreement.method,
+        signed=agreement.signed,
+        capture=capture,
+    )
 
 
 def submit(
@@ -194,7 +127,7 @@ def submit(
     from . import sending
 
     with opened(workspace) as place:
-        _catch_up(place, quiet=as_json)
+        catch_up(place, quiet=as_json)
         drafts = [row.recording for row in place.catalog.recordings(State.DRAFT)]
         if not recordings and not everything:
             waiting = ", ".join(drafts) or "there is none"
@@ -227,7 +160,7 @@ def status(
 ) -> None:
     """Show where recordings are, and what the checks and reviewers said."""
     with opened(workspace) as place:
-        recovered = _catch_up(place, quiet=as_json)
+        recovered = catch_up(place, quiet=as_json)
         if recording is not None:
             _show_recording(place, recording, token=token, as_json=as_json)
             return
@@ -244,30 +177,6 @@ def status(
             print_table("Recordings", ["recording", "state", "task", "contributor", "length", "frames"], cells)
             for url in sorted({row.sent_to for row in rows if row.sent_to}):
                 say(f"Sent to {url}: {', '.join(row.recording for row in rows if row.sent_to == url)}")
-
-
-def ask_consent(workspace: Workspace, task: str, contributor: str, *, yes: bool) -> Literal["typed", "flag"]:
-    """Show the task and its consent text and have it agreed; enrols a newcomer who sits at the keyboard.
-
-    Raises:
-        InvalidInput: nobody can be asked and `--yes` was not given, or the contributor did not agree.
-    """
-    stored = workspace.catalog.task(task)
-    if yes:
-        workspace.catalog.require_contributor(contributor)
-        return "flag"
-    if not sys.stdin.isatty():
-        raise InvalidInput(
-            "nobody is here to agree to the consent text; pass --yes if the contributor has agreed to it"
-        )
-    say(f"{stored.task.title}\n\n{stored.task.instructions}\n\nConsent:\n{stored.task.consent}\n")
-    if contributor not in workspace.catalog.contributors():
-        if not typer.confirm(f"'{contributor}' is new here. Enrol them?"):
-            workspace.catalog.require_contributor(contributor)
-        workspace.catalog.add_contributor(contributor)
-    if not typer.confirm("Do you agree?"):
-        raise InvalidInput("nothing was recorded, because the consent text was not agreed to")
-    return "typed"
 
 
 def _show_recording(workspace: Workspace, recording: str, *, token: str | None, as_json: bool) -> None:
@@ -293,41 +202,3 @@ def _show_recording(workspace: Workspace, recording: str, *, token: str | None, 
         say(f"{review.reviewer} decided: {review.decision}. {review.feedback}\n")
     moments = [(f"{e.at:%Y-%m-%d %H:%M:%S}", e.to_state, e.who, e.why) for e in events]
     print_table("Events", ["when (UTC)", "became", "who", "why"], moments)
-
-
-def _catch_up(workspace: Workspace, *, quiet: bool) -> list[Leftover]:
-    """Bring into the outbox what a crash or a full disk left beside it, and tell the contributor."""
-    from capture.outbox import adopt_drafts
-    from capture.unfinished import recover
-
-    adopt_drafts(workspace)
-    found = recover(workspace)
-    for leftover in [] if quiet else found:
-        if leftover.description is None:
-            say(f"Recording {leftover.recording} could not be recovered: {leftover.problem}.")
-        else:
-            say(f"Recording {leftover.recording} was cut short; what there is of it was recovered:")
-            _say_take(leftover.description)
-    return found
-
-
-def _say_take(description: RecordingFile) -> None:
-    video = description.video
-    say(
-        f"Draft {description.recording}: {video.duration_ns / 1e9:.1f} s, {video.frames} frames, "
-        f"{video.width}x{video.height}. Next: kinesphere submit {description.recording}"
-    )
-
-
-@contextmanager
-def _stop_on_interrupt() -> Iterator[Controls]:
-    """Within the block, Ctrl-C and SIGTERM end the recording instead of raising."""
-    from capture.controls import Controls
-
-    controls = Controls()
-    before = {number: signal.signal(number, lambda *_: controls.stop()) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield controls
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -16,10 +16,11 @@ from storage.recording import RecordingFile, State, video_key
 from storage.task import Task
 from storage.workspace import FILE_NAME, Workspace, create_workspace, open_workspace
 
-from .contributor import record_take
+from .consent import Agreement
 from .extraction import fetch_models
 from .output import messages, native_logs_aside, print_json, print_table, progress, say
 from .process import Outcome, process
+from .takes import record_take
 
 WORKSPACE_NAME = "kinesphere-demo"
 CONTRIBUTOR = "demo-person"
@@ -131,7 +132,7 @@ def _record_and_process(workspace: Workspace, *, quiet: bool) -> tuple[Recording
         workspace,
         task=TASK.name,
         contributor=CONTRIBUTOR,
-        method="flag",
+        agreement=Agreement("flag"),
         source=f"file:{clip}",
         seconds=None,
         quiet=quiet,

@@ -1,0 +1,38 @@
+"""Looks for a person and their hands in the live picture, with the same models as the extraction."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capture.live import Seen
+
+
+class PersonWatch:
+    """A `capture.live.Watch`. Made in one thread, used in another; one thread at a time.
+
+    Raises:
+        MissingDependency: the extra `pose` is not installed.
+        KinesphereError: the models are not there and cannot be fetched.
+    """
+
+    def __init__(self, pose_model: Path | None = None, hand_model: Path | None = None) -> None:
+        from pose import models
+        from pose.landmarkers import BodyLandmarker, HandLandmarker
+
+        self._body = BodyLandmarker(models.pose_model(pose_model), 0.5)
+        self._hands = HandLandmarker(models.hand_model(hand_model), 0.5, 2)
+
+    def __call__(self, image: NDArray[np.uint8]) -> Seen:
+        """Who is in a picture, uint8 (height, width, 3), RGB, taken now."""
+        milliseconds = time.monotonic_ns() // 1_000_000
+        hands = len(self._hands.find(image, milliseconds))
+        return Seen(hands > 0 or self._body.find(image, milliseconds) is not None, hands)
+
+    def close(self) -> None:
+        """Free the networks."""
+        self._body.close()
+        self._hands.close()

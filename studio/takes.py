@@ -1,0 +1,201 @@
+"""The command `record`: one take from a camera, led through at a terminal or at once for a script."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from storage.errors import InvalidInput
+from storage.recording import Origin, RecordingFile
+
+from .consent import Agreement, ask_consent
+from .options import HERE, ContributorOption, JsonOption, TaskOption, WorkspaceOption, YesOption, opened
+from .output import native_logs_aside, print_json, progress, say
+
+if TYPE_CHECKING:
+    from capture.controls import Controls
+    from capture.recorder import CaptureReport, RecordingProgress
+    from capture.unfinished import Leftover
+    from storage.workspace import Workspace
+
+
+def record(
+    task: TaskOption,
+    contributor: ContributorOption,
+    source: Annotated[
+        str | None, typer.Option(help="Camera name, 'test' or 'file:CLIP'.", show_default="first camera")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after this long; else Ctrl-C stops.")] = None,
+    preview: Annotated[
+        bool, typer.Option(help="Show a window with what the camera sees, where there is a screen.")
+    ] = True,
+    yes: YesOption = False,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Record one take with a camera. It waits as a draft until you submit it.
+
+    At a terminal you are led through it; with --yes or --json it records at once and Ctrl-C stops.
+    """
+    with opened(workspace) as place:
+        recovered = catch_up(place, quiet=as_json)
+        agreement = ask_consent(place, task, contributor, yes=yes)
+        if agreement.method == "typed" and not as_json:
+            made = _record_in_session(place, task, contributor, agreement, source, seconds, with_preview=preview)
+            if made is None:
+                say("No take was kept.")
+                return
+            description, report = made
+        else:
+            description, report = record_take(
+                place,
+                task=task,
+                contributor=contributor,
+                agreement=agreement,
+                source=source,
+                seconds=seconds,
+                quiet=as_json,
+            )
+    if as_json:
+        print_json({"recording": description, "report": report, "recovered": recovered})
+        return
+    say_take(description)
+    if report.dropped:
+        say(f"{report.dropped} frames were dropped: this computer could not keep up.")
+    if report.ended == "source failed":
+        say("The camera stopped by itself; what it gave until then is kept.")
+
+
+def _record_in_session(
+    workspace: Workspace,
+    task: str,
+    contributor: str,
+    agreement: Agreement,
+    source: str | None,
+    seconds: float | None,
+    *,
+    with_preview: bool,
+) -> tuple[RecordingFile, CaptureReport] | None:
+    """Lead the contributor through takes until one is kept, or none."""
+    from capture.live import LiveSource
+    from capture.outbox import take
+    from capture.sources import open_source
+
+    from .session import Discarded, Redo, session
+
+    criteria = workspace.catalog.task(task).task.criteria
+    with (
+        native_logs_aside(),
+        closing(LiveSource(open_source(source or _default_camera()))) as camera,
+        session(camera, criteria, seconds=seconds, with_preview=with_preview) as sitting,
+    ):
+        while True:
+            try:
+                description = take(
+                    workspace,
+                    kind="camera",
+                    task=task,
+                    contributor=contributor,
+                    method=agreement.method,
+                    signed=agreement.signed,
+                    capture=sitting.capture,
+                )
+            except Redo:
+                continue
+            except Discarded:
+                return None
+            return description, sitting.reports[-1]
+
+
+def record_take(
+    workspace: Workspace,
+    *,
+    task: str,
+    contributor: str,
+    agreement: Agreement,
+    source: str | None,
+    seconds: float | None,
+    quiet: bool,
+) -> tuple[RecordingFile, CaptureReport]:
+    """Record one take from a source into the outbox; Ctrl-C ends the take and keeps it."""
+    from capture.outbox import take
+    from capture.recorder import record as run_recorder
+    from capture.sources import open_source
+
+    reports: list[CaptureReport] = []
+
+    def capture(video: Path) -> Origin:
+        with closing(open_source(source or _default_camera())) as camera, _stop_on_interrupt() as controls:
+            with progress("Recording (Ctrl-C stops)", seconds, quiet=quiet) as show:
+
+                def tell(now: RecordingProgress) -> None:
+                    title = f"Recording (Ctrl-C stops), {now.frames} frames, {now.dropped} dropped"
+                    show(round(now.elapsed_ns / 1e9, 1), title=title)
+
+                report = run_recorder(camera, video, seconds=seconds, controls=controls, on_progress=tell)
+            reports.append(report)
+            return report.origin()
+
+    description = take(
+        workspace,
+        kind="camera",
+        task=task,
+        contributor=contributor,
+        method=agreement.method,
+        signed=agreement.signed,
+        capture=capture,
+    )
+    return description, reports[0]
+
+
+def _default_camera() -> str:
+    from capture.cameras import list_cameras
+
+    cameras = sorted(list_cameras(), key=lambda camera: not camera.is_default)
+    if not cameras:
+        raise InvalidInput("no camera was found; plug one in, or rehearse with --source test or --source file:CLIP")
+    return cameras[0].path
+
+
+def catch_up(workspace: Workspace, *, quiet: bool) -> list[Leftover]:
+    """Bring into the outbox what a crash or a full disk left beside it, and tell the contributor."""
+    from capture.outbox import adopt_drafts
+    from capture.unfinished import recover
+
+    adopt_drafts(workspace)
+    found = recover(workspace)
+    for leftover in [] if quiet else found:
+        if leftover.description is None:
+            say(f"Recording {leftover.recording} could not be recovered: {leftover.problem}.")
+        else:
+            say(f"Recording {leftover.recording} was cut short; what there is of it was recovered:")
+            say_take(leftover.description)
+    return found
+
+
+def say_take(description: RecordingFile) -> None:
+    """Tell the contributor about a draft, and what comes next."""
+    video = description.video
+    say(
+        f"Draft {description.recording}: {video.duration_ns / 1e9:.1f} s, {video.frames} frames, "
+        f"{video.width}x{video.height}. Next: kinesphere submit {description.recording}"
+    )
+
+
+@contextmanager
+def _stop_on_interrupt() -> Iterator[Controls]:
+    """Within the block, Ctrl-C and SIGTERM end the recording instead of raising."""
+    from capture.controls import Controls
+
+    controls = Controls()
+    before = {number: signal.signal(number, lambda *_: controls.stop()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield controls
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,168 @@
+"""A take as a person lives it, in a real terminal: keys, panel, redo, keep."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import termios
+import time
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from storage.recording import RecordingFile
+from tests.command import Command
+
+pytestmark = pytest.mark.slow
+
+
+class Person:
+    """Someone at a terminal of 100 columns in front of a `kinesphere record`."""
+
+    def __init__(self, command: Command, *words: str) -> None:
+        self._terminal, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+        environment = command.environment | {"TERM": "xterm-256color", "COLUMNS": "100"}
+        self.process = subprocess.Popen(
+            command.arguments("record", "-t", "move", "-c", "c001", *words),
+            env=environment,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # so that Ctrl-C reaches it
+        )
+        os.close(theirs)
+        self.seen = ""
+
+    def reads(self, text: str, seconds: float = 60) -> None:
+        """Wait until something is on the screen that was not there when they last typed."""
+        end = time.monotonic() + seconds
+        while text not in self.seen:
+            assert time.monotonic() < end, f"'{text}' never came:\n{self.seen[-3000:]}"
+            if select.select([self._terminal], [], [], 0.1)[0]:
+                try:
+                    self.seen += os.read(self._terminal, 65536).decode(errors="replace")
+                except OSError:  # the other end is closed
+                    assert text in self.seen, self.seen[-3000:]
+
+    def types(self, keys: str) -> None:
+        self.seen = ""
+        os.write(self._terminal, keys.encode())
+
+    def ends(self) -> int:
+        """Wait until the command has ended; gives its exit code."""
+        end = time.monotonic() + 60
+        while self.process.poll() is None:
+            assert time.monotonic() < end
+            if select.select([self._terminal], [], [], 0.1)[0]:
+                try:
+                    self.seen += os.read(self._terminal, 65536).decode(errors="replace")
+                except OSError:
+                    self.process.wait(timeout=60)
+        return self.process.returncode
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._terminal)
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    return Command.in_new_workspace(tmp_path / "workspace")
+
+
+def test_a_take_is_framed_recorded_paused_marked_done_again_and_kept(command: Command) -> None:
+    with Person(command, "--source", "test") as person:
+        person.reads("I agree to the test.")
+        person.reads("type your name or initials")
+        person.types("A.B.\n")
+        person.reads("Get ready")
+        person.reads("Nobody is in view")
+        person.types("\n")
+        person.reads("begins in 1")
+        person.reads("0 dropped")
+        person.types("r")
+        person.reads("Get ready")
+        person.types("\n")
+        person.reads("0 dropped")
+        person.types("p")
+        person.reads("Paused")
+        person.types("pm")
+        person.reads("marks      1")
+        person.types("\n")
+        person.reads("Your take: ")
+        person.reads("Enter: keep it")
+        person.types("\n")
+        assert person.ends() == 0
+        assert "Next: kinesphere submit" in person.seen
+
+    (row,) = command.json("status")["recordings"]
+    folder = command.workspace / "drafts" / row["recording"]
+    made = RecordingFile.from_bytes((folder / "recording.json").read_bytes(), "draft")
+    assert (made.consent.method, made.consent.signed) == ("typed", "A.B.")
+    assert (len(made.origin.pauses_ns), len(made.origin.marks_ns)) == (1, 1)
+    assert (made.origin.dropped_frames, made.origin.ended) == (0, "asked")
+    assert [path.name for path in folder.parent.iterdir()] == [row["recording"]], "the first take is gone"
+
+
+def test_nothing_is_kept_of_a_take_that_is_discarded_or_never_begun(command: Command) -> None:
+    with Person(command, "--source", "test", "--seconds", "1") as person:
+        person.reads("initials")
+        person.types("AB\n")
+        person.reads("Get ready")
+        person.types("\n")
+        person.reads("Enter: keep it")
+        person.types("d")
+        assert person.ends() == 0
+        assert "No take was kept" in person.seen
+
+    with Person(command, "--source", "test") as person:
+        person.reads("initials")
+        person.types("AB\n")
+        person.reads("Get ready")
+        person.types("q")
+        assert person.ends() == 0
+
+    with Person(command, "--source", "test") as person:
+        person.reads("initials")
+        person.types("\n")
+        assert person.ends() == 1
+        assert "not agreed" in person.seen
+    assert command.json("status")["recordings"] == []
+    assert list((command.workspace / "drafts").iterdir()) == []
+
+
+def test_ctrl_c_stops_the_take_and_keeps_it(command: Command) -> None:
+    with Person(command, "--source", "test") as person:
+        person.reads("initials")
+        person.types("AB\n")
+        person.reads("Get ready")
+        person.types("\n")
+        person.reads("0 dropped")
+        time.sleep(1)
+        person.types("\x03")
+        person.reads("Enter: keep it")
+        person.types("\x03")
+        assert person.ends() == 0
+    (row,) = command.json("status")["recordings"]
+    assert row["frames"] > 20
+
+
+def test_a_clip_that_ends_before_the_take_is_told(command: Command, tmp_path: Path) -> None:
+    from tests.clips import make_clip
+
+    with Person(command, "--source", f"file:{make_clip(tmp_path / 'clip.mp4', frames=10)}") as person:
+        person.reads("initials")
+        person.types("AB\n")
+        assert person.ends() == 1
+        assert "ended before the take began" in " ".join(person.seen.split())
