@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
+from hypothesis import given
+from hypothesis import strategies as st
 
 from capture.cameras import Camera, CameraSource, DeviceClock, list_cameras, open_camera
+from capture.pattern import read_counter
+from capture.recorder import record
+from capture.sources import PatternSource
 from storage.errors import InvalidInput
+from storage.video import open_video
 
 GENERATOR = Camera("generator", "testsrc2=size=320x180:rate=50,realtime", True)
 
@@ -63,3 +71,37 @@ def test_the_device_clock_is_mapped_by_the_frame_that_arrived_fastest() -> None:
     delays = [9, 3, 7, 0, 5]
     mapped = [clock.to_monotonic(1_000 + 100 * i, 5_000 + 100 * i + delay) for i, delay in enumerate(delays)]
     assert mapped == [5_009, 5_103, 5_203, 5_300, 5_400]
+
+
+@given(
+    jumps=st.lists(st.tuples(st.integers(1, 60), st.integers(-(10**15), 10**15)), max_size=4),
+    delays=st.lists(st.integers(0, 300_000_000), min_size=90, max_size=90),
+)
+def test_whatever_a_devices_clock_does_times_rise_and_stay_close_to_the_truth(
+    jumps: list[tuple[int, int]], delays: list[int]
+) -> None:
+    clock, shift, latest, arrived = DeviceClock(), 0, -1, 0
+    for number, delay in enumerate(delays):
+        shift += sum(by for at, by in jumps if at == number)
+        taken = number * 33_333_333
+        arrived = max(arrived + 1, taken + delay)  # one frame after the other
+        found = clock.to_monotonic(taken + shift, arrived)
+        assert latest < found <= arrived
+        assert found >= taken - DeviceClock.JUMP_NS
+        latest = found
+
+
+class Shrinking(PatternSource):
+    """A camera that changes its resolution in the middle, as some do when the light changes."""
+
+    def pictures(self) -> Iterator[tuple[VideoFrame, int]]:
+        for count, (picture, time_ns) in enumerate(super().pictures()):
+            yield picture if count < 10 else picture.reformat(320, 240), time_ns
+
+
+def test_a_camera_that_changes_its_resolution_is_recorded_at_the_first_one(tmp_path: Path) -> None:
+    report = record(Shrinking(640, 480, frames_in_total=20), tmp_path / "take.mp4")
+    assert (report.frames, report.width, report.height) == (20, 640, 480)
+    frames = list(open_video(tmp_path / "take.mp4").frames())
+    assert {frame.image.shape for frame in frames} == {(480, 640, 3)}
+    assert [read_counter(frame.image) for frame in frames] == list(range(20))
