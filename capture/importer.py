@@ -14,7 +14,7 @@ from storage.video import VideoInfo, VideoPicture, VideoReader, open_video
 from .encoding import EncoderSettings, H264File
 from .mp4 import TICKS_PER_SECOND, copy_stream, put_in_place, refuse_to_replace
 
-_SETTINGS = EncoderSettings("veryfast", 18)
+_SETTINGS = EncoderSettings.software("veryfast", 18)
 _TICK_NS = math.ceil(1e9 / TICKS_PER_SECOND)
 _SMALLEST = 16
 _TIMED_CONTAINERS = ("mov", "matroska")

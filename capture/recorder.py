@@ -17,8 +17,9 @@ from storage.upright import Orientation, Upright
 from storage.video import open_video
 
 from .controls import Controls
-from .encoding import H264File, live_settings
+from .encoding import H264File
 from .frame_queue import FrameQueue
+from .hardware import encoder_for
 from .mp4 import TICKS_PER_SECOND, copy_stream, put_in_place, refuse_to_replace, writing
 from .sources import CapturedFrame, Source
 from .worker import Worker
@@ -174,7 +175,7 @@ class _Take:
         self._controls = controls
         self._limit_ns = None if seconds is None else round(seconds * 1e9)
         self._width, self._height = source.width - source.width % 2, source.height - source.height % 2
-        self._settings = live_settings(source.width, source.height, source.frame_rate)
+        self._settings = encoder_for(source.width, source.height, source.frame_rate)
         self._queue = FrameQueue(source)
         self._stopping = threading.Event()
         self._grabber = Worker("grab", self._grab)
