@@ -105,6 +105,17 @@ def submit(workspace: Workspace, recording: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def withdraw(workspace: Workspace, recording: str, *, why: str) -> None:
+    """Take a recording of this workspace back; of a draft, nothing is left. Can be repeated.
+
+    Raises:
+        NotFound: there is no such recording.
+    """
+    row = workspace.catalog.recording(recording)
+    workspace.catalog.withdraw(recording, who=row.contributor, why=why)
+    shutil.rmtree(workspace.drafts / recording, ignore_errors=True)
+
+
 def read_draft(folder: Path) -> RecordingFile:
     """The description of the draft in a folder.
 

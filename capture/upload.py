@@ -107,12 +107,28 @@ def ask_state(recording: str, server: Server) -> dict[str, Any]:
         NotFound: it does not have it.
         StorageFailed: it cannot be reached.
     """
+    return _asked(server, "GET", f"/api/recordings/{recording}")
+
+
+def withdraw_there(recording: str, server: Server, *, video_sha256: str, why: str) -> dict[str, Any]:
+    """Take a recording back from a server that has it; the hash shows that we are those who made it.
+
+    Raises:
+        NotFound: it does not have it.
+        InvalidInput: the hash is of another video.
+        StorageFailed: it cannot be reached; nothing has changed.
+    """
+    proof = {"video_sha256": video_sha256, "why": why}
+    return _asked(server, "POST", f"/api/recordings/{recording}/withdraw", json=proof)
+
+
+def _asked(server: Server, method: str, path: str, **content: Any) -> dict[str, Any]:
     with needs_extra("capture"):
         import httpx
 
     with _client(server) as client:
         try:
-            answer = client.get(f"/api/recordings/{recording}", timeout=10)
+            answer = client.request(method, path, timeout=10, **content)
         except httpx.TransportError as error:
             raise StorageFailed(f"{server.url} cannot be reached now ({_reason(error)}); try again later") from error
         _check(answer, server)

@@ -1,7 +1,8 @@
-"""Commands of contributors: cameras, record, import, submit, status."""
+"""Commands of contributors: cameras, record, import, submit, status, withdraw."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
     app.command("import")(import_)
     app.command()(submit)
     app.command()(status)
+    app.command()(withdraw)
 
 
 def cameras(as_json: JsonOption = False) -> None:
@@ -177,6 +179,32 @@ def status(
             print_table("Recordings", ["recording", "state", "task", "contributor", "length", "frames"], cells)
             for url in sorted({row.sent_to for row in rows if row.sent_to}):
                 say(f"Sent to {url}: {', '.join(row.recording for row in rows if row.sent_to == url)}")
+
+
+def withdraw(
+    recordings: Annotated[list[str], typer.Argument(help="Which recordings to take back.")],
+    why: Annotated[str, typer.Option(help="The reason, if you want to give one.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    token: TokenOption = None,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Take recordings back, whatever became of them. Drafts are deleted; nothing published from now on holds them."""
+    from . import sending
+
+    with opened(workspace) as place:
+        rows = [place.catalog.recording(name) for name in dict.fromkeys(recordings)]
+        if not yes and not (sys.stdin.isatty() and typer.confirm(f"Take back {len(rows)} recordings for good?")):
+            raise InvalidInput("nothing was taken back; pass --yes to do it without being asked")
+        for row in rows:
+            sending.withdraw(place, row, why=why or "the contributor took it back", token=token)
+    if as_json:
+        print_json({"withdrawn": [row.recording for row in rows]})
+        return
+    for row in rows:
+        say(
+            f"Withdrawn {row.recording}." + ("" if row.state is State.DRAFT else " The operator erases what is stored.")
+        )
 
 
 def _show_recording(workspace: Workspace, recording: str, *, token: str | None, as_json: bool) -> None:

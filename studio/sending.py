@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from capture.upload import ask_state, send, server_at
+from capture.outbox import withdraw as withdraw_here
+from capture.upload import ask_state, send, server_at, withdraw_there
 from storage.catalog import RecordingRecord
 from storage.errors import KinesphereError, StorageFailed
 from storage.workspace import Workspace
@@ -49,6 +50,17 @@ def ask(row: RecordingRecord, token: str | None) -> dict[str, Any]:
     except KinesphereError as error:
         return {"url": row.sent_to, "error": str(error)}
     return {"url": row.sent_to, **answer}
+
+
+def withdraw(workspace: Workspace, row: RecordingRecord, *, why: str, token: str | None) -> None:
+    """Take a recording back, first from the server that it was sent to, so that nothing is believed gone that is not.
+
+    Raises:
+        StorageFailed: that server cannot be reached; nothing has changed.
+    """
+    if row.sent_to is not None:
+        withdraw_there(row.recording, server_at(row.sent_to, token), video_sha256=row.video_sha256, why=why)
+    withdraw_here(workspace, row.recording, why=why)
 
 
 def say_answer(answer: dict[str, Any]) -> None:

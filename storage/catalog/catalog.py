@@ -201,6 +201,16 @@ class Catalog:
                 chosen = update(RecordingTable).where(RecordingTable.recording == recording)
                 session.execute(chosen.values(sent_to=sent_to))
 
+    def withdraw(self, recording: str, *, who: str, why: str) -> None:
+        """Take a recording back, in whatever state it is; once withdrawn, it stays as it is.
+
+        From then on nothing that is published holds it.
+        """
+        with self._writing() as session:
+            row = session.get(RecordingTable, recording)
+            if row is None or row.state not in (State.WITHDRAWN, State.ERASED):
+                _move(session, recording, State.WITHDRAWN, who=who, why=why)
+
     def record_outcome(
         self,
         recording: str,

@@ -103,6 +103,12 @@ def _add_recording_routes(app: FastAPI, workspace: Workspace, uploads: Uploads) 
         ]
         return JSONResponse({**_shown(row), "reviews": reviews})
 
+    @app.post("/api/recordings/{recording}/withdraw")
+    async def withdraw(recording: str, request: Request) -> JSONResponse:
+        """Take a recording back; the hash of its video shows that whoever asks has made it."""
+        sent = await _json_object(request)
+        return JSONResponse(_shown(await run_in_threadpool(submissions.withdraw, recording, sent)))
+
 
 async def _json_object(request: Request) -> dict[str, object]:
     content = b""

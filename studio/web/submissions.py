@@ -7,6 +7,7 @@ import dataclasses
 import re
 import threading
 from collections import defaultdict
+from collections.abc import Mapping
 
 from storage.catalog import RecordingRecord
 from storage.errors import Conflict, CorruptObject, InvalidInput, NotFound, StorageFailed
@@ -63,6 +64,25 @@ class Submissions:
             self._enter(description, upload, is_new=present is None)
             return self.workspace.catalog.recording(recording)
 
+    def withdraw(self, recording: str, request: Mapping[str, object]) -> RecordingRecord:
+        """Take a recording back for whoever can name the hash of its video. Repeated it does nothing more.
+
+        Raises:
+            NotFound: there is no such recording.
+            InvalidInput: the hash is missing or of another video, or the reason is no short text.
+        """
+        if not is_recording_id(recording):
+            raise NotFound("recording", recording[:40])
+        why = request.get("why", "")
+        if not isinstance(why, str) or len(why) > _LONGEST_TEXT or not why.isprintable():
+            raise InvalidInput(f"the reason should be a line of at most {_LONGEST_TEXT} characters")
+        catalog = self.workspace.catalog
+        row = catalog.recording(recording)
+        if request.get("video_sha256") != row.video_sha256:
+            raise InvalidInput(f"recording {recording} is taken back by who has its video: name that video's sha256")
+        catalog.withdraw(recording, who=row.contributor, why=why or "the contributor took it back")
+        return catalog.recording(recording)
+
     def _enter(self, description: RecordingFile, upload: Upload, *, is_new: bool) -> None:
         objects, catalog, recording = self.workspace.objects, self.workspace.catalog, description.recording
         try:
@@ -116,7 +136,15 @@ def _check_forms(description: RecordingFile) -> None:
     for digest in (video.sha256, consent.text_sha256, origin.source_sha256 or video.sha256):
         if not _SHA256.fullmatch(digest):
             raise InvalidInput(f"'{digest[:70]}' is no sha256")
-    texts = (consent.language, video.codec, origin.device, origin.encoder, origin.ended, origin.source_codec)
+    texts = (
+        consent.language,
+        consent.signed,
+        video.codec,
+        origin.device,
+        origin.encoder,
+        origin.ended,
+        origin.source_codec,
+    )
     if any(len(text) > _LONGEST_TEXT or not text.isprintable() for text in texts):
         raise InvalidInput(f"a text in recording.json is over {_LONGEST_TEXT} characters or not printable")
     if (consent.task, consent.task_version) != (description.task, description.task_version):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from capture.outbox import submit, take
+from capture.outbox import submit, take, withdraw
 from storage.errors import Conflict, InvalidVideo, NotFound, StorageFailed
 from storage.recording import Origin, RecordingFile, State, video_key
 from storage.task import Task
@@ -91,3 +91,19 @@ def test_a_draft_whose_files_are_gone_is_told(workspace_with_task: Workspace) ->
     with pytest.raises(NotFound, match="record it again"):
         submit(workspace_with_task, made.recording)
     assert workspace_with_task.catalog.recording(made.recording).state is State.DRAFT
+
+
+def test_a_draft_that_is_withdrawn_leaves_nothing_and_what_is_withdrawn_stays_so(
+    workspace_with_task: Workspace,
+) -> None:
+    draft, submitted = make_take(workspace_with_task), make_take(workspace_with_task)
+    submit(workspace_with_task, submitted.recording)
+    for made in (draft, submitted):
+        for _ in range(2):
+            withdraw(workspace_with_task, made.recording, why="changed my mind")
+        events = workspace_with_task.catalog.events(made.recording)
+        assert [event.to_state for event in events].count(State.WITHDRAWN) == 1
+        assert events[-1].why == "changed my mind"
+    assert list(workspace_with_task.drafts.iterdir()) == []
+    with pytest.raises(NotFound):
+        withdraw(workspace_with_task, "20260101-000000-00000000", why="")

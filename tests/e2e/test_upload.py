@@ -279,6 +279,19 @@ def test_what_became_of_it_is_asked_of_the_server(sender: Workspace, server: Ser
     server.start()
 
 
+def test_what_was_sent_is_taken_back_there_first(sender: Workspace, server: Server, clip: Path) -> None:
+    made = make_take(sender, clip)
+    command = Command(sender.folder)
+    command.run("submit", "--all", "--to", server.url)
+    server.end()
+    assert "cannot be reached now" in command.error("withdraw", made.recording, "--yes")
+    assert sender.catalog.recording(made.recording).state is State.SUBMITTED
+    server.start()
+    command.run("withdraw", made.recording, "--yes")
+    assert sender.catalog.recording(made.recording).state is State.WITHDRAWN
+    assert server.workspace.catalog.recording(made.recording).state is State.WITHDRAWN
+
+
 def test_only_this_computer_is_served(sender: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     command = Command(sender.folder)
     for host in ("0.0.0.0", "192.168.1.5", "example.org", "::"):

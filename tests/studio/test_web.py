@@ -117,6 +117,24 @@ def test_the_same_recording_sent_again_changes_nothing(
     assert (shown["state"], shown["reviews"]) == ("submitted", [])
 
 
+def test_a_recording_is_taken_back_only_by_who_has_its_video(
+    client: Client, far: Workspace, made: tuple[RecordingFile, bytes]
+) -> None:
+    description, content = made
+    assert describe(client, description, sent(client, content)).status_code == 201
+    address = f"/api/recordings/{description.recording}/withdraw"
+    proof = {"video_sha256": description.video.sha256}
+    for wrong in ({}, {"video_sha256": "0" * 64}, {"video_sha256": None}, proof | {"why": 3}, proof | {"why": "a\nb"}):
+        assert client.post(address, json=wrong).status_code == 422
+    assert far.catalog.recording(description.recording).state is State.SUBMITTED
+    for _ in range(2):
+        assert client.post(address, json=proof | {"why": "my face shows"}).json()["state"] == "withdrawn"
+    last = far.catalog.events(description.recording)[-1]
+    assert (last.to_state, last.who, last.why) == (State.WITHDRAWN, description.contributor, "my face shows")
+    assert client.post("/api/recordings/20260101-000000-00000000/withdraw", json=proof).status_code == 404
+    assert client.post("/api/recordings/x/withdraw", json=proof).status_code == 404
+
+
 def test_a_server_that_crashed_between_draft_and_submitted_ends_right_when_asked_again(
     client: Client, far: Workspace, made: tuple[RecordingFile, bytes]
 ) -> None:
