@@ -95,7 +95,9 @@ class CameraSource:
                         arrived_ns = time.monotonic_ns()
                         if self._closing.is_set():
                             return
-                        yield CapturedFrame(frame, clock.to_monotonic(round(frame.time * 1e9), arrived_ns))
+                        device_ns = round(frame.time * 1e9)
+                        moment = clock.to_monotonic(device_ns, arrived_ns)
+                        yield CapturedFrame(frame, moment, arrived_ns, device_ns)
                     raise InvalidInput(f"camera '{self.name}' stopped sending; was it unplugged?")
                 except NothingYet:
                     # avfoundation says so instead of waiting

@@ -70,13 +70,16 @@ class LiveSource:
         return (len(times) - 1) * 1e9 / (times[-1] - times[0]) if len(times) > 1 else 0.0
 
     def frames(self) -> Iterator[CapturedFrame]:
-        """The frames that come from now on, until the source ends.
+        """The frames that come from this call on, until the source ends.
 
         Raises:
             InvalidInput: the source failed.
         """
         mine: queue.SimpleQueue[CapturedFrame] = queue.SimpleQueue()
         self._takers.add(mine)
+        return self._given(mine)
+
+    def _given(self, mine: queue.SimpleQueue[CapturedFrame]) -> Iterator[CapturedFrame]:
         try:
             while True:
                 try:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from storage.errors import KinesphereError, NotFound, StorageFailed
 from storage.names import is_recording_id, new_recording_id
-from storage.recording import Consent, Origin, RecordingFile, State, description_key, video_key
+from storage.recording import Beside, Consent, Origin, RecordingFile, State, description_key, video_key
 from storage.workspace import Workspace
 
+from .recorder import CaptureReport
 from .unfinished import VIDEO, Begun, being_made, make_draft
 
 
@@ -26,6 +27,7 @@ def take(
     signed: str = "",
     capture: Callable[[Path], Origin],
     replaces: str | None = None,
+    recording: str | None = None,
 ) -> RecordingFile:
     """Make one take into a draft: `capture` writes the video to the path it is given and says where it came from.
 
@@ -34,6 +36,7 @@ def take(
 
     Args:
         kind: a cut-short recording is made whole at the next start; a cut-short import can be repeated.
+        recording: the id, where it must be known before; else a new one.
 
     Raises:
         NotFound: the task or the contributor is not known.
@@ -54,7 +57,7 @@ def take(
     )
     begun = Begun(
         kind=kind,
-        recording=new_recording_id(),
+        recording=recording or new_recording_id(),
         task=task,
         task_version=stored.version,
         contributor=contributor,
@@ -69,6 +72,61 @@ def take(
         raise
     except OSError as error:
         raise StorageFailed(f"cannot write the take in {workspace.drafts}: {error.strerror or error}") from error
+
+
+def take_together(
+    workspace: Workspace,
+    *,
+    task: str,
+    contributor: str,
+    method: Literal["typed", "flag"],
+    signed: str = "",
+    capture: Callable[[Sequence[Path]], Sequence[CaptureReport]],
+    cameras: int,
+) -> list[RecordingFile]:
+    """Make takes of several cameras into drafts that name each other; as `take`, for each of them."""
+    names = [new_recording_id() for _ in range(cameras)]
+    made: list[RecordingFile] = []
+    reports: list[CaptureReport] = []
+
+    def nested(videos: tuple[Path, ...]) -> Origin:
+        """Begin a take for each camera, one inside the other, and capture within the innermost."""
+        number = len(videos) - 1
+        if len(videos) == cameras:
+            reports.extend(capture(videos))
+        else:
+            made.append(begin(videos))
+        return reports[number].origin(beside=_beside(number, names, reports))
+
+    def begin(videos: tuple[Path, ...]) -> RecordingFile:
+        return take(
+            workspace,
+            kind="camera",
+            task=task,
+            contributor=contributor,
+            method=method,
+            signed=signed,
+            recording=names[len(videos)],
+            capture=lambda video: nested((*videos, video)),
+        )
+
+    made.append(begin(()))
+    return made[::-1]
+
+
+def _beside(number: int, names: Sequence[str], reports: Sequence[CaptureReport]) -> tuple[Beside, ...]:
+    ours = reports[number]
+
+    def drift(theirs: CaptureReport) -> float | None:
+        if theirs.drift_ppm is None or ours.drift_ppm is None:
+            return None
+        return theirs.drift_ppm - ours.drift_ppm
+
+    return tuple(
+        Beside(recording=name, offset_ns=theirs.first_ns - ours.first_ns, drift_ppm=drift(theirs))
+        for name, theirs in zip(names, reports, strict=True)
+        if theirs is not ours
+    )
 
 
 def adopt_drafts(workspace: Workspace) -> list[str]:

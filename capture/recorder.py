@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Literal
 
 from storage.errors import InvalidInput, InvalidVideo, KinesphereError, StorageFailed
-from storage.recording import Origin
+from storage.recording import Beside, Origin
 from storage.upright import Orientation, Upright
 from storage.video import open_video
 
 from .controls import Controls
+from .drift import DriftMeter
 from .encoding import H264File
 from .frame_queue import FrameQueue
 from .hardware import encoder_for
@@ -65,6 +66,10 @@ class CaptureReport:
     """Moments that the contributor marked, since the first frame."""
     started_at: datetime
     """Wall time of the first frame, UTC."""
+    first_ns: int
+    """The same moment on the clock of `time.monotonic_ns`, which all takes of one computer share."""
+    drift_ppm: float | None
+    """How much faster than that clock the device's own runs, in parts per million; None where it is not known."""
     encoder: str
     width: int
     height: int
@@ -73,8 +78,8 @@ class CaptureReport:
     failure: str
     """Why the source failed; empty unless it did."""
 
-    def origin(self) -> Origin:
-        """What `recording.json` says of it."""
+    def origin(self, beside: tuple[Beside, ...] = ()) -> Origin:
+        """What `recording.json` says of it, and of the recordings that other cameras made beside it."""
         return Origin(
             kind="camera",
             device=self.device,
@@ -87,6 +92,8 @@ class CaptureReport:
             longest_gap_ns=self.longest_gap_ns,
             pauses_ns=self.pauses_ns,
             marks_ns=self.marks_ns,
+            drift_ppm=self.drift_ppm,
+            beside=beside,
             ended=self.ended,
         )
 
@@ -188,6 +195,7 @@ class _Take:
         self._dropped_at_ns: list[int] = []
         self._late_at_ns: list[int] = []
         self._pauses_ns: list[tuple[int, int]] = []
+        self._drift = DriftMeter()
         self._was_asked = False
 
     @property
@@ -236,6 +244,8 @@ class _Take:
             pauses_ns=tuple(self._pauses_ns),
             marks_ns=tuple(max(0, mark - (self._first_ns or 0)) for mark in self._controls.marks_ns),
             started_at=self._started_at,
+            first_ns=self._first_ns or 0,
+            drift_ppm=self._drift.parts_per_million,
             encoder=str(self._settings),
             width=self._width,
             height=self._height,
@@ -262,6 +272,8 @@ class _Take:
                 if self._stopping.is_set():
                     return
                 since_ns = self._since_first(captured)
+                if captured.device_ns is not None:
+                    self._drift.add(captured.device_ns, captured.arrived_ns)
                 if self._limit_ns is not None and since_ns >= self._limit_ns:
                     self._was_asked = True
                     return

@@ -30,6 +30,10 @@ class CapturedFrame:
     frame: VideoFrame
     captured_ns: int
     """On the clock of `time.monotonic_ns`."""
+    arrived_ns: int = 0
+    """When the source handed it over, on the same clock."""
+    device_ns: int | None = None
+    """The device's own time of it, where the source has a clock of its own."""
 
 
 class Source(Protocol):

@@ -57,6 +57,16 @@ class Video(_Model):
     frame_rate: float
 
 
+class Beside(_Model):
+    """Another camera's recording of the same take."""
+
+    recording: str
+    offset_ns: int
+    """How much later than ours its first frame was taken: its times plus this are times of ours."""
+    drift_ppm: float | None = None
+    """How much faster than our camera's clock its runs; None where it is not known."""
+
+
 class Origin(_Model):
     """Where the video came from, and what was lost or changed on the way."""
 
@@ -75,6 +85,10 @@ class Origin(_Model):
     """From when until when the contributor had paused, since the first frame: no frames are there."""
     marks_ns: tuple[int, ...] = ()
     """Moments that the contributor marked, since the first frame."""
+    drift_ppm: float | None = None
+    """How much faster than the computer's clock the camera's runs, in parts per million; None where it is not known."""
+    beside: tuple[Beside, ...] = ()
+    """Recordings that other cameras made of the same take."""
     ended: str = ""
     """`asked`, `source ended`, `source failed`, or `interrupted`: what a crash or a full disk left was made whole."""
     source_codec: str = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,7 +28,8 @@ def record(
     task: TaskOption,
     contributor: ContributorOption,
     source: Annotated[
-        str | None, typer.Option(help="Camera name, 'test' or 'file:CLIP'.", show_default="first camera")
+        list[str] | None,
+        typer.Option(help="Camera name, 'test' or 'file:CLIP'; given twice, two at once.", show_default="first camera"),
     ] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after this long; else Ctrl-C stops.")] = None,
     preview: Annotated[
@@ -45,8 +46,12 @@ def record(
     with opened(workspace) as place:
         recovered = catch_up(place, quiet=as_json)
         agreement = ask_consent(place, task, contributor, yes=yes)
+        if source and len(source) > 1:
+            _record_together(place, task, contributor, agreement, source, seconds, as_json=as_json)
+            return
+        camera = source[0] if source else _default_camera()
         if agreement.method == "typed" and not as_json:
-            made = _record_in_session(place, task, contributor, agreement, source, seconds, with_preview=preview)
+            made = _record_in_session(place, task, contributor, agreement, camera, seconds, with_preview=preview)
             if made is None:
                 say("No take was kept.")
                 return
@@ -57,7 +62,7 @@ def record(
                 task=task,
                 contributor=contributor,
                 agreement=agreement,
-                source=source,
+                source=camera,
                 seconds=seconds,
                 quiet=as_json,
             )
@@ -76,7 +81,7 @@ def _record_in_session(
     task: str,
     contributor: str,
     agreement: Agreement,
-    source: str | None,
+    source: str,
     seconds: float | None,
     *,
     with_preview: bool,
@@ -91,7 +96,7 @@ def _record_in_session(
     criteria = workspace.catalog.task(task).task.criteria
     with (
         native_logs_aside(),
-        closing(LiveSource(open_source(source or _default_camera()))) as camera,
+        closing(LiveSource(open_source(source))) as camera,
         session(camera, criteria, seconds=seconds, with_preview=with_preview) as sitting,
     ):
         while True:
@@ -112,13 +117,64 @@ def _record_in_session(
             return description, sitting.reports[-1]
 
 
+def _record_together(
+    workspace: Workspace,
+    task: str,
+    contributor: str,
+    agreement: Agreement,
+    sources: Sequence[str],
+    seconds: float | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Record several cameras at once into as many drafts, which name each other."""
+    from capture.outbox import take_together
+    from capture.sources import open_source
+    from capture.together import record_together
+
+    reports: list[CaptureReport] = []
+
+    def capture(videos: Sequence[Path]) -> list[CaptureReport]:
+        with _stop_on_interrupt() as controls, progress("Recording (Ctrl-C stops)", seconds, quiet=as_json) as show:
+
+            def tell(now: Sequence[RecordingProgress]) -> None:
+                title = "Recording (Ctrl-C stops), " + " + ".join(f"{one.frames}" for one in now) + " frames"
+                show(round(max((one.elapsed_ns for one in now), default=0) / 1e9, 1), title=title)
+
+            opened_sources = [open_source(text) for text in sources]
+            reports.extend(
+                record_together(opened_sources, videos, seconds=seconds, controls=controls, on_progress=tell)
+            )
+        return reports
+
+    drafts = take_together(
+        workspace,
+        task=task,
+        contributor=contributor,
+        method=agreement.method,
+        signed=agreement.signed,
+        capture=capture,
+        cameras=len(sources),
+    )
+    if as_json:
+        print_json({"recordings": drafts, "reports": reports})
+        return
+    for draft in drafts:
+        say_take(draft)
+    for other in drafts[0].origin.beside:
+        drift = (
+            "" if other.drift_ppm is None else f", and its clock runs {other.drift_ppm:+.0f} ppm against the first's"
+        )
+        say(f"{other.recording} began {other.offset_ns / 1e6:+.1f} ms after the first{drift}.")
+
+
 def record_take(
     workspace: Workspace,
     *,
     task: str,
     contributor: str,
     agreement: Agreement,
-    source: str | None,
+    source: str,
     seconds: float | None,
     quiet: bool,
 ) -> tuple[RecordingFile, CaptureReport]:
@@ -130,7 +186,7 @@ def record_take(
     reports: list[CaptureReport] = []
 
     def capture(video: Path) -> Origin:
-        with closing(open_source(source or _default_camera())) as camera, _stop_on_interrupt() as controls:
+        with closing(open_source(source)) as camera, _stop_on_interrupt() as controls:
             with progress("Recording (Ctrl-C stops)", seconds, quiet=quiet) as show:
 
                 def tell(now: RecordingProgress) -> None:

@@ -115,6 +115,27 @@ def test_recording_from_a_clip_keeps_every_frame(command: Command, short_clip: P
     assert len(made["recording"]["consent"]["text_sha256"]) == 64
 
 
+def test_two_cameras_make_two_drafts_that_name_each_other(command: Command) -> None:
+    words = ["record", "--source", "test", "--source", "test", "--seconds", "1", "-t", "move", "-c", "c001", "--yes"]
+    first, second = command.json(*words)["recordings"]
+    assert first["origin"]["beside"][0]["recording"] == second["recording"]
+    assert abs(first["origin"]["beside"][0]["offset_ns"]) < 50e6
+    assert "ms after the first" in command.run(*words).stdout
+    assert [row["state"] for row in command.json("status")["recordings"]] == ["draft"] * 4
+
+
+def test_two_recorders_on_one_outbox_do_not_disturb_each_other(command: Command, short_clip: Path) -> None:
+    words = command.arguments("record", "--source", f"file:{short_clip}", "-t", "move", "-c", "c001", "--yes", "--json")
+    recorders = [
+        subprocess.Popen(words, env=command.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    made = [json.loads(recorder.communicate(timeout=120)[0]) for recorder in recorders]
+    assert [one["recording"]["video"]["frames"] for one in made] == [60, 60]
+    assert [one["recovered"] for one in made] == [[], []], "a take that is being made is no leftover"
+    assert len({one["recording"]["recording"] for one in made}) == 2
+
+
 def test_ctrl_c_ends_a_take_and_keeps_it(command: Command) -> None:
     words = command.arguments("record", "-t", "move", "-c", "c001", "--yes", "--source", "test", "--json")
     recorder = subprocess.Popen(words, env=command.environment, stdout=subprocess.PIPE, text=True)
