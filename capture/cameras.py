@@ -10,8 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from storage.errors import InvalidInput, needs_extra
+import numpy as np
 
+from storage.errors import InvalidInput, needs_extra
+from storage.task import Criteria
+
+from .modes import WANTED_RATE, best_mode, list_modes, stable_id
 from .sources import CapturedFrame
 
 if TYPE_CHECKING:
@@ -36,6 +40,8 @@ class Camera:
     path: str
     """What the system opens it by."""
     is_default: bool
+    id: str = ""
+    """What it can be named by whatever else is plugged in."""
 
 
 def list_cameras() -> list[Camera]:
@@ -51,23 +57,65 @@ def list_cameras() -> list[Camera]:
     except (FFmpegError, ValueError, RuntimeError):
         return []
     seen = [device for device in devices if not device.media_types or "video" in device.media_types]
-    return [Camera(device.description or device.name, device.name, device.is_default) for device in seen]
+    return [
+        Camera(device.description or device.name, device.name, device.is_default, stable_id(device.name))
+        for device in seen
+    ]
 
 
-def open_camera(text: str) -> CameraSource:
-    """Open a camera by its name or path.
+def open_camera(text: str, criteria: Criteria | None = None) -> CameraSource:
+    """Open a camera by its id, name or path, in the mode that suits a task best.
 
     Raises:
         InvalidInput: there is no such camera, or it is in use, or it may not be opened.
     """
     cameras = list_cameras()
-    chosen = next((camera for camera in cameras if text in (camera.path, camera.name)), None)
+    chosen = next((camera for camera in cameras if text in (camera.id, camera.path, camera.name)), None)
     if chosen is None and text.startswith("/dev/") and Path(text).exists():
-        chosen = Camera(text, text, False)
+        chosen = Camera(text, text, False, text)
     if chosen is None or sys.platform not in _DEVICE_LAYERS:
         raise InvalidInput(f"there is no camera '{text}' ({_listing(cameras)}); 'test' and 'file:CLIP' need none")
-    layer, prefix, modes = _DEVICE_LAYERS[sys.platform]
-    return CameraSource(chosen, layer, prefix + chosen.path, modes)
+    layer, prefix, usual = _DEVICE_LAYERS[sys.platform]
+    criteria = criteria or Criteria()
+    best = best_mode(list_modes(chosen.path), criteria)
+    first = () if best is None else (best.options(sys.platform, max(WANTED_RATE, criteria.frame_rate.doubt)),)
+    return CameraSource(chosen, layer, prefix + chosen.path, (*first, *usual))
+
+
+class OpenCVSource:
+    """The way out: a camera through OpenCV, where FFmpeg's device layer fails. Frames are timed when they arrive."""
+
+    def __init__(self, text: str) -> None:
+        with needs_extra("capture"):
+            import cv2
+        self.name = f"opencv:{Path(text).name}"
+        self.lost = 0
+        self._closed = threading.Event()
+        self._device = cv2.VideoCapture(int(text) if text.isdigit() else text)
+        if not self._device.isOpened():
+            raise InvalidInput(f"OpenCV cannot open camera '{text}'; is another program using it?")
+        self.width = int(self._device.get(cv2.CAP_PROP_FRAME_WIDTH))
+        self.height = int(self._device.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        self.frame_rate = self._device.get(cv2.CAP_PROP_FPS) or WANTED_RATE
+
+    def frames(self) -> Iterator[CapturedFrame]:
+        from av.video.frame import VideoFrame
+
+        try:
+            while not self._closed.is_set():
+                there, image = self._device.read()
+                arrived_ns = time.monotonic_ns()
+                if not there:
+                    raise InvalidInput(f"camera '{self.name}' stopped sending; was it unplugged?")
+                yield CapturedFrame(
+                    VideoFrame.from_ndarray(np.asarray(image, np.uint8), format="bgr24"), arrived_ns, arrived_ns
+                )
+        finally:
+            self._device.release()
+
+    def close(self) -> None:
+        """Let go of the device after the frame that it is giving now."""
+        self._closed.set()
 
 
 class CameraSource:
@@ -161,7 +209,8 @@ def _opened(camera: Camera, layer: str, address: str, modes: tuple[dict[str, str
         except FFmpegError as error:
             reason = error.strerror or str(error)
     raise InvalidInput(
-        f"camera '{camera.name}' cannot be opened ({reason}): is another program using it? ({_listing(list_cameras())})"
+        f"camera '{camera.name}' cannot be opened ({reason}): is another program using it? "
+        f"({_listing(list_cameras())}; if it is free, try OpenCV's way: --source opencv:0)"
     )
 
 

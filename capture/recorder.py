@@ -73,6 +73,8 @@ class CaptureReport:
     encoder: str
     width: int
     height: int
+    frame_rate: float
+    """Frames a second that the source meant to give."""
     duration_ns: int
     ended: Ended
     failure: str
@@ -249,6 +251,7 @@ class _Take:
             encoder=str(self._settings),
             width=self._width,
             height=self._height,
+            frame_rate=self._source.frame_rate,
             duration_ns=times_ns[-1] + round(1e9 / self._source.frame_rate),
             ended=ended,
             failure=failure,

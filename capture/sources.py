@@ -19,6 +19,8 @@ from .worker import Worker
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
+    from storage.task import Criteria
+
 _AHEAD = 12
 """How many pictures are decoded before their time, so that a slow one does not come late."""
 
@@ -60,8 +62,10 @@ class Source(Protocol):
         """Let go of the device or file; `frames` ends soon after."""
 
 
-def open_source(text: str) -> Source:
-    """Open a source by what a user types: `test`, `file:CLIP`, or a camera's name or path.
+def open_source(text: str, criteria: Criteria | None = None) -> Source:
+    """Open a source by what a user types: `test`, `file:CLIP`, a camera's id, name or path, or `opencv:NUMBER`.
+
+    A camera is opened in the mode that suits the task's criteria best.
 
     Raises:
         InvalidInput: there is no such camera or clip, or it cannot be used; the message lists the cameras there are.
@@ -71,9 +75,11 @@ def open_source(text: str) -> Source:
         return PatternSource()
     if text.startswith("file:"):
         return FileSource(Path(text.removeprefix("file:")))
-    from .cameras import open_camera
+    from .cameras import OpenCVSource, open_camera
 
-    return open_camera(text)
+    if text.startswith("opencv:"):
+        return OpenCVSource(text.removeprefix("opencv:"))
+    return open_camera(text, criteria)
 
 
 class PacedSource:

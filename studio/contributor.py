@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,14 +33,20 @@ def register(app: typer.Typer) -> None:
 
 
 def cameras(as_json: JsonOption = False) -> None:
-    """List the cameras of this computer."""
+    """List the cameras of this computer and what they can do."""
     from capture.cameras import list_cameras
+    from capture.modes import best_mode, list_modes
+    from storage.task import Criteria
 
-    found = list_cameras()
+    found = [(camera, list_modes(camera.path)) for camera in list_cameras()]
     if as_json:
-        print_json(found)
+        print_json([asdict(camera) | {"modes": modes} for camera, modes in found])
     elif found:
-        print_table("Cameras", ["name", "path"], [(camera.name, camera.path) for camera in found])
+        rows = [
+            (camera.name, camera.id, len(modes), best_mode(modes, Criteria()) or "what it gives by itself")
+            for camera, modes in found
+        ]
+        print_table("Cameras", ["name", "id", "modes", "used for most tasks"], rows)
         say('Record with one: kinesphere record --source "NAME" --task TASK --contributor YOU')
     else:
         say("No camera was found. Plug one in, or rehearse with --source test or --source file:CLIP.")

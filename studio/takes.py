@@ -69,6 +69,8 @@ def record(
     if as_json:
         print_json({"recording": description, "report": report, "recovered": recovered})
         return
+    rate = f"{report.frame_rate:.4g} frames/s"
+    say(f"Recorded from {report.device} at {report.width}x{report.height}, {rate}, by {report.encoder}.")
     say_take(description)
     if report.dropped:
         say(f"{report.dropped} frames were dropped: this computer could not keep up.")
@@ -96,7 +98,7 @@ def _record_in_session(
     criteria = workspace.catalog.task(task).task.criteria
     with (
         native_logs_aside(),
-        closing(LiveSource(open_source(source))) as camera,
+        closing(LiveSource(open_source(source, criteria))) as camera,
         session(camera, criteria, seconds=seconds, with_preview=with_preview) as sitting,
     ):
         while True:
@@ -141,7 +143,8 @@ def _record_together(
                 title = "Recording (Ctrl-C stops), " + " + ".join(f"{one.frames}" for one in now) + " frames"
                 show(round(max((one.elapsed_ns for one in now), default=0) / 1e9, 1), title=title)
 
-            opened_sources = [open_source(text) for text in sources]
+            criteria = workspace.catalog.task(task).task.criteria
+            opened_sources = [open_source(text, criteria) for text in sources]
             reports.extend(
                 record_together(opened_sources, videos, seconds=seconds, controls=controls, on_progress=tell)
             )
@@ -184,9 +187,10 @@ def record_take(
     from capture.sources import open_source
 
     reports: list[CaptureReport] = []
+    criteria = workspace.catalog.task(task).task.criteria
 
     def capture(video: Path) -> Origin:
-        with closing(open_source(source)) as camera, _stop_on_interrupt() as controls:
+        with closing(open_source(source, criteria)) as camera, _stop_on_interrupt() as controls:
             with progress("Recording (Ctrl-C stops)", seconds, quiet=quiet) as show:
 
                 def tell(now: RecordingProgress) -> None:

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from capture.cameras import Camera, CameraSource, DeviceClock, list_cameras, open_camera
 from capture.pattern import read_counter
 from capture.recorder import record
-from capture.sources import PatternSource
+from capture.sources import PatternSource, open_source
 from storage.errors import InvalidInput
 from storage.video import open_video
+from tests.clips import make_clip
 
 GENERATOR = Camera("generator", "testsrc2=size=320x180:rate=50,realtime", True)
 
@@ -105,3 +106,13 @@ def test_a_camera_that_changes_its_resolution_is_recorded_at_the_first_one(tmp_p
     frames = list(open_video(tmp_path / "take.mp4").frames())
     assert {frame.image.shape for frame in frames} == {(480, 640, 3)}
     assert [read_counter(frame.image) for frame in frames] == list(range(20))
+
+
+def test_opencv_is_the_way_out(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", frames=15)
+    source = open_source(f"opencv:{clip}")
+    report = record(source, tmp_path / "take.mp4")
+    assert (report.frames, report.ended, report.device) == (15, "source failed", "opencv:clip.mp4")
+    assert [read_counter(frame.image) for frame in open_video(tmp_path / "take.mp4").frames()] == list(range(15))
+    with pytest.raises(InvalidInput, match="OpenCV cannot open camera"):
+        open_source(f"opencv:{tmp_path}/none.mp4")
