@@ -20,6 +20,9 @@ from .sources import CapturedFrame
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
 _RAW = {"video_size": "1280x720", "framerate": "30"}
 _DEVICE_LAYERS: Mapping[str, tuple[str, str, tuple[dict[str, str], ...]]] = {
@@ -133,27 +136,38 @@ class CameraSource:
 
     def frames(self) -> Iterator[CapturedFrame]:
         from av.error import BlockingIOError as NothingYet
-        from av.error import FFmpegError, InvalidDataError
+        from av.error import FFmpegError
 
         clock = DeviceClock()
         with self._in_use:
             while not self._closing.is_set():
                 try:
-                    for frame in self._container.decode(video=0):
+                    for packet in self._container.demux(video=0):
                         arrived_ns = time.monotonic_ns()
                         if self._closing.is_set():
                             return
-                        device_ns = round(frame.time * 1e9)
-                        moment = clock.to_monotonic(device_ns, arrived_ns)
-                        yield CapturedFrame(frame, moment, arrived_ns, device_ns)
+                        for frame in self._decoded(packet):
+                            device_ns = round(frame.time * 1e9)
+                            yield CapturedFrame(frame, clock.to_monotonic(device_ns, arrived_ns), arrived_ns, device_ns)
                     raise InvalidInput(f"camera '{self.name}' stopped sending; was it unplugged?")
                 except NothingYet:
                     # avfoundation says so instead of waiting
                     time.sleep(0.002)
-                except InvalidDataError:
-                    self.lost += 1
                 except FFmpegError as error:
                     raise InvalidInput(f"camera '{self.name}' stopped sending ({error.strerror})") from error
+
+    def _decoded(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
+        """The picture of a packet. One that cannot be read is counted; an empty one is how v4l2 tells of such a one."""
+        from av.error import InvalidDataError
+
+        try:
+            frames = packet.decode()
+        except InvalidDataError:
+            frames = []
+        each_packet_is_a_picture = packet.stream.codec_context.name in ("mjpeg", "rawvideo")
+        if not frames and each_packet_is_a_picture and packet.pts is not None:
+            self.lost += 1
+        return frames
 
     def close(self) -> None:
         """Let go of the device. One that hangs inside a read is left to the end of the program."""

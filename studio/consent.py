@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
 from storage.errors import InvalidInput
-from storage.workspace import Workspace
 
 from .output import say
+
+if TYPE_CHECKING:
+    from storage.workspace import Workspace
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +20,7 @@ from .output import print_json, print_table, progress, say, say_error
 from .takes import catch_up, record, say_take
 
 if TYPE_CHECKING:
+    from storage.catalog import RecordingRecord
     from storage.workspace import Workspace
 
 
@@ -137,11 +139,14 @@ def submit(
 
     with opened(workspace) as place:
         catch_up(place, quiet=as_json)
-        drafts = [row.recording for row in place.catalog.recordings(State.DRAFT)]
+        waiting_rows = {row.recording: row for row in place.catalog.recordings(State.DRAFT)}
+        drafts = list(waiting_rows)
         if not recordings and not everything:
             waiting = ", ".join(drafts) or "there is none"
             raise InvalidInput(f"say which drafts to submit, or --all (waiting: {waiting})")
         chosen = drafts if everything else list(dict.fromkeys(recordings or []))
+        if not as_json and chosen:
+            _show_waiting(place, [waiting_rows[name] for name in chosen if name in waiting_rows], to)
         failures: list[KinesphereError] = []
         if to is not None:
             chosen, failures = sending.send_all(place, chosen, to=to, token=token, quiet=as_json)
@@ -159,6 +164,17 @@ def submit(
         for failure in failures:
             say_error(failure)
         raise typer.Exit(1)
+
+
+def _show_waiting(workspace: Workspace, rows: Sequence[RecordingRecord], to: str | None) -> None:
+    """Say what is about to be handed in."""
+    videos = [workspace.drafts / row.recording / "video.mp4" for row in rows]
+    sizes = [video.stat().st_size if video.exists() else 0 for video in videos]  # submitting says what is missing
+    cells = [
+        (row.recording, row.task, f"{row.duration_ns / 1e9:.1f} s", f"{size / 1e6:.1f} MB")
+        for row, size in zip(rows, sizes, strict=True)
+    ]
+    print_table(f"To {to or 'this workspace'}", ["recording", "task", "length", "size"], cells)
 
 
 def status(

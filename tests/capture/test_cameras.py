@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from av.video.frame import VideoFrame
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capture.cameras import Camera, CameraSource, DeviceClock, list_cameras, open_camera
-from capture.pattern import read_counter
+from capture.pattern import Pattern, read_counter
 from capture.recorder import record
 from capture.sources import PatternSource, open_source
 from storage.errors import InvalidInput
@@ -116,3 +117,24 @@ def test_opencv_is_the_way_out(tmp_path: Path) -> None:
     assert [read_counter(frame.image) for frame in open_video(tmp_path / "take.mp4").frames()] == list(range(15))
     with pytest.raises(InvalidInput, match="OpenCV cannot open camera"):
         open_source(f"opencv:{tmp_path}/none.mp4")
+
+
+def test_a_camera_that_sends_garbage_loses_those_pictures_and_says_how_many(tmp_path: Path) -> None:
+    random, pattern = np.random.default_rng(0), Pattern(320, 240)
+    sent = tmp_path / "camera.avi"
+    with av.open(str(sent), "w") as container:
+        stream = container.add_stream("mjpeg", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuvj420p"
+        for number in range(30):
+            for packet in stream.encode(pattern.frame(number)):
+                if number in (7, 8, 20):
+                    noise = av.Packet(bytes(random.integers(0, 255, 3000, dtype=np.uint8)))
+                    noise.stream, noise.time_base = stream, packet.time_base
+                    noise.pts, noise.dts = packet.pts, packet.dts
+                    packet = noise
+                container.mux(packet)
+    source = CameraSource(Camera("cheap", str(sent), True), "avi", str(sent), ({},))
+    report = record(source, tmp_path / "take.mp4")
+    kept = [read_counter(frame.image) for frame in open_video(tmp_path / "take.mp4").frames()]
+    assert kept == [number for number in range(30) if number not in (7, 8, 20)]
+    assert report.dropped == 3
