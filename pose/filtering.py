@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 from storage.trajectory import HANDS, Valid
 
 from .kalman import Block, Flags, Floats, Model, find_jumps, smooth
-from .landmarks import BODY_SIDES, HAND_BONES, Bone
+from .landmarks import BODY_HIPS, BODY_SHOULDERS, BODY_SIDES, HAND_BONES, Bone
+
+TRUNK = (BODY_SHOULDERS, BODY_HIPS)
 
 Filter = Literal["smooth", "none"]
 """Tracks smoothed, or as the networks gave them."""
@@ -72,6 +74,8 @@ class _Part:
     seen: NDArray[np.float32]
     """(frames, landmarks) or (frames, 1): visibility or score."""
     bones: tuple[Bone, ...]
+    pairs: tuple[Bone, ...] = ()
+    """Left and right landmarks that the network may take for one another."""
 
     def rows(self, rows: slice | NDArray[np.intp]) -> Floats:
         """(rows, 2 * landmarks, 3): image landmarks, then world landmarks."""
@@ -106,7 +110,7 @@ def smooth_tracks(arrays: Mapping[str, NDArray[Any]], settings: FilterSettings) 
 
 def _parts(arrays: Mapping[str, NDArray[Any]]) -> Iterator[_Part]:
     bones = tuple(bone for side in BODY_SIDES for bone in side)
-    yield _Part(arrays["body_image"], arrays["body_world"], arrays["body_visibility"], bones)
+    yield _Part(arrays["body_image"], arrays["body_world"], arrays["body_visibility"], bones, TRUNK)
     for side in range(len(HANDS)):
         image, world = arrays["hands_image"][:, side], arrays["hands_world"][:, side]
         yield _Part(image, world, arrays["hand_score"][:, side : side + 1], HAND_BONES)
@@ -138,7 +142,7 @@ def _smooth_part(part: _Part, times: Floats, breaks: Flags, model: Model, bone_f
                 noise=noise,
                 variance=np.broadcast_to(np.tile(seen**-2, (1, shape[1] // seen.shape[1])), shape),
                 doubted=_odd_bones(raw, part.bones, lengths, bone_factor),
-                breaks=np.broadcast_to(breaks[rows, None], shape),
+                breaks=np.broadcast_to((breaks[rows] | _swaps(raw, part.pairs))[:, None], shape),
             )
             values, changed = _smooth_block(block, model)
             values = np.where(np.isnan(values) & found[rows, None, None], raw, values * per_metre)
@@ -184,7 +188,7 @@ def _per_metre(part: _Part, found: Flags) -> Floats:
     """(2 * landmarks, 3): units of each coordinate that make a metre of the model, where the part is."""
     rows = part.rows(_spread(np.flatnonzero(found)))
     in_picture, in_metres = np.median(rows.reshape(len(rows), 2, -1, 3).std(axis=2), axis=0)
-    scale = np.maximum(in_picture, SMALLEST) / np.maximum(in_metres, SMALLEST)
+    scale: Floats = np.maximum(in_picture, SMALLEST) / np.maximum(in_metres, SMALLEST)
     scale[2] = scale[0]  # depth is in image widths, like x
     return np.repeat([scale, np.ones(3)], rows.shape[1] // 2, axis=0)
 
@@ -196,7 +200,7 @@ def _noise(part: _Part, found: Flags, step: float, per_metre: Floats) -> Floats:
     if len(first):
         thirds = part.rows(first + 3) - 3 * part.rows(first + 2) + 3 * part.rows(first + 1) - part.rows(first)
         jitter = np.median(np.abs(thirds), axis=0) / NORMAL_QUARTILE / per_metre
-    unforeseen = np.hypot(jitter, FAST_JERK * step**3) / np.sqrt(20)  # 20 = 1 + 9 + 9 + 1
+    unforeseen: Floats = np.hypot(jitter, FAST_JERK * step**3) / np.sqrt(20)  # 20 = 1 + 9 + 9 + 1
     return np.maximum(unforeseen, FINEST)
 
 
@@ -217,10 +221,24 @@ def _odd_bones(raw: Floats, bones: tuple[Bone, ...], lengths: Floats, factor: fl
     return doubted
 
 
+def _swaps(raw: Floats, pairs: tuple[Bone, ...]) -> Flags:
+    """(frames,): whether left and right lie nearer to where the other was a frame ago, by half, than to themselves.
+
+    A body turns round within one frame in the network alone; smoothed, it would fold up.
+    """
+    swapped = np.zeros(len(raw), bool)
+    if pairs:
+        own, other = np.array(pairs).T, np.array(pairs).T[::-1]
+        now, before = raw[1:, :, :2], raw[:-1, :, :2]
+        kept = ((now[:, own] - before[:, own]) ** 2).sum(axis=(1, 2, 3))
+        crossed = ((now[:, own] - before[:, other]) ** 2).sum(axis=(1, 2, 3))
+        swapped[1:] = 4 * crossed < kept
+    return swapped
+
+
 def _lengths(world: Floats, bones: tuple[Bone, ...]) -> Floats:
     near, far = np.array(bones).T
-    between: Floats = world[:, far] - world[:, near]
-    return np.sqrt((between**2).sum(axis=2))
+    return np.asarray(np.linalg.norm(world[:, far] - world[:, near], axis=2), np.float64)
 
 
 def _is_whole(landmarks: NDArray[np.floating[Any]]) -> Flags:

@@ -20,6 +20,9 @@ NOTHING_KNOWN = 1e6 * np.eye(3)
 PASSES = 3
 """How often outliers are looked for: a large one hides its neighbours."""
 
+LEAST_SAY = 0.1
+"""Share of a sample's variance below which the others say too little to contradict it, as at the end of a track."""
+
 
 @dataclass(frozen=True)
 class Block:
@@ -83,8 +86,8 @@ class Model:
 def find_jumps(block: Block, model: Model) -> tuple[Flags, Flags]:
     """Refuse samples that a landmark cannot have reached in the picture's plane, and those that are doubted.
 
-    Where samples are refused for longer than the longest gap, or to the end, it is the landmark that has jumped: they
-    are no outliers, and another track begins with them.
+    Outliers jump away and jump back. Where samples are refused for longer than the longest gap, or to the end, it is
+    the landmark that has jumped: they are no outliers, and another track begins with them.
 
     Returns:
         (frames, landmarks) which samples to use, and before which frames a track ends by a jump or a break.
@@ -92,8 +95,9 @@ def find_jumps(block: Block, model: Model) -> tuple[Flags, Flags]:
     present = np.isfinite(block.values[..., 0])
     used, jumps = present.copy(), block.breaks.copy()
     landmarks = present.shape[1]
-    place = np.zeros((landmarks, 2))
+    place, latest = np.zeros((2, landmarks, 2))
     last_used = np.full(landmarks, -np.inf)
+    is_away = np.zeros(landmarks, bool)
     first_refused = np.full(landmarks, -1)
 
     def call_it_a_jump(which: Flags, until: int) -> None:
@@ -109,15 +113,23 @@ def find_jumps(block: Block, model: Model) -> tuple[Flags, Flags]:
         since = time - last_used
         anew = here & model.is_lost(since)
         call_it_a_jump(anew, k)
-        moved = ((measured - place) ** 2).sum(axis=1)
-        agrees = here & (anew | (~block.doubted[k] & (moved <= (model.fastest * since) ** 2)))
+        moved = _distance(measured, place)
+        is_near = moved <= model.fastest * np.maximum(since, model.typical_step)  # frame times jitter, too
+        goes_on = is_away & (_distance(measured, latest) < moved)
+        agrees = here & (anew | (is_near & ~goes_on & ~block.doubted[k]))
+        is_away[here & ~is_near] = True
+        is_away[agrees] = False
         first_refused[here & ~agrees & (first_refused < 0)] = k
         first_refused[agrees] = -1
         used[k] = agrees
         last_used[agrees] = time
-        place[agrees] = measured[agrees]
+        place[agrees], latest[here] = measured[agrees], measured[here]
     call_it_a_jump(np.ones(landmarks, bool), len(block.times))
     return used, jumps
+
+
+def _distance(ones: Floats, others: Floats) -> Floats:
+    return np.asarray(np.hypot(*(ones - others).T), np.float64)
 
 
 def smooth(block: Block, model: Model, used: Flags, jumps: Flags) -> tuple[Floats, Flags]:
@@ -181,8 +193,9 @@ def _smooth_once(block: Block, model: Model, used: Flags, jumps: Flags) -> tuple
         learnt = filtered_covariance[k + 1] - predicted_covariance[k + 1]
         filtered_covariance[k] += gains[k].swapaxes(1, 2) @ learnt @ gains[k]
     smoothed = filtered[..., 0]
-    left = np.where(used, block.variance - filtered_covariance[..., 0, 0], np.inf)
-    distance = ((values - smoothed) ** 2).sum(axis=2) / np.maximum(left, 1e-6)
+    left = np.maximum(block.variance - filtered_covariance[..., 0, 0], 1e-9)
+    distance = np.where(used, ((values - smoothed) ** 2).sum(axis=2) / left, 0)
+    distance[left < LEAST_SAY * block.variance] = 0
     smoothed[~_within_tracks(used, began)] = np.nan
     return smoothed * block.noise, distance
 
