@@ -19,10 +19,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.trajectory import HANDS, Valid
+from storage.trajectory import HAND_LANDMARKS, HANDS, Valid
 
 from .kalman import Block, Flags, Floats, Model, find_jumps, smooth
-from .landmarks import BODY_HIPS, BODY_SHOULDERS, BODY_SIDES, HAND_BONES, Bone
+from .landmarks import BODY_HIPS, BODY_SHOULDERS, BODY_SIDES, HAND_BONES, KNUCKLES, WRIST, Bone
 
 TRUNK = (BODY_SHOULDERS, BODY_HIPS)
 
@@ -41,6 +41,8 @@ FASTEST = 10.0
 """m/s: the fists of Olympic boxers reach 9 (Walilko, Viano and Bir, Br. J. Sports Medicine 39, 2005)."""
 FAST_JERK = 600.0
 """m/s^3 (RMS) of a reach of 60 cm in 0.3 s, sqrt(720) D / T^3 (Flash and Hogan, J. Neuroscience 5(7), 1985)."""
+FASTEST_TURN = 40.0
+"""rad/s: a quarter turn of the hand in 40 ms; only who throws is faster."""
 MOST = 0.5
 """Share of a part's landmarks from which on what happens to them happens to the part."""
 BLOCK_FRAMES = 512
@@ -74,8 +76,6 @@ class _Part:
     seen: NDArray[np.float32]
     """(frames, landmarks) or (frames, 1): visibility or score."""
     bones: tuple[Bone, ...]
-    pairs: tuple[Bone, ...] = ()
-    """Left and right landmarks that the network may take for one another."""
 
     def rows(self, rows: slice | NDArray[np.intp]) -> Floats:
         """(rows, 2 * landmarks, 3): image landmarks, then world landmarks."""
@@ -110,7 +110,7 @@ def smooth_tracks(arrays: Mapping[str, NDArray[Any]], settings: FilterSettings) 
 
 def _parts(arrays: Mapping[str, NDArray[Any]]) -> Iterator[_Part]:
     bones = tuple(bone for side in BODY_SIDES for bone in side)
-    yield _Part(arrays["body_image"], arrays["body_world"], arrays["body_visibility"], bones, TRUNK)
+    yield _Part(arrays["body_image"], arrays["body_world"], arrays["body_visibility"], bones)
     for side in range(len(HANDS)):
         image, world = arrays["hands_image"][:, side], arrays["hands_world"][:, side]
         yield _Part(image, world, arrays["hand_score"][:, side : side + 1], HAND_BONES)
@@ -136,13 +136,14 @@ def _smooth_part(part: _Part, times: Floats, breaks: Flags, model: Model, bone_f
         if found[rows].any():
             seen = np.clip(part.seen[rows], LEAST_VISIBLE, 1, dtype=np.float64)
             shape = raw.shape[:2]
+            wrong, stays = _turned_over(raw, times[rows], part, model.longest_gap)
             block = Block(
                 times=times[rows],
                 values=raw / per_metre,
                 noise=noise,
                 variance=np.broadcast_to(np.tile(seen**-2, (1, shape[1] // seen.shape[1])), shape),
-                doubted=_odd_bones(raw, part.bones, lengths, bone_factor),
-                breaks=np.broadcast_to((breaks[rows] | _swaps(raw, part.pairs))[:, None], shape),
+                doubted=_odd_bones(raw, part.bones, lengths, bone_factor) | wrong[:, None],
+                breaks=np.broadcast_to((breaks[rows] | stays)[:, None], shape),
             )
             values, changed = _smooth_block(block, model)
             values = np.where(np.isnan(values) & found[rows, None, None], raw, values * per_metre)
@@ -221,19 +222,45 @@ def _odd_bones(raw: Floats, bones: tuple[Bone, ...], lengths: Floats, factor: fl
     return doubted
 
 
-def _swaps(raw: Floats, pairs: tuple[Bone, ...]) -> Flags:
-    """(frames,): whether left and right lie nearer to where the other was a frame ago, by half, than to themselves.
+def _turned_over(raw: Floats, times: Floats, part: _Part, longest_gap: float) -> tuple[Flags, Flags]:
+    """(frames,): which are the wrong way round for a moment, and with which a part stays so, in the network alone."""
+    once, twice = np.zeros(len(raw), bool), np.ones(len(raw), bool)
+    once[1:] = _is_over(raw[1:], raw[:-1], part, np.diff(times))
+    twice[1:-1] = _is_over(raw[2:], raw[:-2], part, np.zeros(1))
+    wrong, stays = np.zeros(len(raw), bool), np.zeros(len(raw), bool)
+    frames = list(np.flatnonzero(once))
+    while frames:
+        first = frames.pop(0)
+        if not twice[first]:
+            wrong[first] = True
+            frames = frames[1:] if frames[:1] == [first + 1] else frames
+        elif frames and times[frames[0]] - times[first] < longest_gap:
+            wrong[first : frames.pop(0)] = True
+        else:
+            stays[first] = True
+    return wrong, stays
 
-    A body turns round within one frame in the network alone; smoothed, it would fold up.
+
+def _is_over(now: Floats, before: Floats, part: _Part, seconds: Floats) -> Flags:
+    """(frames,): whether a part is the other way round. Smoothed, it would fold up.
+
+    A body is, if its left and right lie nearer by half to where the other was than to themselves; a hand, if its palm
+    has turned away, and faster than a hand can.
     """
-    swapped = np.zeros(len(raw), bool)
-    if pairs:
-        own, other = np.array(pairs).T, np.array(pairs).T[::-1]
-        now, before = raw[1:, :, :2], raw[:-1, :, :2]
-        kept = ((now[:, own] - before[:, own]) ** 2).sum(axis=(1, 2, 3))
-        crossed = ((now[:, own] - before[:, other]) ** 2).sum(axis=(1, 2, 3))
-        swapped[1:] = 4 * crossed < kept
-    return swapped
+    if part.bones is HAND_BONES:
+        palms = _palms(now[:, len(HAND_LANDMARKS) :]), _palms(before[:, len(HAND_LANDMARKS) :])
+        turned = np.arccos(np.clip((palms[0] * palms[1]).sum(axis=1), -1, 1))
+        return np.asarray((turned > np.pi / 2) & (turned > FASTEST_TURN * seconds), np.bool_)
+    own, other = np.array(TRUNK).T, np.array(TRUNK).T[::-1]
+    kept = ((now[:, own, :2] - before[:, own, :2]) ** 2).sum(axis=(1, 2, 3))
+    crossed = ((now[:, own, :2] - before[:, other, :2]) ** 2).sum(axis=(1, 2, 3))
+    return np.asarray(4 * crossed < kept, np.bool_)
+
+
+def _palms(world: Floats) -> Floats:
+    """(frames, 3): unit vectors across the palm."""
+    across: Floats = np.cross(world[:, KNUCKLES[0]] - world[:, WRIST], world[:, KNUCKLES[-1]] - world[:, WRIST])
+    return np.asarray(across / np.maximum(np.linalg.norm(across, axis=1, keepdims=True), SMALLEST**2), np.float64)
 
 
 def _lengths(world: Floats, bones: tuple[Bone, ...]) -> Floats:
