@@ -12,8 +12,8 @@ from storage.trajectory import ARRAYS, Valid
 from .landmarkers import Body
 from .sides import Sides
 
-CHUNK_FRAMES = 1024
-"""Frames for which memory is taken at a time: arrays that double as they grow would touch twice what they need."""
+CHUNK_FRAMES = 4096
+"""Frames for which memory is taken at a time: eight megabytes."""
 _EMPTY = {"timestamp": 0, "valid": 0, "body_visibility": 0, "hand_score": 0}
 """What an array holds where nothing was found; the others hold NaN."""
 
@@ -22,7 +22,7 @@ class TrackBuilder:
     """The body and the hands of one person, as they are found: two kilobytes a frame, and no Python objects."""
 
     def __init__(self) -> None:
-        self._chunks: list[dict[str, NDArray[Any]]] = []
+        self._arrays = _empty_arrays(0)
         self._frames = 0
 
     def __len__(self) -> int:
@@ -30,10 +30,9 @@ class TrackBuilder:
 
     def add(self, timestamp_ns: int, body: Body | None, hands: Sides) -> None:
         """Append one frame; timestamps increase."""
-        row = self._frames % CHUNK_FRAMES
-        if row == 0:
-            self._chunks.append(_empty_arrays(CHUNK_FRAMES))
-        arrays = self._chunks[-1]
+        arrays, row = self._arrays, self._frames
+        if row == len(arrays["timestamp"]):
+            self._resize(row + CHUNK_FRAMES)
         self._frames += 1
         arrays["timestamp"][row] = timestamp_ns
         if body is not None:
@@ -53,14 +52,17 @@ class TrackBuilder:
 
         Nothing is known yet of `wrist_pose` and `grip`.
         """
-        chunks, frames = self._chunks or [_empty_arrays(0)], self._frames
-        self._chunks, self._frames = [], 0
-        joined = {}
-        for name in ARRAYS:  # one after the other, so that no more than one array is there twice
-            parts = [chunk.pop(name) for chunk in chunks]
-            parts[-1] = parts[-1][: frames - CHUNK_FRAMES * (len(parts) - 1)]
-            joined[name] = np.concatenate(parts)
-        return joined
+        self._resize(self._frames)
+        arrays = self._arrays
+        self._arrays, self._frames = _empty_arrays(0), 0
+        return arrays
+
+    def _resize(self, frames: int) -> None:
+        """Make room, or give back what is left over: in place, where a list of pieces would be there twice."""
+        for name, values in self._arrays.items():
+            known = len(values)
+            values.resize((frames, *values.shape[1:]), refcheck=False)
+            values[known:] = _EMPTY.get(name, np.nan)
 
 
 def _empty_arrays(frames: int) -> dict[str, NDArray[Any]]:
