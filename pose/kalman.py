@@ -196,17 +196,44 @@ def _smooth_once(block: Block, model: Model, used: Flags, jumps: Flags) -> tuple
     left = np.maximum(block.variance - filtered_covariance[..., 0, 0], 1e-9)
     distance = np.where(used, ((values - smoothed) ** 2).sum(axis=2) / left, 0)
     distance[left < LEAST_SAY * block.variance] = 0
-    smoothed[~_within_tracks(used, began)] = np.nan
+    _bridge(smoothed, block.times, used, began)
     return smoothed * block.noise, distance
 
 
-def _within_tracks(used: Flags, began: Flags) -> Flags:
-    """Which samples are used, or lie between two used ones of the same track."""
+def _bridge(smoothed: Floats, times: Floats, used: Flags, began: Flags) -> None:
+    """Fill what lies between two used samples of a track, in place, and take away what lies outside of tracks.
+
+    The smoother's own estimate swings out in a gap, whose ends it takes to move as fast as the cut-off allows; a cubic
+    that is monotone where they are stays between them (Fritsch and Butland, SIAM J. Sci. Stat. Comput. 5(2), 1984).
+    """
     track = np.cumsum(began, axis=0)
     rows = np.broadcast_to(np.arange(len(used))[:, None], used.shape)
     before = np.maximum.accumulate(np.where(used, rows, -1), axis=0)
     after = np.minimum.accumulate(np.where(used, rows, len(used))[::-1], axis=0)[::-1]
     known = (before >= 0) & (after < len(used))
     ends = [np.take_along_axis(track, np.where(known, at, 0), axis=0) for at in (before, after)]
-    within: Flags = known & (ends[0] == ends[1])
-    return within
+    smoothed[~known | (ends[0] != ends[1])] = np.nan
+    row, landmark = np.nonzero(~used & np.isfinite(smoothed[..., 0]))
+    first, last = before[row, landmark], after[row, landmark]
+
+    def speed(start: NDArray[np.intp], end: NDArray[np.intp]) -> Floats:
+        inside = (start >= 0) & (end < len(times))
+        start, end = np.where(inside, start, first), np.where(inside, end, last)
+        moved: Floats = smoothed[end, landmark] - smoothed[start, landmark]
+        return moved / (times[end] - times[start])[:, None]
+
+    across = speed(first, last)
+    at_ends = [_harmonic_mean(across, speed(first - 1, first)), _harmonic_mean(across, speed(last, last + 1))]
+    lasts = (times[last] - times[first])[:, None]
+    share = (times[row] - times[first])[:, None] / lasts
+    start, end = smoothed[first, landmark], smoothed[last, landmark]
+    eased = share**2 * (3 - 2 * share)
+    bend = share * (1 - share) * ((1 - share) * at_ends[0] - share * at_ends[1]) * lasts
+    smoothed[row, landmark] = start + eased * (end - start) + bend
+
+
+def _harmonic_mean(across: Floats, beside: Floats) -> Floats:
+    """0 where they have different signs; only `across` where nothing lies beside."""
+    beside = np.where(np.isnan(beside), across, beside)
+    product = across * beside
+    return np.where(product > 0, 2 * product / np.where(product > 0, across + beside, 1), 0)
