@@ -155,10 +155,18 @@ def _time_findings(criteria: Criteria, footage: Footage) -> dict[str, _Finding]:
         "shorter_side_pixels": _Finding(shorter, f"the picture's shorter side has {shorter} pixels"),
         "damaged_frames": _Finding(
             len(damaged_ns),
-            f"{len(damaged_ns)} frames could not be decoded",
+            _damaged_words(damaged_ns),
             tuple((time, time + 1) for time in damaged_ns),
         ),
     }
+
+
+def _damaged_words(damaged_ns: Sequence[int]) -> str:
+    """How many frames could not be decoded, and when the first and the last were."""
+    words = f"{len(damaged_ns)} frames could not be decoded"
+    if not damaged_ns:
+        return words
+    return f"{words}, from {min(damaged_ns) / 1e9:.2f} s to {max(damaged_ns) / 1e9:.2f} s"
 
 
 def _image_findings(criteria: Criteria, footage: Footage) -> dict[str, _Finding]:

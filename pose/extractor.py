@@ -7,21 +7,22 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from storage.errors import needs_extra
-from storage.trajectory import ARRAYS, HANDS, ExtractorIdentity, Trajectory, Valid
+from storage.trajectory import HANDS, ExtractorIdentity, Trajectory
 from storage.video import VideoFrame, VideoReader
 
 from .crops import cut_out, placed, wrist_square
+from .filtering import Filter, FilterSettings, smooth_tracks
 from .intrinsics import assumed_intrinsics
 from .landmarkers import Body, BodyLandmarker, Hand, HandLandmarker
 from .models import Model
-from .sides import Sides, assign_sides, believable
+from .sides import assign_sides, believable
+from .tracks import TrackBuilder
 from .wrist import grip, wrist_pose
 
 REVISION = 2
@@ -40,17 +41,14 @@ class ExtractorSettings:
     """How many hands are looked for in a frame, bystanders' included; each more costs time in every frame."""
     wrist_crops: bool = True
     """Whether a hand that the frame did not give is looked for around its wrist."""
+    filter: Filter = "smooth"
+    """Whether tracks are smoothed, or stay as the networks gave them."""
+    smoothing: FilterSettings = field(default_factory=FilterSettings)
+    """How they are smoothed."""
 
 
 _BodyAndHands = tuple[Future[Body | None], Future[tuple[Hand, ...]]]
 _Find = Callable[[NDArray[np.uint8], int], _BodyAndHands]
-
-
-@dataclass(frozen=True)
-class _Found:
-    timestamp_ns: int
-    body: Body | None
-    hands: Sides
 
 
 class Extractor:
@@ -97,7 +95,7 @@ class Extractor:
             MissingDependency: MediaPipe or a library that it links is not installed.
         """
         size = (video.width, video.height)
-        found: list[_Found] = []
+        tracks = TrackBuilder()
         with self._threads(size) as find:
             waiting: deque[tuple[int, _BodyAndHands]] = deque()
             milliseconds = -1
@@ -106,9 +104,9 @@ class Extractor:
                 timestamp_ns, (body_found, hands_found) = waiting.popleft()
                 hands = hands_found.result()
                 body = believable(body_found.result(), hands, size)
-                found.append(_Found(timestamp_ns, body, assign_sides(hands, body, size)))
+                tracks.add(timestamp_ns, body, assign_sides(hands, body, size))
                 if on_progress is not None:
-                    on_progress(len(found))
+                    on_progress(len(tracks))
 
             for frame in video.frames():
                 if on_frame is not None:
@@ -120,7 +118,9 @@ class Extractor:
             while waiting:
                 finish_one()
         intrinsics = assumed_intrinsics(*size)
-        arrays = _arrays(found)
+        arrays = tracks.finish()
+        if self._settings.filter == "smooth":
+            smooth_tracks(arrays, self._settings.smoothing)
         for side in range(len(HANDS)):
             hand = arrays["hands_world"][:, side], arrays["hands_image"][:, side]
             arrays["wrist_pose"][:, side] = wrist_pose(*hand, side, size, intrinsics)
@@ -166,27 +166,3 @@ def _at_wrists(
         if square is not None and nearby is not None:
             more.append(placed(nearby, square, size))
     return tuple(more)
-
-
-def _arrays(found: list[_Found]) -> dict[str, NDArray[Any]]:
-    """The arrays of a trajectory, as far as the landmarkers give them; NaN where nothing was found, scores 0."""
-    arrays: dict[str, NDArray[Any]] = {
-        name: np.full((len(found), *spec.shape), np.nan, np.float32) for name, spec in ARRAYS.items()
-    }
-    arrays["timestamp"] = np.array([frame.timestamp_ns for frame in found], np.int64)
-    arrays["valid"] = np.zeros(len(found), np.uint8)
-    arrays["body_visibility"][:] = 0
-    arrays["hand_score"][:] = 0
-    for row, frame in enumerate(found):
-        if frame.body is not None:
-            arrays["body_image"][row] = frame.body.image
-            arrays["body_world"][row] = frame.body.world
-            arrays["body_visibility"][row] = frame.body.visibility
-            arrays["valid"][row] |= Valid.BODY
-        for side, (hand, flag) in enumerate(zip(frame.hands, (Valid.LEFT_HAND, Valid.RIGHT_HAND), strict=True)):
-            if hand is not None:
-                arrays["hands_image"][row, side] = hand.image
-                arrays["hands_world"][row, side] = hand.world
-                arrays["hand_score"][row, side] = hand.score
-                arrays["valid"][row] |= flag
-    return arrays

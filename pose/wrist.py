@@ -15,6 +15,9 @@ from .landmarks import INDEX_TIP, KNUCKLES, MIDDLE_FINGER, THUMB_TIP, WRIST
 LARGEST_REPROJECTION = 0.1
 """A pose is refused if its landmarks miss theirs in the picture by more than this share of the hand (RMS)."""
 
+BLOCK_FRAMES = 4096
+"""Frames whose poses are found at a time, so that hours need little memory beside their tracks."""
+
 
 def wrist_pose(
     world: NDArray[np.floating[Any]],
@@ -44,9 +47,26 @@ def wrist_pose(
         palm's rotation as a unit quaternion w x y z, whose sign is kept from frame to frame. NaN where there is no
         hand, where it came out behind the camera, or where the landmarks do not fit.
     """
+    poses = np.full((len(world), 7), np.nan, np.float32)
+    for first in range(0, len(world), BLOCK_FRAMES):
+        block = slice(first, first + BLOCK_FRAMES)
+        poses[block] = _wrist_poses(world[block], image[block, :, :2], side, size, intrinsics)
+    solved = np.isfinite(poses[:, 3])
+    poses[solved, 3:] = continuous(poses[solved, 3:].astype(np.float64))
+    return poses
+
+
+def _wrist_poses(
+    world: NDArray[np.floating[Any]],
+    image: NDArray[np.floating[Any]],
+    side: int,
+    size: tuple[int, int],
+    intrinsics: Mapping[str, Any],
+) -> NDArray[np.float64]:
+    """The poses of a few frames; a quaternion may have either sign."""
     poses = np.full((len(world), 7), np.nan)
-    found = np.flatnonzero(np.isfinite(world).all(axis=(1, 2)) & np.isfinite(image[..., :2]).all(axis=(1, 2)))
-    pixels = image[..., :2].astype(np.float64) * np.array(size, np.float64)
+    found = np.flatnonzero(np.isfinite(world).all(axis=(1, 2)) & np.isfinite(image).all(axis=(1, 2)))
+    pixels = image.astype(np.float64) * np.array(size, np.float64)
     rotations = np.empty((len(found), 3, 3))
     solved = np.zeros(len(found), bool)
     for row, frame in enumerate(found):
@@ -57,8 +77,8 @@ def wrist_pose(
             poses[frame, :3] = rotation @ world[frame, WRIST] + translation
     frames = found[solved]
     turned = rotations[solved] @ palm_axes(world[frames].astype(np.float64), side)
-    poses[frames, 3:] = continuous(quaternions(turned))
-    return poses.astype(np.float32)
+    poses[frames, 3:] = quaternions(turned)
+    return poses
 
 
 def grip(world: NDArray[np.floating[Any]]) -> NDArray[np.float32]:

@@ -10,10 +10,12 @@ from .names import checked_name
 
 if TYPE_CHECKING:
     from .catalog import RecordingRecord, SegmentRecord, TrajectoryRecord
+    from .objects import Objects
     from .versions import Version
     from .workspace import Workspace
 
 EpisodesFrom = Literal["segments", "recordings"]
+Tracks = Literal["smooth", "raw"]
 
 
 def publish(
@@ -22,6 +24,7 @@ def publish(
     *,
     where: str | None = None,
     episodes: EpisodesFrom = "segments",
+    tracks: Tracks | None = None,
     created_by: str = "",
 ) -> Version:
     """Write the next version of a dataset. No array is copied: a version points into shards.
@@ -30,9 +33,10 @@ def publish(
         where: an expression over the episode columns, e.g. `label = 'pour' and body_share > 0.9`.
         episodes: with "segments", a labelled recording gives one episode a segment and an unlabelled one enters
             whole; with "recordings", every recording enters whole, without labels.
+        tracks: only trajectories that were smoothed, or that were not; else the newest of each recording.
 
     Raises:
-        Conflict: no recording is accepted yet.
+        Conflict: no recording is accepted yet, or none has such tracks.
         InvalidInput: the expression cannot be read, or matches nothing.
     """
     import pyarrow as pa
@@ -42,11 +46,15 @@ def publish(
     from .where import where_expression
 
     checked_name("dataset", dataset)
+    wanted = _Tracks(workspace.objects, tracks)
     rows = [
         row
-        for recording, trajectory, segments in workspace.catalog.publishable()
+        for recording, trajectory, segments in workspace.catalog.publishable(wanted)
         for row in _episodes(recording, trajectory, segments if episodes == "segments" else ())
     ]
+    if not rows and wanted.refused:
+        other = "none" if tracks == "raw" else "smooth"
+        raise Conflict(f"no accepted recording has {tracks} tracks; make them with: process --again --filter {other}")
     if not rows:
         raise Conflict("there is no accepted recording to publish; see: kinesphere status")
     table = pa.Table.from_pylist(rows, schema=EPISODE_SCHEMA)
@@ -55,6 +63,28 @@ def publish(
         if table.num_rows == 0:
             raise InvalidInput(f'--where "{where}" matches none of the {len(rows)} episodes; nothing was published')
     return write_version(workspace.objects, dataset, table, where=where, created_by=created_by)
+
+
+class _Tracks:
+    """Says of a trajectory whether it is wanted; each extractor's settings are read once, from one of its shards."""
+
+    def __init__(self, objects: Objects, tracks: Tracks | None) -> None:
+        self._objects = objects
+        self._tracks = tracks
+        self._known: dict[str, Tracks] = {}
+        self.refused = 0
+
+    def __call__(self, trajectory: TrajectoryRecord) -> bool:
+        if self._tracks is None:
+            return True
+        from .shards import Shard
+
+        if trajectory.extractor not in self._known:
+            settings = Shard(self._objects, trajectory.shard).attributes["extractor"]["settings"]
+            self._known[trajectory.extractor] = "smooth" if settings.get("filter") == "smooth" else "raw"
+        is_wanted = self._known[trajectory.extractor] == self._tracks
+        self.refused += not is_wanted
+        return is_wanted
 
 
 def _episodes(

@@ -19,6 +19,7 @@ from storage.version import __version__
 
 if TYPE_CHECKING:
     from pose.extractor import Extractor
+    from pose.filtering import Filter
     from storage.shards import ShardRecord
     from storage.video import VideoFrame
 
@@ -33,6 +34,9 @@ class Job:
     """Where the objects are: a folder or an object store's URL."""
     pose_model: Path | None
     hand_model: Path | None
+    track_filter: Filter = "smooth"
+    is_repeated: bool = False
+    """Extracted again: what was checked and decided stays, and only another trajectory is made."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class Extracted:
     frames_with_body: int
     hands_found: int
     shard_bytes: int
+    damaged_ns: tuple[int, ...]
+    """Times of the frames that could not be decoded."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +77,15 @@ def fetch_models(pose_model: Path | None, hand_model: Path | None, on_fetch: Cal
 
 
 @lru_cache(maxsize=4)
-def load_extractor(pose_model: Path | None = None, hand_model: Path | None = None) -> Extractor:
+def load_extractor(
+    pose_model: Path | None = None, hand_model: Path | None = None, track_filter: Filter = "smooth"
+) -> Extractor:
     """The extractor with the user's own `.task` files, or else with the models in the cache."""
     from pose import models
-    from pose.extractor import Extractor
+    from pose.extractor import Extractor, ExtractorSettings
 
-    return Extractor(models.pose_model(pose_model), models.hand_model(hand_model))
+    settings = ExtractorSettings(filter=track_filter)
+    return Extractor(models.pose_model(pose_model), models.hand_model(hand_model), settings)
 
 
 def extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted | Failure:
@@ -92,7 +101,7 @@ def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
     from storage.shards import write_shard
     from storage.video import open_video
 
-    extractor = load_extractor(job.pose_model, job.hand_model)
+    extractor = load_extractor(job.pose_model, job.hand_model, job.track_filter)
     objects, row = open_objects(job.objects), job.recording
     description = _verified_description(objects, row)
     samples = ImageSampler()
@@ -105,8 +114,9 @@ def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
     with objects.open(key) as content, open_video(content, key) as video:
         trajectory = extractor.extract(video, recording=row.recording, contributor=row.contributor, on_frame=look)
         damaged = sorted({*description.origin.damaged_ns, *video.damaged})
-    checks = run_checks(job.criteria, trajectory, samples, damaged, description.origin.pauses_ns)
-    state, why = next_state(checks)
+    pauses = description.origin.pauses_ns
+    checks = [] if job.is_repeated else run_checks(job.criteria, trajectory, samples, damaged, pauses)
+    state, why = (row.state, "extracted again") if job.is_repeated else next_state(checks)
     shard = write_shard(objects, [trajectory], software={"kinesphere": __version__})
     valid = trajectory.arrays["valid"]
     return Extracted(
@@ -119,6 +129,7 @@ def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
         frames_with_body=int(((valid & Valid.BODY) > 0).sum()),
         hands_found=int(((valid & Valid.LEFT_HAND) > 0).sum() + ((valid & Valid.RIGHT_HAND) > 0).sum()),
         shard_bytes=shard.size_bytes,
+        damaged_ns=tuple(damaged),
     )
 
 

@@ -26,6 +26,13 @@ class Engine(StrEnum):
     ray = "ray"
 
 
+class Filter(StrEnum):
+    """What is done to tracks."""
+
+    smooth = "smooth"
+    none = "none"
+
+
 class Decision(StrEnum):
     """What a reviewer may decide."""
 
@@ -155,6 +162,8 @@ def process(
     workers: Annotated[
         int | None, typer.Option(min=1, max=256, help="Recordings at a time.", show_default="cores / 2")
     ] = None,
+    tracks: Annotated[Filter, typer.Option("--filter", help="Smooth the tracks, or keep them raw.")] = Filter.smooth,
+    again: Annotated[bool, typer.Option("--again", help="Extract accepted and flagged recordings again.")] = False,
     pose_model: PoseModelOption = None,
     hand_model: HandModelOption = None,
     workspace: WorkspaceOption = HERE,
@@ -167,7 +176,7 @@ def process(
     from .extraction import Failure, fetch_models
 
     with opened(workspace) as place:
-        rows = processing.waiting(place, recordings or ())
+        rows = (processing.processed if again else processing.waiting)(place, recordings or ())
         total = sum(row.frames for row in rows)
         if rows and engine is Engine.local:
             fetch_models(pose_model, hand_model, on_fetch=messages.print)
@@ -179,12 +188,15 @@ def process(
                 engine=Threads(workers) if engine is Engine.local else RayCluster(),
                 pose_model=pose_model,
                 hand_model=hand_model,
+                track_filter=tracks.value,
                 on_frames=show,
             )
     outcomes = [result for result in results if isinstance(result, processing.Outcome)]
     failures = [result for result in results if isinstance(result, Failure)]
     if as_json:
         print_json({"processed": outcomes, "failed": failures})
+    elif not results and again:
+        say("Nothing is accepted or flagged. Process something first: kinesphere process")
     elif not results:
         say("Nothing is waiting. Submit something first: kinesphere submit --all")
     elif outcomes:

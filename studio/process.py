@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pose.engines import Engine
 from storage.catalog import RecordingRecord
@@ -14,6 +15,9 @@ from storage.recording import State
 from storage.workspace import Workspace
 
 from .extraction import Extracted, Failure, Job, extract_and_check
+
+if TYPE_CHECKING:
+    from pose.filtering import Filter
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Outcome:
     hands_found: int
     shard: str
     shard_bytes: int
+    damaged_ns: tuple[int, ...]
 
 
 def waiting(workspace: Workspace, recordings: Sequence[str] = ()) -> list[RecordingRecord]:
@@ -42,10 +47,28 @@ def waiting(workspace: Workspace, recordings: Sequence[str] = ()) -> list[Record
     rows = [workspace.catalog.recording(name) for name in dict.fromkeys(recordings)]
     for row in rows:
         if row.state is not State.SUBMITTED:
-            advice = "submit it first" if row.state is State.DRAFT else f"see: kinesphere status {row.recording}"
+            advice = "submit it first" if row.state is State.DRAFT else "--again extracts what was accepted or flagged"
             raise Conflict(f"recording {row.recording} is {row.state}, not submitted; {advice}")
         if row.sent_to is not None:
             raise Conflict(f"recording {row.recording} was sent to {row.sent_to}; it is processed there")
+    return rows
+
+
+def processed(workspace: Workspace, recordings: Sequence[str] = ()) -> list[RecordingRecord]:
+    """The accepted and flagged recordings that were processed here, or those of them that are named.
+
+    Raises:
+        NotFound: a recording that was named does not exist.
+        Conflict: it cannot be extracted again.
+    """
+    again = (State.ACCEPTED, State.FLAGGED)
+    if not recordings:
+        return [row for row in workspace.catalog.recordings(*again) if row.sent_to is None]
+    rows = [workspace.catalog.recording(name) for name in dict.fromkeys(recordings)]
+    for row in rows:
+        if row.state not in again or row.sent_to is not None:
+            where = f"sent to {row.sent_to}" if row.sent_to is not None else row.state
+            raise Conflict(f"recording {row.recording} is {where}; only accepted and flagged ones are extracted again")
     return rows
 
 
@@ -56,11 +79,16 @@ def process(
     engine: Engine,
     pose_model: Path | None = None,
     hand_model: Path | None = None,
+    track_filter: Filter = "smooth",
     on_frames: Callable[[int], None] = lambda frames: None,
 ) -> list[Outcome | Failure]:
     """Extract, check and shard recordings; one that fails does not stop the others.
 
+    Recordings that were processed before keep their checks and their state and get another trajectory, which is the
+    one that counts from then on.
+
     Args:
+        track_filter: whether tracks are smoothed, or stay as the networks gave them.
         on_frames: told the number of frames done over all recordings, from any thread.
 
     Interrupted and repeated it ends the same: shards are named by their content, and a recording's checks,
@@ -81,28 +109,34 @@ def process(
             workspace.objects.url,
             pose_model,
             hand_model,
+            track_filter,
+            is_repeated=row.state is not State.SUBMITTED,
         )
         for row in recordings
     ]
+    repeated = {job.recording.recording for job in jobs if job.is_repeated}
     results: dict[str, Outcome | Failure] = {}
     for found in engine.run(extract_and_check, jobs, count):
-        results[found.recording] = found if isinstance(found, Failure) else _enter(workspace, found)
+        results[found.recording] = found if isinstance(found, Failure) else _enter(workspace, found, repeated)
         if isinstance(found, Extracted):
             finished += found.frames
             on_frames(max(counted, finished))
     return [results[row.recording] for row in recordings]
 
 
-def _enter(workspace: Workspace, found: Extracted) -> Outcome | Failure:
+def _enter(workspace: Workspace, found: Extracted, repeated: Collection[str]) -> Outcome | Failure:
     try:
-        workspace.catalog.record_outcome(
-            found.recording,
-            found.state,
-            checks=found.checks,
-            trajectory=found.trajectory,
-            who="kinesphere",
-            why=found.why,
-        )
+        if found.recording in repeated:
+            workspace.catalog.add_trajectory(found.trajectory)
+        else:
+            workspace.catalog.record_outcome(
+                found.recording,
+                found.state,
+                checks=found.checks,
+                trajectory=found.trajectory,
+                who="kinesphere",
+                why=found.why,
+            )
     except Conflict as error:
         return Failure(found.recording, str(error))
     return Outcome(
@@ -114,4 +148,5 @@ def _enter(workspace: Workspace, found: Extracted) -> Outcome | Failure:
         hands_found=found.hands_found,
         shard=found.trajectory.shard,
         shard_bytes=found.shard_bytes,
+        damaged_ns=found.damaged_ns,
     )

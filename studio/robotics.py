@@ -22,6 +22,13 @@ class EpisodesFrom(StrEnum):
     recordings = "recordings"
 
 
+class Tracks(StrEnum):
+    """Which tracks are published."""
+
+    smooth = "smooth"
+    raw = "raw"
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the application."""
     app.command()(publish)
@@ -39,6 +46,7 @@ def publish(
     episodes: Annotated[
         EpisodesFrom, typer.Option(help="One episode a segment, or a recording.")
     ] = EpisodesFrom.segments,
+    tracks: Annotated[Tracks | None, typer.Option(help="Only smoothed or raw tracks.", show_default="newest")] = None,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -46,7 +54,14 @@ def publish(
     from storage.publish import publish as publish_version
 
     with opened(workspace) as place:
-        version = publish_version(place, name, where=where, episodes=episodes.value, created_by=getpass.getuser())
+        version = publish_version(
+            place,
+            name,
+            where=where,
+            episodes=episodes.value,
+            tracks=tracks.value if tracks else None,
+            created_by=getpass.getuser(),
+        )
         location = place.dataset_location(name)
     if as_json:
         print_json({"location": location, "is_new": version.is_new, "manifest": version.manifest})

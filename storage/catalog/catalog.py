@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -232,6 +232,20 @@ class Catalog:
                 session.merge(CheckTable(recording=recording, **vars(check)))
             session.merge(TrajectoryTable(**vars(trajectory), created_at=datetime.now(UTC)))
 
+    def add_trajectory(self, trajectory: TrajectoryRecord) -> None:
+        """Enter what another extraction of a processed recording gave; it is the newest trajectory from now on.
+
+        Raises:
+            Conflict: the recording is neither accepted nor flagged any more.
+        """
+        with self._writing() as session:
+            row = session.get(RecordingTable, trajectory.recording, with_for_update=True)
+            if row is None:
+                raise NotFound("recording", trajectory.recording, hint="see: kinesphere status")
+            if row.state not in (State.ACCEPTED, State.FLAGGED):
+                raise Conflict(f"recording {row.recording} is {row.state}; no trajectory is entered for it")
+            session.merge(TrajectoryTable(**vars(trajectory), created_at=datetime.now(UTC)))
+
     def decide(self, recording: str, decision: Decision, *, reviewer: str, feedback: str) -> ReviewRecord:
         """Enter a reviewer's decision on a flagged recording.
 
@@ -284,9 +298,9 @@ class Catalog:
             return [_record(SegmentRecord, row) for row in rows]
 
     def publishable(
-        self,
+        self, is_wanted: Callable[[TrajectoryRecord], bool] = lambda trajectory: True
     ) -> Iterator[tuple[RecordingRecord, TrajectoryRecord, tuple[SegmentRecord, ...]]]:
-        """Every accepted recording with its newest trajectory and its segments, oldest recording first."""
+        """Every accepted recording with its newest wanted trajectory and its segments, oldest recording first."""
         with self._reading() as session:
             pairs: Sequence[Row[RecordingTable, TrajectoryTable]] = session.execute(
                 select(RecordingTable, TrajectoryTable)
@@ -295,15 +309,15 @@ class Catalog:
                 .order_by(RecordingTable.created_at, RecordingTable.recording, TrajectoryTable.created_at)
             ).all()
             segments: dict[str, list[SegmentRecord]] = {}
-            for row in session.scalars(select(SegmentTable).order_by(SegmentTable.start_ns, SegmentTable.segment)):
-                segments.setdefault(row.recording, []).append(_record(SegmentRecord, row))
-        newest = {recording.recording: (recording, trajectory) for recording, trajectory in pairs}
+            for segment in session.scalars(select(SegmentTable).order_by(SegmentTable.start_ns, SegmentTable.segment)):
+                segments.setdefault(segment.recording, []).append(_record(SegmentRecord, segment))
+        newest = {}
+        for recording, row in pairs:
+            trajectory = _record(TrajectoryRecord, row)
+            if is_wanted(trajectory):
+                newest[recording.recording] = recording, trajectory
         for name, (recording, trajectory) in newest.items():
-            yield (
-                _record(RecordingRecord, recording),
-                _record(TrajectoryRecord, trajectory),
-                tuple(segments.get(name, ())),
-            )
+            yield _record(RecordingRecord, recording), trajectory, tuple(segments.get(name, ()))
 
     @contextmanager
     def _reading(self) -> Iterator[Session]:

@@ -19,10 +19,11 @@ import pytest
 
 from pose.bundles import build_bundle
 from pose.extractor import Extractor, ExtractorSettings
+from pose.filtering import FilterSettings
 from pose.landmarkers import BodyLandmarker
 from pose.models import Model, hand_model, pose_model
 from storage.errors import InvalidInput
-from storage.trajectory import ARRAYS, BODY_LANDMARKS, Trajectory, to_stored
+from storage.trajectory import ARRAYS, BODY_LANDMARKS, Trajectory, Valid, to_stored
 from storage.video import VideoFrame, VideoReader, open_video
 
 WARM_UP, SHORT = 15, 40
@@ -57,6 +58,11 @@ def short_clip(body_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.fixture(scope="session")
 def trajectory(extractor: Extractor, short_clip: Path) -> Trajectory:
     return extract(extractor, short_clip)
+
+
+@pytest.fixture(scope="session")
+def raw_trajectory(short_clip: Path) -> Trajectory:
+    return extract(Extractor(pose_model(), hand_model(), ExtractorSettings(filter="none")), short_clip)
 
 
 def extract(extractor: Extractor, clip: Path) -> Trajectory:
@@ -114,12 +120,29 @@ def test_timestamps_are_those_of_the_video(trajectory: Trajectory, short_clip: P
     assert len(set(np.diff(expected).tolist())) > 1
 
 
-def test_what_is_missing_is_nan_and_scores_are_zero(trajectory: Trajectory) -> None:
-    missing = trajectory.arrays["valid"] & 4 == 0
+def test_what_is_missing_is_nan_and_scores_are_zero(raw_trajectory: Trajectory) -> None:
+    arrays = raw_trajectory.arrays
+    missing = arrays["valid"] & 4 == 0
     assert missing.any()
-    assert np.isnan(trajectory.arrays["hands_image"][missing, 1]).all()
-    assert np.isnan(trajectory.arrays["wrist_pose"][missing, 1]).all()
-    assert (trajectory.arrays["hand_score"][missing, 1] == 0).all()
+    assert np.isnan(arrays["hands_image"][missing, 1]).all()
+    assert np.isnan(arrays["wrist_pose"][missing, 1]).all()
+    assert (arrays["hand_score"][missing, 1] == 0).all()
+
+
+def test_smoothing_takes_jitter_away_and_says_what_it_filled(
+    trajectory: Trajectory, raw_trajectory: Trajectory
+) -> None:
+    smooth, raw = trajectory.arrays, raw_trajectory.arrays
+    for name in ("timestamp", "hand_score", "body_visibility"):
+        np.testing.assert_array_equal(smooth[name], raw[name])
+    done = Valid.SMOOTHED | Valid.INTERPOLATED
+    np.testing.assert_array_equal(smooth["valid"] & ~np.uint8(done), raw["valid"])
+    assert not (raw["valid"] & done).any()
+    filled = np.isfinite(smooth["hands_image"]).all(axis=(2, 3)) & (smooth["hand_score"] == 0)
+    assert filled.any() and (smooth["valid"][filled.any(axis=1)] & Valid.INTERPOLATED > 0).all()
+    after, before = (np.nanmedian(np.abs(np.diff(one["body_world"], 3, axis=0))) for one in (smooth, raw))
+    assert after < 0.8 * before
+    assert np.nanmedian(np.abs(smooth["body_image"] - raw["body_image"])) < 0.002
 
 
 def test_the_same_video_and_identity_give_the_same_numbers(
@@ -132,9 +155,14 @@ def test_the_same_video_and_identity_give_the_same_numbers(
 
 
 def test_the_identity_changes_with_settings_and_models(extractor: Extractor) -> None:
-    settings = Extractor(pose_model(), hand_model(), ExtractorSettings(max_hands=4))
-    other = Extractor(Model(pose_model().path, {"pose_detector.tflite": "00"}), hand_model())
-    assert len({one.identity.extractor_id for one in (extractor, settings, other)}) == 3
+    chosen = (
+        ExtractorSettings(max_hands=4),
+        ExtractorSettings(filter="none"),
+        ExtractorSettings(smoothing=FilterSettings(cutoff_hz=6)),
+    )
+    others = [Extractor(pose_model(), hand_model(), settings) for settings in chosen]
+    others.append(Extractor(Model(pose_model().path, {"pose_detector.tflite": "00"}), hand_model()))
+    assert len({one.identity.extractor_id for one in (extractor, *others)}) == 5
 
 
 def test_a_clip_without_a_person_is_a_trajectory_of_nothing(extractor: Extractor, tmp_path: Path) -> None:

@@ -98,6 +98,24 @@ def test_a_recording_lives_its_life_and_every_change_is_an_event(catalog: Catalo
     assert published[0].recording == recording and published[1].right_hand_share == 0.25
 
 
+def test_another_trajectory_of_an_accepted_recording_is_the_newest_unless_an_older_one_is_wanted(
+    catalog: Catalog,
+) -> None:
+    recording = draft(catalog)
+    other = TrajectoryRecord(recording, "d" * 16, "c" * 32, 0, 300, "relative", 1.0, 0.5, 0.5)
+    with pytest.raises(Conflict, match="is draft; no trajectory is entered"):
+        catalog.add_trajectory(other)
+    catalog.submit(recording, who="c001")
+    outcome(catalog, recording, State.ACCEPTED)
+    events = catalog.events(recording)
+    catalog.add_trajectory(other)
+    assert catalog.trajectory(recording) == other
+    assert [published[1] for published in catalog.publishable()] == [other]
+    (published,) = catalog.publishable(lambda trajectory: trajectory.extractor == "e" * 16)
+    assert published[1].shard == "f" * 32
+    assert catalog.events(recording) == events and catalog.recording(recording).state is State.ACCEPTED
+
+
 def test_a_change_that_its_life_does_not_allow_is_refused_and_leaves_no_event(catalog: Catalog) -> None:
     recording = draft(catalog)
     with pytest.raises(Conflict, match="is draft; it cannot become accepted"):

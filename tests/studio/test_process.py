@@ -1,0 +1,95 @@
+"""Processing without the command: again with other tracks, and frames that do not decode."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from capture.outbox import submit
+from pose.engines import Threads
+from storage.dataset import open_dataset
+from storage.errors import Conflict
+from storage.publish import publish
+from storage.recording import State
+from storage.shards import Shard
+from storage.task import Task
+from storage.workspace import Workspace
+from studio.process import Outcome, process, processed, waiting
+from tests.clips import damage_frames, make_clip
+from tests.takes import TASK, make_take, make_workspace
+
+LENIENT = {
+    "duration_seconds": {"doubt": 1, "fail": 0},
+    "hands_visible_share": {"doubt": 0, "fail": 0},
+    "person_visible_share": {"doubt": 0.8, "fail": 0},
+}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Workspace]:
+    task = Task.model_validate({**TASK.model_dump(), "criteria": LENIENT})
+    made = make_workspace(tmp_path / "workspace", task=task)
+    yield made
+    made.catalog.close()
+
+
+def submitted(place: Workspace, clip: Path) -> str:
+    recording = make_take(place, clip).recording
+    submit(place, recording)
+    return recording
+
+
+def processed_once(place: Workspace, clip: Path) -> tuple[str, Outcome]:
+    recording = submitted(place, clip)
+    (outcome,) = process(place, waiting(place), engine=Threads(1))
+    assert isinstance(outcome, Outcome)
+    return recording, outcome
+
+
+def test_a_recording_has_smoothed_and_raw_tracks_and_either_can_be_published(place: Workspace, tmp_path: Path) -> None:
+    recording, smooth = processed_once(place, make_clip(tmp_path / "clip.mp4", 30))
+    assert smooth.state is State.FLAGGED
+    place.catalog.decide(recording, "accept", reviewer="r1", feedback="a pattern")
+    checks, events = place.catalog.checks(recording), place.catalog.events(recording)
+
+    with pytest.raises(Conflict, match="--again extracts"):
+        waiting(place, [recording])
+    with pytest.raises(Conflict, match="no accepted recording has raw tracks"):
+        publish(place, "d", tracks="raw")
+    (raw,) = process(place, processed(place), engine=Threads(1), track_filter="none")
+    assert isinstance(raw, Outcome)
+    assert raw.state is State.ACCEPTED and raw.shard != smooth.shard
+    assert place.catalog.checks(recording) == checks and place.catalog.events(recording) == events
+    assert Shard(place.objects, raw.shard).attributes["extractor"]["settings"]["filter"] == "none"
+
+    def published(name: str) -> str:
+        return str(open_dataset(place.dataset_location(name)).episodes["shard"][0].as_py())
+
+    publish(place, "raw", tracks="raw")
+    publish(place, "smooth", tracks="smooth")
+    publish(place, "newest")
+    assert [published(name) for name in ("raw", "smooth", "newest")] == [raw.shard, smooth.shard, raw.shard]
+    (again,) = process(place, processed(place, [recording]), engine=Threads(1))
+    assert isinstance(again, Outcome) and again.shard == smooth.shard, "the same bytes under the same name"
+    publish(place, "newest")
+    assert published("newest") == smooth.shard
+
+
+def test_only_what_was_accepted_or_flagged_is_extracted_again(place: Workspace, tmp_path: Path) -> None:
+    recording = submitted(place, make_clip(tmp_path / "clip.mp4", 10))
+    assert processed(place) == []
+    with pytest.raises(Conflict, match="is submitted; only accepted and flagged"):
+        processed(place, [recording])
+
+
+def test_a_damaged_frame_is_reported_with_its_time_and_the_rest_extracted(place: Workspace, tmp_path: Path) -> None:
+    times = [3000 * i + 600 * (i % 3) for i in range(40)]
+    clip = damage_frames(make_clip(tmp_path / "clip.mp4", times=times, g="10", bf="0"), [14])
+    recording, outcome = processed_once(place, clip)
+    damaged = np.array(outcome.damaged_ns)
+    np.testing.assert_allclose(damaged / 1e9, np.array(times[14:20]) / 90_000, atol=1e-6)
+    assert outcome.frames == 34, "the frames up to the next keyframe are made from the damaged one"
+    check = next(check for check in place.catalog.checks(recording) if check.check == "damaged_frames")
+    assert check.message.startswith("6 frames could not be decoded, from 0.48 s to 0.64 s")
+    assert [start for start, _ in check.ranges] == list(outcome.damaged_ns)
