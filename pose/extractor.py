@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
@@ -76,18 +76,20 @@ class Extractor:
         *,
         recording: str,
         contributor: str,
+        intrinsics: Mapping[str, Any] | None = None,
         on_frame: Callable[[VideoFrame], None] | None = None,
         on_progress: Callable[[int], None] | None = None,
     ) -> Trajectory:
         """Read a video once, from its first frame to its last, and find the contributor's body and hands.
 
         A frame in which nothing is found holds NaN; a video without a person is a trajectory of nothing else.
-        Lengths are those of a model human (`scale` "relative") and the camera is assumed.
+        Lengths are those of a model human (`scale` "relative").
 
         Args:
             video: the recording's video.
             recording: id of the recording.
             contributor: id of the person who recorded.
+            intrinsics: of the camera, as `CameraCalibration.intrinsics` gives them; assumed by default.
             on_frame: called with each decoded frame before the networks see it; it must not change the picture.
             on_progress: called with the number of frames done. Both are called in the caller's thread.
 
@@ -119,7 +121,7 @@ class Extractor:
                     finish_one()
             while waiting:
                 finish_one()
-        intrinsics = assumed_intrinsics(*size)
+        intrinsics = assumed_intrinsics(*size) if intrinsics is None else intrinsics
         arrays = _arrays(found)
         for side in range(len(HANDS)):
             hand = arrays["hands_world"][:, side], arrays["hands_image"][:, side]

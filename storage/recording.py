@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from .calibration import CameraCalibration, KnownLength
 from .errors import CorruptObject, NewerFormat
 
 FORMAT_VERSION = 1
@@ -69,6 +70,10 @@ class Origin(_Model):
     source_sha256: str = ""
     transcoded: bool = False
     damaged_ns: tuple[int, ...] = ()
+    calibration: CameraCalibration | None = None
+    """Of the camera, as it was known when the recording was made; without it the camera is assumed."""
+    known_length: KnownLength | None = None
+    """What gives lengths in metres; without it they are those of a model human."""
 
 
 class RecordingFile(_Model):

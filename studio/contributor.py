@@ -12,15 +12,30 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from storage.calibration import read_camera
 from storage.errors import Conflict, InvalidInput, KinesphereError
 from storage.objects import file_sha256
 from storage.recording import Origin, RecordingFile, State
 
-from .options import HERE, ContributorOption, JsonOption, TaskOption, TokenOption, WorkspaceOption, YesOption, opened
+from .calibration import for_recording, known_length
+from .options import (
+    HERE,
+    CalibrationOption,
+    ContributorOption,
+    HeightOption,
+    InHandOption,
+    JsonOption,
+    TaskOption,
+    TokenOption,
+    WorkspaceOption,
+    YesOption,
+    opened,
+)
 from .output import print_json, print_table, progress, say, say_error
 
 if TYPE_CHECKING:
     from capture.recorder import CaptureReport, RecordingProgress
+    from storage.calibration import CameraCalibration, KnownLength
     from storage.workspace import Workspace
 
 
@@ -54,6 +69,9 @@ def record(
         str | None, typer.Option(help="Camera name, 'test' or 'file:CLIP'.", show_default="first camera")
     ] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after this long; else Ctrl-C stops.")] = None,
+    calibration: CalibrationOption = None,
+    height: HeightOption = None,
+    in_hand: InHandOption = None,
     yes: YesOption = False,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
@@ -62,7 +80,15 @@ def record(
     with opened(workspace) as place:
         method = ask_consent(place, task, contributor, yes=yes)
         description, report = record_take(
-            place, task=task, contributor=contributor, method=method, source=source, seconds=seconds, quiet=as_json
+            place,
+            task=task,
+            contributor=contributor,
+            method=method,
+            source=source,
+            seconds=seconds,
+            quiet=as_json,
+            calibration=calibration,
+            length=known_length(height, in_hand),
         )
     if as_json:
         print_json({"recording": description, "report": report})
@@ -83,6 +109,8 @@ def record_take(
     source: str | None,
     seconds: float | None,
     quiet: bool,
+    calibration: str | None = None,
+    length: KnownLength | None = None,
 ) -> tuple[RecordingFile, CaptureReport]:
     """Record one take from a source into the outbox; Ctrl-C ends the take and keeps it."""
     from capture.outbox import take
@@ -93,6 +121,10 @@ def record_take(
 
     def capture(video: Path) -> Origin:
         with closing(open_source(source or _default_camera())) as camera, _stop_on_interrupt() as stop:
+            size = camera.width, camera.height
+            known, why_not = for_recording(workspace.objects, calibration, camera.name, *size)
+            if why_not and not quiet:
+                say(why_not)
             with progress("Recording (Ctrl-C stops)", seconds, quiet=quiet) as show:
 
                 def tell(now: RecordingProgress) -> None:
@@ -109,6 +141,8 @@ def record_take(
                 dropped_frames=report.dropped,
                 late_frames=report.late,
                 ended=report.ended,
+                calibration=known,
+                known_length=length,
             )
 
     description = take(workspace, task=task, contributor=contributor, method=method, capture=capture)
@@ -128,6 +162,9 @@ def import_(
     videos: Annotated[list[Path], typer.Argument(help="Video files of any kind: phone, GoPro, webcam.")],
     task: TaskOption,
     contributor: ContributorOption,
+    calibration: CalibrationOption = None,
+    height: HeightOption = None,
+    in_hand: InHandOption = None,
     yes: YesOption = False,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
@@ -135,11 +172,21 @@ def import_(
     """Bring in videos that were recorded elsewhere. Sound is left out; times and orientation are kept."""
     with opened(workspace) as place:
         method = ask_consent(place, task, contributor, yes=yes)
-        results, failures = [], []
+        length, results, failures = known_length(height, in_hand), [], []
+        known = read_camera(place.objects, calibration) if calibration is not None else None
         for video in videos:
             try:
                 results.append(
-                    import_take(place, video, task=task, contributor=contributor, method=method, quiet=as_json)
+                    import_take(
+                        place,
+                        video,
+                        task=task,
+                        contributor=contributor,
+                        method=method,
+                        quiet=as_json,
+                        calibration=known,
+                        length=length,
+                    )
                 )
             except (InvalidInput, Conflict) as error:
                 if len(videos) == 1:
@@ -157,12 +204,21 @@ def import_(
 
 
 def import_take(
-    workspace: Workspace, video: Path, *, task: str, contributor: str, method: Literal["typed", "flag"], quiet: bool
+    workspace: Workspace,
+    video: Path,
+    *,
+    task: str,
+    contributor: str,
+    method: Literal["typed", "flag"],
+    quiet: bool,
+    calibration: CameraCalibration | None = None,
+    length: KnownLength | None = None,
 ) -> RecordingFile:
     """Bring one video file into the outbox.
 
     Raises:
         Conflict: this contributor has imported this very file before.
+        InvalidInput: the camera was calibrated for pictures of another shape.
     """
     from capture.importer import import_video
     from capture.outbox import take
@@ -175,12 +231,16 @@ def import_take(
     def capture(destination: Path) -> Origin:
         with progress(f"Importing {video.name}", None, quiet=quiet) as show:
             report = import_video(video, destination, on_progress=show)
+        if calibration is not None:
+            calibration.intrinsics(report.info.width, report.info.height)
         return Origin(
             kind="import",
             source_codec=report.source_codec,
             source_sha256=report.source_sha256,
             transcoded=report.transcoded,
             damaged_ns=report.damaged,
+            calibration=calibration,
+            known_length=length,
         )
 
     return take(workspace, task=task, contributor=contributor, method=method, capture=capture)

@@ -103,7 +103,14 @@ def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
 
     key = video_key(row.recording)
     with objects.open(key) as content, open_video(content, key) as video:
-        trajectory = extractor.extract(video, recording=row.recording, contributor=row.contributor, on_frame=look)
+        camera = description.origin.calibration
+        trajectory = extractor.extract(
+            video,
+            recording=row.recording,
+            contributor=row.contributor,
+            intrinsics=camera.intrinsics(video.width, video.height) if camera is not None else None,
+            on_frame=look,
+        )
         damaged = sorted({*description.origin.damaged_ns, *video.damaged})
     checks = run_checks(job.criteria, trajectory, samples, damaged)
     state, why = next_state(checks)
