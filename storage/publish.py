@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import Conflict, InvalidInput
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .versions import Version
     from .workspace import Workspace
 
+VideoShown = Literal["raw", "blurred", "none"]
 EpisodesFrom = Literal["segments", "recordings"]
 
 
@@ -23,6 +24,8 @@ def publish(
     where: str | None = None,
     episodes: EpisodesFrom = "segments",
     created_by: str = "",
+    video: VideoShown = "raw",
+    before_writing: Callable[[Sequence[str]], None] | None = None,
 ) -> Version:
     """Write the next version of a dataset. No array is copied: a version points into shards.
 
@@ -30,6 +33,8 @@ def publish(
         where: an expression over the episode columns, e.g. `label = 'pour' and body_share > 0.9`.
         episodes: with "segments", a labelled recording gives one episode a segment and an unlabelled one enters
             whole; with "recordings", every recording enters whole, without labels.
+        video: which video readers of the version may be shown.
+        before_writing: called with the ids of the recordings that enter; if it raises, nothing is published.
 
     Raises:
         Conflict: no recording is accepted yet.
@@ -54,7 +59,9 @@ def publish(
         table = table.filter(where_expression(where))
         if table.num_rows == 0:
             raise InvalidInput(f'--where "{where}" matches none of the {len(rows)} episodes; nothing was published')
-    return write_version(workspace.objects, dataset, table, where=where, created_by=created_by)
+    if before_writing is not None:
+        before_writing(table["recording"].unique().to_pylist())
+    return write_version(workspace.objects, dataset, table, where=where, created_by=created_by, video=video)
 
 
 def _episodes(

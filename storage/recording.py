@@ -121,3 +121,13 @@ def video_key(recording: str) -> str:
 def description_key(recording: str) -> str:
     """Key of a recording's `recording.json`."""
     return f"recordings/{recording}/recording.json"
+
+
+def blurred_key(recording: str) -> str:
+    """Key of a recording's video with the contributor's head hidden."""
+    return f"recordings/{recording}/blurred.mp4"
+
+
+def blurred_note_key(recording: str) -> str:
+    """Key of what says by which trajectory the head was hidden; it is written after the video."""
+    return f"recordings/{recording}/blurred.json"

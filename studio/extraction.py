@@ -94,7 +94,7 @@ def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
 
     extractor = load_extractor(job.pose_model, job.hand_model)
     objects, row = open_objects(job.objects), job.recording
-    description = _verified_description(objects, row)
+    description = verified_description(objects, row)
     samples = ImageSampler()
 
     def look(frame: VideoFrame) -> None:
@@ -129,7 +129,7 @@ def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
     )
 
 
-def _verified_description(objects: Objects, row: RecordingRecord) -> RecordingFile:
+def verified_description(objects: Objects, row: RecordingRecord) -> RecordingFile:
     """The recording's description, once its video is known to be the bytes that were submitted."""
     key = description_key(row.recording)
     description = RecordingFile.from_bytes(objects.get(key), key)
