@@ -5,8 +5,8 @@ Solid, because a Gaussian blur can be undone and a fine mosaic matched (McPherso
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from storage.errors import InvalidInput, needs_extra
 from storage.trajectory import BODY_LANDMARKS, Valid
 from storage.video import VideoReader
 
+from .bystanders import SeenBodies
 from .encoding import CLOCK, H264Writer, written_whole
 from .landmarks import BODY_HIPS, BODY_SHOULDERS
 
@@ -39,6 +40,8 @@ HOLD_NS = 1_000_000_000
 """So long after the track was lost, and before it is found, the head is taken to be near its last or next place."""
 GROWTH = 1.5
 """Radii by which a held ellipse grows in a second: a walking person moves about two heads a second, shoulders too."""
+OTHERS_NS = 500_000_000
+"""Bystanders are hidden this long before and after each look that found them: two looks may miss them."""
 FILL = 128
 
 _SAME_FRAME_NS = 1_000_000
@@ -93,6 +96,11 @@ def head_track(trajectory: Mapping[str, NDArray[Any]], size: tuple[int, int]) ->
     valid = np.asarray(trajectory["valid"]).astype(np.uint8)
     measured = ((valid & Valid.BODY) > 0) & ((valid & Valid.INTERPOLATED) == 0)
     pixels[~measured] = np.nan
+    return HeadTrack(np.asarray(trajectory["timestamp"], np.int64), *_heads(pixels))
+
+
+def _heads(pixels: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Centres (n, 2) and radii (n,) in pixels of the ellipses over the heads of (n, 33, 2) bodies."""
     head = pixels[:, HEAD_LANDMARKS]
     shoulders, hips = pixels[:, BODY_SHOULDERS], pixels[:, BODY_HIPS]
     face = np.linalg.norm(head.max(axis=1) - head.min(axis=1), axis=-1)
@@ -100,8 +108,7 @@ def head_track(trajectory: Mapping[str, NDArray[Any]], size: tuple[int, int]) ->
     trunk = np.linalg.norm(shoulders.mean(axis=1) - hips.mean(axis=1), axis=-1)
     height = np.max([HEAD_OF_SHOULDERS * breadth, HEAD_OF_TRUNK * trunk, HEAD_OF_FACE * face], axis=0)
     middle = (head.max(axis=1) + head.min(axis=1)) / 2
-    times = np.asarray(trajectory["timestamp"], np.int64)
-    return HeadTrack(times, middle, np.where(np.isfinite(middle).all(axis=-1), height / 2 * MARGIN, np.nan))
+    return middle, np.where(np.isfinite(middle).all(axis=-1), height / 2 * MARGIN, np.nan)
 
 
 def cover_at(track: HeadTrack, timestamp_ns: int, *, strict: bool = False) -> tuple[Cover, bool]:
@@ -137,22 +144,36 @@ def cover_at(track: HeadTrack, timestamp_ns: int, *, strict: bool = False) -> tu
     return Cover(tuple((float(x), float(y), float(r)) for x, y, r in grown)), False
 
 
+def others_at(seen: Sequence[SeenBodies], timestamp_ns: int) -> tuple[tuple[float, float, float], ...]:
+    """Ellipses over all heads seen within `OTHERS_NS`, growing with the time between; whose they are is not asked."""
+    ellipses: list[tuple[float, float, float]] = []
+    for look in seen:
+        away_ns = abs(look.timestamp_ns - timestamp_ns)
+        if away_ns <= OTHERS_NS:
+            centres, radii = _heads(look.bodies)
+            grown = radii * (1 + GROWTH * away_ns / 1e9)
+            ellipses += [(float(x), float(y), float(r)) for (x, y), r in zip(centres, grown, strict=True)]
+    return tuple(ellipses)
+
+
 def blur_video(
     video: VideoReader,
     trajectory: Mapping[str, NDArray[Any]],
     output: Path,
     *,
+    others: Sequence[SeenBodies] = (),
     strict: bool = False,
     on_progress: Callable[[int], None] | None = None,
 ) -> BlurReport:
     """Write a video with the head of the person whom the trajectory follows hidden in every frame.
 
-    Every frame that decodes, at its own time; H.264, no sound, no metadata. Nobody else is hidden: the trajectory
-    follows one person. `output` is there whole or not at all.
+    Every frame that decodes, at its own time; H.264, no sound, no metadata. Of other people, the heads that
+    `look_for_people` has found are hidden. `output` is there whole or not at all.
 
     Args:
         video: the recording's video, upright and of even size as recordings are.
         trajectory: the whole of its trajectory, as `Dataset.episode()` gives it.
+        others: everybody whom `look_for_people` has found in the video.
         strict: hide everything in each frame in which the head was not located, also for short gaps.
         on_progress: called with the number of frames done.
 
@@ -174,6 +195,7 @@ def blur_video(
         try:
             for shown in video.pictures(even=True):
                 cover, was_located = cover_at(track, shown.timestamp_ns, strict=strict)
+                cover = replace(cover, ellipses=cover.ellipses + others_at(others, shown.timestamp_ns))
                 file.write(_hidden(shown.picture, cover), round(shown.timestamp_ns * ticks / 1e9))
                 located, held = located + was_located, held + (not was_located and not cover.whole)
                 whole, frames, last_ns = whole + cover.whole, frames + 1, shown.timestamp_ns

@@ -15,14 +15,14 @@ from storage.errors import Conflict, CorruptObject
 from storage.recording import State, blurred_key, blurred_note_key, video_key
 
 from .options import HERE, JsonOption, WorkspaceOption, opened
-from .output import print_json, progress, say
+from .output import native_logs_aside, print_json, progress, say
 
 if TYPE_CHECKING:
     from storage.catalog import TrajectoryRecord
     from storage.objects import Objects
     from storage.workspace import Workspace
 
-BYSTANDERS = "Only the contributor's head is hidden: the track follows one person. Look for others before you share it."
+BYSTANDERS = "Bystanders are hidden where they are found, a few times a second. Look before you share it."
 
 
 def register(app: typer.Typer) -> None:
@@ -37,7 +37,7 @@ def blur(
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
-    """Hide the contributor's head in a recording's video."""
+    """Hide heads in a recording's video: the contributor's, and bystanders' where they are found."""
     with opened(workspace) as place:
         made = blur_recording(place, recording, output=output, strict=strict, quiet=as_json)
     if as_json:
@@ -72,6 +72,8 @@ def blur_recording(
         CorruptObject: its video is missing or is not what was submitted.
     """
     from pose.blur import blur_video
+    from pose.bystanders import look_for_people
+    from pose.models import pose_model
     from storage.video import open_video
 
     from .extraction import verified_description
@@ -91,9 +93,11 @@ def blur_recording(
     verified_description(objects, row)
     with tempfile.TemporaryDirectory() as folder, objects.open(video_key(recording)) as content:
         file = output or Path(folder) / "blurred.mp4"
-        with progress(f"Hiding the head in {recording}", row.frames, quiet=quiet) as show:
-            video = open_video(content, video_key(recording))
-            report = asdict(blur_video(video, arrays, file, strict=strict, on_progress=show))
+        video = open_video(content, video_key(recording))
+        with progress(f"Looking for people in {recording}", row.frames, quiet=quiet) as show, native_logs_aside():
+            others = look_for_people(video, pose_model(), show)
+        with progress(f"Hiding heads in {recording}", row.frames, quiet=quiet) as show:
+            report = asdict(blur_video(video, arrays, file, others=others, strict=strict, on_progress=show))
         if output is not None:
             return _made(recording, str(output), report, is_new=True)
         objects.delete(blurred_note_key(recording))  # until the new one is whole, nothing vouches for it

@@ -3,13 +3,27 @@
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pose.blur import FILL, HOLD_NS, BlurReport, HeadTrack, blur_video, cover_at, head_track, hidden_pixels
+from pose.blur import (
+    FILL,
+    HOLD_NS,
+    BlurReport,
+    Cover,
+    HeadTrack,
+    blur_video,
+    cover_at,
+    head_track,
+    hidden_pixels,
+    others_at,
+)
+from pose.bystanders import SeenBodies, look_for_people
+from pose.models import pose_model
 from storage.errors import InvalidInput
 from storage.trajectory import ARRAYS, BODY_LANDMARKS, Valid
 from storage.video import open_video
@@ -138,3 +152,40 @@ def test_no_moment_is_without_a_cover(found: list[bool], time: int, strict: bool
     cover, located = cover_at(track, time, strict=strict)
     assert cover.whole or cover.ellipses
     assert not (located and cover.whole)
+
+
+def test_people_seen_around_a_moment_are_hidden_in_it_and_no_longer(clip: Path, tmp_path: Path) -> None:
+    body = walk(clip)["body_image"][:1, :, :2].astype(np.float64) * SIZE
+    seen = [SeenBodies(1_000_000_000, body + np.array([40, 20])), SeenBodies(1_200_000_000, np.zeros((0, 33, 2)))]
+    (near,) = others_at(seen, 1_000_000_000)
+    (later,) = others_at(seen, 1_400_000_000)
+    assert near[:2] == later[:2] == pytest.approx((HEAD[0] * SIZE[0] + 40, HEAD[1] * SIZE[1] + 20), abs=2)
+    assert later[2] == pytest.approx(near[2] * 1.6)
+    assert others_at(seen, 1_600_000_000) == others_at(seen, 400_000_000) == ()
+    with open_video(clip) as video:
+        blur_video(video, walk(clip), tmp_path / "blurred.mp4", others=seen)
+    frames = {frame.timestamp_ns: frame.image for frame in open_video(tmp_path / "blurred.mp4").frames()}
+    at = min(frames, key=lambda time: abs(time - 1_000_000_000))
+    assert np.ptp(frames[at][round(near[1]) - 3 : round(near[1]) + 3, round(near[0])].astype(int)) < 25
+
+
+def test_the_woman_who_walks_past_is_seen_and_her_head_is_hidden(body_clip: Path, tmp_path: Path) -> None:
+    """In the middle of the clip she walks across the lawn, while the contributor is on the roof."""
+    first, last = 96, 108
+    path = tmp_path / "past.mp4"
+    with av.open(str(path), "w") as file:
+        for frame in open_video(body_clip).frames():
+            if frame.index == last:
+                break
+            if frame.index >= first:
+                if frame.index == first:
+                    stream = file.add_stream("libx264", rate=30, options={"preset": "ultrafast", "crf": "18"})
+                    stream.height, stream.width = frame.image.shape[:2]
+                file.mux(stream.encode(av.VideoFrame.from_ndarray(frame.image, format="rgb24")))
+        file.mux(stream.encode(None))
+    with open_video(path) as video:
+        seen = look_for_people(video, pose_model())
+        assert [look.timestamp_ns // 1_000_000 for look in seen] == [0, 200]
+        middle = hidden_pixels(Cover(others_at(seen, 100_000_000)), video.width, video.height)
+    assert middle[round(0.57 * 994), round(0.585 * 1768)]
+    assert middle.mean() < 0.05

@@ -120,7 +120,7 @@ def test_a_version_with_blurred_videos_has_them_and_says_so(place: Workspace, re
 def test_the_commands_say_what_they_hid_and_what_not(place: Workspace, recording: str) -> None:
     command = Command(place.folder)
     published = command.run("publish", "kitchen", "--video", "blurred").stdout
-    assert "Published kitchen@1" in published and "Only the contributor's head is hidden" in published
+    assert "Published kitchen@1" in published and "Bystanders are hidden where they are found" in published
     assert command.json("info", "kitchen")["video"] == "blurred"
     assert "It is hidden already" in command.run("blur", recording).stdout
     assert "has no trajectory" not in command.error("blur", "absent")
