@@ -53,7 +53,7 @@ def test_a_height_makes_every_length_metric_and_nothing_else() -> None:
     assert scale["factor"] == pytest.approx(1.2, rel=0.01)
     assert scale["from"] == "height" and scale["frames"] == FRAMES
     assert abs(scale["factor"] / 1.2 - 1) < 3 * scale["body_sd"]
-    assert 0.03 <= scale["body_sd"] < 0.04 < scale["wrist_sd"] < 0.06
+    assert 0.05 <= scale["body_sd"] < 0.055 < scale["wrist_sd"] < 0.07
     for name in ("body_world", "hands_world"):
         np.testing.assert_allclose(after.arrays[name], before.arrays[name] * scale["factor"], rtol=1e-5)
     poses, scaled = before.arrays["wrist_pose"], after.arrays["wrist_pose"]
@@ -66,7 +66,7 @@ def test_a_height_makes_every_length_metric_and_nothing_else() -> None:
 
 def test_an_assumed_camera_leaves_distances_uncertain() -> None:
     scale = to_metric(person(standing(1.50), assumed_intrinsics(*SIZE)), HEIGHT)[0].intrinsics["scale"]
-    assert scale["body_sd"] < 0.04 and scale["wrist_sd"] > 0.12
+    assert scale["body_sd"] < 0.055 and scale["wrist_sd"] > 0.12
 
 
 @pytest.mark.parametrize(
