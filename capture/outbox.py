@@ -83,8 +83,13 @@ def take_together(
     signed: str = "",
     capture: Callable[[Sequence[Path]], Sequence[CaptureReport]],
     cameras: int,
+    complete: Callable[[int, Origin], Origin] = lambda _, origin: origin,
 ) -> list[RecordingFile]:
-    """Make takes of several cameras into drafts that name each other; as `take`, for each of them."""
+    """Make takes of several cameras into drafts that name each other; as `take`, for each of them.
+
+    Args:
+        complete: adds to what is said of the camera of a number, once all are captured.
+    """
     names = [new_recording_id() for _ in range(cameras)]
     made: list[RecordingFile] = []
     reports: list[CaptureReport] = []
@@ -96,7 +101,7 @@ def take_together(
             reports.extend(capture(videos))
         else:
             made.append(begin(videos))
-        return reports[number].origin(beside=_beside(number, names, reports))
+        return complete(number, reports[number].origin(beside=_beside(number, names, reports)))
 
     def begin(videos: tuple[Path, ...]) -> RecordingFile:
         return take(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,18 +75,20 @@ class Extractor:
         *,
         recording: str,
         contributor: str,
+        intrinsics: Mapping[str, Any] | None = None,
         on_frame: Callable[[VideoFrame], None] | None = None,
         on_progress: Callable[[int], None] | None = None,
     ) -> Trajectory:
         """Read a video once, from its first frame to its last, and find the contributor's body and hands.
 
         A frame in which nothing is found holds NaN; a video without a person is a trajectory of nothing else.
-        Lengths are those of a model human (`scale` "relative") and the camera is assumed.
+        Lengths are those of a model human (`scale` "relative").
 
         Args:
             video: the recording's video.
             recording: id of the recording.
             contributor: id of the person who recorded.
+            intrinsics: of the camera, as `CameraCalibration.intrinsics` gives them; assumed by default.
             on_frame: called with each decoded frame before the networks see it; it must not change the picture.
             on_progress: called with the number of frames done. Both are called in the caller's thread.
 
@@ -117,7 +120,7 @@ class Extractor:
                     finish_one()
             while waiting:
                 finish_one()
-        intrinsics = assumed_intrinsics(*size)
+        intrinsics = assumed_intrinsics(*size) if intrinsics is None else intrinsics
         arrays = tracks.finish()
         if self._settings.filter == "smooth":
             smooth_tracks(arrays, self._settings.smoothing)

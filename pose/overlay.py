@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from fractions import Fraction
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.errors import InvalidInput, StorageFailed, needs_extra
+from storage.errors import InvalidInput, needs_extra
 from storage.video import VideoFrame, open_video
 
 from .drawing import draw_label, draw_legend, draw_skeleton, scaled
+from .encoding import CLOCK, H264Writer, written_whole
 
 Episode = Mapping[str, NDArray[Any]]
 """What `Dataset.episode()` returns: float32 arrays with NaN where missing, and `timestamp` in int64 ns."""
 
 OVERLAY_LONGEST_SIDE = 1920
+OVERLAY_CRF = 20
 TILE_LONGER_SIDE = 480
 TILE_GAP = 8
 LEGEND_STRIP = 40
 BACKGROUND = (24, 26, 30)
 _SAME_FRAME_NS = 1_000_000
 """Times that differ by less are of the same frame: a container may have rounded them."""
-_CLOCK = 90_000
 
 
 def draw_overlay(video: Path, episode: Episode, output: Path, on_progress: Callable[[int], None] | None = None) -> None:
@@ -51,31 +51,23 @@ def draw_overlay(video: Path, episode: Episode, output: Path, on_progress: Calla
         import av
 
     done = 0
-    with (
-        _written_whole(output) as partial,
-        av.open(str(partial), "w", "mp4", options={"movflags": "faststart"}) as file,
-    ):
+    with written_whole(output) as partial, ExitStack() as stack:
         for frame, row in _frames(video, episode):
             image = scaled(frame.image, OVERLAY_LONGEST_SIDE, even=True)
             if done == 0:
                 begin = frame.timestamp_ns
-                stream = file.add_stream("libx264", rate=30, options={"preset": "veryfast", "crf": "20"})
-                stream.height, stream.width = image.shape[:2]
-                stream.pix_fmt = "yuv420p"
-                stream.codec_context.time_base = Fraction(1, _CLOCK)
+                size = image.shape[1], image.shape[0]
+                file = stack.enter_context(closing(H264Writer(partial, size, CLOCK, OVERLAY_CRF)))
             if row is not None:
                 draw_skeleton(image, episode, row)
             draw_legend(image)
             picture = av.VideoFrame.from_ndarray(image, format="rgb24")
-            picture.pts = round((frame.timestamp_ns - begin) * _CLOCK / 1e9)
-            picture.time_base = Fraction(1, _CLOCK)
-            file.mux(stream.encode(picture))
+            file.write(picture, round((frame.timestamp_ns - begin) * CLOCK / 1e9))
             done += 1
             if on_progress is not None:
                 on_progress(done)
         if done == 0:
             raise InvalidInput(f"{video} has no frame in the episode's time")
-        file.mux(stream.encode(None))
 
 
 def contact_sheet(video: Path, episode: Episode, output: Path, columns: int = 4, rows: int = 3) -> None:
@@ -103,7 +95,7 @@ def contact_sheet(video: Path, episode: Episode, output: Path, columns: int = 4,
     encoded, png = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
     if not encoded:
         raise InvalidInput(f"a contact sheet of {columns} x {rows} tiles is too large to encode")
-    with _written_whole(output) as partial:
+    with written_whole(output) as partial:
         partial.write_bytes(png.tobytes())
 
 
@@ -134,18 +126,3 @@ def _frames(video: Path, episode: Episode) -> Iterator[tuple[VideoFrame, int | N
                 yield frame, row
             elif frame.timestamp_ns >= times[0]:
                 yield frame, None
-
-
-@contextmanager
-def _written_whole(output: Path) -> Iterator[Path]:
-    """A path beside `output` to write to, which takes its place if all goes well and vanishes otherwise."""
-    partial = output.with_name(f".{output.name}.partial")
-    try:
-        yield partial
-        partial.replace(output)
-    except OSError as error:
-        if isinstance(error, StorageFailed):
-            raise
-        raise StorageFailed(f"cannot write {output}: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)

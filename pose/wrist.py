@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from storage.errors import needs_extra
 
+from .intrinsics import undistorted
 from .landmarks import INDEX_TIP, KNUCKLES, MIDDLE_FINGER, THUMB_TIP, WRIST
 
 LARGEST_REPROJECTION = 0.1
@@ -40,7 +41,7 @@ def wrist_pose(
         image: (frames, 21, 2 or more) the same in the picture, in image widths and heights.
         side: 0 for a left hand, 1 for a right one.
         size: width and height of the picture in pixels.
-        intrinsics: `fx`, `fy`, `cx`, `cy` in pixels.
+        intrinsics: `fx`, `fy`, `cx`, `cy` in pixels and, if the camera has any, its `distortion`.
 
     Returns:
         float32 (frames, 7): x y z of the wrist in metres in the camera's frame (x right, y down, z forward) and the
@@ -66,7 +67,7 @@ def _wrist_poses(
     """The poses of a few frames; a quaternion may have either sign."""
     poses = np.full((len(world), 7), np.nan)
     found = np.flatnonzero(np.isfinite(world).all(axis=(1, 2)) & np.isfinite(image).all(axis=(1, 2)))
-    pixels = image.astype(np.float64) * np.array(size, np.float64)
+    pixels = undistorted(image.astype(np.float64) * np.array(size, np.float64), intrinsics)
     rotations = np.empty((len(found), 3, 3))
     solved = np.zeros(len(found), bool)
     for row, frame in enumerate(found):

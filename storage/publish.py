@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import Conflict, InvalidInput
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .versions import Version
     from .workspace import Workspace
 
+VideoShown = Literal["raw", "blurred", "none"]
 EpisodesFrom = Literal["segments", "recordings"]
 Tracks = Literal["smooth", "raw"]
 
@@ -26,6 +27,8 @@ def publish(
     episodes: EpisodesFrom = "segments",
     tracks: Tracks | None = None,
     created_by: str = "",
+    video: VideoShown = "raw",
+    before_writing: Callable[[Sequence[str]], None] | None = None,
 ) -> Version:
     """Write the next version of a dataset. No array is copied: a version points into shards.
 
@@ -34,6 +37,8 @@ def publish(
         episodes: with "segments", a labelled recording gives one episode a segment and an unlabelled one enters
             whole; with "recordings", every recording enters whole, without labels.
         tracks: only trajectories that were smoothed, or that were not; else the newest of each recording.
+        video: which video readers of the version may be shown.
+        before_writing: called with the ids of the recordings that enter; if it raises, nothing is published.
 
     Raises:
         Conflict: no recording is accepted yet, or none has such tracks.
@@ -62,7 +67,9 @@ def publish(
         table = table.filter(where_expression(where))
         if table.num_rows == 0:
             raise InvalidInput(f'--where "{where}" matches none of the {len(rows)} episodes; nothing was published')
-    return write_version(workspace.objects, dataset, table, where=where, created_by=created_by)
+    if before_writing is not None:
+        before_writing(table["recording"].unique().to_pylist())
+    return write_version(workspace.objects, dataset, table, where=where, created_by=created_by, video=video)
 
 
 class _Tracks:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from .calibration import CameraCalibration, KnownLength
 from .errors import CorruptObject, NewerFormat
 
 FORMAT_VERSION = 1
@@ -95,6 +96,10 @@ class Origin(_Model):
     source_sha256: str = ""
     transcoded: bool = False
     damaged_ns: tuple[int, ...] = ()
+    calibration: CameraCalibration | None = None
+    """Of the camera, as it was known when the recording was made; without it the camera is assumed."""
+    known_length: KnownLength | None = None
+    """What gives lengths in metres; without it they are those of a model human."""
 
 
 class RecordingFile(_Model):
@@ -142,3 +147,13 @@ def video_key(recording: str) -> str:
 def description_key(recording: str) -> str:
     """Key of a recording's `recording.json`."""
     return f"recordings/{recording}/recording.json"
+
+
+def blurred_key(recording: str) -> str:
+    """Key of a recording's video with the contributor's head hidden."""
+    return f"recordings/{recording}/blurred.mp4"
+
+
+def blurred_note_key(recording: str) -> str:
+    """Key of what says by which trajectory the head was hidden; it is written after the video."""
+    return f"recordings/{recording}/blurred.json"

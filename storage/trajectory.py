@@ -144,7 +144,11 @@ class Trajectory:
     image_height: int
     scale: Scale
     intrinsics: Mapping[str, Any]
-    """`fx`, `fy`, `cx`, `cy` in pixels of the upright picture and `source`: "assumed" or "calibrated"."""
+    """`fx`, `fy`, `cx`, `cy` in pixels of the upright picture and `source`: "assumed" or "calibrated".
+
+    Calibrated: also `fx_sd` and so on, `distortion` (k1 k2 p1 p2 k3) and `camera`. With a known length: `scale`, see
+    `pose.metric.to_metric`.
+    """
     arrays: Mapping[str, NDArray[Any]]
 
     def __post_init__(self) -> None:

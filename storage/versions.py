@@ -41,7 +41,13 @@ class Version:
 
 
 def write_version(
-    objects: Objects, dataset: str, episodes: pa.Table, *, where: str | None = None, created_by: str = ""
+    objects: Objects,
+    dataset: str,
+    episodes: pa.Table,
+    *,
+    where: str | None = None,
+    created_by: str = "",
+    video: str = "raw",
 ) -> Version:
     """Write the next version of a dataset, or return the newest if it holds the same episodes.
 
@@ -51,6 +57,7 @@ def write_version(
     Args:
         episodes: a table of `EPISODE_SCHEMA`.
         where: the expression that chose them, for the record.
+        video: "raw", "blurred" or "none": which video goes with them; in the manifest unless raw.
 
     Raises:
         InvalidInput: the name or the table is not valid.
@@ -62,7 +69,9 @@ def write_version(
     parent = numbers[-1] if numbers else None
     if parent is not None:
         newest = read_version(objects, dataset, parent)
-        if newest.manifest["counts"]["episodes"] == table.num_rows and read_episodes(objects, newest).equals(table):
+        same_size = newest.manifest["counts"]["episodes"] == table.num_rows
+        same_video = newest.manifest.get("video", "raw") == video
+        if same_size and same_video and read_episodes(objects, newest).equals(table):
             return newest
     content = _parquet(table)
     claimed = _numbers(objects, dataset, _EITHER)
@@ -87,6 +96,8 @@ def write_version(
             "size_bytes": len(content),
         },
     }
+    if video != "raw":
+        manifest["video"] = video
     manifest["sha256"] = _hash_of(manifest)
     key = _key(dataset, number, "json")
     if not objects.put_if_absent(key, (json.dumps(manifest, indent=2) + "\n").encode()):

@@ -11,7 +11,7 @@ import typer
 from storage.errors import KinesphereError
 from storage.version import __version__
 
-from . import contributor, operators, robotics
+from . import blurring, calibration, contributor, operators, robotics
 from .output import messages, print_json, say_error
 
 app = typer.Typer(
@@ -39,6 +39,8 @@ def _root(
 
 
 contributor.register(app)
+calibration.register(app)
+blurring.register(app)
 operators.register(app)
 robotics.register(app)
 

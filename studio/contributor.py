@@ -10,16 +10,31 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from storage.calibration import read_camera
 from storage.errors import Conflict, InvalidInput, KinesphereError
 from storage.objects import file_sha256
 from storage.recording import Origin, RecordingFile, State
 
+from .calibration import known_length
 from .consent import Agreement, ask_consent
-from .options import HERE, ContributorOption, JsonOption, TaskOption, TokenOption, WorkspaceOption, YesOption, opened
+from .options import (
+    HERE,
+    CalibrationOption,
+    ContributorOption,
+    HeightOption,
+    InHandOption,
+    JsonOption,
+    TaskOption,
+    TokenOption,
+    WorkspaceOption,
+    YesOption,
+    opened,
+)
 from .output import print_json, print_table, progress, say, say_error
 from .takes import catch_up, record, say_take
 
 if TYPE_CHECKING:
+    from storage.calibration import CameraCalibration, KnownLength
     from storage.catalog import RecordingRecord
     from storage.workspace import Workspace
 
@@ -58,6 +73,9 @@ def import_(
     videos: Annotated[list[Path], typer.Argument(help="Video files of any kind: phone, GoPro, webcam.")],
     task: TaskOption,
     contributor: ContributorOption,
+    calibration: CalibrationOption = None,
+    height: HeightOption = None,
+    in_hand: InHandOption = None,
     yes: YesOption = False,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
@@ -65,11 +83,21 @@ def import_(
     """Bring in videos that were recorded elsewhere. Sound is left out; times and orientation are kept."""
     with opened(workspace) as place:
         agreement = ask_consent(place, task, contributor, yes=yes)
-        results, failures = [], []
+        length, results, failures = known_length(height, in_hand), [], []
+        known = read_camera(place.objects, calibration) if calibration is not None else None
         for video in videos:
             try:
                 results.append(
-                    import_take(place, video, task=task, contributor=contributor, agreement=agreement, quiet=as_json)
+                    import_take(
+                        place,
+                        video,
+                        task=task,
+                        contributor=contributor,
+                        agreement=agreement,
+                        quiet=as_json,
+                        calibration=known,
+                        length=length,
+                    )
                 )
             except (InvalidInput, Conflict) as error:
                 if len(videos) == 1:
@@ -87,12 +115,21 @@ def import_(
 
 
 def import_take(
-    workspace: Workspace, video: Path, *, task: str, contributor: str, agreement: Agreement, quiet: bool
+    workspace: Workspace,
+    video: Path,
+    *,
+    task: str,
+    contributor: str,
+    agreement: Agreement,
+    quiet: bool,
+    calibration: CameraCalibration | None = None,
+    length: KnownLength | None = None,
 ) -> RecordingFile:
     """Bring one video file into the outbox.
 
     Raises:
         Conflict: this contributor has imported this very file before.
+        InvalidInput: the camera was calibrated for pictures of another shape.
     """
     from capture.importer import import_video
     from capture.outbox import take
@@ -105,12 +142,16 @@ def import_take(
     def capture(destination: Path) -> Origin:
         with progress(f"Importing {video.name}", None, quiet=quiet) as show:
             report = import_video(video, destination, on_progress=show)
+        if calibration is not None:
+            calibration.intrinsics(report.info.width, report.info.height)
         return Origin(
             kind="import",
             source_codec=report.source_codec,
             source_sha256=report.source_sha256,
             transcoded=report.transcoded,
             damaged_ns=report.damaged,
+            calibration=calibration,
+            known_length=length,
         )
 
     return take(

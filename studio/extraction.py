@@ -98,25 +98,42 @@ def extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted | Fai
 
 def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
     from annotate.checks import ImageSampler, next_state, run_checks
+    from pose.intrinsics import assumed_intrinsics
+    from pose.metric import to_metric
+    from pose.sheet import SheetFinder
     from storage.shards import write_shard
     from storage.video import open_video
 
     extractor = load_extractor(job.pose_model, job.hand_model, job.track_filter)
     objects, row = open_objects(job.objects), job.recording
-    description = _verified_description(objects, row)
-    samples = ImageSampler()
+    description = verified_description(objects, row)
+    camera, length, samples = description.origin.calibration, description.origin.known_length, ImageSampler()
 
     def look(frame: VideoFrame) -> None:
         on_frame()
         samples(frame)
+        if sheets is not None:
+            sheets(frame)
 
     key = video_key(row.recording)
     with objects.open(key) as content, open_video(content, key) as video:
-        trajectory = extractor.extract(video, recording=row.recording, contributor=row.contributor, on_frame=look)
+        size = video.width, video.height
+        intrinsics = camera.intrinsics(*size) if camera is not None else assumed_intrinsics(*size)
+        sheets = SheetFinder(length, intrinsics) if length is not None else None
+        trajectory = extractor.extract(
+            video,
+            recording=row.recording,
+            contributor=row.contributor,
+            intrinsics=intrinsics,
+            on_frame=look,
+        )
         damaged = sorted({*description.origin.damaged_ns, *video.damaged})
     pauses = description.origin.pauses_ns
     checks = [] if job.is_repeated else run_checks(job.criteria, trajectory, samples, damaged, pauses)
     state, why = (row.state, "extracted again") if job.is_repeated else next_state(checks)
+    if length is not None and sheets is not None:
+        trajectory, why_not = to_metric(trajectory, length, sheets.sightings)
+        why += f"; lengths stay relative: {why_not}" if why_not else ""
     shard = write_shard(objects, [trajectory], software={"kinesphere": __version__})
     valid = trajectory.arrays["valid"]
     return Extracted(
@@ -133,7 +150,7 @@ def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
     )
 
 
-def _verified_description(objects: Objects, row: RecordingRecord) -> RecordingFile:
+def verified_description(objects: Objects, row: RecordingRecord) -> RecordingFile:
     """The recording's description, once its video is known to be the bytes that were submitted."""
     key = description_key(row.recording)
     description = RecordingFile.from_bytes(objects.get(key), key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,28 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machine
 YesOption = Annotated[bool, typer.Option("--yes", help="The contributor has agreed to the task's consent text.")]
 TaskOption = Annotated[str, typer.Option("--task", "-t", help="What is recorded; see: kinesphere task list")]
 ContributorOption = Annotated[str, typer.Option("--contributor", "-c", help="Who records: their pseudonymous id.")]
+CalibrationOption = Annotated[
+    str | None, typer.Option(help="The calibrated camera it was recorded with.", show_default="known by its device")
+]
+HeightOption = Annotated[
+    float | None,
+    typer.Option(
+        envvar="KINESPHERE_HEIGHT", help="The contributor's height in metres, in shoes: makes lengths metric. Optional."
+    ),
+]
+
+
+class InHand(StrEnum):
+    """What of known size the contributor holds at the beginning."""
+
+    board = "board"
+    a4 = "a4"
+    letter = "letter"
+
+
+InHandOption = Annotated[
+    InHand | None, typer.Option(help="The calibration board or the sheet held by its edge in the first 10 seconds.")
+]
 PoseModelOption = Annotated[Path | None, typer.Option(help="Your own pose landmarker .task file.")]
 HandModelOption = Annotated[Path | None, typer.Option(help="Your own hand landmarker .task file.")]
 TokenOption = Annotated[

@@ -29,6 +29,14 @@ class Tracks(StrEnum):
     raw = "raw"
 
 
+class VideoShown(StrEnum):
+    """Which video goes with a dataset."""
+
+    raw = "raw"
+    blurred = "blurred"
+    none = "none"
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the application."""
     app.command()(publish)
@@ -47,11 +55,14 @@ def publish(
         EpisodesFrom, typer.Option(help="One episode a segment, or a recording.")
     ] = EpisodesFrom.segments,
     tracks: Annotated[Tracks | None, typer.Option(help="Only smoothed or raw tracks.", show_default="newest")] = None,
+    video: Annotated[VideoShown, typer.Option(help="As recorded, with the head hidden, or none.")] = VideoShown.raw,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Publish the accepted recordings as the next version of a dataset."""
     from storage.publish import publish as publish_version
+
+    from .blurring import BYSTANDERS, blur_all
 
     with opened(workspace) as place:
         version = publish_version(
@@ -60,7 +71,11 @@ def publish(
             where=where,
             episodes=episodes.value,
             tracks=tracks.value if tracks else None,
+            video=video.value,
             created_by=getpass.getuser(),
+            before_writing=lambda recordings: (
+                blur_all(place, recordings, quiet=as_json) if video is VideoShown.blurred else None
+            ),
         )
         location = place.dataset_location(name)
     if as_json:
@@ -69,6 +84,8 @@ def publish(
     counts = version.manifest["counts"]
     news = "Published" if version.is_new else "Nothing has changed since"
     say(f"{news} {name}@{version.number}: {counts['episodes']} episodes, {counts['frames']} frames.")
+    if video is VideoShown.blurred:
+        say(BYSTANDERS)
     say(f'Read it with: kinesphere.open_dataset("{location}", version={version.number})')
 
 

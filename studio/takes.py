@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,15 +14,50 @@ import typer
 from storage.errors import InvalidInput
 from storage.recording import Origin, RecordingFile
 
+from .calibration import for_recording, known_length
 from .consent import Agreement, ask_consent
-from .options import HERE, ContributorOption, JsonOption, TaskOption, WorkspaceOption, YesOption, opened
+from .options import (
+    HERE,
+    CalibrationOption,
+    ContributorOption,
+    HeightOption,
+    InHandOption,
+    JsonOption,
+    TaskOption,
+    WorkspaceOption,
+    YesOption,
+    opened,
+)
 from .output import native_logs_aside, print_json, progress, say
 
 if TYPE_CHECKING:
     from capture.controls import Controls
     from capture.recorder import CaptureReport, RecordingProgress
+    from capture.sources import Source
     from capture.unfinished import Leftover
+    from storage.calibration import KnownLength
     from storage.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """What is known of the camera and of true lengths before a take."""
+
+    calibration: str | None = None
+    """Name of the camera's calibration; else one that was made with the same device is taken."""
+    known: KnownLength | None = None
+
+    def of(self, workspace: Workspace, camera: Source, *, quiet: bool) -> dict[str, object]:
+        """The fields of `Origin` that say so.
+
+        Raises:
+            NotFound: there is no calibration of that name.
+            InvalidInput: it was made for pictures of another shape.
+        """
+        found, why_not = for_recording(workspace.objects, self.calibration, camera.name, camera.width, camera.height)
+        if why_not and not quiet:
+            say(why_not)
+        return {"calibration": found, "known_length": self.known}
 
 
 def record(
@@ -35,6 +71,9 @@ def record(
     preview: Annotated[
         bool, typer.Option(help="Show a window with what the camera sees, where there is a screen.")
     ] = True,
+    calibration: CalibrationOption = None,
+    height: HeightOption = None,
+    in_hand: InHandOption = None,
     yes: YesOption = False,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
@@ -46,12 +85,15 @@ def record(
     with opened(workspace) as place:
         recovered = catch_up(place, quiet=as_json)
         agreement = ask_consent(place, task, contributor, yes=yes)
+        lengths = Lengths(calibration, known_length(height, in_hand))
         if source and len(source) > 1:
-            _record_together(place, task, contributor, agreement, source, seconds, as_json=as_json)
+            _record_together(place, task, contributor, agreement, source, seconds, lengths, as_json=as_json)
             return
         camera = source[0] if source else _default_camera()
         if agreement.method == "typed" and not as_json:
-            made = _record_in_session(place, task, contributor, agreement, camera, seconds, with_preview=preview)
+            made = _record_in_session(
+                place, task, contributor, agreement, camera, seconds, lengths, with_preview=preview
+            )
             if made is None:
                 say("No take was kept.")
                 return
@@ -65,6 +107,7 @@ def record(
                 source=camera,
                 seconds=seconds,
                 quiet=as_json,
+                lengths=lengths,
             )
     if as_json:
         print_json({"recording": description, "report": report, "recovered": recovered})
@@ -85,6 +128,7 @@ def _record_in_session(
     agreement: Agreement,
     source: str,
     seconds: float | None,
+    lengths: Lengths,
     *,
     with_preview: bool,
 ) -> tuple[RecordingFile, CaptureReport] | None:
@@ -101,6 +145,7 @@ def _record_in_session(
         closing(LiveSource(open_source(source, criteria))) as camera,
         session(camera, criteria, seconds=seconds, with_preview=with_preview) as sitting,
     ):
+        known = lengths.of(workspace, camera, quiet=False)
         while True:
             try:
                 description = take(
@@ -110,7 +155,7 @@ def _record_in_session(
                     contributor=contributor,
                     method=agreement.method,
                     signed=agreement.signed,
-                    capture=sitting.capture,
+                    capture=lambda video: sitting.capture(video).model_copy(update=known),
                 )
             except Redo:
                 continue
@@ -126,6 +171,7 @@ def _record_together(
     agreement: Agreement,
     sources: Sequence[str],
     seconds: float | None,
+    lengths: Lengths,
     *,
     as_json: bool,
 ) -> None:
@@ -135,6 +181,7 @@ def _record_together(
     from capture.together import record_together
 
     reports: list[CaptureReport] = []
+    known: list[dict[str, object]] = []
 
     def capture(videos: Sequence[Path]) -> list[CaptureReport]:
         with _stop_on_interrupt() as controls, progress("Recording (Ctrl-C stops)", seconds, quiet=as_json) as show:
@@ -145,6 +192,7 @@ def _record_together(
 
             criteria = workspace.catalog.task(task).task.criteria
             opened_sources = [open_source(text, criteria) for text in sources]
+            known.extend(lengths.of(workspace, camera, quiet=as_json) for camera in opened_sources)
             reports.extend(
                 record_together(opened_sources, videos, seconds=seconds, controls=controls, on_progress=tell)
             )
@@ -158,6 +206,7 @@ def _record_together(
         signed=agreement.signed,
         capture=capture,
         cameras=len(sources),
+        complete=lambda number, origin: origin.model_copy(update=known[number]),
     )
     if as_json:
         print_json({"recordings": drafts, "reports": reports})
@@ -180,6 +229,7 @@ def record_take(
     source: str,
     seconds: float | None,
     quiet: bool,
+    lengths: Lengths | None = None,
 ) -> tuple[RecordingFile, CaptureReport]:
     """Record one take from a source into the outbox; Ctrl-C ends the take and keeps it."""
     from capture.outbox import take
@@ -191,6 +241,7 @@ def record_take(
 
     def capture(video: Path) -> Origin:
         with closing(open_source(source, criteria)) as camera, _stop_on_interrupt() as controls:
+            known = (lengths or Lengths()).of(workspace, camera, quiet=quiet)
             with progress("Recording (Ctrl-C stops)", seconds, quiet=quiet) as show:
 
                 def tell(now: RecordingProgress) -> None:
@@ -199,7 +250,7 @@ def record_take(
 
                 report = run_recorder(camera, video, seconds=seconds, controls=controls, on_progress=tell)
             reports.append(report)
-            return report.origin()
+            return report.origin().model_copy(update=known)
 
     description = take(
         workspace,

@@ -125,3 +125,16 @@ def test_assumed_intrinsics_see_sixty_degrees_along_the_longer_side_and_say_so()
         assert 2 * np.degrees(np.arctan(640 / camera["fx"])) == pytest.approx(60)
         assert (camera["cx"], camera["cy"], camera["source"]) == (width / 2, height / 2, "assumed")
         assert camera["fx"] == camera["fy"]
+
+
+def test_points_bent_by_the_lens_give_the_pose_of_the_straight_ones() -> None:
+    import cv2
+
+    bent_camera = CAMERA | {"distortion": [-0.2, 0.05, 0.001, -0.001, 0.0]}
+    world = open_right_hand() + np.array([0.25, -0.1, 0.6])
+    matrix = np.array([[CAMERA["fx"], 0, CAMERA["cx"]], [0, CAMERA["fy"], CAMERA["cy"]], [0, 0, 1]])
+    pixels, _ = cv2.projectPoints(world, np.zeros(3), np.zeros(3), matrix, np.array(bent_camera["distortion"]))
+    bent = np.asarray(pixels).reshape(1, 21, 2) / SIZE
+    straight = wrist_pose(open_right_hand()[None], seen(world[None]), RIGHT, SIZE, CAMERA)
+    np.testing.assert_allclose(wrist_pose(open_right_hand()[None], bent, RIGHT, SIZE, bent_camera), straight, atol=1e-3)
+    assert np.abs(wrist_pose(open_right_hand()[None], bent, RIGHT, SIZE, CAMERA) - straight).max() > 0.01
