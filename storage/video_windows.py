@@ -68,7 +68,7 @@ class VideoSource:
         kind = manifest.get("video", "raw")
         if kind not in _FILES:
             raise InvalidInput(f"{name} was published without video; choose other keys, or a version with video")
-        if size is not None and (len(size) != 2 or min(size) < 1):
+        if size is not None and min(size) < 1:
             raise InvalidInput(f"video_size should be (height, width) in pixels, got {size!r}")
         columns = episodes.select(["image_height", "image_width"]).take(pa.array(rows))
         found = columns.group_by(columns.column_names).aggregate([]).to_pylist()

@@ -43,7 +43,7 @@ def add_video(objects: Objects, folder: Path, number: int, **clip: Any) -> dict[
     make_clip(path, **clip)
     reader = open_video(path)
     made = make_trajectory(len(reader.times), seed=number, recording=recording)
-    made = replace(made, arrays=made.arrays | {"timestamp": np.array(reader.times, np.int64)})
+    made = replace(made, arrays={**made.arrays, "timestamp": np.array(reader.times, np.int64)})
     return make_row(write_shard(objects, [made]), image_width=reader.width, image_height=reader.height)
 
 
@@ -164,9 +164,7 @@ def test_videos_of_several_sizes_are_refused_unless_scaled(tmp_path: Path) -> No
     assert sum(len(b["video"]) for b in dataset.stream(8, 4, KEYS, video_size=(96, 128))) == 26
 
 
-def test_an_episode_gives_all_its_frames_unless_they_fill_the_memory(
-    filmed: Dataset, films: list[list[Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_episode_gives_all_its_frames_unless_they_fill_the_memory(filmed: Dataset, films: list[list[Any]]) -> None:
     episode = filmed.episode(4, ["grip", "video"])
     assert set(episode) == {"grip", "video"}
     np.testing.assert_array_equal(episode["video"], films[4])
