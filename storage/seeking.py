@@ -55,7 +55,8 @@ class SeekingVideo:
             self._fail()
             raise
         picture, self._origin = first
-        orientation = Orientation.of(picture)
+        # Of a small copy: PyAV ties a picture whose side data was read into a cycle, which holds its memory for long.
+        orientation = Orientation.of(picture.reformat(width=16, height=16))
         self.width, self.height = shown_size(
             picture.width, picture.height, self._stream.sample_aspect_ratio, orientation
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -126,7 +125,8 @@ class VideoWindows:
 
     def __init__(self, source: VideoSource) -> None:
         self._source = source
-        self._kept: OrderedDict[str, SeekingVideo] = OrderedDict()
+        self._kept: dict[str, tuple[int, SeekingVideo]] = {}
+        self._batch = 0
         self._lock = Lock()
 
     @cached_property
@@ -160,8 +160,12 @@ class VideoWindows:
         if not mask.all():
             out[~mask] = 0
         frames = out.reshape(-1, *self._source.shape)
+        self._batch += 1
         recordings = self._source.recordings.take(pa.array(rows)).dictionary_encode()
         which = recordings.indices.to_numpy()
+        for recording in recordings.dictionary.to_pylist():
+            if recording in self._kept:
+                self._kept[recording] = self._batch, self._kept[recording][1]
         reads = []
         for number, recording in enumerate(recordings.dictionary.to_pylist()):
             of_this = mask & (which == number)[:, None]
@@ -179,7 +183,7 @@ class VideoWindows:
     def close(self) -> None:
         """Close the videos."""
         self._threads.shutdown(wait=True, cancel_futures=True)
-        for video in self._kept.values():
+        for _, video in self._kept.values():
             video.close()
         self._kept.clear()
 
@@ -190,14 +194,28 @@ class VideoWindows:
         size = (self._source.height, self._source.width) if self._source.resized else None
         try:
             with self._lock:
-                video = self._kept.pop(recording, None)
+                _, video = self._kept.pop(recording, (0, None))
             video = video or self._source.open(recording)
             for image, at in zip(video.images(times.tolist(), size=size, exact=exact), places, strict=True):
                 out[at] = image
         except InvalidVideo as error:
             raise CorruptObject(f"{error}; restore it from a copy") from error
         with self._lock:
-            self._kept[recording] = video
-            dropped = self._kept.popitem(last=False)[1] if len(self._kept) > self.KEPT else None
+            dropped = self._keep(recording, video)
         if dropped is not None:
             dropped.close()
+
+    def _keep(self, recording: str, video: SeekingVideo) -> SeekingVideo | None:
+        """Keep a video; gives the one that has to go for it: one that this batch did not use, or else this one.
+
+        Shuffled batches of one pool use the same recordings, more than are kept. If the one used longest ago went, it
+        would be the one that the next batch asks for first, and none would ever be found open.
+        """
+        if len(self._kept) < self.KEPT:
+            self._kept[recording] = self._batch, video
+            return None
+        idle = next((name for name, (batch, _) in self._kept.items() if batch != self._batch), None)
+        if idle is None:
+            return video
+        self._kept[recording] = self._batch, video
+        return self._kept.pop(idle)[1]

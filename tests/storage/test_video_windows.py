@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from av.sidedata.sidedata import SideDataContainer
 
 from capture.pattern import read_counter
 from storage.dataset import Dataset, open_dataset
 from storage.errors import CorruptObject, InvalidInput
 from storage.objects import Objects, open_objects
+from storage.seeking import SeekingVideo
 from storage.shards import write_shard
 from storage.versions import write_version
 from storage.video import open_video
@@ -228,3 +231,23 @@ def test_the_stated_bound_counts_the_video(filmed: Dataset) -> None:
     assert with_video.memory_bound_bytes - without.memory_bound_bytes >= frames
     assert with_video.scales == without.scales
     assert filmed.videos(rows, None).shape == (*SIZE, 3)
+
+
+def test_an_opened_and_closed_video_leaves_no_garbage_that_holds_pictures(folder: Path) -> None:
+    path = next(folder.glob("recordings/*/video.mp4"))
+    SeekingVideo(path, "first").close()
+    gc.collect()
+    gc.disable()
+    try:
+        before = len(side_data())
+        for _ in range(5):
+            SeekingVideo(path, "again").close()
+        pictures = [found.frame for found in side_data()[before:]]
+    finally:
+        gc.enable()
+    assert pictures
+    assert all(picture.width * picture.height <= 256 for picture in pictures)
+
+
+def side_data() -> list[Any]:
+    return [found for found in gc.get_objects() if type(found) is SideDataContainer]
