@@ -23,6 +23,7 @@ from benchmarks import storage_peers
 from benchmarks.spine import extraction
 from benchmarks.spine import storage as stored_size
 from benchmarks.storage_peers import BATCH, WINDOW, measured, random_windows
+from benchmarks.storage_requests import requests_per_1000_windows
 from pose.models import fetch_clip
 from storage.dataset import Dataset, open_dataset
 from storage.objects import open_objects
@@ -138,6 +139,7 @@ def main() -> None:
             rows[f"kinesphere {dtype}, pool"] = (speed.windows_per_second, speed.windows_per_cpu_second)
             facts.append(f"{dtype}: first batch after {speed.first_batch_seconds:.2f} s, "
                          f"at most {speed.memory_bound_bytes / 2**20:.0f} MB")  # fmt: skip
+        facts += requests_per_1000_windows(dataset, folder, KEYS, window=WINDOW, batch_size=BATCH)
         rows["zarr-python int16, random"] = measured(zarr_at_random(dataset, folder), options.seconds)
         others, missing = peers(options.peers, folder, options.seconds)
     rows |= others

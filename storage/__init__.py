@@ -5,6 +5,7 @@
 """
 
 from .dataset import Dataset, open_dataset
+from .disk_cache import clear_cache
 from .errors import (
     Conflict,
     CorruptObject,
@@ -39,5 +40,6 @@ __all__ = [
     "StorageFailed",
     "Valid",
     "__version__",
+    "clear_cache",
     "open_dataset",
 ]

@@ -13,6 +13,7 @@ from .epoch import Draws, Epoch
 from .pools import Pool, PoolLoader, Spans, pool_dtype
 from .shards import OpenShards
 from .trajectory import ARRAYS, MISSING
+from .video_windows import VIDEO, VideoSource, VideoWindows
 from .windows import WindowIndex
 
 if TYPE_CHECKING:
@@ -25,14 +26,22 @@ class BatchCutter:
     """Cuts the batches of one epoch out of one pool while the next is being read. To be closed."""
 
     def __init__(
-        self, settings: StreamSettings, shards: OpenShards, spans: Spans, index: WindowIndex, epoch: Epoch
+        self,
+        settings: StreamSettings,
+        shards: OpenShards,
+        spans: Spans,
+        index: WindowIndex,
+        epoch: Epoch,
+        video: VideoSource | None = None,
     ) -> None:
         self._settings = settings
         self._spans, self._index = spans, index
         self._epoch = epoch
         in_units = settings.dtype == "float32"
-        self._types = {key: pool_dtype(ARRAYS[key], in_units=in_units) for key in settings.keys}
-        self._loader = PoolLoader(shards, spans, index, settings.keys, settings.block_frames, in_units=in_units)
+        self._types = {key: pool_dtype(ARRAYS[key], in_units=in_units) for key in settings.arrays}
+        self._video = None if video is None else VideoWindows(video)
+        self._video_shape = None if video is None else video.shape
+        self._loader = PoolLoader(shards, spans, index, settings.arrays, settings.block_frames, in_units=in_units)
         self._memory = BatchMemory()
         self._number = -1
         self._draws: Draws | None = None
@@ -42,6 +51,8 @@ class BatchCutter:
     def close(self) -> None:
         """Leave what is being read."""
         self._loader.close()
+        if self._video is not None:
+            self._video.close()
 
     def batch(self, number: int) -> Batch:
         """Batch `number` of the epoch, which may take windows from several pools."""
@@ -70,6 +81,10 @@ class BatchCutter:
         if not mask.all():
             for key, array in values.items():
                 array[~mask] = _missing(key, array.dtype)
+        if self._video is not None and self._video_shape is not None:
+            frames = self._memory.array(VIDEO, (size, window, *self._video_shape), np.uint8)
+            self._video.read(episode, values["timestamp"], mask, frames)
+            values = {key: values[key] for key in self._settings.keys if key != VIDEO} | {VIDEO: frames}
         return values | {"mask": mask, "episode": episode, "frame": frame}
 
     def _loaded(self, number: int) -> tuple[Draws, Pool]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from .cached_objects import with_cache
 from .errors import InvalidInput, NotFound, needs_extra
 from .names import checked_name
 from .objects import Objects, open_objects
@@ -19,21 +23,39 @@ from .shards import OpenShards
 from .stream import POOL_FRAMES, DType, StreamSettings, WindowStream, checked_keys
 from .trajectory import ARRAYS, from_stored
 from .versions import Version, read_episodes, read_version
+from .video_windows import VIDEO, VideoSource, VideoWindows
+from .windows import Integers
 
 if TYPE_CHECKING:
     from .torch_dataset import TorchDataset
 
 
-def open_dataset(location: str | Path, version: int | None = None, *, verify: bool = False) -> Dataset:
+MOST_EPISODE_VIDEO_BYTES = 2**31
+"""The most that `episode` decodes at once: about what a laptop has to spare."""
+
+
+def open_dataset(
+    location: str | Path,
+    version: int | None = None,
+    *,
+    verify: bool = False,
+    cache: str | Path | None = None,
+    cache_bytes: int | None = None,
+) -> Dataset:
     """Open a version of a dataset, by default the newest.
 
     Args:
         location: `<workspace>/datasets/<name>`, a folder or a URL such as `s3://bucket/prefix/datasets/<name>`.
         verify: compare the hash of every object when it is first read. Without it, checksums inside the objects
             still find accidental damage; with it, also a deliberate change.
+        cache: a local folder in which shards and videos that were read are kept; see `storage.disk_cache`. By
+            default what `KINESPHERE_DATA_CACHE` names for data in an object store, and none for local folders.
+        cache_bytes: how much it may hold, at least 64 MiB; 50 GiB by default. What was read longest ago goes first.
+
+    Manifests are never cached. An erasure cannot reach a cache: run `clear_cache(folder)` where the data was read.
 
     Raises:
-        InvalidInput: the location is not of this form, or there is no such folder.
+        InvalidInput: the location is not of this form, there is no such folder, or the cache cannot be used.
         NotFound: there is no such dataset or version.
         NewerFormat: a later release wrote it.
         CorruptObject: its manifest or table is damaged.
@@ -43,7 +65,8 @@ def open_dataset(location: str | Path, version: int | None = None, *, verify: bo
     if folder != "datasets":
         raise InvalidInput(f"'{location}' is no dataset; give <workspace>/datasets/<name>")
     objects = open_objects(root or ("/" if place.startswith("/") else "."))
-    return Dataset(objects, read_version(objects, checked_name("dataset", name), version), verify=verify)
+    found = read_version(objects, checked_name("dataset", name), version)
+    return Dataset(with_cache(objects, cache, cache_bytes), found, verify=verify)
 
 
 class Dataset:
@@ -57,6 +80,7 @@ class Dataset:
         self.episodes: pa.Table = read_episodes(objects, version)
         """One row an episode, by `storage.episodes.EPISODE_SCHEMA`."""
         self.shards = OpenShards(objects, verify)
+        self._objects = objects
 
     def __len__(self) -> int:
         return int(self.episodes.num_rows)
@@ -65,21 +89,56 @@ class Dataset:
         counts = self.manifest["counts"]
         return f"<Dataset {self.name}@{self.version}: {counts['episodes']} episodes, {counts['frames']} frames>"
 
-    def episode(self, which: int | str, keys: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+    @property
+    def requests(self) -> int:
+        """How often this process has read objects so far: on an object store, how many requests it made."""
+        return self._objects.requests.total
+
+    def videos(self, rows: Integers, size: tuple[int, int] | None) -> VideoSource:
+        """The videos of some rows of `episodes`, to be scaled to a height and width; see `VideoSource.of`."""
+        return VideoSource.of(self._objects, self.manifest, self.episodes, rows, size)
+
+    def episode(
+        self, which: int | str, keys: Sequence[str] | None = None, *, video_size: tuple[int, int] | None = None
+    ) -> dict[str, NDArray[Any]]:
         """All frames of an episode, by its row in `episodes` or by its id.
 
         Returns:
             One array a key, shape `(frames, ...)`: float32 in the units of `storage.trajectory.ARRAYS` with NaN
             where missing; `timestamp` is int64 nanoseconds since the recording began, `valid` uint8 bit flags.
+            With the key "video", which is not among the default ones, uint8 `(frames, height, width, 3)`, RGB,
+            upright, scaled if `video_size` gives a height and width.
 
         Raises:
             NotFound: there is no such episode.
+            InvalidInput: the version has no video, or the episode's takes more than 2 GiB at this size.
             CorruptObject: an object of its shard is missing or damaged.
         """
         names = tuple(ARRAYS) if keys is None else checked_keys(keys)
-        row = self.episodes.slice(self._row(which), 1).to_pylist()[0]
+        place = self._row(which)
+        row = self.episodes.slice(place, 1).to_pylist()[0]
         start, stop = row["first_frame"], row["first_frame"] + row["length"]
-        return {name: from_stored(ARRAYS[name], self.shards.read(row["shard"], name, start, stop)) for name in names}
+        arrays = {
+            name: from_stored(ARRAYS[name], self.shards.read(row["shard"], name, start, stop))
+            for name in names
+            if name != VIDEO
+        }
+        return arrays if VIDEO not in names else arrays | {VIDEO: self._episode_video(place, row, video_size)}
+
+    def _episode_video(self, place: int, row: Mapping[str, Any], size: tuple[int, int] | None) -> NDArray[np.uint8]:
+        source = self.videos(np.array([place]), size)
+        shape = (row["length"], *source.shape)
+        if math.prod(shape) > MOST_EPISODE_VIDEO_BYTES:
+            raise InvalidInput(
+                f"the video of episode '{row['episode']}' takes {math.prod(shape) / 2**30:.1f} GiB decoded "
+                f"({shape[0]} frames of {source.width}x{source.height}); give a smaller video_size=(height, width), "
+                "or stream windows of it"
+            )
+        times = self.shards.read(row["shard"], "timestamp", row["first_frame"], row["first_frame"] + row["length"])
+        frames = np.empty(shape, np.uint8)
+        with closing(VideoWindows(source)) as windows:
+            windows.read(np.array([place]), times[None], np.ones((1, len(times)), np.bool_), frames[None])
+        return frames
 
     def stream(
         self,
@@ -97,6 +156,7 @@ class Dataset:
         where: str | None = None,
         dtype: DType = "float32",
         pool_frames: int = POOL_FRAMES,
+        video_size: tuple[int, int] | None = None,
     ) -> WindowStream:
         """Stream windows of `window` frames in batches.
 
@@ -104,6 +164,10 @@ class Dataset:
         (`timestamp` stays int64 and `valid` uint8, 0 where padded). `mask` is bool `[B, window]`, False where an
         episode shorter than the window is padded; `episode` int64 `[B]` the row in `episodes`; `frame` int64 `[B]`
         the window's first frame in its episode. B is `batch_size`, less in the last batch of an epoch.
+
+        The key "video" gives uint8 `[B, window, height, width, 3]`: RGB, upright, 0 where padded; the frames from which
+        the arrays were extracted, or their blurred copies where the version says so. It is read besides
+        the arrays if `keys` names it, and needs `pip install 'kinesphere[video]'`.
 
         What it promises: every window exactly once an epoch (see `balance`), equal to the slice of `episode()`; the
         order depends on the version and these arguments only, not on the number of ranks or workers; it resumes
@@ -118,7 +182,7 @@ class Dataset:
         nearly all of them.
 
         Args:
-            keys: names of arrays; all by default.
+            keys: names of arrays, and "video"; all arrays by default.
             stride: frames between the beginnings of successive windows of an episode.
             seed: with the epoch's number it decides the order. Not used without `shuffle`.
             epoch: number of the first epoch; each further one has an order of its own.
@@ -129,6 +193,7 @@ class Dataset:
             dtype: "int16" hands over the fixed-point numbers as stored, -32768 where missing, and
                 visibilities and scores as uint8, to be scaled with `stream.scales`: half the bytes.
             pool_frames: how many decoded frames are held in memory at once.
+            video_size: height and width to scale the video to; needed where recordings have several sizes.
 
         Raises:
             InvalidInput: an argument is out of range, or `where` matches nothing.
@@ -144,6 +209,7 @@ class Dataset:
             where=where,
             dtype=dtype,
             pool_frames=pool_frames,
+            video_size=video_size,
         )
         return WindowStream(self, settings, epoch=epoch, rank=rank, world_size=world_size)
 

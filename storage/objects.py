@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
@@ -20,6 +21,28 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore as RawStore
 
 
+class Requests:
+    """Counts how often this process has read objects, from all its threads."""
+
+    def __init__(self) -> None:
+        # The next number of a counter is taken in one step, so no lock is needed that a fork could catch closed.
+        self._counter = itertools.count()
+        self._looked = 0
+
+    def add(self) -> None:
+        """Count one more."""
+        next(self._counter)
+
+    @property
+    def total(self) -> int:
+        """How many there were; to be asked by one thread at a time."""
+        self._looked += 1
+        return next(self._counter) + 1 - self._looked
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Requests, ()
+
+
 @dataclass(frozen=True)
 class Objects:
     """A place that holds objects, by key. Opened with `open_objects`.
@@ -29,6 +52,8 @@ class Objects:
 
     url: str
     raw: RawStore
+    requests: Requests = field(default_factory=Requests, compare=False, repr=False, kw_only=True)
+    """How many reads were made: on an object store, how many requests."""
 
     def get(self, key: str, byte_range: tuple[int, int] | None = None) -> bytes:
         """Read an object, or its bytes `[start, stop)`.
@@ -37,6 +62,7 @@ class Objects:
             CorruptObject: there is no such object.
             StorageFailed: the store refused.
         """
+        self.requests.add()
         local = self.local_path(key)
         if local is not None:
             with self._named(key, in_python=True):
@@ -45,6 +71,25 @@ class Objects:
             if byte_range is None:
                 return bytes(obstore.get(self.raw, key).bytes())
             return bytes(obstore.get_range(self.raw, key, start=byte_range[0], end=byte_range[1]))
+
+    def get_part(self, key: str, start: int, stop: int) -> tuple[bytes, int]:
+        """Read bytes `[start, stop)` of an object, fewer where it ends before; gives them and the object's size.
+
+        Raises:
+            CorruptObject: there is no such object.
+            StorageFailed: the store refused, or the object ends before `start`.
+        """
+        self.requests.add()
+        local = self.local_path(key)
+        if local is not None:
+            with self._named(key, in_python=True):
+                return _read_file(local, (start, stop)), local.stat().st_size
+        with self._named(key):
+            found = obstore.get(self.raw, key, options={"range": (start, stop)})
+            return bytes(found.bytes()), int(found.meta["size"])
+
+    def forget(self, key: str) -> None:
+        """Drop what is kept of an object nearer than in the store, so that it is read anew; here nothing is."""
 
     def put(self, key: str, data: bytes | Path) -> None:
         """Write an object whole, from bytes or from a local file, in place of what was there."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any, NoReturn
 
 import google_crc32c
@@ -21,6 +21,8 @@ blosc.use_threads = False  # its own threads do not survive a fork; whoever want
 
 CHECKSUM_BYTES = 4
 INDEX_ENTRY_BYTES = 16
+WHOLE_BYTES = 2**19
+"""An object up to this size is read whole with its index: to wait for a second answer costs more than to receive it."""
 _NOT_STORED = -1
 """2^64 - 1, read as a signed number: the chunk holds missing values only."""
 
@@ -51,6 +53,8 @@ class ArrayReader:
         self._frames = frames
         self._listed: Mapping[str, Any] | None = listed.get(key)
         self._verified = verified
+        self._index: NDArray[np.int64] | None = None
+        self._once = threading.Lock()
         self._chunk_bytes = CHUNK_FRAMES * int(np.prod(spec.shape)) * np.dtype(spec.dtype).itemsize
 
     def read_into(self, start: int, out: NDArray[Any]) -> None:
@@ -59,7 +63,17 @@ class ArrayReader:
         Raises:
             CorruptObject: the object is missing, cut off or damaged.
         """
+        try:
+            self._read_chunks(start, out)
+        except CorruptObject:
+            self._objects.forget(self.key)
+            raise
+
+    def _read_chunks(self, start: int, out: NDArray[Any]) -> None:
         first, stop = start // CHUNK_FRAMES, -(-(start + len(out)) // CHUNK_FRAMES)
+        with self._once:  # threads that come together wait for one request
+            whole = self._load_index()
+        assert self._index is not None
         index = self._index[first:stop]
         stored = index[index[:, 0] != _NOT_STORED]
         if len(stored) < len(index):
@@ -67,7 +81,7 @@ class ArrayReader:
         if not len(stored):
             return
         begin, end = int(stored[:, 0].min()), int(stored.sum(axis=1).max())
-        data = memoryview(self._bytes(begin, end))
+        data = memoryview(self._bytes(begin, end)) if whole is None else whole[begin:end]
         for chunk, (offset, size) in enumerate(index.tolist(), first):
             if offset != _NOT_STORED:
                 self._decode(chunk * CHUNK_FRAMES - start, data[offset - begin : offset - begin + size], out)
@@ -87,15 +101,27 @@ class ArrayReader:
             begin, end = max(place, 0), min(place + CHUNK_FRAMES, len(out))
             out[begin:end] = chunk[begin - place : end - place]
 
-    @cached_property
-    def _index(self) -> NDArray[np.int64]:
-        """Offset and size of each inner chunk in the object, int64 `[chunks, 2]`."""
+    def _load_index(self) -> memoryview | None:
+        """Read the index, unless it was read before.
+
+        A small remote object is read, and given back, whole: then this is the only request for it.
+        """
+        if self._index is not None:
+            return None
         chunks = -(-self._frames // CHUNK_FRAMES)
         if self._listed is None:
-            return np.full((chunks, 2), _NOT_STORED, np.int64)
+            self._index = np.full((chunks, 2), _NOT_STORED, np.int64)
+            return None
         size = int(self._listed["size_bytes"])
-        tail = self._checked(memoryview(self._bytes(size - chunks * INDEX_ENTRY_BYTES - CHECKSUM_BYTES, size)))
-        index = np.frombuffer(tail, "<i8").reshape(chunks, 2).astype(np.int64)
+        index_bytes = chunks * INDEX_ENTRY_BYTES + CHECKSUM_BYTES
+        is_whole = size <= WHOLE_BYTES and self._objects.local_path(self.key) is None
+        data = memoryview(self._bytes(0 if is_whole else size - index_bytes, size))
+        self._index = self._index_in(data[-index_bytes:], size)
+        return data if is_whole else None
+
+    def _index_in(self, tail: memoryview, size: int) -> NDArray[np.int64]:
+        """Offset and size of each inner chunk, int64 `[chunks, 2]`, out of the end of an object of `size` bytes."""
+        index = np.frombuffer(self._checked(tail), "<i8").reshape(-1, 2).astype(np.int64)
         stored = index[index[:, 0] != _NOT_STORED]
         if len(stored) and (stored.min() < 0 or stored.sum(axis=1).max() > size):
             self._refuse("its index points outside it")

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
@@ -116,6 +118,8 @@ class Shard:
         self._objects = objects
         self._verified = verified
         self._arrays: dict[str, ArrayReader] = {}
+        self._fetched: bytes | None = None
+        self._once = threading.Lock()
 
     @cached_property
     def attributes(self) -> Mapping[str, Any]:
@@ -130,10 +134,12 @@ class Shard:
             attributes: dict[str, Any] = json.loads(self._metadata)["attributes"]
             version = int(attributes["format_version"])
         except (ValueError, KeyError, TypeError) as error:
+            self._objects.forget(key)
             raise CorruptObject(f"object '{key}' is not the metadata of a shard; restore it from a copy") from error
         if version > FORMAT_VERSION:
             raise NewerFormat(f"shard {self.shard_id}", version, FORMAT_VERSION)
         if _id_of(self._metadata) != self.shard_id or attributes.get("kind") != KIND:
+            self._objects.forget(key)
             raise CorruptObject(f"object '{key}' was changed after it was written; restore it from a copy")
         return attributes
 
@@ -168,9 +174,12 @@ class Shard:
         if not 0 <= start < stop <= self.frames:
             raise InvalidInput(f"shard {self.shard_id} has frames 0 to {self.frames}, not {start} to {stop}")
 
-    @cached_property
+    @property
     def _metadata(self) -> bytes:
-        return self._objects.get(f"{self.key}/zarr.json")
+        with self._once:  # threads that come together wait for one request
+            if self._fetched is None:
+                self._fetched = self._objects.get(f"{self.key}/zarr.json")
+            return self._fetched
 
 
 class OpenShards:
@@ -181,7 +190,12 @@ class OpenShards:
     def __init__(self, objects: Objects, verify: bool = False) -> None:
         self._objects = objects
         self._verified: set[str] | None = set() if verify else None
-        self._open = lru_cache(self.LIMIT)(lambda shard_id: Shard(objects, shard_id, verified=self._verified))
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
+        self._opening = threading.Lock()
+        self._open = lru_cache(self.LIMIT)(lambda shard_id: Shard(self._objects, shard_id, verified=self._verified))
 
     def read(self, shard_id: str, name: str, start: int, stop: int) -> NDArray[Any]:
         """Like `Shard.read`, for frames that a version says are there.
@@ -196,7 +210,10 @@ class OpenShards:
         self._holding(shard_id, start, start + len(out)).read_into(name, start, out)
 
     def _holding(self, shard_id: str, start: int, stop: int) -> Shard:
-        shard = self._open(shard_id)
+        if self._process != os.getpid():
+            self._begin()  # a fork may have caught a lock closed
+        with self._opening:
+            shard = self._open(shard_id)
         if stop > shard.frames:
             raise CorruptObject(
                 f"a version points at frames {start} to {stop} of '{shard.key}', which has {shard.frames}; "

@@ -19,6 +19,7 @@ from .shard_arrays import CHUNK_FRAMES
 from .shard_reader import INDEX_ENTRY_BYTES
 from .shards import MAX_FRAMES, OpenShards
 from .trajectory import ARRAYS
+from .video_windows import VIDEO
 from .where import where_expression
 from .windows import Integers, index_windows
 
@@ -47,6 +48,7 @@ class StreamSettings:
     where: str | None
     dtype: DType
     pool_frames: int
+    video_size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("window", 1), ("batch_size", 1), ("stride", 1), ("seed", 0), ("pool_frames", self.window)):
@@ -55,8 +57,16 @@ class StreamSettings:
                 raise InvalidInput(f"{name} should be a whole number, at least {least}, got {value!r}")
         if self.dtype not in ("float32", "int16"):
             raise InvalidInput(f"dtype should be 'float32' or 'int16', got {self.dtype!r}")
+        if self.video_size is not None and VIDEO not in self.keys:
+            raise InvalidInput('video_size is for keys=[..., "video"]')
         if self.balance is not None and not self.shuffle:
             raise InvalidInput("balance draws at random, so it needs shuffle=True")
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """The arrays of shards to read: the keys, and the times by which frames of the video are found."""
+        arrays = tuple(key for key in self.keys if key != VIDEO)
+        return arrays if VIDEO not in self.keys or "timestamp" in arrays else (*arrays, "timestamp")
 
     @property
     def block_frames(self) -> int:
@@ -82,6 +92,7 @@ class WindowStream:
         self._identity = _identity(dataset, settings)
         rows = _chosen_rows(dataset, settings.where)
         self._spans = Spans.of(dataset.episodes, rows)
+        self._video = dataset.videos(rows, settings.video_size) if VIDEO in settings.keys else None
         self._index = index_windows(self._spans.length, settings.window, settings.stride, settings.block_frames)
         groups = _groups(dataset.episodes, rows, settings.balance)
         self._groups = None if groups is None else groups[self._index.episode]
@@ -105,7 +116,7 @@ class WindowStream:
     @property
     def scales(self) -> dict[str, float]:
         """For dtype="int16": what to multiply the integers of each key with, to get its units."""
-        scales = {key: ARRAYS[key].scale_factor for key in self.settings.keys}
+        scales = {key: ARRAYS[key].scale_factor for key in self.settings.keys if key != VIDEO}
         return {key: scale for key, scale in scales.items() if scale is not None}
 
     @property
@@ -115,10 +126,10 @@ class WindowStream:
         It follows from `pool_frames`, keys, dtype, window and batch size: two pools of frames (the one drawn from and
         the next), the order of their windows, the runs of frames being decoded, four batches (the one you hold, two
         whose memory is used again, one at the end of an epoch), the compact description of blocks, 8 MB for open
-        shards and their indexes of chunks.
+        shards and their indexes of chunks; with video, its part of the batches and the open decoders.
         """
         settings = self.settings
-        specs = [ARRAYS[key] for key in settings.keys]
+        specs = [ARRAYS[key] for key in settings.arrays]
         numbers = [int(np.prod(spec.shape)) for spec in specs]
         stored = [np.dtype(spec.dtype).itemsize * count for spec, count in zip(specs, numbers, strict=True)]
         in_units = settings.dtype == "float32"
@@ -131,7 +142,11 @@ class WindowStream:
         described = self._spans.nbytes + 12 * self._index.nbytes
         indexes = OpenShards.LIMIT * len(specs) * 2 * INDEX_ENTRY_BYTES * MAX_FRAMES // CHUNK_FRAMES
         pools = 2 * settings.pool_frames * (sum(held) + 72)
-        return pools + reading + batch + described + indexes + 8 * 2**20
+        video = 0
+        if self._video is not None:
+            video = self._video.memory_bound_bytes
+            video += 4 * settings.batch_size * settings.window * int(np.prod(self._video.shape))
+        return video + pools + reading + batch + described + indexes + 8 * 2**20
 
     def __iter__(self) -> Iterator[Batch]:
         number = self._epoch
@@ -143,7 +158,7 @@ class WindowStream:
             pool_frames=self.settings.pool_frames,
             groups=self._groups,
         )
-        cutter = BatchCutter(self.settings, self._shards, self._spans, self._index, epoch)
+        cutter = BatchCutter(self.settings, self._shards, self._spans, self._index, epoch, self._video)
         with closing(cutter):
             while self._epoch == number and self._batch + self._rank < self.batches:
                 batch = cutter.batch(self._batch + self._rank)
@@ -218,8 +233,8 @@ def checked_keys(keys: Sequence[str]) -> tuple[str, ...]:
     Raises:
         InvalidInput: one of them is unknown, occurs twice, or a text was given in place of a list.
     """
-    if isinstance(keys, str) or not keys or len(set(keys)) < len(keys) or not set(keys) <= set(ARRAYS):
-        raise InvalidInput(f"keys should be a list of some of {', '.join(ARRAYS)}, each once; got {keys!r}")
+    if isinstance(keys, str) or not keys or len(set(keys)) < len(keys) or not set(keys) <= {*ARRAYS, VIDEO}:
+        raise InvalidInput(f"keys should be a list of some of {', '.join(ARRAYS)}, {VIDEO}, each once; got {keys!r}")
     return tuple(keys)
 
 

@@ -28,6 +28,8 @@ class StreamSpeed:
     """Of the arrays handed over, in units of 10^6 bytes."""
     first_batch_seconds: float
     memory_bound_bytes: int
+    requests_per_1000_windows: float
+    """Reads of objects over windows, what was read ahead included; on an object store each read is a request."""
 
 
 def measure_stream(
@@ -38,23 +40,26 @@ def measure_stream(
     window: int = 64,
     batch_size: int = 256,
     keys: Sequence[str] | None = None,
+    video_size: tuple[int, int] | None = None,
 ) -> StreamSpeed:
     """Take batches of a shuffled stream for some seconds, epoch after epoch.
 
     Raises:
         InvalidInput: the dataset has a single batch, or an argument is out of range.
     """
-    stream = dataset.stream(window, batch_size, keys, shuffle=True, dtype=dtype)
+    stream = dataset.stream(window, batch_size, keys, shuffle=True, dtype=dtype, video_size=video_size)
     if stream.batches < 2:
         raise InvalidInput(f"{dataset.name}@{dataset.version} has {stream.windows} windows: too few to measure")
     asked = time.perf_counter()
     began = cpu_began = first_batch_seconds = 0.0
-    windows = size = 0
+    requests = dataset.requests
+    windows = size = first_windows = 0
     while not windows or time.perf_counter() - began < seconds:
         for batch in stream:
             if not began:
                 began, cpu_began = time.perf_counter(), time.process_time()
                 first_batch_seconds = began - asked
+                first_windows = len(batch["mask"])
                 continue
             windows += len(batch["mask"])
             size += sum(values.nbytes for values in batch.values())
@@ -68,4 +73,5 @@ def measure_stream(
         megabytes_per_second=size / wall / 1e6,
         first_batch_seconds=first_batch_seconds,
         memory_bound_bytes=stream.memory_bound_bytes,
+        requests_per_1000_windows=1000 * (dataset.requests - requests) / (windows + first_windows),
     )

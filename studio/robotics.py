@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import re
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -170,6 +171,9 @@ def bench_stream(
     seconds: Annotated[float, typer.Option(min=0.1, help="How long to read.")] = 10.0,
     window: Annotated[int, typer.Option(min=1, help="Frames in a window.")] = 64,
     batch_size: Annotated[int, typer.Option(min=1, help="Windows in a batch.")] = 256,
+    keys: Annotated[str, typer.Option(help='Arrays, with commas; "video" is one too. All arrays by default.')] = "",
+    video_size: Annotated[str, typer.Option(help="Scale video to HEIGHTxWIDTH, such as 224x224.")] = "",
+    cache: Annotated[Path | None, typer.Option(help="Keep what is read in this folder.")] = None,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -178,11 +182,20 @@ def bench_stream(
     from storage.stream_speed import DTYPES, measure_stream
 
     name, number = parse_dataset(dataset)
+    size = parse_size(video_size)
     with opened(workspace) as place:
         location = place.dataset_location(name)
-    opened_dataset = open_dataset(location, number)
+    opened_dataset = open_dataset(location, number, cache=cache)
     measured = [
-        measure_stream(opened_dataset, dtype=dtype, window=window, batch_size=batch_size, seconds=seconds / 2)
+        measure_stream(
+            opened_dataset,
+            dtype=dtype,
+            window=window,
+            batch_size=batch_size,
+            seconds=seconds / 2,
+            keys=keys.replace(" ", "").split(",") if keys else None,
+            video_size=size,
+        )
         for dtype in DTYPES
     ]
     if as_json:
@@ -191,11 +204,24 @@ def bench_stream(
     rows = [
         (speed.dtype, f"{speed.windows_per_second:,.0f}", f"{speed.windows_per_cpu_second:,.0f}",
          f"{speed.megabytes_per_second:,.0f}", f"{speed.first_batch_seconds:.2f} s",
-         f"{speed.memory_bound_bytes / 2**20:,.0f} MB")
+         f"{speed.memory_bound_bytes / 2**20:,.0f} MB", f"{speed.requests_per_1000_windows:,.1f}")
         for speed in measured
     ]  # fmt: skip
-    columns = ["dtype", "windows/s", "windows/CPU-s", "MB/s", "first batch after", "memory at most"]
+    columns = ["dtype", "windows/s", "windows/CPU-s", "MB/s", "first batch after", "memory at most",
+               "requests/1,000 windows"]  # fmt: skip
     print_table(f"Streaming {name}@{opened_dataset.version}, windows of {window} frames", columns, rows)
+
+
+def parse_size(text: str) -> tuple[int, int] | None:
+    """Split `HEIGHTxWIDTH`; nothing where there is no text.
+
+    Raises:
+        InvalidInput: it is not of this form.
+    """
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    if text and match is None:
+        raise InvalidInput(f"'{text}' is no size; write HEIGHTxWIDTH, such as 224x224")
+    return (int(match[1]), int(match[2])) if match else None
 
 
 def parse_dataset(text: str) -> tuple[str, int | None]:

@@ -47,3 +47,13 @@ def test_bench_stream_measures_both_types(command: Command) -> None:
     assert all(speed["windows_per_second"] > 100 and speed["first_batch_seconds"] > 0 for speed in measured)
     assert "windows/CPU-s" in command.run("bench", "stream", "kitchen@1", "--seconds", "0.2").stdout
     assert "too few to measure" in command.error("bench", "stream", "kitchen", "--batch-size", "10000")
+
+
+def test_bench_stream_counts_requests_with_and_without_a_cache(command: Command, tmp_path: Path) -> None:
+    arguments = ("bench", "stream", "kitchen", "--seconds", "0.2", "--keys", "grip, valid")
+    assert all(speed["requests_per_1000_windows"] > 0 for speed in command.json(*arguments))
+    command.run(*arguments, "--cache", str(tmp_path / "cache"))
+    cached = command.json(*arguments, "--cache", str(tmp_path / "cache"))
+    assert [speed["requests_per_1000_windows"] for speed in cached] == [0, 0]
+    assert "no size; write HEIGHTxWIDTH" in command.error(*arguments, "--video-size", "224")
+    assert "mp4' is missing" in command.error("bench", "stream", "kitchen", "--keys", "video", "--video-size", "64x64")
