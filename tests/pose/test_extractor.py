@@ -19,8 +19,8 @@ import pytest
 
 from pose.bundles import build_bundle
 from pose.extractor import Extractor, ExtractorSettings
-from pose.landmarkers import BodyLandmarker
 from pose.models import Model, hand_model, pose_model
+from pose.people import BodyFinder
 from storage.errors import InvalidInput
 from storage.trajectory import ARRAYS, BODY_LANDMARKS, Trajectory, to_stored
 from storage.video import VideoFrame, VideoReader, open_video
@@ -92,7 +92,7 @@ def test_a_width_that_is_no_multiple_of_16_is_not_sheared(trajectory: Trajectory
 
 def test_a_picture_with_padded_rows_is_read_as_it_looks(short_clip: Path) -> None:
     plain, from_padded = [], []
-    with closing(BodyLandmarker(pose_model(), 0.5)) as first, closing(BodyLandmarker(pose_model(), 0.5)) as second:
+    with closing(BodyFinder(pose_model(), 0.5)) as first, closing(BodyFinder(pose_model(), 0.5)) as second:
         for frame in itertools.islice(open_video(short_clip).frames(), 8):
             padded = np.pad(frame.image, ((0, 0), (0, 8), (0, 0)))[:, :-8]
             plain.append(first.find(frame.image, frame.index))
