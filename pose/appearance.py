@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,16 +13,17 @@ from .body_network import BodySighting
 from .landmarks import BODY_HIPS, BODY_SHOULDERS
 
 _KNEES = BODY_LANDMARKS.index("left_knee"), BODY_LANDMARKS.index("right_knee")
-_BINS = 16
-_SPREAD = np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
-"""Neighbouring bins share their counts, so that a shadow moves a colour a little and not out of its bin."""
+_BINS = 8
+_CHROMA = 6.0
+"""How much differences of colours are stretched: clothes and skin lie close to grey, and would share a bin or two."""
 _ALONG, _ACROSS = np.meshgrid(np.linspace(0.1, 0.9, 16), np.linspace(0.15, 0.85, 12), indexing="ij")
 """Where a part is looked at, from its upper to its lower edge and from the left to the right, clear of its borders."""
+_CORNERS = np.array(list(itertools.product((0.0, 1.0), repeat=3)))
 _LEAST_INSIDE = 0.6
 """Share of a part that must lie in the region to say anything of it."""
 
 Appearance = NDArray[np.float64]
-"""(2, 3, 16): for trunk and thighs, how often each brightness, red-green and yellow-blue occurs; NaN where hidden."""
+"""(2, 512): for trunk and thighs, how often each brightness, red-green and yellow-blue occurs; NaN where hidden."""
 
 
 def appearance_of(sighting: BodySighting) -> Appearance:
@@ -32,7 +35,7 @@ def appearance_of(sighting: BodySighting) -> Appearance:
 
 def alike(one: Appearance, other: Appearance) -> float:
     """0..1: how alike the parts are that both show (the Bhattacharyya coefficient, averaged); NaN if there are none."""
-    each = np.sqrt(one * other).sum(axis=2).mean(axis=1)
+    each = np.sqrt(one * other).sum(axis=1)
     seen = np.isfinite(each)
     return float(each[seen].mean()) if seen.any() else float("nan")
 
@@ -44,18 +47,24 @@ def blended(known: Appearance, new: Appearance, share: float) -> Appearance:
 
 
 def _colours(crop: NDArray[np.uint8], upper: NDArray[np.float64], lower: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(3, 16): the colours between two edges (2, 2), each from left to right."""
+    """(512,): the colours between two edges (2, 2), each from left to right.
+
+    A colour counts for the eight bins around it, so that a little more light moves it a little.
+    """
     edges = [edge[0] + _ACROSS[..., None] * (edge[1] - edge[0]) for edge in (upper, lower)]
     places = edges[0] + _ALONG[..., None] * (edges[1] - edges[0])
     pixels = np.floor(places.reshape(-1, 2) * len(crop)).astype(np.int64)
     inside = ((pixels >= 0) & (pixels < len(crop))).all(axis=1)
     if inside.mean() < _LEAST_INSIDE:
-        return np.full((3, _BINS), np.nan)
+        return np.full(_BINS**3, np.nan)
     red, green, blue = crop[pixels[inside, 1], pixels[inside, 0]].astype(np.float64).T
     bright = (red + green + blue) / 3
-    # Differences of colours lie close to grey: a quarter of their range holds nearly all clothes and skin.
-    channels = bright, 128 + 2 * (red - green), 128 + 2 * ((red + green) / 2 - blue)
-    counts = [np.bincount((c.clip(0, 255) * (_BINS / 256)).astype(np.int64), minlength=_BINS) for c in channels]
-    spread = np.stack([np.convolve(np.pad(count, 2, mode="reflect"), _SPREAD, "valid") for count in counts])
-    shares: NDArray[np.float64] = spread / spread.sum(axis=1, keepdims=True)
+    colour = np.stack([bright, 128 + _CHROMA * (red - green), 128 + _CHROMA * ((red + green) / 2 - blue)], axis=1)
+    bins = (colour * (_BINS / 256) - 0.5).clip(0, _BINS - 1.001)
+    low = np.floor(bins)
+    corners = low[:, None] + _CORNERS
+    weights = (1 - np.abs(bins[:, None] - corners)).prod(axis=2)
+    at = corners.astype(np.int64) @ np.array([_BINS * _BINS, _BINS, 1])
+    counts = np.bincount(at.ravel(), weights.ravel(), minlength=_BINS**3)
+    shares: NDArray[np.float64] = counts / counts.sum()
     return shares

@@ -21,7 +21,7 @@ from .crops import cut_out, placed, wrist_square
 from .intrinsics import assumed_intrinsics
 from .landmarkers import Body, Hand, HandLandmarker
 from .models import Model
-from .people import BodyFinder
+from .people import BodyFinder, unsure
 from .sides import Sides, assign_sides, believable
 from .wrist import grip, wrist_pose
 
@@ -192,4 +192,5 @@ def _arrays(found: list[_Found]) -> dict[str, NDArray[Any]]:
                 arrays["hands_world"][row, side] = hand.world
                 arrays["hand_score"][row, side] = hand.score
                 arrays["valid"][row] |= flag
+    arrays["valid"][unsure([frame.body for frame in found])] |= Valid.UNSURE
     return arrays

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +15,7 @@ from .body_regions import BodyRegion
 from .landmarkers import Body
 from .models import Model
 from .person_detection import PersonDetector
-from .tracks import Track, standing
+from .tracks import COAST_MS, Track, standing
 
 PROBATION_MS = 2000.0
 """How long the first choice may be revised for somebody who was there as well."""
@@ -21,18 +23,27 @@ CLEARLY = 1.3
 """Somebody is the contributor rather than another if their standing is this many times the other's."""
 CLOSE = 0.35
 """Two people whose regions are nearer than this, in sides, may be taken for each other."""
+APART = 2
+"""Looks that show somebody beside the contributor before they are taken for a person of their own."""
 NEAR = 1.2
 """A bystander within this many sides may soon be close."""
 SAME_PLACE = 0.3
 """A detection this near to the landmarks' own region, in sides, is the same person."""
+RETURN_MS = 1500.0
+"""After so long an absence the contributor may come back from anywhere, in the same clothes."""
 PATIENCE_MS, PERSISTENT_MS = 3000.0, 1000.0
 """How long the contributor is waited for before another may be taken for them, who must have been there this long."""
-PLAINLY_OTHER, PLAINLY_SAME = 0.6, 0.85
-"""Likeness of clothes below which it is somebody else, and from which it is the same one. In one light, a man on the
-demo's clip stays above 0.89; from backlight into the sun he falls to 0.63, so that likeness alone decides little."""
-LEARN = 0.05
-"""Share by which a sure look moves what is known of the clothes: about a second's worth at 30 frames a second."""
-LOOK_AGAIN_MS = 500.0
+OTHER, SAME = 0.35, 0.5
+"""Likeness of clothes below which it is somebody else, and from which it is the same one, which must be reached beside
+somebody or after a gap. On the demo's clip a person is 0.68 or more like a moment ago in 98 of 100 frames and 0.44 or
+less like the other person. In another light one is as unlike oneself as another is: clothes tell little then."""
+GAP_MS = 200.0
+"""How long the contributor may have been unseen for the look before to be a moment ago."""
+DOUBT_MS = 3000.0
+"""How long somebody who came back in other clothes, or in another light, is followed before they are believed."""
+LEARN, LEARN_NOW = 0.05, 0.2
+"""Share by which a look moves what is known of the clothes in the long run, and of late."""
+LOOK_AGAIN_MS = 1000.0
 """How long the landmarks are tried where the contributor should be, after they were lost."""
 IDLE_MS, IDLE_STEP_MS = 1000.0, 95.0
 """After so long without anybody in view the detector looks only this often: every third frame at 30 a second."""
@@ -47,10 +58,15 @@ class _Contributor:
 
     track: Track
     clothes: Appearance
+    """In the long run, while sure."""
+    of_late: Appearance
     number: int
     established: float
     """Standing that makes up for the one held before."""
-    doubtful: bool = False
+    doubtful_until: float = 0.0
+    """Time at which doubts end if nothing more speaks against them."""
+    hidden: bool = False
+    """Somebody came by while they were lost: only the same clothes will do to have them back."""
 
 
 class BodyFinder:
@@ -107,15 +123,16 @@ class BodyFinder:
             return False
         if not held.track.reaches(region, now) or self._is_other(region, now):
             return False
-        clothes = appearance_of(sighting)
-        likeness = alike(held.clothes, clothes)
-        if likeness < PLAINLY_OTHER:
+        clothes, crossed = appearance_of(sighting), self._is_crossed(now)
+        if alike(held.of_late, clothes) < (SAME if crossed or now - held.track.seen_ms > GAP_MS else OTHER):
             return False
-        held.track = held.track.seen(region, now)
-        if likeness >= PLAINLY_SAME:
-            held.doubtful = False
-        if not held.doubtful and not self._is_crossed(now):
-            held.clothes = blended(held.clothes, clothes, LEARN)
+        held.track, held.hidden = held.track.seen(region, now, clear=not crossed), False
+        if not crossed:
+            held.of_late = blended(held.of_late, clothes, LEARN_NOW)
+            if now >= held.doubtful_until:
+                held.clothes = blended(held.clothes, clothes, LEARN)
+            elif alike(held.clothes, clothes) >= SAME:
+                held.doubtful_until = now
         return True
 
     def _is_other(self, region: BodyRegion, now: float) -> bool:
@@ -123,18 +140,18 @@ class BodyFinder:
         if self._held is None:
             return False
         own = self._held.track.at(now).distance(region)
-        others = [other.at(now).distance(region) for other in self._others if other.apart > 1]
-        return own > CLOSE / 4 and any(distance < own / 2 for distance in others)
+        others = [other.at(now).distance(region) for other in self._others if other.apart >= APART]
+        return own > CLOSE / 4 and any(distance < own for distance in others)
 
     def _is_crossed(self, now: float) -> bool:
         held = self._held
         return held is not None and any(
-            other.at(now).distance(held.track.region) < CLOSE for other in self._others if other.apart > 1
+            other.at(now).distance(held.track.at(now)) < CLOSE for other in self._others if other.apart >= APART
         )
 
     def _is_sure(self, now: float) -> bool:
         held = self._held
-        if held is None or held.doubtful or held.track.standing < held.established or self._is_crossed(now):
+        if held is None or now < held.doubtful_until or held.track.standing < held.established or self._is_crossed(now):
             return False
         in_probation = now - held.track.since_ms < PROBATION_MS
         return not (in_probation and any(other.standing * CLEARLY > held.track.standing for other in self._others))
@@ -177,17 +194,23 @@ class BodyFinder:
             other for other in self._others if now - other.seen_ms <= min(FORGET_MS, max(other.watched_ms, GLIMPSE_MS))
         ]
         for region in regions:
-            near = [other for other in waiting if other.near(region, now)]
+            own = self._held.track.at(now).distance(region) if self._held is not None else np.inf
+            near = [other for other in waiting if other.beside(region, now) and other.at(now).distance(region) < own]
             if near:
                 before = min(near, key=lambda other: other.at(now).distance(region))
                 waiting.remove(before)
-                track = before.seen(region, now)
+                track = before.seen(region, now, clear=own > CLOSE)
             else:
-                track = Track(region, now, since_ms=now)
+                track = Track(region, now, since_ms=now, apart=APART if self._came_from_elsewhere(region, now) else 0)
             track = replace(track, standing=track.standing + standing(region, size), apart=track.apart + beside)
             seen.append(track)
         self._others = seen + waiting
         return seen
+
+    def _came_from_elsewhere(self, region: BodyRegion, now: float) -> bool:
+        """Whether somebody new cannot be the contributor, who was lost a moment ago and too far away."""
+        held = self._held
+        return held is not None and now - held.track.seen_ms < COAST_MS and not held.track.near(region, now)
 
     def _first(self, image: NDArray[np.uint8], seen: list[Track], now: float) -> BodySighting | None:
         for other in sorted(seen, key=lambda other: -other.standing)[:2]:
@@ -200,21 +223,28 @@ class BodyFinder:
         """The contributor, come back; or, after a long absence, somebody who is clearly the one instead."""
         held = self._held
         assert held is not None
-        strangers = [other for other in seen if other.apart < 2]
+        strangers = [other for other in seen if other.apart < APART]
+        held.hidden |= self._is_crossed(now)
         strangers.sort(key=lambda other: other.region.distance(held.track.at(now)))
         for other in strangers[:2]:
             sighting = self._settled(image, other.region)
             if sighting is None or sighting.region is None:
                 continue
-            likeness = alike(held.clothes, appearance_of(sighting))
             if self._is_other(sighting.region, now):
                 continue
-            in_reach = held.track.reaches(sighting.region, now) and likeness >= PLAINLY_OTHER
-            if in_reach or (likeness >= PLAINLY_SAME and now - held.track.seen_ms >= PATIENCE_MS):
+            clothes = appearance_of(sighting)
+            same = alike(held.clothes, clothes) >= SAME
+            absent = now - held.track.seen_ms
+            in_reach = held.track.reaches(sighting.region, now)
+            if (in_reach and (same or (absent <= COAST_MS and not held.hidden))) or (same and absent >= RETURN_MS):
                 self._others.remove(other)
                 held.track = replace(held.track, region=sighting.region, seen_ms=now, speed=other.speed)
-                held.doubtful = likeness < PLAINLY_SAME
+                held.of_late, held.hidden = clothes, False
+                held.doubtful_until = now if same and in_reach else now + DOUBT_MS
                 return sighting
+            if self._came_from_elsewhere(sighting.region, now):
+                self._others[self._others.index(other)] = replace(other, region=sighting.region, apart=APART)
+                held.hidden |= self._is_crossed(now)
         if now - held.track.seen_ms < PATIENCE_MS:
             return None
         for other in sorted(seen, key=lambda other: -other.standing)[:1]:
@@ -233,7 +263,8 @@ class BodyFinder:
             number = self._held.number + 1
             self._others.append(self._held.track)
         track = replace(other, region=sighting.region, seen_ms=now, since_ms=now)
-        self._held = _Contributor(track, appearance_of(sighting), number, established)
+        clothes = appearance_of(sighting)
+        self._held = _Contributor(track, clothes, clothes, number, established)
         return sighting
 
     def _settled(self, image: NDArray[np.uint8], region: BodyRegion) -> BodySighting | None:
@@ -242,4 +273,15 @@ class BodyFinder:
         if first.region is None or first.presence < self._confidence:
             return None
         second = self._network.look(image, first.region)
-        return second if second.region is not None and second.presence >= self._confidence else None
+        return second if second.region is not None and second.presence >= self._confidence else first
+
+
+def unsure(bodies: Sequence[Body | None]) -> NDArray[np.bool_]:
+    """Where a video's body may be somebody else's: the finder said so, or it is not the person of most frames.
+
+    The finder does not see the end of the video while it looks at its beginning; this does, so that a passer-by who
+    was followed before the contributor came is told from them.
+    """
+    frames = Counter(body.person for body in bodies if body is not None)
+    contributor = max(frames, key=lambda person: (frames[person], -person), default=0)
+    return np.array([body is not None and not (body.sure and body.person == contributor) for body in bodies], np.bool_)

@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 
 from .body_regions import BodyRegion
 
-STEP, SPEED = 0.15, 2.5
-"""How far a region may come, in its own sides: at once, by the network's noise, and each second. A region is about
-2.4 m wide around a person who stands, so this is a runner at 6 m/s."""
+STEP, VEER, PUSH = 0.12, 0.5, 2.0
+"""How far a region may lie from where it should be, in its own sides: by the network's noise; for each second, by what
+is not known of the speed; and for each second squared. A region is about 2.4 m wide around a person who stands, so the
+last is an acceleration of 10 m/s2, a sprinter's start."""
 RESIZE, RESIZING = 1.35, 3.0
 """By what factor a region may grow or shrink: at once (someone who ducks), and each second (who runs up or rolls)."""
 FARTHEST = 1.0
 """Sides beyond which nobody is expected, however long they were away: position says nothing then."""
-WALK, BESIDE = 1.0, 0.5
-"""The same for bystanders, of whom less is asked: sides a second (2.4 m/s), and at most."""
+WALK, BESIDE = 0.5, 0.5
+"""The same for bystanders: for each second, and at most."""
 COAST_MS = 700.0
 """How long someone unseen is expected to go on as before; then they may have turned or stopped."""
 _STEADY_MS = 200.0
@@ -52,18 +53,22 @@ class Track:
         """Whether a person can have come from the last region to this one."""
         seconds = max(now_ms - self.seen_ms, 0.0) / 1000
         resized = abs(math.log(region.side / self.region.side))
-        near = self.at(now_ms).distance(region) <= min(STEP + SPEED * seconds, FARTHEST)
-        return near and resized <= math.log(RESIZE) + math.log(RESIZING) * seconds
+        return self.near(region, now_ms) and resized <= math.log(RESIZE) + math.log(RESIZING) * seconds
 
     def near(self, region: BodyRegion, now_ms: float) -> bool:
-        """Whether a bystander is probably there: by place alone, since the detector is vague about sizes."""
+        """The same by place alone: the detector is vague about sizes."""
         seconds = max(now_ms - self.seen_ms, 0.0) / 1000
-        return self.at(now_ms).distance(region) <= min(STEP + WALK * seconds, BESIDE)
+        return self.at(now_ms).distance(region) <= min(STEP + VEER * seconds + PUSH * seconds**2, FARTHEST)
 
-    def seen(self, region: BodyRegion, now_ms: float) -> Track:
-        """The track with one more sighting of the same person."""
+    def beside(self, region: BodyRegion, now_ms: float) -> bool:
+        """Whether a bystander is probably there, who is seen less often and by the detector alone."""
+        seconds = max(now_ms - self.seen_ms, 0.0) / 1000
+        return self.at(now_ms).distance(region) <= min(2 * STEP + WALK * seconds, BESIDE)
+
+    def seen(self, region: BodyRegion, now_ms: float, *, clear: bool = True) -> Track:
+        """The track with one more sighting of the same person; one that is not clear teaches nothing of the speed."""
         elapsed = max(now_ms - self.seen_ms, 1.0)
-        share = 1 - math.exp(-elapsed / _STEADY_MS)
+        share = 1 - math.exp(-elapsed / _STEADY_MS) if clear else 0.0
         old_x, old_y = self.speed
         speed_x = old_x + share * ((region.x - self.region.x) / elapsed - old_x)
         speed_y = old_y + share * ((region.y - self.region.y) / elapsed - old_y)
