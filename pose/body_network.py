@@ -21,8 +21,6 @@ _BODY = len(BODY_LANDMARKS)
 _POINTS = 39
 """The 33 landmarks of the body, the two alignment points of its region, and four of MediaPipe's own."""
 _SHAPES = [[1, 5 * _POINTS], [1, 1], [1, 256, 256, 1], [1, 64, 64, _POINTS], [1, 3 * _POINTS]]
-DEPTH_SCALE = 0.4
-"""MediaPipe divides the network's depth by this (`normalize_z` of its pose landmark graph)."""
 _KERNEL, _CONFIDENT = 7, 0.5
 """Width of the part of a heat map that refines a landmark, and its least peak: MediaPipe's settings."""
 
@@ -64,7 +62,7 @@ class BodyNetwork:
         pixels = region.to_picture(at)
         image_points = np.empty((_BODY, 3), np.float32)
         image_points[:, :2] = pixels[:_BODY] / (width, height)
-        image_points[:, 2] = points[:_BODY, 2] / self._pixels * (region.side / width / DEPTH_SCALE)
+        image_points[:, 2] = points[:_BODY, 2] / self._pixels * (region.side / width)
         world_points = world.reshape(_POINTS, 3)[:_BODY].astype(np.float64)
         world_points[:, :2] = turned(world_points[:, :2], region.angle)
         visibility = _sigmoid(points[:_BODY, 3]).astype(np.float32)

@@ -192,5 +192,5 @@ def _arrays(found: list[_Found]) -> dict[str, NDArray[Any]]:
                 arrays["hands_world"][row, side] = hand.world
                 arrays["hand_score"][row, side] = hand.score
                 arrays["valid"][row] |= flag
-    arrays["valid"][unsure([frame.body for frame in found])] |= Valid.UNSURE
+    arrays["valid"][unsure([frame.body for frame in found])] |= np.uint8(Valid.UNSURE)
     return arrays

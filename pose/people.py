@@ -25,8 +25,11 @@ CLOSE = 0.35
 """Two people whose regions are nearer than this, in sides, may be taken for each other."""
 APART = 2
 """Looks that show somebody beside the contributor before they are taken for a person of their own."""
-NEAR = 1.2
-"""A bystander within this many sides may soon be close."""
+NEAR = 0.7
+"""A bystander within this many sides may soon be close: half a second away for two who walk towards each other."""
+LOOK_CLOSELY_MS, LOOK_MS, LOOK_ALONE_MS = 95.0, 195.0, 995.0
+"""How often the detector looks at everybody: near a bystander, with one in view or in probation, and alone. Just under
+3, 6 and 30 frames at 30 a second, so that uneven timestamps do not skip a turn."""
 SAME_PLACE = 0.3
 """A detection this near to the landmarks' own region, in sides, is the same person."""
 RETURN_MS = 1500.0
@@ -161,23 +164,23 @@ class BodyFinder:
         held = self._held
         if held is None or not following:
             return now - self._somebody_ms < IDLE_MS or elapsed >= IDLE_STEP_MS
-        distances = [other.at(now).distance(held.track.region) for other in self._others]
-        if any(distance < NEAR for distance in distances):
-            return elapsed >= 95
-        if self._others or now - held.track.since_ms < PROBATION_MS:
-            return elapsed >= 195
-        return elapsed >= 1000
+        nearest = min((other.at(now).distance(held.track.region) for other in self._others), default=np.inf)
+        if nearest < NEAR:
+            return elapsed >= LOOK_CLOSELY_MS
+        in_company = bool(self._others) or now - held.track.since_ms < PROBATION_MS
+        return elapsed >= (LOOK_MS if in_company else LOOK_ALONE_MS)
 
     def _look_around(self, image: NDArray[np.uint8], now: float, sighting: BodySighting | None) -> BodySighting | None:
         """Look at everybody in the picture; the contributor among them, unless they are known already."""
+        seconds = min(now - self._detected_ms, LOOK_ALONE_MS) / 1000
         self._detected_ms = now
         regions = [person.region for person in self._detector.find(image, self._confidence)]
         size = (image.shape[1], image.shape[0])
         held = self._held
         if sighting is not None and held is not None:
-            held.track = replace(held.track, standing=held.track.standing + standing(held.track.region, size))
+            held.track = replace(held.track, standing=held.track.standing + seconds * standing(held.track.region, size))
             regions = [region for region in regions if region.distance(held.track.region) > SAME_PLACE]
-        seen = self._remember(regions, now, size, beside=sighting is not None)
+        seen = self._remember(regions, now, seconds, size, beside=sighting is not None)
         if sighting is not None and held is not None:
             rival = max(self._others, key=lambda other: other.standing, default=None)
             if now - held.track.since_ms > PROBATION_MS or rival is None or rival not in seen:
@@ -187,7 +190,9 @@ class BodyFinder:
             return self._begin(image, rival, now, 0.0) or sighting
         return self._return_of(image, seen, now) if held is not None else self._first(image, seen, now)
 
-    def _remember(self, regions: list[BodyRegion], now: float, size: tuple[int, int], beside: bool) -> list[Track]:
+    def _remember(
+        self, regions: list[BodyRegion], now: float, seconds: float, size: tuple[int, int], beside: bool
+    ) -> list[Track]:
         """Bring the tracks of the others up to date; those that were seen now."""
         seen = []
         waiting = [
@@ -202,7 +207,9 @@ class BodyFinder:
                 track = before.seen(region, now, clear=own > CLOSE)
             else:
                 track = Track(region, now, since_ms=now, apart=APART if self._came_from_elsewhere(region, now) else 0)
-            track = replace(track, standing=track.standing + standing(region, size), apart=track.apart + beside)
+            track = replace(
+                track, standing=track.standing + seconds * standing(region, size), apart=track.apart + beside
+            )
             seen.append(track)
         self._others = seen + waiting
         return seen

@@ -35,7 +35,7 @@ class Track:
     """When the person was first seen."""
     sightings: int = 1
     standing: float = 0.0
-    """How much this person looks like the one whom the video is about, summed over the looks at all people."""
+    """How much this person looks like the one whom the video is about, times the seconds that they were seen."""
     apart: int = 0
     """How often this person was seen beside the contributor, so that they are not one."""
 
