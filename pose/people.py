@@ -17,6 +17,8 @@ from .models import Model
 from .person_detection import PersonDetector
 from .tracks import COAST_MS, Track, standing
 
+CONFIRM_MS = 300.0
+"""Somebody who is lost before this was a shadow: the search begins anew."""
 PROBATION_MS = 2000.0
 """How long the first choice may be revised for somebody who was there as well."""
 CLEARLY = 1.3
@@ -63,7 +65,6 @@ class _Contributor:
     clothes: Appearance
     """In the long run, while sure."""
     of_late: Appearance
-    number: int
     established: float
     """Standing that makes up for the one held before."""
     doubtful_until: float = 0.0
@@ -85,6 +86,7 @@ class BodyFinder:
         self._detector = PersonDetector(model)
         self._confidence = confidence
         self._held: _Contributor | None = None
+        self._number = 0
         self._others: list[Track] = []
         self._detected_ms = -np.inf
         self._somebody_ms = -np.inf
@@ -100,12 +102,14 @@ class BodyFinder:
         if not np.isfinite(self._somebody_ms):
             self._somebody_ms = now
         sighting = self._follow(image, now)
+        if sighting is None and self._held is not None and self._held.track.watched_ms < CONFIRM_MS:
+            self._held = None
         if self._detection_due(now, sighting is not None):
             sighting = self._look_around(image, now, sighting)
         if sighting is None or self._held is None:
             return None
         self._somebody_ms = now
-        return replace(sighting.body, sure=self._is_sure(now), person=self._held.number)
+        return replace(sighting.body, sure=self._is_sure(now), person=self._number)
 
     def close(self) -> None:
         """Free the networks."""
@@ -188,7 +192,7 @@ class BodyFinder:
             if rival.standing <= CLEARLY * held.track.standing:
                 return sighting
             return self._begin(image, rival, now, 0.0) or sighting
-        return self._return_of(image, seen, now) if held is not None else self._first(image, seen, now)
+        return self._return_of(held, image, seen, now) if held is not None else self._first(image, seen, now)
 
     def _remember(
         self, regions: list[BodyRegion], now: float, seconds: float, size: tuple[int, int], beside: bool
@@ -226,18 +230,16 @@ class BodyFinder:
                 return found
         return None
 
-    def _return_of(self, image: NDArray[np.uint8], seen: list[Track], now: float) -> BodySighting | None:
+    def _return_of(
+        self, held: _Contributor, image: NDArray[np.uint8], seen: list[Track], now: float
+    ) -> BodySighting | None:
         """The contributor, come back; or, after a long absence, somebody who is clearly the one instead."""
-        held = self._held
-        assert held is not None
         strangers = [other for other in seen if other.apart < APART]
         held.hidden |= self._is_crossed(now)
         strangers.sort(key=lambda other: other.region.distance(held.track.at(now)))
         for other in strangers[:2]:
             sighting = self._settled(image, other.region)
-            if sighting is None or sighting.region is None:
-                continue
-            if self._is_other(sighting.region, now):
+            if sighting is None or sighting.region is None or self._is_other(sighting.region, now):
                 continue
             clothes = appearance_of(sighting)
             same = alike(held.clothes, clothes) >= SAME
@@ -265,13 +267,12 @@ class BodyFinder:
         if sighting is None or sighting.region is None:
             return None
         self._others.remove(other)
-        number = 0
         if self._held is not None:
-            number = self._held.number + 1
+            self._number += 1
             self._others.append(self._held.track)
         track = replace(other, region=sighting.region, seen_ms=now, since_ms=now)
         clothes = appearance_of(sighting)
-        self._held = _Contributor(track, clothes, clothes, number, established)
+        self._held = _Contributor(track, clothes, clothes, established)
         return sighting
 
     def _settled(self, image: NDArray[np.uint8], region: BodyRegion) -> BodySighting | None:
