@@ -15,7 +15,7 @@ from .body_regions import BodyRegion
 from .landmarkers import Body
 from .models import Model
 from .person_detection import PersonDetector
-from .tracks import COAST_MS, Track, standing
+from .person_tracks import COAST_MS, Track, standing
 
 CONFIRM_MS = 300.0
 """Somebody who is lost before this was a shadow: the search begins anew."""

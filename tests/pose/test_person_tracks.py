@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pose.appearance import alike, blended
 from pose.body_regions import BodyRegion
-from pose.tracks import FARTHEST, Track, standing
+from pose.person_tracks import FARTHEST, Track, standing
 
 REGION = BodyRegion(500.0, 400.0, 300.0, 0.0)
 places = st.builds(
