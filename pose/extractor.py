@@ -20,13 +20,14 @@ from storage.video import VideoFrame, VideoReader
 from .crops import cut_out, placed, wrist_square
 from .filtering import Filter, FilterSettings, smooth_tracks
 from .intrinsics import assumed_intrinsics
-from .landmarkers import Body, BodyLandmarker, Hand, HandLandmarker
+from .landmarkers import Body, Hand, HandLandmarker
 from .models import Model
+from .people import BodyFinder
 from .sides import assign_sides, believable
 from .tracks import TrackBuilder
 from .wrist import grip, wrist_pose
 
-REVISION = 2
+REVISION = 3
 """Raised with every change of this room that changes a trajectory's bytes."""
 FRAMES_AHEAD = 4
 """Decoded frames that may wait for the networks: enough to keep both threads busy, little memory at 4K."""
@@ -64,7 +65,9 @@ class Extractor:
     def identity(self) -> ExtractorIdentity:
         """What decides the bytes of a trajectory besides the video."""
         with needs_extra("pose"):
-            libraries = {name: importlib.metadata.version(name) for name in ("mediapipe", "opencv-python")}
+            libraries = {
+                name: importlib.metadata.version(name) for name in ("ai-edge-litert", "mediapipe", "opencv-python")
+            }
         models = {f"pose/{name}": sha256 for name, sha256 in self._pose.sha256.items()}
         models |= {f"hand/{name}": sha256 for name, sha256 in self._hand.sha256.items()}
         return ExtractorIdentity("mediapipe", REVISION, models, {**asdict(self._settings), **libraries})
@@ -150,7 +153,7 @@ class Extractor:
             return found + _at_wrists(hands, image, whose, found, size) if settings.wrist_crops and whose else found
 
         with (
-            closing(BodyLandmarker(self._pose, settings.confidence)) as body,
+            closing(BodyFinder(self._pose, settings.confidence)) as body,
             closing(HandLandmarker(self._hand, settings.confidence, settings.max_hands)) as hands,
             ThreadPoolExecutor(1, "body") as body_thread,
             ThreadPoolExecutor(1, "hands") as hand_thread,

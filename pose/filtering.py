@@ -29,8 +29,6 @@ TRUNK = (BODY_SHOULDERS, BODY_HIPS)
 Filter = Literal["smooth", "none"]
 """Tracks smoothed, or as the networks gave them."""
 
-UNSURE = 32
-"""Bit of `valid` where it is not sure that the person is the contributor; tracks end where it changes."""
 LEAST_VISIBLE = 0.1
 """Noise grows as one over a landmark's visibility (or its hand's score), but not beyond ten times."""
 FINEST = 5e-4
@@ -92,14 +90,14 @@ def smooth_tracks(arrays: Mapping[str, NDArray[Any]], settings: FilterSettings) 
     frame in which most landmarks of one were outliers and replaced. Frames with landmarks are marked
     `Valid.SMOOTHED`. What says who was found (the other bits, `hand_score`, `body_visibility`, `timestamp`) is left
     alone: a filled hand has coordinates, score 0 and no bit of its own, a filled body has visibility 0. Nothing is
-    filled across a jump, or where `UNSURE` changes.
+    filled across a jump, or where `Valid.UNSURE` changes.
 
     Args:
         arrays: `timestamp`, `valid` and the image and world landmarks, visibilities and scores of a trajectory.
     """
     times = arrays["timestamp"] / 1e9
     valid = arrays["valid"]
-    breaks = np.diff(valid & UNSURE, prepend=valid[:1] & UNSURE) != 0
+    breaks = np.diff(valid & Valid.UNSURE, prepend=valid[:1] & Valid.UNSURE) != 0
     typical_step = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
     model = Model(settings.cutoff_hz, typical_step, settings.longest_gap_seconds, FASTEST, settings.gate)
     for part in _parts(arrays):

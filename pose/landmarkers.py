@@ -1,4 +1,4 @@
-"""MediaPipe's body and hand landmarkers, frame after frame of one video, as NumPy arrays."""
+"""A body and a hand as the networks see them, and MediaPipe's hand landmarker, frame after frame of one video."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ class Body:
     """(33, 3): metres of a model human, origin between the hips."""
     visibility: NDArray[np.float32]
     """(33,): 0..1."""
+    sure: bool = True
+    """False where this may be somebody else than the contributor."""
+    person: int = 0
+    """Which person of the video this is, counted as they were followed."""
 
 
 @dataclass(frozen=True)
@@ -38,40 +42,6 @@ class Hand:
     """Index into `HANDS`: which hand of its owner the model takes it for."""
     score: float
     """How sure the model is of the side, 0.5..1."""
-
-
-class BodyLandmarker:
-    """Finds the body of one person in the frames of one video."""
-
-    def __init__(self, model: Model, confidence: float) -> None:
-        vision, base_options = _tasks(model)
-        options = vision.PoseLandmarkerOptions(
-            base_options=base_options,
-            running_mode=vision.RunningMode.VIDEO,
-            num_poses=1,
-            min_pose_detection_confidence=confidence,
-            min_pose_presence_confidence=confidence,
-            min_tracking_confidence=confidence,
-        )
-        self._landmarker = _created(vision.PoseLandmarker, options, model)
-
-    def find(self, image: NDArray[np.uint8], timestamp_ms: int) -> Body | None:
-        """The body in the next frame, if there is one.
-
-        Args:
-            image: uint8 (height, width, 3), RGB.
-            timestamp_ms: time of the frame, larger than at the call before.
-        """
-        found = self._landmarker.detect_for_video(_picture(image), timestamp_ms)
-        if not found.pose_landmarks:
-            return None
-        landmarks = found.pose_landmarks[0]
-        visibility = np.array([landmark.visibility for landmark in landmarks], np.float32)
-        return Body(_coordinates(landmarks), _coordinates(found.pose_world_landmarks[0]), visibility)
-
-    def close(self) -> None:
-        """Free the networks."""
-        self._landmarker.close()
 
 
 class HandLandmarker:
@@ -98,7 +68,12 @@ class HandLandmarker:
         self._in_pictures = created(vision.RunningMode.IMAGE, 1)
 
     def find(self, image: NDArray[np.uint8], timestamp_ms: int) -> tuple[Hand, ...]:
-        """The hands in the next frame; arguments as for `BodyLandmarker.find`."""
+        """The hands in the next frame.
+
+        Args:
+            image: uint8 (height, width, 3), RGB.
+            timestamp_ms: time of the frame, larger than at the call before.
+        """
         return _hands(self._in_video.detect_for_video(_picture(image), timestamp_ms))
 
     def find_one(self, image: NDArray[np.uint8]) -> Hand | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from storage.trajectory import ARRAYS, Valid
 
 from .landmarkers import Body
+from .people import NOBODY, unsure
 from .sides import Sides
 
 CHUNK_FRAMES = 4096
@@ -23,6 +25,7 @@ class TrackBuilder:
 
     def __init__(self) -> None:
         self._arrays = _empty_arrays(0)
+        self._person, self._sure = array("i"), bytearray()
         self._frames = 0
 
     def __len__(self) -> int:
@@ -35,6 +38,8 @@ class TrackBuilder:
             self._resize(row + CHUNK_FRAMES)
         self._frames += 1
         arrays["timestamp"][row] = timestamp_ns
+        self._person.append(NOBODY if body is None else body.person)
+        self._sure.append(body is not None and body.sure)
         if body is not None:
             arrays["body_image"][row] = body.image
             arrays["body_world"][row] = body.world
@@ -54,7 +59,10 @@ class TrackBuilder:
         """
         self._resize(self._frames)
         arrays = self._arrays
+        doubted = unsure(np.array(self._person, np.int32), np.frombuffer(self._sure, np.bool_))
+        arrays["valid"][doubted] |= np.uint8(Valid.UNSURE)
         self._arrays, self._frames = _empty_arrays(0), 0
+        self._person, self._sure = array("i"), bytearray()
         return arrays
 
     def _resize(self, frames: int) -> None:

@@ -43,6 +43,8 @@ class Valid(IntFlag):
     RIGHT_HAND = 4
     INTERPOLATED = 8
     SMOOTHED = 16
+    UNSURE = 32
+    """The body may be somebody else's than the contributor's."""
 
 
 @dataclass(frozen=True)

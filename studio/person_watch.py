@@ -21,9 +21,10 @@ class PersonWatch:
 
     def __init__(self, pose_model: Path | None = None, hand_model: Path | None = None) -> None:
         from pose import models
-        from pose.landmarkers import BodyLandmarker, HandLandmarker
+        from pose.landmarkers import HandLandmarker
+        from pose.people import BodyFinder
 
-        self._body = BodyLandmarker(models.pose_model(pose_model), 0.5)
+        self._body = BodyFinder(models.pose_model(pose_model), 0.5)
         self._hands = HandLandmarker(models.hand_model(hand_model), 0.5, 2)
 
     def __call__(self, image: NDArray[np.uint8]) -> Seen:

@@ -20,8 +20,8 @@ import pytest
 from pose.bundles import build_bundle
 from pose.extractor import Extractor, ExtractorSettings
 from pose.filtering import FilterSettings
-from pose.landmarkers import BodyLandmarker
 from pose.models import Model, hand_model, pose_model
+from pose.people import BodyFinder
 from storage.errors import InvalidInput
 from storage.trajectory import ARRAYS, BODY_LANDMARKS, Trajectory, Valid, to_stored
 from storage.video import VideoFrame, VideoReader, open_video
@@ -69,14 +69,27 @@ def extract(extractor: Extractor, clip: Path) -> Trajectory:
     return extractor.extract(open_video(clip), recording="recording", contributor="somebody")
 
 
-def test_the_body_is_found_in_nearly_every_frame_of_the_real_clip(extractor: Extractor, body_clip: Path) -> None:
+def test_the_body_of_the_real_clip_is_one_mans_from_first_to_last(extractor: Extractor, body_clip: Path) -> None:
+    """He stands, leaps down where no network sees him, lands and runs off to the right; a passer-by walks to the left.
+
+    MediaPipe's own tracking goes over to her while he is in the air.
+    """
     done: list[int] = []
     found = extractor.extract(
         open_video(body_clip), recording="recording", contributor="somebody", on_progress=done.append
     )
-    assert len(found) == 230
-    assert 215 <= np.count_nonzero(found.arrays["valid"] & 1) <= 226  # 221 on the machine it was written on
     assert done == list(range(1, 231))
+    valid, hips = found.arrays["valid"], found.arrays["body_image"][:, 23:25, :2].mean(axis=1)
+    seen = valid & Valid.BODY > 0
+    assert seen[5:160].all()
+    assert 198 <= np.count_nonzero(seen) <= 215  # 203 on the machine it was written on
+    right = hips[:, 0] * found.image_width
+    assert (right[:150][seen[:150]] > 600).all() and (right[:150][seen[:150]] < 800).all()
+    assert (right[190:][seen[190:]] > 950).all(), "the passer-by is at 100 and less then"
+    in_a_row = seen[1:] & seen[:-1]
+    assert np.linalg.norm(np.diff(hips * (1768, 994), axis=0)[in_a_row], axis=1).max() < 150
+    assert not (valid & Valid.UNSURE)[:160].any()
+    assert (valid & Valid.UNSURE)[190:210].any(), "he comes back in another light"
 
 
 def test_small_hands_are_found_around_the_wrists_and_only_there(trajectory: Trajectory, short_clip: Path) -> None:
@@ -93,12 +106,12 @@ def test_small_hands_are_found_around_the_wrists_and_only_there(trajectory: Traj
 
 def test_a_width_that_is_no_multiple_of_16_is_not_sheared(trajectory: Trajectory) -> None:
     assert trajectory.image_width == 1768
-    assert np.count_nonzero(trajectory.arrays["valid"] & 1) >= SHORT - 3
+    assert np.count_nonzero(trajectory.arrays["valid"] & 1) >= SHORT - 6
 
 
 def test_a_picture_with_padded_rows_is_read_as_it_looks(short_clip: Path) -> None:
     plain, from_padded = [], []
-    with closing(BodyLandmarker(pose_model(), 0.5)) as first, closing(BodyLandmarker(pose_model(), 0.5)) as second:
+    with closing(BodyFinder(pose_model(), 0.5)) as first, closing(BodyFinder(pose_model(), 0.5)) as second:
         for frame in itertools.islice(open_video(short_clip).frames(), 8):
             padded = np.pad(frame.image, ((0, 0), (0, 8), (0, 0)))[:, :-8]
             plain.append(first.find(frame.image, frame.index))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pose.filtering import UNSURE, FilterSettings, smooth_tracks
+from pose.filtering import FilterSettings, smooth_tracks
 from pose.tracks import TrackBuilder
 from storage.trajectory import Valid
 from tests.generated import make_trajectory
@@ -197,7 +197,7 @@ def test_nothing_bridges_what_turns_over_and_stays() -> None:
 def test_nothing_bridges_the_edge_of_frames_whose_person_is_unsure() -> None:
     times = even(60)
     arrays = moving(times, 0.3 * times / 1e9)
-    arrays["valid"][30:] |= np.uint8(UNSURE)
+    arrays["valid"][30:] |= np.uint8(Valid.UNSURE)
     lose(arrays, slice(28, 31), side=1)
     assert np.isnan(smoothed(arrays)["hands_image"][28:31, 1]).all()
 

@@ -1,0 +1,99 @@
+"""MediaPipe's pose detection network by itself, run by LiteRT on a whole picture: every person in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .body_network import open_network
+from .body_regions import BodyRegion, cut, region_of
+from .models import Model
+
+MEMBER = "pose_detector.tflite"
+_PIXELS = 224
+_GRIDS = ((28, 2), (14, 2), (7, 6))
+"""Cells across and anchors a cell: five layers of strides 8, 16, 32, 32, 32 with two anchors each, as MediaPipe's."""
+_ANCHORS = sum(cells * cells * anchors for cells, anchors in _GRIDS)
+_SAME_PERSON = 0.3
+"""Boxes that overlap by more than this (intersection over union) are one person: MediaPipe's setting."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person that the detector sees in a picture."""
+
+    region: BodyRegion
+    """The whole person, whose landmarks the landmark network finds in it."""
+    score: float
+    """0..1: how sure the network is."""
+
+
+class PersonDetector:
+    """Finds the people in single pictures; no memory. One thread at a time may use it."""
+
+    def __init__(self, model: Model) -> None:
+        self._interpreter = open_network(model, MEMBER, [[1, _ANCHORS, 12], [1, _ANCHORS, 1]])
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._boxes, self._scores = (output["index"] for output in self._interpreter.get_output_details())
+        self._anchors = _anchors()
+
+    def find(self, image: NDArray[np.uint8], confidence: float) -> tuple[Person, ...]:
+        """All people whose score reaches the confidence, the surest first, in an RGB picture (height, width, 3)."""
+        height, width = image.shape[:2]
+        whole = BodyRegion(width / 2, height / 2, float(max(width, height)), 0.0)
+        picture = cut(image, whole, _PIXELS)
+        self._interpreter.set_tensor(self._input, (picture * np.float32(2 / 255) - np.float32(1))[None])
+        self._interpreter.invoke()
+        raw = self._interpreter.get_tensor(self._scores)[0, :, 0].astype(np.float64)
+        scores = 1 / (1 + np.exp(-raw.clip(-100, 100)))
+        likely = np.flatnonzero(scores >= confidence)
+        likely = likely[np.argsort(-scores[likely], kind="stable")]
+        shapes = self._interpreter.get_tensor(self._boxes)[0, likely].astype(np.float64).reshape(-1, 6, 2) / _PIXELS
+        shapes[:, [0, 2, 3, 4, 5]] += self._anchors[likely][:, None]
+        people = []
+        for shape, score in merged(shapes, scores[likely]):
+            region = region_of(*whole.to_picture(shape[2:4]))
+            if region is not None:
+                people.append(Person(region, score))
+        return tuple(people)
+
+
+def merged(shapes: NDArray[np.float64], scores: NDArray[np.float64]) -> list[tuple[NDArray[np.float64], float]]:
+    """One shape a person: the mean of those that overlap with the surest, weighted by their scores.
+
+    The weighted non-maximum suppression of MediaPipe (`NonMaxSuppressionCalculator`), after Bazarevsky et al.,
+    "BlazeFace", 2019.
+
+    Args:
+        shapes: (n, 6, 2), the surest first: middle and size of a box, then four points.
+        scores: (n,).
+    """
+    people = []
+    while len(shapes):
+        same = _overlap(shapes[0], shapes) > _SAME_PERSON
+        same[0] = True
+        weights = scores[same] / scores[same].sum()
+        people.append((np.tensordot(weights, shapes[same], axes=1), float(scores[0])))
+        shapes, scores = shapes[~same], scores[~same]
+    return people
+
+
+def _overlap(one: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Intersection over union of the box of one shape (6, 2) with those of others (n, 6, 2)."""
+    low = np.maximum(one[0] - one[1] / 2, others[:, 0] - others[:, 1] / 2)
+    high = np.minimum(one[0] + one[1] / 2, others[:, 0] + others[:, 1] / 2)
+    both = np.prod(np.maximum(high - low, 0), axis=1)
+    either = np.prod(one[1]) + np.prod(others[:, 1], axis=1) - both
+    overlap: NDArray[np.float64] = np.divide(both, either, out=np.zeros(len(others)), where=either > 0)
+    return overlap
+
+
+def _anchors() -> NDArray[np.float64]:
+    """(2254, 2): the middle of each anchor, in sides of the picture."""
+    layers = []
+    for cells, anchors in _GRIDS:
+        rows, columns = np.divmod(np.arange(cells * cells), cells)
+        layers.append(np.repeat((np.stack([columns, rows], axis=1) + 0.5) / cells, anchors, axis=0))
+    return np.concatenate(layers)
