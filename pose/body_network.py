@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from storage.errors import InvalidInput, needs_extra
 from storage.trajectory import BODY_LANDMARKS
 
-from .body_regions import BodyRegion, cut, region_of, turned
-from .landmarkers import Body
+from .body_regions import region_of
 from .models import Model
+from .regions import Region, cut, turned
+from .sightings import Body
 
 MEMBER = "pose_landmarks_detector.tflite"
 _BODY = len(BODY_LANDMARKS)
@@ -32,7 +33,7 @@ class BodySighting:
     body: Body
     presence: float
     """0..1: how sure the network is that it looks at a person."""
-    region: BodyRegion | None
+    region: Region | None
     """Where this person's own landmarks say their region is; nothing if they make no sense."""
     crop: NDArray[np.uint8]
     """uint8 (256, 256, 3): what the network looked at."""
@@ -50,7 +51,7 @@ class BodyNetwork:
         self._outputs = points, presence, heat, world
         self._pixels = int(self._input["shape"][1])
 
-    def look(self, image: NDArray[np.uint8], region: BodyRegion) -> BodySighting:
+    def look(self, image: NDArray[np.uint8], region: Region) -> BodySighting:
         """Look for a person in a region of an RGB picture, uint8 (height, width, 3)."""
         height, width = image.shape[:2]
         crop = cut(image, region, self._pixels)

@@ -17,13 +17,13 @@ from storage.errors import needs_extra
 from storage.trajectory import HANDS, ExtractorIdentity, Trajectory
 from storage.video import VideoFrame, VideoReader
 
-from .crops import cut_out, placed, wrist_square
 from .filtering import Filter, FilterSettings, smooth_tracks
+from .hands import HandFinder
 from .intrinsics import assumed_intrinsics
-from .landmarkers import Body, Hand, HandLandmarker
 from .models import Model
 from .people import BodyFinder
-from .sides import assign_sides, believable
+from .sides import Sides
+from .sightings import Body
 from .tracks import TrackBuilder
 from .wrist import grip, wrist_pose
 
@@ -39,22 +39,22 @@ class ExtractorSettings:
 
     confidence: float = 0.5
     """Score from 0 to 1 below which a body or a hand is not found, or no longer followed."""
+    hand_presence: float = 0.6
+    """How sure the hand network must be, from 0 to 1, that it looks at a hand."""
     max_hands: int = 2
-    """How many hands are looked for in a frame, bystanders' included; each more costs time in every frame."""
-    wrist_crops: bool = True
-    """Whether a hand that the frame did not give is looked for around its wrist."""
+    """How many hands are followed where no body is in view, bystanders' included; each more costs time."""
     filter: Filter = "smooth"
     """Whether tracks are smoothed, or stay as the networks gave them."""
     smoothing: FilterSettings = field(default_factory=FilterSettings)
     """How they are smoothed."""
 
 
-_BodyAndHands = tuple[Future[Body | None], Future[tuple[Hand, ...]]]
+_BodyAndHands = Future[tuple[Body | None, Sides]]
 _Find = Callable[[NDArray[np.uint8], int], _BodyAndHands]
 
 
 class Extractor:
-    """Extracts trajectories of one person with MediaPipe's body and hand landmarkers."""
+    """Extracts trajectories of one person with MediaPipe's networks: a body, and the hands at its wrists."""
 
     def __init__(self, pose: Model, hand: Model, settings: ExtractorSettings | None = None) -> None:
         self._pose = pose
@@ -102,15 +102,13 @@ class Extractor:
         """
         size = (video.width, video.height)
         tracks = TrackBuilder()
-        with self._threads(size) as find:
+        with self._threads() as find:
             waiting: deque[tuple[int, _BodyAndHands]] = deque()
             milliseconds = -1
 
             def finish_one() -> None:
-                timestamp_ns, (body_found, hands_found) = waiting.popleft()
-                hands = hands_found.result()
-                body = believable(body_found.result(), hands, size)
-                tracks.add(timestamp_ns, body, assign_sides(hands, body, size))
+                timestamp_ns, body_and_hands = waiting.popleft()
+                tracks.add(timestamp_ns, *body_and_hands.result())
                 if on_progress is not None:
                     on_progress(len(tracks))
 
@@ -134,41 +132,25 @@ class Extractor:
         return Trajectory(recording, contributor, self.identity, *size, "relative", intrinsics, arrays)
 
     @contextmanager
-    def _threads(self, size: tuple[int, int]) -> Iterator[_Find]:
-        """A thread for each landmarker, which takes its frames in order; the hands' may wait for that frame's body.
+    def _threads(self) -> Iterator[_Find]:
+        """A thread for the body and one for the hands, each of which takes its frames in order.
 
-        When the block ends, however it ends, both finish the few frames that wait, and the landmarkers are closed.
+        The hands of a frame wait for its body, while the body thread goes on to the next frame. When the block ends,
+        however it ends, both finish the few frames that wait, and the networks are freed.
         """
         settings = self._settings
-
-        def find(image: NDArray[np.uint8], milliseconds: int) -> _BodyAndHands:
-            body_found = body_thread.submit(body.find, image, milliseconds)
-            return body_found, hand_thread.submit(find_hands, image, milliseconds, body_found)
-
-        def find_hands(
-            image: NDArray[np.uint8], milliseconds: int, body_found: Future[Body | None]
-        ) -> tuple[Hand, ...]:
-            found = hands.find(image, milliseconds)
-            whose = believable(body_found.result(), found, size)
-            return found + _at_wrists(hands, image, whose, found, size) if settings.wrist_crops and whose else found
-
+        hands = HandFinder(self._hand, settings.confidence, settings.hand_presence, settings.max_hands)
         with (
             closing(BodyFinder(self._pose, settings.confidence)) as body,
-            closing(HandLandmarker(self._hand, settings.confidence, settings.max_hands)) as hands,
             ThreadPoolExecutor(1, "body") as body_thread,
             ThreadPoolExecutor(1, "hands") as hand_thread,
         ):
+
+            def find_hands(image: NDArray[np.uint8], body_found: Future[Body | None]) -> tuple[Body | None, Sides]:
+                return hands.find(image, body_found.result())
+
+            def find(image: NDArray[np.uint8], milliseconds: int) -> _BodyAndHands:
+                body_found = body_thread.submit(body.find, image, milliseconds)
+                return hand_thread.submit(find_hands, image, body_found)
+
             yield find
-
-
-def _at_wrists(
-    landmarker: HandLandmarker, image: NDArray[np.uint8], body: Body, found: tuple[Hand, ...], size: tuple[int, int]
-) -> tuple[Hand, ...]:
-    """Hands around the visible wrists that none of the hands found in the whole frame belongs to."""
-    more = []
-    for side, hand in enumerate(assign_sides(found, body, size)):
-        square = wrist_square(body, side, size) if hand is None else None
-        nearby = landmarker.find_one(cut_out(image, square)) if square is not None else None
-        if square is not None and nearby is not None:
-            more.append(placed(nearby, square, size))
-    return tuple(more)

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from .appearance import Appearance, alike, appearance_of, blended
 from .body_network import BodyNetwork, BodySighting
-from .body_regions import BodyRegion
-from .landmarkers import Body
 from .models import Model
 from .person_detection import PersonDetector
 from .person_tracks import COAST_MS, Track, standing
+from .regions import Region
+from .sightings import Body
 
 NOBODY = -1
 """In place of `Body.person` where there is no body."""
@@ -142,7 +142,7 @@ class BodyFinder:
                 held.doubtful_until = now
         return True
 
-    def _is_other(self, region: BodyRegion, now: float) -> bool:
+    def _is_other(self, region: Region, now: float) -> bool:
         """Whether a bystander is rather there than the contributor."""
         if self._held is None:
             return False
@@ -195,7 +195,7 @@ class BodyFinder:
         return self._return_of(held, image, seen, now) if held is not None else self._first(image, seen, now)
 
     def _remember(
-        self, regions: list[BodyRegion], now: float, seconds: float, size: tuple[int, int], beside: bool
+        self, regions: list[Region], now: float, seconds: float, size: tuple[int, int], beside: bool
     ) -> list[Track]:
         """Bring the tracks of the others up to date; those that were seen now."""
         seen = []
@@ -218,7 +218,7 @@ class BodyFinder:
         self._others = seen + waiting
         return seen
 
-    def _came_from_elsewhere(self, region: BodyRegion, now: float) -> bool:
+    def _came_from_elsewhere(self, region: Region, now: float) -> bool:
         """Whether somebody new cannot be the contributor, who was lost a moment ago and too far away."""
         held = self._held
         return held is not None and now - held.track.seen_ms < COAST_MS and not held.track.near(region, now)
@@ -275,7 +275,7 @@ class BodyFinder:
         self._held = _Contributor(track, clothes, clothes, established)
         return sighting
 
-    def _settled(self, image: NDArray[np.uint8], region: BodyRegion) -> BodySighting | None:
+    def _settled(self, image: NDArray[np.uint8], region: Region) -> BodySighting | None:
         """The person in a region of the detector's, which is vague: seen again in the region of their landmarks."""
         first = self._network.look(image, region)
         if first.region is None or first.presence < self._confidence:

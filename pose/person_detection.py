@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .body_network import open_network
-from .body_regions import BodyRegion, cut, region_of
+from .body_regions import region_of
 from .models import Model
+from .regions import Region, cut
 
 MEMBER = "pose_detector.tflite"
 _PIXELS = 224
@@ -24,7 +26,7 @@ _SAME_PERSON = 0.3
 class Person:
     """One person that the detector sees in a picture."""
 
-    region: BodyRegion
+    region: Region
     """The whole person, whose landmarks the landmark network finds in it."""
     score: float
     """0..1: how sure the network is."""
@@ -37,12 +39,12 @@ class PersonDetector:
         self._interpreter = open_network(model, MEMBER, [[1, _ANCHORS, 12], [1, _ANCHORS, 1]])
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._boxes, self._scores = (output["index"] for output in self._interpreter.get_output_details())
-        self._anchors = _anchors()
+        self._anchors = anchors(_GRIDS)
 
     def find(self, image: NDArray[np.uint8], confidence: float) -> tuple[Person, ...]:
         """All people whose score reaches the confidence, the surest first, in an RGB picture (height, width, 3)."""
         height, width = image.shape[:2]
-        whole = BodyRegion(width / 2, height / 2, float(max(width, height)), 0.0)
+        whole = Region(width / 2, height / 2, float(max(width, height)), 0.0)
         picture = cut(image, whole, _PIXELS)
         self._interpreter.set_tensor(self._input, (picture * np.float32(2 / 255) - np.float32(1))[None])
         self._interpreter.invoke()
@@ -61,13 +63,13 @@ class PersonDetector:
 
 
 def merged(shapes: NDArray[np.float64], scores: NDArray[np.float64]) -> list[tuple[NDArray[np.float64], float]]:
-    """One shape a person: the mean of those that overlap with the surest, weighted by their scores.
+    """One shape a person or hand: the mean of those that overlap with the surest, weighted by their scores.
 
     The weighted non-maximum suppression of MediaPipe (`NonMaxSuppressionCalculator`), after Bazarevsky et al.,
     "BlazeFace", 2019.
 
     Args:
-        shapes: (n, 6, 2), the surest first: middle and size of a box, then four points.
+        shapes: (n, points, 2), the surest first: middle and size of a box, then points.
         scores: (n,).
     """
     people = []
@@ -81,7 +83,7 @@ def merged(shapes: NDArray[np.float64], scores: NDArray[np.float64]) -> list[tup
 
 
 def _overlap(one: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Intersection over union of the box of one shape (6, 2) with those of others (n, 6, 2)."""
+    """Intersection over union of the box of one shape (points, 2) with those of others (n, points, 2)."""
     low = np.maximum(one[0] - one[1] / 2, others[:, 0] - others[:, 1] / 2)
     high = np.minimum(one[0] + one[1] / 2, others[:, 0] + others[:, 1] / 2)
     both = np.prod(np.maximum(high - low, 0), axis=1)
@@ -90,10 +92,10 @@ def _overlap(one: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[n
     return overlap
 
 
-def _anchors() -> NDArray[np.float64]:
-    """(2254, 2): the middle of each anchor, in sides of the picture."""
+def anchors(grids: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
+    """(n, 2): the middle of each anchor, in sides of the picture; each grid is cells across and anchors a cell."""
     layers = []
-    for cells, anchors in _GRIDS:
+    for cells, count in grids:
         rows, columns = np.divmod(np.arange(cells * cells), cells)
-        layers.append(np.repeat((np.stack([columns, rows], axis=1) + 0.5) / cells, anchors, axis=0))
+        layers.append(np.repeat((np.stack([columns, rows], axis=1) + 0.5) / cells, count, axis=0))
     return np.concatenate(layers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from .body_regions import BodyRegion
+from .regions import Region
 
 STEP, VEER, PUSH = 0.12, 0.5, 2.0
 """How far a region may lie from where it should be, in its own sides: by the network's noise; for each second, by what
@@ -27,7 +27,7 @@ _STEADY_MS = 200.0
 class Track:
     """One person's region when it was last seen, with the speed at which it moves."""
 
-    region: BodyRegion
+    region: Region
     seen_ms: float
     speed: tuple[float, float] = (0.0, 0.0)
     """Pixels a millisecond, right and down."""
@@ -44,28 +44,28 @@ class Track:
         """From the first sighting to the last one."""
         return self.seen_ms - self.since_ms
 
-    def at(self, now_ms: float) -> BodyRegion:
+    def at(self, now_ms: float) -> Region:
         """Where the region should be now, at constant speed."""
         ahead = min(max(now_ms - self.seen_ms, 0.0), COAST_MS)
         return replace(self.region, x=self.region.x + self.speed[0] * ahead, y=self.region.y + self.speed[1] * ahead)
 
-    def reaches(self, region: BodyRegion, now_ms: float) -> bool:
+    def reaches(self, region: Region, now_ms: float) -> bool:
         """Whether a person can have come from the last region to this one."""
         seconds = max(now_ms - self.seen_ms, 0.0) / 1000
         resized = abs(math.log(region.side / self.region.side))
         return self.near(region, now_ms) and resized <= math.log(RESIZE) + math.log(RESIZING) * seconds
 
-    def near(self, region: BodyRegion, now_ms: float) -> bool:
+    def near(self, region: Region, now_ms: float) -> bool:
         """The same by place alone: the detector is vague about sizes."""
         seconds = max(now_ms - self.seen_ms, 0.0) / 1000
         return self.at(now_ms).distance(region) <= min(STEP + VEER * seconds + PUSH * seconds**2, FARTHEST)
 
-    def beside(self, region: BodyRegion, now_ms: float) -> bool:
+    def beside(self, region: Region, now_ms: float) -> bool:
         """Whether a bystander is probably there, who is seen less often and by the detector alone."""
         seconds = max(now_ms - self.seen_ms, 0.0) / 1000
         return self.at(now_ms).distance(region) <= min(2 * STEP + WALK * seconds, BESIDE)
 
-    def seen(self, region: BodyRegion, now_ms: float, *, clear: bool = True) -> Track:
+    def seen(self, region: Region, now_ms: float, *, clear: bool = True) -> Track:
         """The track with one more sighting of the same person; one that is not clear teaches nothing of the speed."""
         elapsed = max(now_ms - self.seen_ms, 1.0)
         share = 1 - math.exp(-elapsed / _STEADY_MS) if clear else 0.0
@@ -75,7 +75,7 @@ class Track:
         return replace(self, region=region, seen_ms=now_ms, speed=(speed_x, speed_y), sightings=self.sightings + 1)
 
 
-def standing(region: BodyRegion, size: tuple[int, int]) -> float:
+def standing(region: Region, size: tuple[int, int]) -> float:
     """How much somebody looks like the contributor in one frame: large and central; 0..1.
 
     Args:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from storage.trajectory import HANDS
 
-from .landmarkers import Body, Hand
 from .landmarks import BODY_HIPS, BODY_SHOULDERS, BODY_WRISTS, WRIST
+from .sightings import Body, Hand
 
 VISIBLE = 0.5
 """Visibility from which on the place of a body landmark is believed."""
@@ -21,6 +21,8 @@ SHOULDER_REACH = 2.0
 """A hand whose body wrist is hidden must lie within this many trunk lengths of the shoulder."""
 UNLIKELY_SIDE = 0.7
 """Without a body, a hand goes to a side unless the model is surer than this that it is the other one."""
+SAME_HAND = 0.4
+"""Two hands that are on the average closer than this many hand lengths are one hand, seen twice."""
 LARGEST_HAND = 1.5
 """No hand is longer in the picture than this many trunk lengths: such a "body" was seen in the hand itself."""
 
@@ -51,16 +53,35 @@ def assign_sides(hands: Sequence[Hand], body: Body | None, size: tuple[int, int]
     the surer is kept.
 
     Args:
-        hands: what the hand landmarker found, anybody's.
+        hands: what was found in the picture, anybody's.
         body: the contributor's body in the same frame.
         size: width and height of the picture in pixels.
     """
+    if body is not None:
+        return _cheapest(hands, _body_costs(hands, body, size), WRIST_REACH)
+    costs = np.array([(hand.right, 1 - hand.right) for hand in hands]).reshape(-1, len(HANDS))
+    return _cheapest(hands, costs, UNLIKELY_SIDE)
+
+
+def reached_by(hand: Hand, body: Body, side: int, size: tuple[int, int]) -> bool:
+    """Whether a hand lies where the body's arm of a side could have it; `assign_sides` says when."""
+    return bool(_body_costs([hand], body, size, side)[0, side] <= WRIST_REACH)
+
+
+def same_hand(first: Hand, second: Hand, size: tuple[int, int]) -> bool:
+    """Whether two hands lie on each other: their landmarks differ by less than a part of a hand's length."""
+    apart = np.linalg.norm(_pixels(first.image, size) - _pixels(second.image, size), axis=1).mean()
+    return bool(apart < SAME_HAND * max(_length(first, size), _length(second, size)))
+
+
+def _body_costs(
+    hands: Sequence[Hand], body: Body, size: tuple[int, int], side: int | None = None
+) -> NDArray[np.float64]:
+    """(hands, 2): how far each hand is from being the body's left or right one; infinite where it cannot be.
+
+    Where the wrist is hidden, a hand can be that of `side`, by default the side that the model takes it for.
+    """
     costs = np.full((len(hands), len(HANDS)), np.inf)
-    if body is None:
-        for row, hand in enumerate(hands):
-            costs[row, hand.side] = 1 - hand.score
-            costs[row, 1 - hand.side] = hand.score
-        return _cheapest(hands, costs, UNLIKELY_SIDE)
     wrists = _pixels(body.image, size)[list(BODY_WRISTS)]
     shoulders = _pixels(body.image, size)[list(BODY_SHOULDERS)]
     seen = body.visibility[list(BODY_WRISTS)] >= VISIBLE
@@ -68,10 +89,11 @@ def assign_sides(hands: Sequence[Hand], body: Body | None, size: tuple[int, int]
         root = _pixels(hand.image, size)[WRIST]
         from_wrists = np.linalg.norm(wrists - root, axis=1) / _length(hand, size)
         costs[row] = np.where(seen & (from_wrists <= WRIST_REACH), from_wrists, np.inf)
-        from_shoulder = np.linalg.norm(shoulders[hand.side] - root)
-        if not seen[hand.side] and from_shoulder <= SHOULDER_REACH * _trunk(body, size):
-            costs[row, hand.side] = 0.9 * WRIST_REACH
-    return _cheapest(hands, costs, WRIST_REACH)
+        its_side = int(hand.right >= 0.5) if side is None else side
+        from_shoulder = np.linalg.norm(shoulders[its_side] - root)
+        if not seen[its_side] and from_shoulder <= SHOULDER_REACH * _trunk(body, size):
+            costs[row, its_side] = 0.9 * WRIST_REACH
+    return costs
 
 
 def _cheapest(hands: Sequence[Hand], costs: NDArray[np.float64], nobody: float) -> Sides:

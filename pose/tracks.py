@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from storage.trajectory import ARRAYS, Valid
 
-from .landmarkers import Body
 from .people import NOBODY, unsure
 from .sides import Sides
+from .sightings import Body
 
 CHUNK_FRAMES = 4096
 """Frames for which memory is taken at a time: eight megabytes."""

@@ -21,19 +21,18 @@ class PersonWatch:
 
     def __init__(self, pose_model: Path | None = None, hand_model: Path | None = None) -> None:
         from pose import models
-        from pose.landmarkers import HandLandmarker
+        from pose.hands import HandFinder
         from pose.people import BodyFinder
 
         self._body = BodyFinder(models.pose_model(pose_model), 0.5)
-        self._hands = HandLandmarker(models.hand_model(hand_model), 0.5, 2)
+        self._hands = HandFinder(models.hand_model(hand_model), 0.5, 0.6, 2)
 
     def __call__(self, image: NDArray[np.uint8]) -> Seen:
         """Who is in a picture, uint8 (height, width, 3), RGB, taken now."""
-        milliseconds = time.monotonic_ns() // 1_000_000
-        hands = len(self._hands.find(image, milliseconds))
-        return Seen(hands > 0 or self._body.find(image, milliseconds) is not None, hands)
+        body, sides = self._hands.find(image, self._body.find(image, time.monotonic_ns() // 1_000_000))
+        hands = sum(hand is not None for hand in sides)
+        return Seen(body is not None or hands > 0, hands)
 
     def close(self) -> None:
         """Free the networks."""
         self._body.close()
-        self._hands.close()

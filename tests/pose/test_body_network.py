@@ -10,10 +10,10 @@ from mediapipe.tasks.python.core.base_options import BaseOptions
 from numpy.typing import NDArray
 
 from pose.body_network import BodyNetwork, refined
-from pose.body_regions import BodyRegion
 from pose.bundles import build_bundle
 from pose.models import Model, hand_model, pose_model
 from pose.person_detection import PersonDetector
+from pose.regions import Region
 from storage.errors import InvalidInput
 from tests.pose.conftest import Cast
 
@@ -32,11 +32,11 @@ def picture(cast: Cast) -> Picture:
 
 
 @pytest.fixture(scope="module")
-def region(picture: Picture) -> BodyRegion:
+def region(picture: Picture) -> Region:
     return PersonDetector(pose_model()).find(picture, 0.5)[0].region
 
 
-def test_it_agrees_with_mediapipes_own_graph(network: BodyNetwork, picture: Picture, region: BodyRegion) -> None:
+def test_it_agrees_with_mediapipes_own_graph(network: BodyNetwork, picture: Picture, region: Region) -> None:
     options = vision.PoseLandmarkerOptions(base_options=BaseOptions(model_asset_path=str(pose_model().path)))
     with vision.PoseLandmarker.create_from_options(options) as landmarker:
         image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(picture))
@@ -54,7 +54,7 @@ def test_it_agrees_with_mediapipes_own_graph(network: BodyNetwork, picture: Pict
 
 
 def test_the_region_of_the_landmarks_is_where_they_came_from(
-    network: BodyNetwork, picture: Picture, region: BodyRegion
+    network: BodyNetwork, picture: Picture, region: Region
 ) -> None:
     sighting = network.look(picture, region)
     assert sighting.presence > 0.9
@@ -65,11 +65,11 @@ def test_the_region_of_the_landmarks_is_where_they_came_from(
 
 
 def test_a_picture_that_is_turned_gives_the_same_body_turned(
-    network: BodyNetwork, picture: Picture, region: BodyRegion
+    network: BodyNetwork, picture: Picture, region: Region
 ) -> None:
     height, width = picture.shape[:2]
     # A quarter turn clockwise takes (x, y) to (height - y, x).
-    lying = BodyRegion(height - region.y, region.x, region.side, region.angle + np.pi / 2)
+    lying = Region(height - region.y, region.x, region.side, region.angle + np.pi / 2)
     upright, turned = network.look(picture, region).body, network.look(np.rot90(picture, -1), lying).body
     expected = np.stack([1 - upright.image[:, 1], upright.image[:, 0]], axis=1)
     apart = np.linalg.norm((turned.image[:, :2] - expected) * (height, width), axis=1)
@@ -79,8 +79,8 @@ def test_a_picture_that_is_turned_gives_the_same_body_turned(
 
 
 def test_nobody_is_present_in_a_region_without_anybody(network: BodyNetwork, picture: Picture) -> None:
-    assert network.look(picture, BodyRegion(300, 850, 250, 0)).presence < 0.1
-    assert network.look(picture, BodyRegion(-900, -900, 300, 0)).presence < 0.1
+    assert network.look(picture, Region(300, 850, 250, 0)).presence < 0.1
+    assert network.look(picture, Region(-900, -900, 300, 0)).presence < 0.1
 
 
 def test_heat_moves_a_point_to_its_middle_and_only_where_it_is_hot() -> None:

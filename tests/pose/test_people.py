@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pose.landmarkers import Body
 from pose.models import pose_model
 from pose.people import NOBODY, BodyFinder, unsure
+from pose.sightings import Body
 from tests.pose.conftest import Cast
 
 Picture = NDArray[np.uint8]

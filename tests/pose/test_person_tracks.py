@@ -7,19 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pose.appearance import alike, blended
-from pose.body_regions import BodyRegion
 from pose.person_tracks import FARTHEST, Track, standing
+from pose.regions import Region
 
-REGION = BodyRegion(500.0, 400.0, 300.0, 0.0)
+REGION = Region(500.0, 400.0, 300.0, 0.0)
 places = st.builds(
-    BodyRegion, x=st.floats(-1000, 3000), y=st.floats(-1000, 2000), side=st.floats(20, 2000), angle=st.floats(-3, 3)
+    Region, x=st.floats(-1000, 3000), y=st.floats(-1000, 2000), side=st.floats(20, 2000), angle=st.floats(-3, 3)
 )
 
 
 @given(place=places, waited=st.floats(0, 10_000))
-def test_who_stands_still_is_within_reach_for_ever_and_nobody_beyond_the_farthest(
-    place: BodyRegion, waited: float
-) -> None:
+def test_who_stands_still_is_within_reach_for_ever_and_nobody_beyond_the_farthest(place: Region, waited: float) -> None:
     track = Track(REGION, seen_ms=0.0)
     assert track.reaches(REGION, waited)
     if place.distance(REGION) > FARTHEST:
@@ -27,7 +25,7 @@ def test_who_stands_still_is_within_reach_for_ever_and_nobody_beyond_the_farthes
 
 
 @given(place=places, waited=st.floats(0, 5000))
-def test_what_is_in_reach_now_is_in_reach_later(place: BodyRegion, waited: float) -> None:
+def test_what_is_in_reach_now_is_in_reach_later(place: Region, waited: float) -> None:
     track = Track(REGION, seen_ms=0.0)
     if track.reaches(place, waited):
         assert track.reaches(place, waited + 100)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pose.landmarkers import Body, Hand
-from pose.sides import assign_sides, believable
+from pose.sides import assign_sides, believable, reached_by, same_hand
+from pose.sightings import Body, Hand
 from storage.trajectory import BODY_LANDMARKS
 
 SIZE = (1000, 1000)
@@ -30,11 +30,11 @@ def person(*hidden: str) -> Body:
     return Body(image, image, visibility)
 
 
-def hand(place: tuple[float, float], side: int, score: float = 0.9, length: float = 0.1) -> Hand:
+def hand(place: tuple[float, float], side: int, sure: float = 0.9, length: float = 0.1) -> Hand:
     image = np.zeros((21, 3), np.float32)
     image[:, :2] = place
     image[:, 1] -= np.linspace(0, length, 21, dtype=np.float32)
-    return Hand(image, image, side, score)
+    return Hand(image, image, 0.9, sure if side == RIGHT else 1 - sure)
 
 
 def near(wrist: tuple[float, float], x: float = 0.01, y: float = -0.02) -> tuple[float, float]:
@@ -75,7 +75,7 @@ def test_without_a_body_the_model_decides() -> None:
 
 
 def test_without_a_body_an_unsure_second_hand_goes_to_the_free_side_and_a_sure_one_to_nobody() -> None:
-    surest, sure, unsure = (hand((0.5, 0.5), RIGHT, score) for score in (0.98, 0.95, 0.6))
+    surest, sure, unsure = (hand((0.5, 0.5), RIGHT, sure) for sure in (0.98, 0.95, 0.6))
     assert assign_sides([surest, unsure], None, SIZE) == (unsure, surest)
     assert assign_sides([sure, surest], None, SIZE) == (None, surest)
 
@@ -88,3 +88,14 @@ def test_a_body_seen_in_a_hand_is_not_believed() -> None:
 
 def test_no_hands_are_no_hands() -> None:
     assert assign_sides([], person(), SIZE) == assign_sides([], None, SIZE) == (None, None)
+
+
+def test_what_lies_on_each_other_is_one_hand() -> None:
+    assert same_hand(hand((0.5, 0.5), LEFT), hand((0.51, 0.51), RIGHT), SIZE)
+    assert not same_hand(hand((0.5, 0.5), LEFT), hand((0.56, 0.5), RIGHT), SIZE)
+
+
+def test_an_arm_reaches_the_hand_at_its_wrist_and_no_other() -> None:
+    at_left = hand(near(LEFT_WRIST), RIGHT)
+    assert reached_by(at_left, person(), LEFT, SIZE)
+    assert not reached_by(at_left, person(), RIGHT, SIZE)

@@ -4,12 +4,12 @@ import tracemalloc
 
 import numpy as np
 
-from pose.landmarkers import Body, Hand
+from pose.sightings import Body, Hand
 from pose.tracks import CHUNK_FRAMES, TrackBuilder
 from storage.trajectory import ARRAYS, Valid
 
 BODY = Body(np.full((33, 3), 0.5, np.float32), np.full((33, 3), 0.1, np.float32), np.full(33, 0.8, np.float32))
-RIGHT = Hand(np.full((21, 3), 0.25, np.float32), np.full((21, 3), 0.05, np.float32), 1, 0.9)
+RIGHT = Hand(np.full((21, 3), 0.25, np.float32), np.full((21, 3), 0.05, np.float32), 0.9, 1.0)
 
 
 def test_what_is_found_comes_out_and_the_rest_is_missing() -> None:

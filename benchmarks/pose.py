@@ -1,0 +1,211 @@
+"""The extractor beside the plain MediaPipe loop, clip by clip, in one run: `python -m benchmarks.pose [CLIP ...]`.
+
+`network share` is the time inside the networks over the time of the whole run, on one core: what is left is decoding,
+cutting out and everything else. Processor time is steadier than wall time where other programs run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose.extractor import Extractor, ExtractorSettings
+from pose.models import fetch_clip, hand_model, pose_model
+from storage.trajectory import HANDS, Valid
+from storage.video import open_video
+from studio.output import native_logs_aside, print_table
+
+SAME_PLACE = 0.05
+"""In image widths: where a hand was not seen in the frame before, another hand this near to it is the same."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one way of doing it found in one clip, and what it took."""
+
+    frames: int
+    seconds: float
+    processor_seconds: float
+    network_seconds: float
+    body: int
+    hands: int
+    flips: int
+    hand_jitter: float
+    body_jitter: float
+    gigabytes: float
+
+
+def main() -> None:
+    """Print one table a clip, or with `--way` measure one way in this process and print it as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips", nargs="*", type=Path, help="videos; by default the demo's clip")
+    parser.add_argument("--way", choices=["plain", "raw", "smooth"], help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    clips: list[Path] = options.clips or [fetch_clip()]
+    if options.way is not None:
+        with native_logs_aside():
+            found = _plain(clips[0]) if options.way == "plain" else _ours(clips[0], options.way)
+        print(json.dumps(asdict(found)))
+        return
+    for clip in clips:
+        _compare(clip)
+
+
+def _compare(clip: Path) -> None:
+    columns = ["", "frames/s", "cpu ms", "x plain", "network share", "body", "hands", "side flips", "jitter hand, body"]
+    rows: list[tuple[object, ...]] = []
+    plain: dict[int, Measured] = {}
+    for cores in (1, 2):
+        for way in ("plain", "raw", "smooth"):
+            found = _in_process(clip, way, cores)
+            plain.setdefault(cores, found)
+            rows.append(
+                (
+                    f"{way}, {cores} core{'s' * (cores > 1)}",
+                    f"{found.frames / found.seconds:.1f}",
+                    f"{found.processor_seconds / found.frames * 1000:.1f}",
+                    f"{plain[cores].seconds / found.seconds:.2f}",
+                    f"{found.network_seconds / found.seconds:.2f}" if cores == 1 and way != "plain" else "",
+                    found.body,
+                    found.hands,
+                    f"{found.flips / found.frames:.2%}",
+                    f"{found.hand_jitter:.2f}, {found.body_jitter:.2f}",
+                )
+            )
+    title = f"{clip.name}: {found.frames} frames; peak {found.gigabytes:.2f} GB; jitter in thousandths of the picture"
+    print_table(title, columns, rows)
+
+
+def _in_process(clip: Path, way: str, cores: int) -> Measured:
+    """Measure in a fresh process that may use so many cores."""
+    allowed = set(sorted(os.sched_getaffinity(0))[:cores])
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.pose", str(clip), "--way", way],
+        capture_output=True,
+        text=True,
+        check=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, allowed),
+    )
+    return Measured(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def _plain(clip: Path) -> Measured:
+    """What everybody writes: both landmarkers on each whole frame, one after the other; sides as the model says."""
+    import mediapipe
+    from mediapipe.tasks.python import vision
+    from mediapipe.tasks.python.core.base_options import BaseOptions
+
+    body = vision.PoseLandmarker.create_from_options(
+        vision.PoseLandmarkerOptions(
+            base_options=BaseOptions(model_asset_path=str(pose_model().path)), running_mode=vision.RunningMode.VIDEO
+        )
+    )
+    hand = vision.HandLandmarker.create_from_options(
+        vision.HandLandmarkerOptions(
+            base_options=BaseOptions(model_asset_path=str(hand_model().path)),
+            running_mode=vision.RunningMode.VIDEO,
+            num_hands=2,
+        )
+    )
+    bodies, hands = [], []
+    began, processor = time.perf_counter(), time.process_time()
+    for frame in open_video(clip).frames():
+        picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(frame.image))
+        milliseconds = frame.timestamp_ns // 1_000_000
+        found = body.detect_for_video(picture, milliseconds).pose_landmarks
+        bodies.append(_places(found[0], 33) if found else np.full((33, 2), np.nan))
+        seen = hand.detect_for_video(picture, milliseconds)
+        row = np.full((len(HANDS), 21, 2), np.nan)
+        for landmarks, categories in zip(seen.hand_landmarks, seen.handedness, strict=True):
+            row[HANDS.index(categories[0].category_name.lower())] = _places(landmarks, 21)
+        hands.append(row)
+    took = time.perf_counter() - began, time.process_time() - processor
+    body.close()
+    hand.close()
+    return _measured(np.array(bodies), np.array(hands), *took, network_seconds=0.0)
+
+
+def _ours(clip: Path, way: str) -> Measured:
+    """The extractor as `kinesphere process` uses it, reading the video and deriving poses included."""
+    settings = ExtractorSettings(filter="none" if way == "raw" else "smooth")
+    extractor = Extractor(pose_model(), hand_model(), settings)
+    began, processor = time.perf_counter(), time.process_time()
+    with _time_in_networks() as spent:
+        arrays = extractor.extract(open_video(clip), recording="benchmark", contributor="nobody").arrays
+    took = time.perf_counter() - began, time.process_time() - processor
+    hands = arrays["hands_image"][..., :2].copy()
+    for side, flag in enumerate((Valid.LEFT_HAND, Valid.RIGHT_HAND)):
+        hands[arrays["valid"] & flag == 0, side] = np.nan  # what was filled in was not found
+    return _measured(arrays["body_image"][..., :2], hands, *took, network_seconds=sum(spent))
+
+
+@contextmanager
+def _time_in_networks() -> Iterator[list[float]]:
+    """Collects the processor time of every run of a network, in the thread that runs it."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    spent: list[float] = []
+    plain = Interpreter.invoke
+
+    def timed(self: Any) -> None:
+        began = time.thread_time()
+        plain(self)
+        spent.append(time.thread_time() - began)
+
+    Interpreter.invoke = timed
+    try:
+        yield spent
+    finally:
+        Interpreter.invoke = plain
+
+
+def _places(landmarks: Any, count: int) -> NDArray[np.float64]:
+    return np.array([(landmark.x, landmark.y) for landmark in landmarks[:count]])
+
+
+def _measured(
+    bodies: NDArray[Any], hands: NDArray[Any], seconds: float, processor_seconds: float, network_seconds: float
+) -> Measured:
+    return Measured(
+        frames=len(bodies),
+        seconds=seconds,
+        processor_seconds=processor_seconds,
+        network_seconds=network_seconds,
+        body=int(np.isfinite(bodies[:, 0, 0]).sum()),
+        hands=int(np.isfinite(hands[:, :, 0, 0]).sum()),
+        flips=_flips(hands),
+        hand_jitter=_jitter(hands),
+        body_jitter=_jitter(bodies),
+        gigabytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+    )
+
+
+def _jitter(track: NDArray[Any]) -> float:
+    """RMS third difference over four frames in a row, in thousandths of the picture."""
+    third = np.diff(track, n=3, axis=0)
+    return float(np.sqrt(np.nanmean(third**2)) * 1000) if np.isfinite(third).any() else float("nan")
+
+
+def _flips(hands: NDArray[Any]) -> int:
+    """How often a hand goes on in the next frame as the other one: nearer to it than to where its own was."""
+    roots = hands[:, :, 0]
+    own = np.linalg.norm(roots[1:] - roots[:-1], axis=2)
+    other = np.linalg.norm(roots[1:] - roots[:-1, ::-1], axis=2)
+    return int(np.count_nonzero(other < np.where(np.isnan(own), SAME_PLACE, own)))
+
+
+if __name__ == "__main__":
+    main()
