@@ -16,7 +16,7 @@ from .palm_detection import PalmDetector
 from .sides import VISIBLE, Sides, assign_sides, believable, reached_by, same_hand
 from .sightings import Body, Hand
 
-LOOK_AROUND_EVERY = 15
+LOOK_AROUND_EVERY = 30
 """Frames between two searches of the whole picture while a body is believed: is it a hand that looks like one?"""
 PROBATION = 15
 """Believable frames in a row until a body is believed again after it was found to be a hand."""

@@ -70,7 +70,7 @@ class _Contributor:
     doubtful_until: float = 0.0
     """Time at which doubts end if nothing more speaks against them."""
     hidden: bool = False
-    """Somebody came by while they were lost: only the same clothes will do to have them back."""
+    """Somebody came by while they were lost, and may have been taken for them: see `_return_of`."""
 
 
 class BodyFinder:
@@ -235,6 +235,8 @@ class BodyFinder:
     ) -> BodySighting | None:
         """The contributor, come back; or, after a long absence, somebody who is clearly the one instead."""
         strangers = [other for other in seen if other.apart < APART]
+        bystanders = [other for other in self._others if other.apart >= APART and now - other.seen_ms <= COAST_MS]
+        all_in_view = bool(bystanders) and all(other in seen for other in bystanders)
         held.hidden |= self._is_crossed(now)
         strangers.sort(key=lambda other: other.region.distance(held.track.at(now)))
         for other in strangers[:2]:
@@ -245,7 +247,9 @@ class BodyFinder:
             same = alike(held.clothes, clothes) >= SAME
             absent = now - held.track.seen_ms
             in_reach = held.track.reaches(sighting.region, now)
-            if (in_reach and (same or (absent <= COAST_MS and not held.hidden))) or (same and absent >= RETURN_MS):
+            # nobody else is known who could be in their place: none came by, or those who did are seen elsewhere
+            is_alone = (absent <= COAST_MS and not held.hidden) or (absent <= RETURN_MS and all_in_view)
+            if (in_reach and (same or is_alone)) or (same and absent >= RETURN_MS):
                 self._others.remove(other)
                 held.track = replace(held.track, region=sighting.region, seen_ms=now, speed=other.speed)
                 held.of_late, held.hidden = clothes, False
