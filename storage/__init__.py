@@ -18,6 +18,7 @@ from .errors import (
     NotFound,
     StorageFailed,
 )
+from .motion import relative_actions, wrist_velocity
 from .trajectory import ARRAYS, BODY_LANDMARKS, HAND_LANDMARKS, HANDS, ArraySpec, Valid
 from .version import __version__
 
@@ -42,4 +43,6 @@ __all__ = [
     "__version__",
     "clear_cache",
     "open_dataset",
+    "relative_actions",
+    "wrist_velocity",
 ]

@@ -103,6 +103,7 @@ ARRAYS: Mapping[str, ArraySpec] = {
     )
 }  # fmt: skip
 
+_BLOCK_FRAMES = 4096
 Scale = Literal["relative", "metric"]
 """Whether lengths in camera space are those of a model human (`relative`) or were calibrated (`metric`)."""
 
@@ -178,11 +179,14 @@ def to_stored(spec: ArraySpec, values: NDArray[Any]) -> tuple[NDArray[Any], int]
         return np.ascontiguousarray(values, dtype=spec.dtype), 0
     limits = np.iinfo(spec.dtype)
     low = MISSING + 1 if spec.is_fixed_point else limits.min
-    missing = np.isnan(values)
-    scaled = np.rint(np.where(missing, 0.0, values) / spec.scale_factor)
-    clipped = int(np.count_nonzero((scaled < low) | (scaled > limits.max)))
-    stored = np.clip(scaled, low, limits.max).astype(spec.dtype)
-    stored[missing] = MISSING if spec.is_fixed_point else 0
+    stored, clipped = np.empty(values.shape, spec.dtype), 0
+    for first in range(0, len(values), _BLOCK_FRAMES):  # what lies between takes five times the memory of the result
+        block = slice(first, first + _BLOCK_FRAMES)
+        missing = np.isnan(values[block])
+        scaled = np.rint(np.where(missing, 0.0, values[block]) / spec.scale_factor)
+        clipped += int(np.count_nonzero((scaled < low) | (scaled > limits.max)))
+        stored[block] = np.clip(scaled, low, limits.max).astype(spec.dtype)
+        stored[block][missing] = MISSING if spec.is_fixed_point else 0
     return stored, clipped
 
 
