@@ -99,9 +99,8 @@ def _before(slope: NDArray[np.float64]) -> NDArray[np.float64]:
 def _joined(after: NDArray[np.float64], before: NDArray[np.float64], step: NDArray[np.float64]) -> NDArray[np.float64]:
     """The mean of both slopes, each weighted by the other's step; the one that there is beside a gap."""
     step_after, step_before = _after(step), _before(step)
-    both = (after * step_before + before * step_after) / (step_after + step_before)
-    joined: NDArray[np.float64] = np.where(np.isfinite(both), both, np.where(np.isfinite(after), after, before))
-    return joined
+    both: NDArray[np.float64] = (after * step_before + before * step_after) / (step_after + step_before)
+    return np.asarray(np.where(np.isfinite(both), both, np.where(np.isfinite(after), after, before)), np.float64)
 
 
 def _times(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -113,7 +112,8 @@ def _times(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[n
 
 
 def _inverse(quaternion: NDArray[np.float64]) -> NDArray[np.float64]:
-    return quaternion * np.array([1.0, -1.0, -1.0, -1.0])
+    inverse: NDArray[np.float64] = quaternion * np.array([1.0, -1.0, -1.0, -1.0])
+    return inverse
 
 
 def _rotated(quaternion: NDArray[np.float64], vector: NDArray[np.float64]) -> NDArray[np.float64]:
