@@ -21,8 +21,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Command:
 def test_the_demo_takes_a_real_clip_to_training_windows(demo: Command) -> None:
     numbers = demo.json("demo", "--workspace", str(demo.workspace))
     assert numbers["frames"] == 230 and numbers["dropped_frames"] == 0
-    assert numbers["frames_with_body"] >= 215
-    assert numbers["hands_found"] >= 100
+    assert numbers["frames_with_body"] >= 200, "the man in front; not the passer-by while he is hidden"
+    assert numbers["hands_found"] >= 90
     assert numbers["checks_passed"] == numbers["checks"]
     assert 100 < numbers["bytes_per_frame"] < 1200
     assert numbers["dataset"] == "demo@1" and numbers["windows"] > 50

@@ -10,7 +10,7 @@ from studio.session import _watch
 
 
 def test_without_the_pose_extra_it_says_what_is_not_checked_and_how_to_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "mediapipe.tasks.python", None)
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
     watch, note = _watch()
     assert watch is None
     assert "in view is not checked" in note
