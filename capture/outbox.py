@@ -162,8 +162,8 @@ def submit(workspace: Workspace, recording: str) -> None:
     folder = workspace.drafts / recording
     if row.state is State.DRAFT:
         description = read_draft(folder)
+        workspace.objects.put(description_key(recording), description.to_bytes())  # first: no video without a name
         workspace.objects.put(video_key(recording), folder / VIDEO)
-        workspace.objects.put(description_key(recording), description.to_bytes())
     workspace.catalog.submit(recording, who=row.contributor)
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -17,6 +17,7 @@ from .errors import (
     NewerFormat,
     NotFound,
     StorageFailed,
+    Withdrawn,
 )
 from .motion import relative_actions, wrist_velocity
 from .trajectory import ARRAYS, BODY_LANDMARKS, HAND_LANDMARKS, HANDS, ArraySpec, Valid
@@ -40,6 +41,7 @@ __all__ = [
     "NotFound",
     "StorageFailed",
     "Valid",
+    "Withdrawn",
     "__version__",
     "clear_cache",
     "open_dataset",

@@ -7,6 +7,7 @@ import operator
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,7 @@ def open_dataset(
     Raises:
         InvalidInput: the location is not of this form, there is no such folder, or the cache cannot be used.
         NotFound: there is no such dataset or version.
+        Withdrawn: people in it took their recordings back; the error names the version that replaces it.
         NewerFormat: a later release wrote it.
         CorruptObject: its manifest or table is damaged.
     """
@@ -79,7 +81,7 @@ class Dataset:
         """What the version says about itself: counts, labels, parent, when and by whom it was made."""
         self.episodes: pa.Table = read_episodes(objects, version)
         """One row an episode, by `storage.episodes.EPISODE_SCHEMA`."""
-        self.shards = OpenShards(objects, verify)
+        self.shards = OpenShards(objects, verify, partial(read_version, objects, self.name, self.version))
         self._objects = objects
 
     def __len__(self) -> int:
@@ -113,6 +115,7 @@ class Dataset:
             NotFound: there is no such episode.
             InvalidInput: the version has no video, or the episode's takes more than 2 GiB at this size.
             CorruptObject: an object of its shard is missing or damaged.
+            Withdrawn: the version was withdrawn since it was opened.
         """
         names = tuple(ARRAYS) if keys is None else checked_keys(keys)
         place = self._row(which)

@@ -5,6 +5,7 @@ KinesphereError
 │   ├── InvalidTask                  mend the task file
 │   └── InvalidVideo                 give another video: this one cannot be read
 ├── NotFound (LookupError)           the thing named does not exist; the message lists what does
+├── Withdrawn                        people took back what it held; use what the message names instead
 ├── Conflict                         the thing exists, but its state does not allow this
 ├── NewerFormat                      upgrade kinesphere: the data was written by a later release
 ├── CorruptObject                    restore the object named from a copy
@@ -52,6 +53,10 @@ class NotFound(KinesphereError, LookupError):
             shown = ", ".join(sorted(known)[:10]) + (", ..." if len(known) > 10 else "")
             message += f" (there is: {shown})" if known else f" (there is no {kind} yet)"
         super().__init__(message + (f"; {hint}" if hint else ""))
+
+
+class Withdrawn(KinesphereError):
+    """A version of a dataset that is not there any more, because people in it took their recordings back."""
 
 
 class Conflict(KinesphereError):

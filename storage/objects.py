@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -19,6 +22,9 @@ from .errors import CorruptObject, InvalidInput, StorageFailed
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as RawStore
+
+
+_DELETIONS_AT_ONCE = 16
 
 
 class Requests:
@@ -137,6 +143,23 @@ class Objects:
                 obstore.delete(self.raw, key)
         except CorruptObject:
             return
+
+    def delete_below(self, prefix: str) -> None:
+        """Remove all objects below a prefix; if there is none, that is no error."""
+        local = self.local_path(prefix)
+        if local is not None:
+            with self._named(prefix, in_python=True), suppress(FileNotFoundError):
+                shutil.rmtree(local)  # the empty folders too: their names tell something
+            return
+        with ThreadPoolExecutor(_DELETIONS_AT_ONCE) as threads:
+            for _ in threads.map(self.delete, self.keys(prefix)):
+                pass
+
+    def changed_at(self, prefix: str) -> datetime:
+        """When an object below a prefix was written last; now, if there is none."""
+        with self._named(prefix):
+            times = [meta["last_modified"] for page in obstore.list(self.raw, prefix) for meta in page]
+        return max(times, default=datetime.now(UTC))
 
     @contextmanager
     def open(self, key: str) -> Iterator[IO[bytes]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from .errors import Conflict, InvalidInput
+from .errors import Conflict, InvalidInput, KinesphereError
 from .names import checked_name
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def publish(
     from .episodes import EPISODE_SCHEMA
     from .versions import write_version
     from .where import where_expression
+    from .withdrawn_versions import withdraw_version
 
     checked_name("dataset", dataset)
     wanted = _Tracks(workspace.objects, tracks)
@@ -67,9 +68,29 @@ def publish(
         table = table.filter(where_expression(where))
         if table.num_rows == 0:
             raise InvalidInput(f'--where "{where}" matches none of the {len(rows)} episodes; nothing was published')
+    recordings = table["recording"].unique().to_pylist()
     if before_writing is not None:
-        before_writing(table["recording"].unique().to_pylist())
-    return write_version(workspace.objects, dataset, table, where=where, created_by=created_by, video=video)
+        before_writing(recordings)
+    version = write_version(workspace.objects, dataset, table, where=where, created_by=created_by, video=video)
+    if not version.is_new or not workspace.catalog.left(recordings):
+        return version
+    # An erasure that had looked through the versions before this one was there counts on us to take it back.
+    try:
+        again = publish(
+            workspace,
+            dataset,
+            where=where,
+            episodes=episodes,
+            tracks=tracks,
+            created_by=created_by,
+            video=video,
+            before_writing=before_writing,
+        )
+    except KinesphereError:
+        withdraw_version(workspace.objects, version, replaced_by=None)
+        raise
+    withdraw_version(workspace.objects, version, replaced_by=again.number)
+    return again
 
 
 class _Tracks:

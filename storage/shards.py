@@ -10,7 +10,8 @@ import json
 import os
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -187,8 +188,13 @@ class OpenShards:
 
     LIMIT = 64
 
-    def __init__(self, objects: Objects, verify: bool = False) -> None:
+    def __init__(self, objects: Objects, verify: bool = False, explain: Callable[[], object] | None = None) -> None:
+        """
+        Args:
+            explain: called when an object is missing or damaged; it may raise an error that says more.
+        """
         self._objects = objects
+        self._explain = explain
         self._verified: set[str] | None = set() if verify else None
         self._begin()
 
@@ -203,11 +209,22 @@ class OpenShards:
         Raises:
             CorruptObject: the shard does not hold those frames, or an object is missing or damaged.
         """
-        return self._holding(shard_id, start, stop).read(name, start, stop)
+        with self._explained():
+            return self._holding(shard_id, start, stop).read(name, start, stop)
 
     def read_into(self, shard_id: str, name: str, start: int, out: NDArray[Any]) -> None:
         """Like `Shard.read_into`, for frames that a version says are there."""
-        self._holding(shard_id, start, start + len(out)).read_into(name, start, out)
+        with self._explained():
+            self._holding(shard_id, start, start + len(out)).read_into(name, start, out)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except CorruptObject:
+            if self._explain is not None:
+                self._explain()
+            raise
 
     def _holding(self, shard_id: str, start: int, stop: int) -> Shard:
         if self._process != os.getpid():
@@ -222,7 +239,7 @@ class OpenShards:
         return shard
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return OpenShards, (self._objects, self._verified is not None)
+        return OpenShards, (self._objects, self._verified is not None, self._explain)
 
 
 def _array_spec(name: str) -> ArraySpec:

@@ -16,16 +16,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .episodes import EPISODE_SCHEMA, checked_episodes
-from .errors import CorruptObject, NewerFormat, NotFound
+from .errors import CorruptObject, NewerFormat, NotFound, Withdrawn
 from .names import checked_name
 from .objects import Objects
 from .version import __version__
 
 FORMAT_VERSION = 1
 KIND = "kinesphere-version"
+WITHDRAWN_KIND = "kinesphere-version-withdrawn"
+"""Kind of what lies in place of the manifest of a version that was withdrawn; see `storage.withdrawn_versions`."""
 
 _MANIFEST = re.compile(r"(\d{6,})\.json")
-_EITHER = re.compile(r"(\d{6,})\.(?:json|parquet)")
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class Version:
     is_new: bool = False
     """Whether this call wrote it: the same episodes again are the version that is there already."""
 
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether nothing of it is left but a tombstone."""
+        return bool(self.manifest["kind"] == WITHDRAWN_KIND)
+
 
 def write_version(
     objects: Objects,
@@ -48,16 +54,19 @@ def write_version(
     where: str | None = None,
     created_by: str = "",
     video: str = "raw",
+    erasure: Mapping[str, Any] | None = None,
 ) -> Version:
     """Write the next version of a dataset, or return the newest if it holds the same episodes.
 
     Two publishers at once both succeed, with different numbers: a number is claimed by writing its table where
-    there was none, and the version exists once its manifest does. A publisher that dies in between leaves a gap.
+    there was none, and the version exists once its manifest does. A publisher that dies in between leaves a gap,
+    which whoever publishes the same episodes next fills.
 
     Args:
         episodes: a table of `EPISODE_SCHEMA`.
         where: the expression that chose them, for the record.
         video: "raw", "blurred" or "none": which video goes with them; in the manifest unless raw.
+        erasure: for a version that follows from an erasure: its receipt, and the version that this one replaces.
 
     Raises:
         InvalidInput: the name or the table is not valid.
@@ -65,19 +74,21 @@ def write_version(
     """
     checked_name("dataset", dataset)
     table = checked_episodes(episodes)
-    numbers = _numbers(objects, dataset, _MANIFEST)
-    parent = numbers[-1] if numbers else None
-    if parent is not None:
-        newest = read_version(objects, dataset, parent)
+    newest = _newest(objects, dataset)
+    parent = None if newest is None else newest.number
+    if newest is not None and erasure is None:
         same_size = newest.manifest["counts"]["episodes"] == table.num_rows
         same_video = newest.manifest.get("video", "raw") == video
         if same_size and same_video and read_episodes(objects, newest).equals(table):
             return newest
     content = _parquet(table)
-    claimed = _numbers(objects, dataset, _EITHER)
-    number = claimed[-1] + 1 if claimed else 1
-    while not objects.put_if_absent(_key(dataset, number, "parquet"), content):
+    written = _numbers(objects, dataset, _MANIFEST)
+    number = written[-1] + 1 if written else 1
+    while not objects.put_if_absent(version_key(dataset, number, "parquet"), content):
+        if _is_left(objects, dataset, number, content):
+            break
         number += 1
+    digest = hashlib.sha256(content).hexdigest()
     manifest = {
         "format_version": FORMAT_VERSION,
         "kind": KIND,
@@ -91,16 +102,21 @@ def write_version(
         "counts": _counts(table),
         "labels": _labels(table),
         "episodes": {
-            "key": _key(dataset, number, "parquet"),
-            "sha256": hashlib.sha256(content).hexdigest(),
+            "key": version_key(dataset, number, "parquet"),
+            "sha256": digest,
             "size_bytes": len(content),
         },
     }
     if video != "raw":
         manifest["video"] = video
-    manifest["sha256"] = _hash_of(manifest)
-    key = _key(dataset, number, "json")
+    if erasure is not None:
+        manifest["erasure"] = dict(erasure)
+    manifest["sha256"] = hash_of(manifest)
+    key = version_key(dataset, number, "json")
     if not objects.put_if_absent(key, (json.dumps(manifest, indent=2) + "\n").encode()):
+        found = read_manifest(objects, dataset, number)
+        if not found.is_withdrawn and found.manifest["episodes"]["sha256"] == digest:
+            return found
         raise CorruptObject(f"object '{key}' is there without its table; move it away and publish again")
     return Version(dataset, number, manifest, is_new=True)
 
@@ -110,6 +126,7 @@ def read_version(objects: Objects, dataset: str, number: int | None = None) -> V
 
     Raises:
         NotFound: there is no such dataset or version.
+        Withdrawn: people in it took their recordings back; the error names the version that replaces it.
         NewerFormat: a later release wrote it.
         CorruptObject: it is not a manifest, or was edited by hand.
     """
@@ -118,7 +135,24 @@ def read_version(objects: Objects, dataset: str, number: int | None = None) -> V
         number = numbers[-1]
     if number not in numbers:
         raise NotFound(f"version of {dataset}", str(number), [str(known) for known in numbers])
-    key = _key(dataset, number, "json")
+    found = read_manifest(objects, dataset, number)
+    if not found.is_withdrawn:
+        return found
+    heir = found
+    while heir.is_withdrawn and heir.manifest["replaced_by"] is not None:
+        heir = read_manifest(objects, dataset, int(heir.manifest["replaced_by"]))
+    advice = "nothing of it is left; publish again" if heir.is_withdrawn else f"use version {heir.number}, without them"
+    raise Withdrawn(f"{dataset}@{number} was withdrawn, because people in it took their recordings back; {advice}")
+
+
+def read_manifest(objects: Objects, dataset: str, number: int) -> Version:
+    """Read the manifest of a version that is there, or the tombstone that lies in its place.
+
+    Raises:
+        NewerFormat: a later release wrote it.
+        CorruptObject: it is missing, is neither, or was edited by hand.
+    """
+    key = version_key(dataset, number, "json")
     try:
         manifest: dict[str, Any] = json.loads(objects.get(key))
         version = int(manifest["format_version"])
@@ -126,7 +160,7 @@ def read_version(objects: Objects, dataset: str, number: int | None = None) -> V
         raise CorruptObject(f"object '{key}' is not the manifest of a version; restore it from a copy") from error
     if version > FORMAT_VERSION:
         raise NewerFormat(f"{dataset}@{number}", version, FORMAT_VERSION)
-    if manifest.get("kind") != KIND or manifest.get("sha256") != _hash_of(manifest):
+    if manifest.get("kind") not in (KIND, WITHDRAWN_KIND) or manifest.get("sha256") != hash_of(manifest):
         raise CorruptObject(f"object '{key}' was changed after it was published; restore it from a copy")
     return Version(dataset, number, manifest)
 
@@ -162,12 +196,29 @@ def list_datasets(objects: Objects) -> list[str]:
     return [name for name in objects.folders("datasets") if _numbers(objects, name, _MANIFEST)]
 
 
+def _newest(objects: Objects, dataset: str) -> Version | None:
+    """The newest version that was not withdrawn."""
+    for number in reversed(_numbers(objects, dataset, _MANIFEST)):
+        found = read_manifest(objects, dataset, number)
+        if not found.is_withdrawn:
+            return found
+    return None
+
+
+def _is_left(objects: Objects, dataset: str, number: int, content: bytes) -> bool:
+    """Whether a number is claimed with this very table but has no manifest."""
+    key = version_key(dataset, number, "parquet")
+    is_same = objects.size(key) == len(content) and objects.get(key) == content
+    return is_same and not objects.exists(version_key(dataset, number, "json"))
+
+
 def _numbers(objects: Objects, dataset: str, pattern: re.Pattern[str]) -> list[int]:
     names = (key.rsplit("/", 1)[-1] for key in objects.keys(f"datasets/{dataset}/versions"))
     return sorted({int(match[1]) for name in names if (match := pattern.fullmatch(name))})
 
 
-def _key(dataset: str, number: int, ending: str) -> str:
+def version_key(dataset: str, number: int, ending: str) -> str:
+    """Key of an object of a version: "json" is the manifest, "parquet" the episode table."""
     return f"datasets/{dataset}/versions/{number:06d}.{ending}"
 
 
@@ -196,7 +247,7 @@ def _labels(table: pa.Table) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _hash_of(manifest: Mapping[str, Any]) -> str:
+def hash_of(manifest: Mapping[str, Any]) -> str:
     """Hash of a manifest without its own `sha256`, so that an edit by hand shows."""
     rest = {name: value for name, value in manifest.items() if name != "sha256"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()

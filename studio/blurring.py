@@ -103,6 +103,10 @@ def blur_recording(
         objects.delete(blurred_note_key(recording))  # until the new one is whole, nothing vouches for it
         objects.put(blurred_key(recording), file)
         objects.put(blurred_note_key(recording), (json.dumps({"made_of": note, "report": report}) + "\n").encode())
+    if workspace.catalog.left([recording]):
+        for key in (blurred_note_key(recording), blurred_key(recording)):
+            objects.delete(key)
+        raise Conflict(f"recording {recording} was withdrawn meanwhile; nothing was kept")
     return _made(recording, f"{objects.url}/{blurred_key(recording)}", report, is_new=True)
 
 

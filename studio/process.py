@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from pose.engines import Engine
 from storage.catalog import RecordingRecord
-from storage.errors import Conflict
+from storage.erasure import delete_shard
+from storage.errors import Conflict, NotFound
 from storage.recording import State
 from storage.workspace import Workspace
 
@@ -137,7 +138,9 @@ def _enter(workspace: Workspace, found: Extracted, repeated: Collection[str]) ->
                 who="kinesphere",
                 why=found.why,
             )
-    except Conflict as error:
+    except (Conflict, NotFound) as error:
+        if workspace.catalog.left([found.recording]):
+            delete_shard(workspace.objects, found.trajectory.shard)  # it was withdrawn while it was extracted
         return Failure(found.recording, str(error))
     return Outcome(
         recording=found.recording,

@@ -6,7 +6,7 @@ import getpass
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from storage.errors import InvalidInput
 
 from .options import HERE, JsonOption, WorkspaceOption, opened
 from .output import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from storage.versions import Version
 
 
 class EpisodesFrom(StrEnum):
@@ -96,19 +99,27 @@ def versions(
     as_json: JsonOption = False,
 ) -> None:
     """List the versions of a dataset."""
-    from storage.versions import list_versions, read_version
+    from storage.versions import list_versions, read_manifest
 
     with opened(workspace) as place:
-        found = [read_version(place.objects, name, number) for number in list_versions(place.objects, name)]
+        found = [read_manifest(place.objects, name, number) for number in list_versions(place.objects, name)]
     if as_json:
         print_json([version.manifest for version in found])
         return
-    rows = [
-        (v.number, v.manifest["created_at"][:19], v.manifest["counts"]["episodes"], v.manifest["counts"]["frames"],
-         v.manifest["where"] or "")
-        for v in found
-    ]  # fmt: skip
-    print_table(f"Versions of {name}", ["version", "created (UTC)", "episodes", "frames", "where"], rows)
+    columns = ["version", "created (UTC)", "episodes", "frames", "where", ""]
+    print_table(f"Versions of {name}", columns, [_line(version) for version in found])
+
+
+def _line(version: Version) -> tuple[object, ...]:
+    """What the list of versions says of one."""
+    manifest = version.manifest
+    if version.is_withdrawn:
+        heir = manifest["replaced_by"]
+        return version.number, "", "", "", "", "withdrawn" + (f"; see {heir}" if heir else "")
+    note = ", ".join(f"{key} {value}" for key, value in manifest.get("erasure", {}).items() if key != "receipt")
+    counts = manifest["counts"]
+    where = manifest["where"] or ""
+    return version.number, manifest["created_at"][:19], counts["episodes"], counts["frames"], where, note
 
 
 def diff(

@@ -1,9 +1,11 @@
 """The catalog: the truth about people, tasks, states, segments and reviews, in SQLite or PostgreSQL."""
 
 from .catalog import Catalog
+from .erasures import Belongings, Erasures
 from .records import (
     CheckRecord,
     Decision,
+    ErasureRecord,
     Event,
     RecordingRecord,
     ReviewRecord,
@@ -14,9 +16,12 @@ from .records import (
 )
 
 __all__ = [
+    "Belongings",
     "Catalog",
     "CheckRecord",
     "Decision",
+    "ErasureRecord",
+    "Erasures",
     "Event",
     "RecordingRecord",
     "ReviewRecord",

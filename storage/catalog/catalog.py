@@ -1,14 +1,14 @@
-"""The catalog's verbs. A recording's state changes in `_move` and nowhere else, and each change is an event."""
+"""The catalog's verbs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from sqlalchemy import CursorResult, Engine, Row, func, select, update
+from sqlalchemy import Engine, Row, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -17,6 +17,7 @@ from ..names import checked_name
 from ..recording import RecordingFile, State
 from ..task import Task
 from .connection import connect, database_errors
+from .life import move, new_event
 from .records import (
     CheckRecord,
     Decision,
@@ -28,6 +29,7 @@ from .records import (
     TrajectoryRecord,
 )
 from .tables import (
+    NOBODY,
     CheckTable,
     ContributorTable,
     EventTable,
@@ -43,18 +45,6 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 T = TypeVar("T", bound="DataclassInstance")
-
-ALLOWED: Mapping[State, frozenset[State]] = {
-    State.DRAFT: frozenset({State.SUBMITTED, State.WITHDRAWN}),
-    State.SUBMITTED: frozenset({State.ACCEPTED, State.FLAGGED, State.REJECTED, State.WITHDRAWN}),
-    State.FLAGGED: frozenset({State.ACCEPTED, State.RETURNED, State.REJECTED, State.WITHDRAWN}),
-    State.ACCEPTED: frozenset({State.WITHDRAWN}),
-    State.REJECTED: frozenset({State.WITHDRAWN}),
-    State.RETURNED: frozenset({State.WITHDRAWN}),
-    State.WITHDRAWN: frozenset({State.ERASED}),
-    State.ERASED: frozenset(),
-}
-"""A recording's life: from each state, the states it may go to."""
 
 DECISIONS: Mapping[Decision, State] = {
     "accept": State.ACCEPTED,
@@ -80,7 +70,7 @@ class Catalog:
 
     def add_task(self, task: Task) -> tuple[StoredTask, bool]:
         """Store a task; changed content becomes the next version. Says whether anything was written."""
-        with self._writing() as session:
+        with self.writing() as session:
             newest = _newest_task(session, task.name)
             if newest is not None and newest.content_sha256 == task.content_sha256:
                 return _stored_task(newest), False
@@ -100,7 +90,7 @@ class Catalog:
         Raises:
             NotFound: there is none.
         """
-        with self._reading() as session:
+        with self.reading() as session:
             row = _newest_task(session, name) if version is None else session.get(TaskTable, (name, version))
             if row is None:
                 known = list(session.scalars(select(TaskTable.name).distinct()))
@@ -110,7 +100,7 @@ class Catalog:
     def tasks(self) -> list[StoredTask]:
         """All tasks in their newest versions, by name."""
         newest = select(TaskTable.name, func.max(TaskTable.version)).group_by(TaskTable.name)
-        with self._reading() as session:
+        with self.reading() as session:
             keys = [cast("tuple[str, int]", tuple(row)) for row in session.execute(newest)]
             rows = [session.get(TaskTable, key) for key in sorted(keys)]
             return [_stored_task(row) for row in rows if row is not None]
@@ -118,7 +108,7 @@ class Catalog:
     def add_contributor(self, contributor: str) -> bool:
         """Enrol a contributor under a pseudonymous id; says whether they are new."""
         checked_name("contributor", contributor)
-        with self._writing() as session:
+        with self.writing() as session:
             if session.get(ContributorTable, contributor) is not None:
                 return False
             session.add(ContributorTable(contributor=contributor, created_at=datetime.now(UTC)))
@@ -126,8 +116,9 @@ class Catalog:
 
     def contributors(self) -> list[str]:
         """The ids of all contributors, sorted."""
-        with self._reading() as session:
-            return list(session.scalars(select(ContributorTable.contributor).order_by(ContributorTable.contributor)))
+        with self.reading() as session:
+            names = session.scalars(select(ContributorTable.contributor).order_by(ContributorTable.contributor))
+            return [name for name in names if name != NOBODY]
 
     def require_contributor(self, contributor: str) -> None:
         """Make sure a contributor is enrolled.
@@ -160,11 +151,12 @@ class Catalog:
             replaces=description.replaces,
         )
         try:
-            with self._writing() as session:
+            with self.writing() as session:
                 session.add(row)
                 session.flush()
-                session.add(_event(description.recording, who, None, State.DRAFT, description.origin.kind))
+                session.add(new_event(description.recording, who, None, State.DRAFT, description.origin.kind))
         except IntegrityError as error:
+            self.require_contributor(description.contributor)
             raise Conflict(f"recording {description.recording} is in the catalog already") from error
 
     def recording(self, recording: str) -> RecordingRecord:
@@ -173,7 +165,7 @@ class Catalog:
         Raises:
             NotFound: there is none of this id.
         """
-        with self._reading() as session:
+        with self.reading() as session:
             row = session.get(RecordingTable, recording)
             if row is None:
                 raise NotFound("recording", recording, hint="see: kinesphere status")
@@ -190,13 +182,19 @@ class Catalog:
             query = query.where(RecordingTable.contributor == contributor)
         if source_sha256 is not None:
             query = query.where(RecordingTable.source_sha256 == source_sha256)
-        with self._reading() as session:
+        with self.reading() as session:
             return [_record(RecordingRecord, row) for row in session.scalars(query)]
+
+    def left(self, recordings: Iterable[str]) -> list[str]:
+        """Which of these recordings are withdrawn or erased, or not here at all."""
+        query = select(RecordingTable.recording).where(RecordingTable.state.not_in((State.WITHDRAWN, State.ERASED)))
+        with self.reading() as session:
+            return sorted(set(recordings) - set(session.scalars(query)))
 
     def submit(self, recording: str, *, who: str, sent_to: str | None = None) -> None:
         """Hand a draft in: to this workspace, or, where `sent_to` names one, to a server that has confirmed it."""
-        with self._writing() as session:
-            _move(session, recording, State.SUBMITTED, who=who, why=f"sent to {sent_to}" if sent_to else "submitted")
+        with self.writing() as session:
+            move(session, recording, State.SUBMITTED, who=who, why=f"sent to {sent_to}" if sent_to else "submitted")
             if sent_to:
                 chosen = update(RecordingTable).where(RecordingTable.recording == recording)
                 session.execute(chosen.values(sent_to=sent_to))
@@ -206,10 +204,10 @@ class Catalog:
 
         From then on nothing that is published holds it.
         """
-        with self._writing() as session:
+        with self.writing() as session:
             row = session.get(RecordingTable, recording)
             if row is None or row.state not in (State.WITHDRAWN, State.ERASED):
-                _move(session, recording, State.WITHDRAWN, who=who, why=why)
+                move(session, recording, State.WITHDRAWN, who=who, why=why)
 
     def record_outcome(
         self,
@@ -226,8 +224,8 @@ class Catalog:
         Raises:
             Conflict: the recording is no longer waiting; another process was faster, or it was withdrawn.
         """
-        with self._writing() as session:
-            _move(session, recording, state, who=who, why=why)
+        with self.writing() as session:
+            move(session, recording, state, who=who, why=why)
             for check in checks:
                 session.merge(CheckTable(recording=recording, **vars(check)))
             session.merge(TrajectoryTable(**vars(trajectory), created_at=datetime.now(UTC)))
@@ -238,7 +236,7 @@ class Catalog:
         Raises:
             Conflict: the recording is neither accepted nor flagged any more.
         """
-        with self._writing() as session:
+        with self.writing() as session:
             row = session.get(RecordingTable, trajectory.recording, with_for_update=True)
             if row is None:
                 raise NotFound("recording", trajectory.recording, hint="see: kinesphere status")
@@ -254,8 +252,8 @@ class Catalog:
         """
         if self.recording(recording).contributor == reviewer:
             raise Conflict(f"recording {recording} is by {reviewer}; nobody reviews their own recording")
-        with self._writing() as session:
-            _move(session, recording, DECISIONS[decision], who=reviewer, why=feedback or decision)
+        with self.writing() as session:
+            move(session, recording, DECISIONS[decision], who=reviewer, why=feedback or decision)
             review = ReviewRecord(recording, reviewer, decision, feedback, datetime.now(UTC))
             session.add(ReviewTable(**vars(review)))
             return review
@@ -263,37 +261,37 @@ class Catalog:
     def events(self, recording: str) -> list[Event]:
         """The life of a recording so far, oldest first."""
         query = select(EventTable).where(EventTable.recording == recording).order_by(EventTable.event)
-        with self._reading() as session:
+        with self.reading() as session:
             return [_record(Event, row) for row in session.scalars(query)]
 
     def checks(self, recording: str) -> list[CheckRecord]:
         """The results of the automated checks of a recording, by name."""
         query = select(CheckTable).where(CheckTable.recording == recording).order_by(CheckTable.check)
-        with self._reading() as session:
+        with self.reading() as session:
             return [_record(CheckRecord, row) for row in session.scalars(query)]
 
     def reviews(self, recording: str) -> list[ReviewRecord]:
         """The decisions on a recording, oldest first."""
         query = select(ReviewTable).where(ReviewTable.recording == recording).order_by(ReviewTable.review)
-        with self._reading() as session:
+        with self.reading() as session:
             return [_record(ReviewRecord, row) for row in session.scalars(query)]
 
     def trajectory(self, recording: str) -> TrajectoryRecord | None:
         """The newest trajectory of a recording, if it was extracted."""
         query = select(TrajectoryTable).where(TrajectoryTable.recording == recording)
-        with self._reading() as session:
+        with self.reading() as session:
             row = session.scalars(query.order_by(TrajectoryTable.created_at.desc())).first()
             return _record(TrajectoryRecord, row) if row is not None else None
 
     def add_segment(self, segment: SegmentRecord) -> None:
         """Enter a labelled interval."""
-        with self._writing() as session:
+        with self.writing() as session:
             session.add(SegmentTable(**vars(segment)))
 
     def segments(self, recording: str) -> list[SegmentRecord]:
         """The segments of a recording, in order of time."""
         query = select(SegmentTable).where(SegmentTable.recording == recording)
-        with self._reading() as session:
+        with self.reading() as session:
             rows = session.scalars(query.order_by(SegmentTable.start_ns, SegmentTable.segment))
             return [_record(SegmentRecord, row) for row in rows]
 
@@ -301,7 +299,7 @@ class Catalog:
         self, is_wanted: Callable[[TrajectoryRecord], bool] = lambda trajectory: True
     ) -> Iterator[tuple[RecordingRecord, TrajectoryRecord, tuple[SegmentRecord, ...]]]:
         """Every accepted recording with its newest wanted trajectory and its segments, oldest recording first."""
-        with self._reading() as session:
+        with self.reading() as session:
             pairs: Sequence[Row[RecordingTable, TrajectoryTable]] = session.execute(
                 select(RecordingTable, TrajectoryTable)
                 .join(TrajectoryTable, TrajectoryTable.recording == RecordingTable.recording)
@@ -320,12 +318,14 @@ class Catalog:
             yield _record(RecordingRecord, recording), trajectory, tuple(segments.get(name, ()))
 
     @contextmanager
-    def _reading(self) -> Iterator[Session]:
+    def reading(self) -> Iterator[Session]:
+        """A transaction that only reads, for modules of the catalog."""
         with database_errors(self._shown), Session(self.engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
-    def _writing(self) -> Iterator[Session]:
+    def writing(self) -> Iterator[Session]:
+        """A transaction that writes, for modules of the catalog."""
         engine = self.engine.execution_options(writes=True)
         with (
             database_errors(self._shown),
@@ -337,28 +337,6 @@ class Catalog:
     @property
     def _shown(self) -> str:
         return self.engine.url.render_as_string(hide_password=True)
-
-
-def _move(session: Session, recording: str, to: State, *, who: str, why: str) -> None:
-    """Change a recording's state, if its life allows it, and write the event. The only place that does."""
-    row = session.get(RecordingTable, recording, with_for_update=True)
-    if row is None:
-        raise NotFound("recording", recording, hint="see: kinesphere status")
-    now = row.state
-    if to not in ALLOWED[now]:
-        raise Conflict(f"recording {recording} is {now}; it cannot become {to} (see: kinesphere status {recording})")
-    changed = session.execute(
-        update(RecordingTable)
-        .where(RecordingTable.recording == recording, RecordingTable.state == now)
-        .values(state=to)
-    )
-    if cast("CursorResult[object]", changed).rowcount != 1:
-        raise Conflict(f"recording {recording} was changed by someone else at the same time; try again")
-    session.add(_event(recording, who, now, to, why))
-
-
-def _event(recording: str, who: str, now: State | None, to: State, why: str) -> EventTable:
-    return EventTable(recording=recording, at=datetime.now(UTC), who=who, from_state=now, to_state=to, why=why)
 
 
 def _newest_task(session: Session, name: str) -> TaskTable | None:

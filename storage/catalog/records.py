@@ -1,8 +1,9 @@
 """What the catalog gives and takes: frozen dataclasses, free of SQL."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from ..recording import State
 from ..task import Task
@@ -112,3 +113,17 @@ class ReviewRecord:
     decision: Decision
     feedback: str
     at: datetime
+
+
+@dataclass(frozen=True)
+class ErasureRecord:
+    """The erasure of a contributor, or of withdrawn recordings."""
+
+    receipt: str
+    contributor: str | None
+    """Whom it erases, until it is done; None where it erases withdrawn recordings, and from then on."""
+    who: str
+    begun_at: datetime
+    done_at: datetime | None
+    tombstone: Mapping[str, Any] | None
+    """What is kept of it once it is done; see `storage.erasure`."""

@@ -52,6 +52,9 @@ class RangesType(TypeDecorator[tuple[tuple[int, int], ...]]):
         return tuple((start, end) for start, end in value) if value is not None else None
 
 
+NOBODY = "(erased)"
+"""Stands for a person who was erased. Nobody can be enrolled under it."""
+
 _STATE = Enum(State, native_enum=False, length=16, values_callable=lambda states: [state.value for state in states])
 
 
@@ -169,3 +172,14 @@ class ReviewTable(Table):
     decision: Mapped[str] = mapped_column(String(16))
     feedback: Mapped[str] = mapped_column(Text)
     at: Mapped[datetime]
+
+
+class ErasureTable(Table):
+    __tablename__ = "erasure"
+
+    receipt: Mapped[str] = mapped_column(String(32), primary_key=True)
+    contributor: Mapped[str | None] = mapped_column(String(64))
+    who: Mapped[str] = mapped_column(String(64))
+    begun_at: Mapped[datetime]
+    done_at: Mapped[datetime | None]
+    tombstone: Mapped[dict[str, Any] | None] = mapped_column(JSON)

@@ -86,8 +86,8 @@ class Submissions:
     def _enter(self, description: RecordingFile, upload: Upload, *, is_new: bool) -> None:
         objects, catalog, recording = self.workspace.objects, self.workspace.catalog, description.recording
         try:
+            objects.put(description_key(recording), description.to_bytes())  # first: a crash leaves no nameless video
             objects.put(video_key(recording), upload.path)
-            objects.put(description_key(recording), description.to_bytes())
             if is_new:
                 catalog.add_recording(description, who=description.contributor)
         except (StorageFailed, Conflict):

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 
 from storage.catalog import Catalog, CheckRecord, TrajectoryRecord
-from storage.catalog.catalog import ALLOWED
 from storage.catalog.connection import MIGRATIONS, NEWEST_REVISION
+from storage.catalog.life import ALLOWED
 from storage.catalog.tables import Table
 from storage.errors import Conflict, CorruptObject, InvalidInput, KinesphereError, NewerFormat, NotFound
 from storage.names import new_recording_id
@@ -266,15 +266,15 @@ def test_whatever_is_asked_only_allowed_changes_happen(
     tmp_path_factory: pytest.TempPathFactory, wishes: list[State]
 ) -> None:
     """Model-based: the state follows `ALLOWED`, and the events tell exactly the changes that happened."""
-    from storage.catalog.catalog import _move
+    from storage.catalog.life import move
 
     catalog = Catalog.open(f"sqlite:///{tmp_path_factory.mktemp('states') / 'catalog.sqlite'}", create=True)
     recording = draft(catalog)
     model = [State.DRAFT]
     for wish in wishes:
         try:
-            with catalog._writing() as session:
-                _move(session, recording, wish, who="someone", why="")
+            with catalog.writing() as session:
+                move(session, recording, wish, who="someone", why="")
         except KinesphereError:
             assert wish not in ALLOWED[model[-1]]
         else:
