@@ -36,6 +36,18 @@ class Part:
     """The least and the greatest value of each column, where that is known and no value is missing."""
 
 
+def clustered(table: pa.Table) -> pa.Table:
+    """A large table with the episodes of a task together, and in it those of a contributor, in the order they had.
+
+    So a condition on either rules out most parts and row groups. A table that is not large stays as it is.
+    """
+    if table.num_rows <= PART_ROWS:
+        return table
+    numbered = table.select(["task", "contributor"]).append_column(_ROW, pa.array(np.arange(table.num_rows)))
+    order = pc.sort_indices(numbered, [(name, "ascending") for name in ("task", "contributor", _ROW)])
+    return table.take(order).combine_chunks()
+
+
 def split_table(table: pa.Table) -> Iterator[pa.Table]:
     """The parts of a table, in order; one that is not large is its only part."""
     for first in range(0, max(1, table.num_rows), PART_ROWS):
