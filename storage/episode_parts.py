@@ -24,6 +24,9 @@ PART_ROWS = 2**18
 ROW_GROUP_ROWS = 2**15
 """Episodes in a row group of a part, the smallest unit that is left out if a condition rules it out."""
 
+_BOUNDED = tuple(name for name in EPISODE_SCHEMA.names if name not in ("episode", "recording", "shard"))
+"""Columns whose bounds the manifest states: ids are spread over all parts, and some are of people."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -68,7 +71,7 @@ def describe_part(key: str, part: pa.Table, content: bytes) -> dict[str, Any]:
         "sha256": hashlib.sha256(content).hexdigest(),
         "size_bytes": len(content),
         "rows": part.num_rows,
-        "bounds": {name: bounds for name in part.column_names if (bounds := _bounds(part[name]))},
+        "bounds": {name: bounds for name in _BOUNDED if (bounds := _bounds(part[name]))},
     }
 
 
