@@ -63,22 +63,23 @@ def compare_versions(objects: Objects, dataset: str, before: int | None, after: 
     old, new = (read_table(objects, parts_of(version.manifest), _COLUMNS) for version in versions)
     places = pc.index_in(new["episode"], value_set=old["episode"].combine_chunks()).combine_chunks()
     in_both = new.filter(pc.is_valid(places)), old.take(places.drop_null())
+    is_gone = np.ones(old.num_rows, np.bool_)
+    is_gone[places.drop_null().to_numpy()] = False
     return VersionDifference(
         dataset=dataset,
         before=versions[0].number,
         after=versions[1].number,
-        added=_only_in(new, old),
-        removed=_only_in(old, new),
+        added=_names(new.filter(pc.is_null(places))),
+        removed=_names(old.filter(pa.array(is_gone))),
         relabelled=tuple(_relabelled(*in_both)),
-        moved=tuple(_differing(*in_both, ("shard", "first_frame", "length"))[0]["episode"].to_pylist()),
+        moved=_names(_differing(*in_both, ("shard", "first_frame", "length"))[0]),
         hours_by_task=_hours(old, new, "task"),
         hours_by_contributor=_hours(old, new, "contributor"),
     )
 
 
-def _only_in(table: pa.Table, other: pa.Table) -> tuple[str, ...]:
-    alone = pc.invert(pc.is_in(table["episode"], value_set=other["episode"].combine_chunks()))
-    return tuple(sorted(table["episode"].filter(alone).to_pylist()))
+def _names(table: pa.Table) -> tuple[str, ...]:
+    return tuple(sorted(table["episode"].to_pylist()))
 
 
 def _differing(new: pa.Table, old: pa.Table, columns: Sequence[str]) -> tuple[pa.Table, pa.Table]:
