@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -99,8 +100,13 @@ class _Tracks:
 def _criteria(catalog: Catalog, episodes: pa.Table) -> dict[str, Any]:
     """The criteria of each version of a task in the table: their hash, and the thresholds themselves."""
     found = {}
-    for row in episodes.group_by(["task", "task_version"]).aggregate([]).sort_by("task").to_pylist():
-        criteria = catalog.task(row["task"], row["task_version"]).task.criteria
-        digest = hashlib.sha256(criteria.model_dump_json().encode()).hexdigest()
-        found[f"{row['task']}@{row['task_version']}"] = {"sha256": digest, "thresholds": criteria.model_dump()}
+    for row in (
+        episodes.group_by(["task", "task_version"])
+        .aggregate([])
+        .sort_by([("task", "ascending"), ("task_version", "ascending")])
+        .to_pylist()
+    ):
+        thresholds = catalog.task(row["task"], row["task_version"]).task.criteria.model_dump(mode="json")
+        digest = hashlib.sha256(json.dumps(thresholds, sort_keys=True).encode()).hexdigest()
+        found[f"{row['task']}@{row['task_version']}"] = {"sha256": digest, "thresholds": thresholds}
     return found
