@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from .episodes import EPISODE_SCHEMA
@@ -178,6 +177,8 @@ def _may_hold(file: pq.ParquetFile, group: int, condition: pc.Expression) -> boo
 
 def _possible(bounds: Mapping[str, Sequence[Any]], condition: pc.Expression) -> bool:
     """Whether the condition can be true of a row whose values lie between the bounds. Arrow does the reasoning."""
+    import pyarrow.dataset as pads  # a tenth of what importing this package takes
+
     known = pc.scalar(True)
     for name, (low, high) in bounds.items():
         type_ = EPISODE_SCHEMA.field(name).type
