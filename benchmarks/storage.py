@@ -24,6 +24,7 @@ from benchmarks.spine import extraction
 from benchmarks.spine import storage as stored_size
 from benchmarks.storage_peers import BATCH, WINDOW, measured, random_windows
 from benchmarks.storage_requests import requests_per_1000_windows
+from benchmarks.storage_versions import print_versions
 from pose.models import fetch_clip
 from storage.dataset import Dataset, open_dataset
 from storage.objects import open_objects
@@ -142,6 +143,7 @@ def main() -> None:
         facts += requests_per_1000_windows(dataset, folder, KEYS, window=WINDOW, batch_size=BATCH)
         rows["zarr-python int16, random"] = measured(zarr_at_random(dataset, folder), options.seconds)
         others, missing = peers(options.peers, folder, options.seconds)
+        print_versions(folder)
     rows |= others
     ours = rows["kinesphere int16, pool"][0]
     print_table(

@@ -10,7 +10,7 @@ from typing import Literal
 
 from storage.errors import KinesphereError, NotFound, StorageFailed
 from storage.names import is_recording_id, new_recording_id
-from storage.recording import Beside, Consent, Origin, RecordingFile, State, description_key, video_key
+from storage.recording import Beside, Consent, Origin, RecordingFile, State, check_length, description_key, video_key
 from storage.workspace import Workspace
 
 from .recorder import CaptureReport
@@ -157,10 +157,12 @@ def submit(workspace: Workspace, recording: str) -> None:
         NotFound: there is no such recording.
         Conflict: it is no draft.
         CorruptObject: its files in the outbox are damaged.
+        InvalidInput: it is too long to be processed.
     """
     row = workspace.catalog.recording(recording)
     folder = workspace.drafts / recording
     if row.state is State.DRAFT:
+        check_length(recording, row.frames, row.frame_rate)
         description = read_draft(folder)
         workspace.objects.put(description_key(recording), description.to_bytes())  # first: no video without a name
         workspace.objects.put(video_key(recording), folder / VIDEO)

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from storage.errors import Conflict, CorruptObject, InvalidInput, NotFound, StorageFailed, needs_extra
 from storage.objects import file_sha256
-from storage.recording import RecordingFile, State
+from storage.recording import RecordingFile, State, check_length
 from storage.workspace import Workspace
 
 from .outbox import read_draft
@@ -76,7 +76,8 @@ def send(
         on_progress: told the bytes that the server has, and how many there are.
 
     Raises:
-        NotFound, InvalidInput: the server does not know the task or the contributor, or does not take the video.
+        NotFound, InvalidInput: the server does not know the task or the contributor, or does not take the video;
+            or it is too long to be processed.
         Conflict: it is no draft, another process is sending it, or the server has another recording of this id.
         CorruptObject: the draft is not what was recorded.
         StorageFailed: the server cannot be reached, or its disk is full. The take is kept.
@@ -90,6 +91,7 @@ def send(
         if row.state is not State.DRAFT:
             where = f" to {row.sent_to}" if row.sent_to else ""
             raise Conflict(f"recording {recording} is {row.state}{where}; only drafts are sent")
+        check_length(recording, row.frames, row.frame_rate)
         description = read_draft(folder)
         if file_sha256(folder / "video.mp4") != description.video.sha256:
             raise CorruptObject(f"the video of draft {recording} is not what was recorded; restore it, or record again")

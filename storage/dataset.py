@@ -7,7 +7,7 @@ import operator
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +17,17 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from .cached_objects import with_cache
+from .episode_parts import matching_rows, parts_of, read_matching, read_table
+from .episodes import EPISODE_SCHEMA
 from .errors import InvalidInput, NotFound, needs_extra
 from .names import checked_name
 from .objects import Objects, open_objects
 from .shards import OpenShards
 from .stream import POOL_FRAMES, DType, StreamSettings, WindowStream, checked_keys
 from .trajectory import ARRAYS, from_stored
-from .versions import Version, read_episodes, read_version
+from .versions import Version, read_manifest, read_version, refuse_withdrawn
 from .video_windows import VIDEO, VideoSource, VideoWindows
+from .where import where_columns, where_expression
 from .windows import Integers
 
 if TYPE_CHECKING:
@@ -60,7 +63,7 @@ def open_dataset(
         NotFound: there is no such dataset or version.
         Withdrawn: people in it took their recordings back; the error names the version that replaces it.
         NewerFormat: a later release wrote it.
-        CorruptObject: its manifest or table is damaged.
+        CorruptObject: its manifest or table is damaged; a large table is read when it is needed.
     """
     place, _, name = os.fspath(location).rstrip("/").rpartition("/")
     root, _, folder = place.rpartition("/")
@@ -79,13 +82,47 @@ class Dataset:
         self.version = version.number
         self.manifest: Mapping[str, Any] = version.manifest
         """What the version says about itself: counts, labels, parent, when and by whom it was made."""
-        self.episodes: pa.Table = read_episodes(objects, version)
-        """One row an episode, by `storage.episodes.EPISODE_SCHEMA`."""
-        self.shards = OpenShards(objects, verify, partial(read_version, objects, self.name, self.version))
+        self.shards = OpenShards(objects, verify, partial(_refuse_withdrawn, objects, self.name, self.version))
         self._objects = objects
+        self._parts = parts_of(version.manifest)
+        if len(self._parts) == 1:
+            _ = self.episodes  # takes no longer than to ask for a part of it, and is there after a fork
+
+    @cached_property
+    def episodes(self) -> pa.Table:
+        """One row an episode, by `storage.episodes.EPISODE_SCHEMA`; a large table is read when it is first asked for.
+
+        Raises:
+            CorruptObject: the table is missing or damaged.
+        """
+        return read_table(self._objects, self._parts, EPISODE_SCHEMA.names)
+
+    def select(self, columns: Sequence[str], where: str | None = None) -> tuple[Integers, pa.Table]:
+        """Some columns of the episodes that fulfil a condition, without reading what is not needed for it.
+
+        Args:
+            where: a condition on the columns of `episodes`, e.g. `"label = 'pour'"`; see `storage.where`.
+
+        Returns:
+            The rows of these episodes in `episodes`, int64, ascending, and the columns, one row each.
+
+        Raises:
+            InvalidInput: there is no such column, or the condition cannot be read.
+            CorruptObject: the table is missing or damaged.
+        """
+        odd = sorted(set(columns) - set(EPISODE_SCHEMA.names))
+        if odd:
+            known = ", ".join(EPISODE_SCHEMA.names)
+            raise InvalidInput(f"an episode has no column '{odd[0]}'; the columns are {known}")
+        if "episodes" in self.__dict__:
+            rows = matching_rows(self.episodes, where_expression(where)) if where else np.arange(len(self.episodes))
+            return rows, self.episodes.select(list(columns)).take(pa.array(rows)).combine_chunks()
+        if where is None:
+            return np.arange(len(self)), read_table(self._objects, self._parts, columns)
+        return read_matching(self._objects, self._parts, columns, where_expression(where), where_columns(where))
 
     def __len__(self) -> int:
-        return int(self.episodes.num_rows)
+        return int(self.manifest["counts"]["episodes"])
 
     def __repr__(self) -> str:
         counts = self.manifest["counts"]
@@ -98,7 +135,8 @@ class Dataset:
 
     def videos(self, rows: Integers, size: tuple[int, int] | None) -> VideoSource:
         """The videos of some rows of `episodes`, to be scaled to a height and width; see `VideoSource.of`."""
-        return VideoSource.of(self._objects, self.manifest, self.episodes, rows, size)
+        _, columns = self.select(["recording", "image_height", "image_width"])
+        return VideoSource.of(self._objects, self.manifest, columns, rows, size)
 
     def episode(
         self, which: int | str, keys: Sequence[str] | None = None, *, video_size: tuple[int, int] | None = None
@@ -238,3 +276,7 @@ class Dataset:
         if not 0 <= row < len(self):
             raise NotFound("episode", str(row), hint=f"{self.name}@{self.version} has rows 0 to {len(self) - 1}")
         return row
+
+
+def _refuse_withdrawn(objects: Objects, dataset: str, number: int) -> None:
+    refuse_withdrawn(objects, read_manifest(objects, dataset, number))

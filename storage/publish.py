@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import Conflict, InvalidInput, KinesphereError
 from .names import checked_name
 
 if TYPE_CHECKING:
-    from .catalog import RecordingRecord, SegmentRecord, TrajectoryRecord
+    import pyarrow as pa
+
+    from .catalog import Catalog
     from .objects import Objects
     from .versions import Version
     from .workspace import Workspace
@@ -44,34 +48,36 @@ def publish(
         Conflict: no recording is accepted yet, or none has such tracks.
         InvalidInput: the expression cannot be read, or matches nothing.
     """
-    import pyarrow as pa
-
-    from .episodes import EPISODE_SCHEMA
+    from .episode_parts import clustered
     from .versions import write_version
     from .where import where_expression
     from .withdrawn_versions import withdraw_version
 
     checked_name("dataset", dataset)
     wanted = _Tracks(workspace.objects, tracks)
-    rows = [
-        row
-        for recording, trajectory, segments in workspace.catalog.publishable(wanted)
-        for row in _episodes(recording, trajectory, segments if episodes == "segments" else ())
-    ]
-    if not rows and wanted.refused:
+    found = workspace.catalog.publishable(wanted, with_segments=episodes == "segments")
+    if not len(found) and wanted.refused:
         other = "none" if tracks == "raw" else "smooth"
         raise Conflict(f"no accepted recording has {tracks} tracks; make them with: process --again --filter {other}")
-    if not rows:
+    if not len(found):
         raise Conflict("there is no accepted recording to publish; see: kinesphere status")
-    table = pa.Table.from_pylist(rows, schema=EPISODE_SCHEMA)
+    table = found
     if where is not None:
-        table = table.filter(where_expression(where))
+        table = found.filter(where_expression(where))
         if table.num_rows == 0:
-            raise InvalidInput(f'--where "{where}" matches none of the {len(rows)} episodes; nothing was published')
+            raise InvalidInput(f'--where "{where}" matches none of the {len(found)} episodes; nothing was published')
     recordings = table["recording"].unique().to_pylist()
     if before_writing is not None:
         before_writing(recordings)
-    version = write_version(workspace.objects, dataset, table, where=where, created_by=created_by, video=video)
+    version = write_version(
+        workspace.objects,
+        dataset,
+        clustered(table),
+        where=where,
+        created_by=created_by,
+        video=video,
+        criteria=_criteria(workspace.catalog, table),
+    )
     if not version.is_new or not workspace.catalog.left(recordings):
         return version
     # An erasure that had looked through the versions before this one was there counts on us to take it back.
@@ -94,61 +100,34 @@ def publish(
 
 
 class _Tracks:
-    """Says of a trajectory whether it is wanted; each extractor's settings are read once, from one of its shards."""
+    """Says of an extractor whether its tracks are wanted, by its settings in one of its shards."""
 
     def __init__(self, objects: Objects, tracks: Tracks | None) -> None:
         self._objects = objects
         self._tracks = tracks
-        self._known: dict[str, Tracks] = {}
         self.refused = 0
 
-    def __call__(self, trajectory: TrajectoryRecord) -> bool:
+    def __call__(self, extractor: str, shard: str) -> bool:
         if self._tracks is None:
             return True
         from .shards import Shard
 
-        if trajectory.extractor not in self._known:
-            settings = Shard(self._objects, trajectory.shard).attributes["extractor"]["settings"]
-            self._known[trajectory.extractor] = "smooth" if settings.get("filter") == "smooth" else "raw"
-        is_wanted = self._known[trajectory.extractor] == self._tracks
+        settings = Shard(self._objects, shard).attributes["extractor"]["settings"]
+        is_wanted = ("smooth" if settings.get("filter") == "smooth" else "raw") == self._tracks
         self.refused += not is_wanted
         return is_wanted
 
 
-def _episodes(
-    recording: RecordingRecord, trajectory: TrajectoryRecord, segments: tuple[SegmentRecord, ...]
-) -> Iterator[dict[str, Any]]:
-    whole = {
-        "episode": recording.recording,
-        "recording": recording.recording,
-        "contributor": recording.contributor,
-        "task": recording.task,
-        "task_version": recording.task_version,
-        "shard": trajectory.shard,
-        "first_frame": trajectory.first_frame,
-        "length": trajectory.length,
-        "start_ns": 0,
-        "end_ns": recording.duration_ns,
-        "frame_rate": recording.frame_rate,
-        "scale": trajectory.scale,
-        "extractor": trajectory.extractor,
-        "body_share": trajectory.body_share,
-        "left_hand_share": trajectory.left_hand_share,
-        "right_hand_share": trajectory.right_hand_share,
-        "image_width": recording.width,
-        "image_height": recording.height,
-    }
-    if not segments:
-        yield whole
-    for segment in segments:
-        yield whole | {
-            "episode": f"{recording.recording}/{segment.segment}",
-            "first_frame": trajectory.first_frame + segment.start_frame,
-            "length": segment.end_frame - segment.start_frame,
-            "start_ns": segment.start_ns,
-            "end_ns": segment.end_ns,
-            "track": segment.track,
-            "label": segment.label,
-            "object": segment.object,
-            "outcome": segment.outcome,
-        }
+def _criteria(catalog: Catalog, episodes: pa.Table) -> dict[str, Any]:
+    """The criteria of each version of a task in the table: their hash, and the thresholds themselves."""
+    found = {}
+    for row in (
+        episodes.group_by(["task", "task_version"])
+        .aggregate([])
+        .sort_by([("task", "ascending"), ("task_version", "ascending")])
+        .to_pylist()
+    ):
+        thresholds = catalog.task(row["task"], row["task_version"]).task.criteria.model_dump(mode="json")
+        digest = hashlib.sha256(json.dumps(thresholds, sort_keys=True).encode()).hexdigest()
+        found[f"{row['task']}@{row['task_version']}"] = {"sha256": digest, "thresholds": thresholds}
+    return found

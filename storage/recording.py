@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .calibration import CameraCalibration, KnownLength
-from .errors import CorruptObject, NewerFormat
+from .errors import CorruptObject, InvalidInput, NewerFormat
 
 FORMAT_VERSION = 1
 
@@ -137,6 +137,23 @@ class RecordingFile(_Model):
         if found.format_version > FORMAT_VERSION:
             raise NewerFormat(f"object '{key}'", found.format_version, FORMAT_VERSION)
         return found
+
+
+def check_length(recording: str, frames: int, frame_rate: float) -> None:
+    """Make sure that a recording's trajectory will fit in a shard, before hours of work go into it.
+
+    Raises:
+        InvalidInput: it is; the message says how to cut it.
+    """
+    from .shards import MAX_FRAMES
+
+    if frames > MAX_FRAMES:
+        minutes = max(1, int(0.9 * MAX_FRAMES / max(frame_rate, 1) / 60))
+        raise InvalidInput(
+            f"recording {recording} has {frames} frames and can have at most {MAX_FRAMES}; cut its video.mp4 and "
+            f"import the parts: ffmpeg -i video.mp4 -c copy -f segment -segment_time {60 * minutes} "
+            "-reset_timestamps 1 part-%02d.mp4"
+        )
 
 
 def video_key(recording: str) -> str:

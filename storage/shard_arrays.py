@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import google_crc32c
 import numpy as np
+from numcodecs.blosc import Blosc
 from numpy.typing import NDArray
 
 from .trajectory import MISSING, ArraySpec, Valid
@@ -19,34 +21,92 @@ CHUNK_FRAMES = 256
 FILL_VALUES: Mapping[str, Any] = {"int16": MISSING, "float32": np.nan, "uint8": 0, "int64": 0}
 """What a chunk that is not stored holds, by stored type."""
 
+NOT_STORED = 2**64 - 1
+"""Offset and size of such a chunk in the index."""
 
-def encode_array(spec: ArraySpec, stored: NDArray[Any]) -> dict[str, bytes]:
-    """The objects of one array, by key in the shard. A chunk in which everything is missing is not stored."""
+
+class ArrayEncoder:
+    """Encodes one array as its frames come, chunk by chunk: it holds the encoded chunks and at most one that is not.
+
+    The bytes are those that zarr-python writes for the whole array, in which chunks follow each other without space.
+    """
+
+    def __init__(self, spec: ArraySpec) -> None:
+        self._spec = spec
+        self._codec = Blosc(cname="lz4hc", clevel=9, shuffle=Blosc.SHUFFLE)
+        self._chunk = np.empty((CHUNK_FRAMES, *spec.shape), np.dtype(spec.dtype).newbyteorder("<"))
+        self._frames = 0
+        self._encoded = bytearray()
+        self._index: list[tuple[int, int]] = []
+
+    def add(self, stored: NDArray[Any]) -> None:
+        """Append frames as they are stored; see `to_stored`."""
+        done = 0
+        while done < len(stored):
+            place = self._frames % CHUNK_FRAMES
+            taken = min(CHUNK_FRAMES - place, len(stored) - done)
+            self._chunk[place : place + taken] = stored[done : done + taken]
+            self._frames, done = self._frames + taken, done + taken
+            if place + taken == CHUNK_FRAMES:
+                self._encode_chunk()
+
+    def finish(self) -> dict[str, bytes]:
+        """The objects of the array, by key in the shard; gives up what was encoded.
+
+        A chunk in which everything is missing is not stored, and an array of such chunks has no object but its
+        metadata.
+        """
+        place = self._frames % CHUNK_FRAMES
+        if place:
+            self._chunk[place:] = FILL_VALUES[self._spec.dtype]
+            self._encode_chunk()
+        objects = {f"{self._spec.name}/zarr.json": array_metadata(self._spec, self._frames)}
+        if self._encoded:
+            self._append(np.array(self._index, "<u8").tobytes())
+            objects[chunk_key(self._spec)] = bytes(self._encoded)
+        self._encoded = bytearray()
+        return objects
+
+    def _encode_chunk(self) -> None:
+        if self._is_missing():
+            self._index.append((NOT_STORED, NOT_STORED))
+            return
+        begin = len(self._encoded)
+        self._append(self._codec.encode(self._chunk))
+        self._index.append((begin, len(self._encoded) - begin))
+
+    def _is_missing(self) -> bool:
+        fill = FILL_VALUES[self._spec.dtype]
+        return bool(np.isnan(self._chunk).all() if np.isnan(fill) else (self._chunk == fill).all())
+
+    def _append(self, data: bytes) -> None:
+        self._encoded += data
+        self._encoded += google_crc32c.value(data).to_bytes(4, "little")
+
+
+def array_metadata(spec: ArraySpec, frames: int) -> bytes:
+    """The `zarr.json` of an array, as zarr-python writes it."""
     import zarr
     from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec
     from zarr.storage import MemoryStore
 
-    chunks = -(-len(stored) // CHUNK_FRAMES)
     objects: dict[str, Buffer] = {}
-    array = zarr.create_array(
+    itemsize = np.dtype(spec.dtype).itemsize
+    zarr.create_array(
         MemoryStore(objects),
         name=spec.name,
-        shape=stored.shape,
-        dtype=stored.dtype,
+        shape=(frames, *spec.shape),
+        dtype=spec.dtype,
         chunks=(CHUNK_FRAMES, *spec.shape),
-        shards=(chunks * CHUNK_FRAMES, *spec.shape),
-        serializer=BytesCodec(endian="little") if stored.dtype.itemsize > 1 else BytesCodec(endian=None),
-        compressors=[
-            BloscCodec(typesize=stored.dtype.itemsize, cname="lz4hc", clevel=9, shuffle="shuffle"),
-            Crc32cCodec(),
-        ],
+        shards=(-(-frames // CHUNK_FRAMES) * CHUNK_FRAMES, *spec.shape),
+        serializer=BytesCodec(endian="little") if itemsize > 1 else BytesCodec(endian=None),
+        compressors=[BloscCodec(typesize=itemsize, cname="lz4hc", clevel=9, shuffle="shuffle"), Crc32cCodec()],
         fill_value=FILL_VALUES[spec.dtype],
         dimension_names=spec.dimensions,
         attributes=_array_attributes(spec),
         zarr_format=3,
     )
-    array[:] = stored
-    return {key: data.to_bytes() for key, data in objects.items() if key.startswith(f"{spec.name}/")}
+    return objects[f"{spec.name}/zarr.json"].to_bytes()
 
 
 def _array_attributes(spec: ArraySpec) -> dict[str, Any]:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from .errors import CorruptObject, InvalidInput, KinesphereError, NewerFormat
 from .objects import Objects
-from .shard_arrays import encode_array
+from .shard_arrays import CHUNK_FRAMES, ArrayEncoder
 from .shard_reader import ArrayReader
 from .trajectory import ARRAYS, ArraySpec, Trajectory, to_stored
 from .version import __version__
@@ -29,6 +30,12 @@ from .version import __version__
 FORMAT_VERSION = 1
 KIND = "kinesphere-shard"
 MAX_FRAMES = 2**18
+MAX_SHARD_BYTES = (MAX_FRAMES // CHUNK_FRAMES) * sum(
+    CHUNK_FRAMES * math.prod(spec.shape) * np.dtype(spec.dtype).itemsize + 40 for spec in ARRAYS.values()
+)
+"""No shard's arrays take more: numbers that Blosc cannot compress, its header, a checksum and a line of the index."""
+_BLOCK_FRAMES = 1024
+"""Frames that are turned into fixed point at a time, which takes two megabytes."""
 
 _SHARD_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -77,31 +84,56 @@ def write_shard(
         InvalidInput: no trajectory, several contributors or extractors, or more than 2^18 frames.
         StorageFailed: the store refused; nothing is left of the attempt.
     """
-    frames = _checked_frames(trajectories)
-    contents: dict[str, bytes] = {}
-    clipped = np.zeros(len(trajectories), np.int64)
-    for spec in ARRAYS.values():
-        stored, clipped_here = zip(*(to_stored(spec, t.arrays[spec.name]) for t in trajectories), strict=True)
-        contents |= encode_array(spec, np.concatenate(stored))
-        clipped += clipped_here
-    lengths = [len(trajectory) for trajectory in trajectories]
-    spans = tuple(
-        TrajectorySpan(trajectory.recording, sum(lengths[:place]), lengths[place], int(clipped[place]))
-        for place, trajectory in enumerate(trajectories)
-    )
-    software = {"kinesphere": __version__, **(software or {})}
-    group = _group_metadata(_attributes(trajectories, spans, software), contents)
-    shard_id = _id_of(group)
-    _put_visible_at_once(objects, shard_key(shard_id), contents, group)
-    return ShardRecord(
-        shard_id=shard_id,
-        key=shard_key(shard_id),
-        frames=frames,
-        size_bytes=len(group) + sum(map(len, contents.values())),
-        contributor=trajectories[0].contributor,
-        extractor_id=trajectories[0].extractor.extractor_id,
-        spans=spans,
-    )
+    if not trajectories:
+        raise InvalidInput("a shard holds at least one trajectory, got none")
+    frames = sum(len(trajectory) for trajectory in trajectories)
+    if frames > MAX_FRAMES:
+        raise InvalidInput(f"a shard holds at most {MAX_FRAMES} frames, got {frames}")
+    encoder = _ShardEncoder(trajectories[0])
+    for trajectory in trajectories:
+        encoder.add(trajectory)
+    return encoder.write(objects, software)
+
+
+def write_shards(
+    objects: Objects, trajectories: Iterable[Trajectory], *, software: Mapping[str, str] | None = None
+) -> Iterator[ShardRecord]:
+    """Write any number of trajectories of one contributor and one extractor as shards, as they come.
+
+    Each shard takes as many trajectories as fit, in their order, and is written, visible all at once, before the next
+    one is begun; it is the one that `write_shard` makes of them. So the same trajectories in the same order give the
+    same shards, and writing them again changes nothing. Nothing is written unless the records are asked for.
+
+    Memory: one trajectory, the encoded shard and its largest array once more, if `trajectories` keeps none of those
+    that it gave. The shard is `MAX_SHARD_BYTES` at most.
+
+    Args:
+        software: names and versions of what made the trajectories; this package's own is added.
+
+    Yields:
+        a record of each shard, once it is written.
+
+    Raises:
+        InvalidInput: several contributors or extractors, or a trajectory of more than 2^18 frames. Shards of which a
+            record was given are there, and nothing of later ones.
+        StorageFailed: the store refused; so too.
+    """
+    encoder: _ShardEncoder | None = None
+    for trajectory in trajectories:
+        if len(trajectory) > MAX_FRAMES:
+            raise InvalidInput(
+                f"the trajectory of recording {trajectory.recording} has {len(trajectory)} frames and a shard at most "
+                f"{MAX_FRAMES}; cut the recording in parts"
+            )
+        if encoder is None:
+            encoder = _ShardEncoder(trajectory)
+        elif encoder.frames + len(trajectory) > MAX_FRAMES:
+            yield encoder.write(objects, software)
+            encoder.begin()
+        encoder.add(trajectory)
+        del trajectory  # else it is held while the next one is made
+    if encoder is not None:
+        yield encoder.write(objects, software)
 
 
 class Shard:
@@ -223,7 +255,8 @@ class OpenShards:
             yield
         except CorruptObject:
             if self._explain is not None:
-                self._explain()
+                with suppress(CorruptObject):  # the first error tells more
+                    self._explain()
             raise
 
     def _holding(self, shard_id: str, start: int, stop: int) -> Shard:
@@ -248,36 +281,46 @@ def _array_spec(name: str) -> ArraySpec:
     return ARRAYS[name]
 
 
-def _checked_frames(trajectories: Sequence[Trajectory]) -> int:
-    if not trajectories:
-        raise InvalidInput("a shard holds at least one trajectory, got none")
-    for kind, found in (
-        ("contributor", {trajectory.contributor for trajectory in trajectories}),
-        ("extractor", {trajectory.extractor.extractor_id for trajectory in trajectories}),
-    ):
-        if len(found) > 1:
-            raise InvalidInput(f"a shard holds the trajectories of one {kind}, got {sorted(found)}")
-    frames = sum(len(trajectory) for trajectory in trajectories)
-    if frames > MAX_FRAMES:
-        raise InvalidInput(f"a shard holds at most {MAX_FRAMES} frames, got {frames}")
-    return frames
+class _ShardEncoder:
+    """Encodes trajectories into a shard one by one, and holds none of them."""
 
+    def __init__(self, like: Trajectory) -> None:
+        """
+        Args:
+            like: a trajectory of the contributor and the extractor whose trajectories will come.
+        """
+        self._contributor, self._extractor = like.contributor, like.extractor
+        self.begin()
 
-def _attributes(
-    trajectories: Sequence[Trajectory], spans: Sequence[TrajectorySpan], software: Mapping[str, str]
-) -> dict[str, Any]:
-    extractor = trajectories[0].extractor
-    return {
-        "format_version": FORMAT_VERSION,
-        "kind": KIND,
-        "frames": sum(len(trajectory) for trajectory in trajectories),
-        "contributor": trajectories[0].contributor,
-        "extractor": extractor.to_json(),
-        "extractor_id": extractor.extractor_id,
-        "software": dict(software),
-        # Metric only if every trajectory is: the careful reading for those who look no further.
-        "scale": "metric" if all(trajectory.scale == "metric" for trajectory in trajectories) else "relative",
-        "trajectories": [
+    def begin(self) -> None:
+        """Begin a new shard."""
+        self.frames = 0
+        self._arrays = {name: ArrayEncoder(spec) for name, spec in ARRAYS.items()}
+        self._spans: list[TrajectorySpan] = []
+        self._descriptions: list[dict[str, Any]] = []
+
+    def add(self, trajectory: Trajectory) -> None:
+        """Append a trajectory.
+
+        Raises:
+            InvalidInput: it is of another contributor or extractor.
+        """
+        for kind, ours, theirs in (
+            ("contributor", self._contributor, trajectory.contributor),
+            ("extractor", self._extractor.extractor_id, trajectory.extractor.extractor_id),
+        ):
+            if ours != theirs:
+                raise InvalidInput(f"a shard holds the trajectories of one {kind}, got {sorted((ours, theirs))}")
+        clipped = 0
+        for name, encoder in self._arrays.items():
+            for first in range(0, len(trajectory), _BLOCK_FRAMES):
+                values = trajectory.arrays[name][first : first + _BLOCK_FRAMES]
+                stored, clipped_here = to_stored(ARRAYS[name], values)
+                encoder.add(stored)
+                clipped += clipped_here
+        span = TrajectorySpan(trajectory.recording, self.frames, len(trajectory), clipped)
+        self._spans.append(span)
+        self._descriptions.append(
             {
                 **asdict(span),
                 "image_width": trajectory.image_width,
@@ -285,9 +328,40 @@ def _attributes(
                 "intrinsics": dict(trajectory.intrinsics),
                 "scale": trajectory.scale,
             }
-            for trajectory, span in zip(trajectories, spans, strict=True)
-        ],
-    }
+        )
+        self.frames += len(trajectory)
+
+    def write(self, objects: Objects, software: Mapping[str, str] | None) -> ShardRecord:
+        """Write the shard of what was added; gives up what was encoded."""
+        contents: dict[str, bytes] = {}
+        for encoder in self._arrays.values():
+            contents |= encoder.finish()
+        group = _group_metadata(self._attributes({"kinesphere": __version__, **(software or {})}), contents)
+        shard_id = _id_of(group)
+        _put_visible_at_once(objects, shard_key(shard_id), contents, group)
+        return ShardRecord(
+            shard_id=shard_id,
+            key=shard_key(shard_id),
+            frames=self.frames,
+            size_bytes=len(group) + sum(map(len, contents.values())),
+            contributor=self._contributor,
+            extractor_id=self._extractor.extractor_id,
+            spans=tuple(self._spans),
+        )
+
+    def _attributes(self, software: Mapping[str, str]) -> dict[str, Any]:
+        return {
+            "format_version": FORMAT_VERSION,
+            "kind": KIND,
+            "frames": self.frames,
+            "contributor": self._contributor,
+            "extractor": self._extractor.to_json(),
+            "extractor_id": self._extractor.extractor_id,
+            "software": dict(software),
+            # Metric only if every trajectory is: the careful reading for those who look no further.
+            "scale": "metric" if all(known["scale"] == "metric" for known in self._descriptions) else "relative",
+            "trajectories": self._descriptions,
+        }
 
 
 def _group_metadata(attributes: dict[str, Any], contents: Mapping[str, bytes]) -> bytes:

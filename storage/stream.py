@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
 
 from .batches import Batch, BatchCutter
+from .episodes import EPISODE_SCHEMA
 from .epoch import plan_epoch
 from .errors import InvalidInput, NewerFormat
 from .pools import PoolLoader, Spans, pool_dtype
@@ -20,7 +21,6 @@ from .shard_reader import INDEX_ENTRY_BYTES
 from .shards import MAX_FRAMES, OpenShards
 from .trajectory import ARRAYS
 from .video_windows import VIDEO
-from .where import where_expression
 from .windows import Integers, index_windows
 
 if TYPE_CHECKING:
@@ -90,11 +90,11 @@ class WindowStream:
         self.settings = settings
         self._shards = dataset.shards
         self._identity = _identity(dataset, settings)
-        rows = _chosen_rows(dataset, settings.where)
-        self._spans = Spans.of(dataset.episodes, rows)
+        rows, episodes = _chosen(dataset, settings)
+        self._spans = replace(Spans.of(episodes, np.arange(len(rows))), row=rows)
         self._video = dataset.videos(rows, settings.video_size) if VIDEO in settings.keys else None
         self._index = index_windows(self._spans.length, settings.window, settings.stride, settings.block_frames)
-        groups = _groups(dataset.episodes, rows, settings.balance)
+        groups = _groups(episodes, settings.balance)
         self._groups = None if groups is None else groups[self._index.episode]
         self._epoch, self._batch = epoch, 0
         self._rank, self._world_size = rank, world_size
@@ -255,27 +255,23 @@ def _identity(dataset: Dataset, settings: StreamSettings) -> dict[str, Any]:
     }
 
 
-def _chosen_rows(dataset: Dataset, where: str | None) -> Integers:
-    name = f"{dataset.name}@{dataset.version}"
-    total = dataset.episodes.num_rows
-    if total == 0:
+def _chosen(dataset: Dataset, settings: StreamSettings) -> tuple[Integers, pa.Table]:
+    """The rows of the episodes to stream, and what a stream needs to know of them."""
+    name, where, balance = f"{dataset.name}@{dataset.version}", settings.where, settings.balance
+    if balance is not None and balance not in EPISODE_SCHEMA.names:
+        raise InvalidInput(f"cannot balance by '{balance}'; the columns are {', '.join(EPISODE_SCHEMA.names)}")
+    rows, episodes = dataset.select(["shard", "first_frame", "length", *([balance] if balance else [])], where)
+    if len(dataset) == 0:
         raise InvalidInput(f"{name} holds no episodes; choose another version")
-    rows = np.arange(total, dtype=np.int64)
-    if where is None:
-        return rows
-    numbered = dataset.episodes.append_column("row", pa.array(rows))
-    chosen: Integers = numbered.filter(where_expression(where))["row"].to_numpy()
-    if len(chosen) == 0:
-        raise InvalidInput(f'where expression "{where}" matches none of the {total} episodes of {name}')
-    return np.sort(chosen)
+    if len(rows) == 0:
+        raise InvalidInput(f'where expression "{where}" matches none of the {len(dataset)} episodes of {name}')
+    return rows, episodes
 
 
-def _groups(episodes: pa.Table, rows: Integers, column: str | None) -> Integers | None:
+def _groups(episodes: pa.Table, column: str | None) -> Integers | None:
     """The group of each chosen episode, 0 to G - 1; episodes without a value are a group of their own."""
     if column is None:
         return None
-    if column not in episodes.column_names:
-        raise InvalidInput(f"cannot balance by '{column}'; the columns are {', '.join(episodes.column_names)}")
-    values = episodes[column].take(pa.array(rows)).combine_chunks()
+    values = episodes[column].combine_chunks()
     groups: Integers = values.dictionary_encode(null_encoding="encode").indices.to_numpy().astype(np.int64)
     return groups

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .episode_parts import parts_of, read_table
 from .objects import Objects
-from .versions import read_episodes, read_version
+from .versions import read_version
 
 LABEL_COLUMNS = ("track", "label", "object", "outcome")
+_COLUMNS = ("episode", "task", "contributor", "shard", "first_frame", "length", "start_ns", "end_ns", *LABEL_COLUMNS)
 _NANOSECONDS_PER_HOUR = 3.6e12
 
 
@@ -57,49 +60,49 @@ def compare_versions(objects: Objects, dataset: str, before: int | None, after: 
         CorruptObject: a manifest or a table is damaged.
     """
     versions = [read_version(objects, dataset, number) for number in (before, after)]
-    old, new = (read_episodes(objects, version) for version in versions)
-    joined = _both(old, new)
+    old, new = (read_table(objects, parts_of(version.manifest), _COLUMNS) for version in versions)
+    places = pc.index_in(new["episode"], value_set=old["episode"].combine_chunks()).combine_chunks()
+    in_both = new.filter(pc.is_valid(places)), old.take(places.drop_null())
+    is_gone = np.ones(old.num_rows, np.bool_)
+    is_gone[places.drop_null().to_numpy()] = False
     return VersionDifference(
         dataset=dataset,
         before=versions[0].number,
         after=versions[1].number,
-        added=_only_in(new, old),
-        removed=_only_in(old, new),
-        relabelled=tuple(_relabelled(joined)),
-        moved=tuple(_differing(joined, ("shard", "first_frame", "length"))["episode"].to_pylist()),
+        added=_names(new.filter(pc.is_null(places))),
+        removed=_names(old.filter(pa.array(is_gone))),
+        relabelled=tuple(_relabelled(*in_both)),
+        moved=_names(_differing(*in_both, ("shard", "first_frame", "length"))[0]),
         hours_by_task=_hours(old, new, "task"),
         hours_by_contributor=_hours(old, new, "contributor"),
     )
 
 
-def _only_in(table: pa.Table, other: pa.Table) -> tuple[str, ...]:
-    alone = pc.invert(pc.is_in(table["episode"], value_set=other["episode"].combine_chunks()))
-    return tuple(sorted(table["episode"].filter(alone).to_pylist()))
+def _names(table: pa.Table) -> tuple[str, ...]:
+    return tuple(sorted(table["episode"].to_pylist()))
 
 
-def _both(old: pa.Table, new: pa.Table) -> pa.Table:
-    """Episodes of both tables, sorted, with the new one's columns ending in `_after`."""
-    joined = old.join(new, "episode", join_type="inner", right_suffix="_after")
-    return joined.sort_by("episode")
-
-
-def _differing(joined: pa.Table, columns: tuple[str, ...]) -> pa.Table:
-    """The rows in which one of the columns differs; a missing value equals a missing value."""
-    differs = pa.array([False] * joined.num_rows, pa.bool_())
+def _differing(new: pa.Table, old: pa.Table, columns: Sequence[str]) -> tuple[pa.Table, pa.Table]:
+    """The rows in which a column of two tables of the same episodes differs, by id; missing equals missing."""
+    differs = pa.array(np.zeros(new.num_rows, np.bool_))
     for column in columns:
-        left, right = joined[column], joined[f"{column}_after"]
+        left, right = old[column], new[column]
         one_missing = pc.xor(pc.is_null(left), pc.is_null(right))
         differs = pc.or_(differs, pc.or_(one_missing, pc.fill_null(pc.not_equal(left, right), False)))
-    return joined.filter(differs)
+    new, old = new.filter(differs), old.filter(differs)
+    order = pc.sort_indices(new["episode"])
+    return new.take(order), old.take(order)
 
 
-def _relabelled(joined: pa.Table) -> list[Relabelled]:
-    changed = []
-    for row in _differing(joined, LABEL_COLUMNS).to_pylist():
-        columns = [column for column in LABEL_COLUMNS if row[column] != row[f"{column}_after"]]
-        before = {column: row[column] for column in columns}
-        changed.append(Relabelled(row["episode"], before, {column: row[f"{column}_after"] for column in columns}))
-    return changed
+def _relabelled(new: pa.Table, old: pa.Table) -> Iterator[Relabelled]:
+    after, before = (
+        table.select(["episode", *LABEL_COLUMNS]).to_pylist() for table in _differing(new, old, LABEL_COLUMNS)
+    )
+    for now, then in zip(after, before, strict=True):
+        columns = [column for column in LABEL_COLUMNS if now[column] != then[column]]
+        yield Relabelled(
+            now["episode"], {column: then[column] for column in columns}, {column: now[column] for column in columns}
+        )
 
 
 def _hours(old: pa.Table, new: pa.Table, column: str) -> dict[str, HoursChange]:

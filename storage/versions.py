@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from .episode_parts import describe_part, describe_table, encode_part, parts_of, read_table, split_table
 from .episodes import EPISODE_SCHEMA, checked_episodes
 from .errors import CorruptObject, NewerFormat, NotFound, Withdrawn
 from .names import checked_name
@@ -22,6 +21,8 @@ from .objects import Objects
 from .version import __version__
 
 FORMAT_VERSION = 1
+PARTS_FORMAT_VERSION = 2
+"""Of a version whose episode table lies in several parts, so that an earlier release refuses it by name."""
 KIND = "kinesphere-version"
 WITHDRAWN_KIND = "kinesphere-version-withdrawn"
 """Kind of what lies in place of the manifest of a version that was withdrawn; see `storage.withdrawn_versions`."""
@@ -36,7 +37,7 @@ class Version:
     dataset: str
     number: int
     manifest: Mapping[str, Any]
-    """The content of the JSON: parent, created_at, created_by, software, where, counts, labels, episodes."""
+    """The content of the JSON: parent, created_at, created_by, software, where, criteria, counts, labels, episodes."""
     is_new: bool = False
     """Whether this call wrote it: the same episodes again are the version that is there already."""
 
@@ -55,18 +56,22 @@ def write_version(
     created_by: str = "",
     video: str = "raw",
     erasure: Mapping[str, Any] | None = None,
+    criteria: Mapping[str, Any] | None = None,
 ) -> Version:
     """Write the next version of a dataset, or return the newest if it holds the same episodes.
 
     Two publishers at once both succeed, with different numbers: a number is claimed by writing its table where
     there was none, and the version exists once its manifest does. A publisher that dies in between leaves a gap,
-    which whoever publishes the same episodes next fills.
+    which whoever publishes the same episodes next fills, if the table lies in one piece.
+    A table of more than `PART_ROWS` episodes lies in several parts, of which the first claims the number; it is read
+    faster with `where` if it is sorted by the columns of the condition.
 
     Args:
         episodes: a table of `EPISODE_SCHEMA`.
         where: the expression that chose them, for the record.
         video: "raw", "blurred" or "none": which video goes with them; in the manifest unless raw.
         erasure: for a version that follows from an erasure: its receipt, and the version that this one replaces.
+        criteria: the criteria by which their recordings were accepted, for the record; see `docs/format.md`.
 
     Raises:
         InvalidInput: the name or the table is not valid.
@@ -81,16 +86,16 @@ def write_version(
         same_video = newest.manifest.get("video", "raw") == video
         if same_size and same_video and read_episodes(objects, newest).equals(table):
             return newest
-    content = _parquet(table)
+    first, *others = split_table(table)
+    content = encode_part(first, is_only=not others)
     written = _numbers(objects, dataset, _MANIFEST)
     number = written[-1] + 1 if written else 1
     while not objects.put_if_absent(version_key(dataset, number, "parquet"), content):
-        if _is_left(objects, dataset, number, content):
+        if not others and _is_left(objects, dataset, number, content):
             break
         number += 1
-    digest = hashlib.sha256(content).hexdigest()
     manifest = {
-        "format_version": FORMAT_VERSION,
+        "format_version": PARTS_FORMAT_VERSION if others else FORMAT_VERSION,
         "kind": KIND,
         "dataset": dataset,
         "number": number,
@@ -101,12 +106,10 @@ def write_version(
         "where": where,
         "counts": _counts(table),
         "labels": _labels(table),
-        "episodes": {
-            "key": version_key(dataset, number, "parquet"),
-            "sha256": digest,
-            "size_bytes": len(content),
-        },
+        "episodes": _written(objects, dataset, number, first, content, others),
     }
+    if criteria is not None:
+        manifest["criteria"] = dict(criteria)
     if video != "raw":
         manifest["video"] = video
     if erasure is not None:
@@ -115,10 +118,25 @@ def write_version(
     key = version_key(dataset, number, "json")
     if not objects.put_if_absent(key, (json.dumps(manifest, indent=2) + "\n").encode()):
         found = read_manifest(objects, dataset, number)
-        if not found.is_withdrawn and found.manifest["episodes"]["sha256"] == digest:
+        if not found.is_withdrawn and found.manifest["episodes"] == manifest["episodes"]:
             return found
         raise CorruptObject(f"object '{key}' is there without its table; move it away and publish again")
     return Version(dataset, number, manifest, is_new=True)
+
+
+def _written(
+    objects: Objects, dataset: str, number: int, first: pa.Table, content: bytes, others: Sequence[pa.Table]
+) -> dict[str, Any]:
+    """Write the parts of a table after its first, which is there; gives what the manifest says of all."""
+    described = describe_part(version_key(dataset, number, "parquet"), first, content)
+    if not others:
+        return {name: described[name] for name in ("key", "sha256", "size_bytes")}
+    parts = [described]
+    for place, part in enumerate(others, 1):
+        key, content = version_key(dataset, number, f"{place:04d}.parquet"), encode_part(part, is_only=False)
+        objects.put(key, content)
+        parts.append(describe_part(key, part, content))
+    return describe_table(parts)
 
 
 def read_version(objects: Objects, dataset: str, number: int | None = None) -> Version:
@@ -136,13 +154,25 @@ def read_version(objects: Objects, dataset: str, number: int | None = None) -> V
     if number not in numbers:
         raise NotFound(f"version of {dataset}", str(number), [str(known) for known in numbers])
     found = read_manifest(objects, dataset, number)
-    if not found.is_withdrawn:
-        return found
-    heir = found
+    refuse_withdrawn(objects, found)
+    return found
+
+
+def refuse_withdrawn(objects: Objects, version: Version) -> None:
+    """Make sure that a version was not withdrawn.
+
+    Raises:
+        Withdrawn: it was; the error names the version that replaces it.
+    """
+    heir = version
     while heir.is_withdrawn and heir.manifest["replaced_by"] is not None:
-        heir = read_manifest(objects, dataset, int(heir.manifest["replaced_by"]))
-    advice = "nothing of it is left; publish again" if heir.is_withdrawn else f"use version {heir.number}, without them"
-    raise Withdrawn(f"{dataset}@{number} was withdrawn, because people in it took their recordings back; {advice}")
+        heir = read_manifest(objects, version.dataset, int(heir.manifest["replaced_by"]))
+    if version.is_withdrawn:
+        advice = f"use version {heir.number}, without them"
+        if heir.is_withdrawn:
+            advice = "nothing of it is left; publish again"
+        name = f"{version.dataset}@{version.number}"
+        raise Withdrawn(f"{name} was withdrawn, because people in it took their recordings back; {advice}")
 
 
 def read_manifest(objects: Objects, dataset: str, number: int) -> Version:
@@ -158,8 +188,8 @@ def read_manifest(objects: Objects, dataset: str, number: int) -> Version:
         version = int(manifest["format_version"])
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptObject(f"object '{key}' is not the manifest of a version; restore it from a copy") from error
-    if version > FORMAT_VERSION:
-        raise NewerFormat(f"{dataset}@{number}", version, FORMAT_VERSION)
+    if version > PARTS_FORMAT_VERSION:
+        raise NewerFormat(f"{dataset}@{number}", version, PARTS_FORMAT_VERSION)
     if manifest.get("kind") not in (KIND, WITHDRAWN_KIND) or manifest.get("sha256") != hash_of(manifest):
         raise CorruptObject(f"object '{key}' was changed after it was published; restore it from a copy")
     return Version(dataset, number, manifest)
@@ -169,14 +199,20 @@ def read_episodes(objects: Objects, version: Version) -> pa.Table:
     """Read the episode table of a version.
 
     Raises:
-        CorruptObject: the table is missing, or is not the one that was published.
+        CorruptObject: the table or a part of it is missing, or is not the one that was published.
     """
-    listed = version.manifest["episodes"]
-    content = objects.get(listed["key"])
-    if hashlib.sha256(content).hexdigest() != listed["sha256"]:
-        raise CorruptObject(f"object '{listed['key']}' was changed after it was published; restore it from a copy")
-    # not read_table: its threads give many chunks, and joining those takes longer than they save
-    return pq.ParquetFile(pa.BufferReader(content)).read().cast(EPISODE_SCHEMA).combine_chunks()
+    return read_table(objects, parts_of(version.manifest), EPISODE_SCHEMA.names)
+
+
+def version_keys(objects: Objects, dataset: str, number: int) -> list[str]:
+    """The keys of all objects of a version: its table or the parts of it, what lies beside, and last its manifest.
+
+    So too of one whose publisher died, which has no manifest.
+    """
+    manifest = version_key(dataset, number, "json")
+    stem = manifest.removesuffix("json")
+    keys = [key for key in objects.keys(f"datasets/{dataset}/versions") if key.startswith(stem)]
+    return sorted(keys, key=lambda key: (key == manifest, key))
 
 
 def list_versions(objects: Objects, dataset: str) -> list[int]:
@@ -218,14 +254,8 @@ def _numbers(objects: Objects, dataset: str, pattern: re.Pattern[str]) -> list[i
 
 
 def version_key(dataset: str, number: int, ending: str) -> str:
-    """Key of an object of a version: "json" is the manifest, "parquet" the episode table."""
+    """Key of an object of a version: "json" is the manifest, "parquet" the episode table or the first part of it."""
     return f"datasets/{dataset}/versions/{number:06d}.{ending}"
-
-
-def _parquet(table: pa.Table) -> bytes:
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
-    return buffer.getvalue()
 
 
 def _counts(table: pa.Table) -> dict[str, int | float]:

@@ -63,6 +63,13 @@ def where_expression(text: str) -> pc.Expression:
     return term.expression
 
 
+def where_columns(text: str) -> list[str]:
+    """The columns that an expression names, which `where_expression` has accepted."""
+    from sqlglot import exp
+
+    return sorted({column.name for column in _parsed(text).find_all(exp.Column)})
+
+
 def _parsed(text: str) -> exp.Expr:
     from sqlglot import Dialect, TokenType
 

@@ -24,6 +24,7 @@ from .versions import (
     read_episodes,
     read_manifest,
     version_key,
+    version_keys,
     write_version,
 )
 
@@ -124,6 +125,7 @@ def _write(
         where=where,
         created_by=created_by,
         video=version.manifest.get("video", "raw"),
+        criteria=version.manifest.get("criteria"),
         erasure={"receipt": leaving.receipt, relation: version.number},
     )
     return made.number
@@ -153,11 +155,8 @@ def withdraw_version(objects: Objects, version: Version, *, replaced_by: int | N
 
 def _delete_content(objects: Objects, version: Version) -> None:
     """Delete every object of a version but its manifest."""
-    manifest = version_key(version.dataset, version.number, "json")
-    stem = manifest.removesuffix("json")
-    for key in objects.keys(f"datasets/{version.dataset}/versions"):
-        if key.startswith(stem) and key != manifest:
-            objects.delete(key)
+    for key in version_keys(objects, version.dataset, version.number)[:-1]:
+        objects.delete(key)
 
 
 def _delete_unfinished(objects: Objects, dataset: str, keys: Collection[str], leaving: Leaving) -> None:
@@ -165,11 +164,13 @@ def _delete_unfinished(objects: Objects, dataset: str, keys: Collection[str], le
 
     One that is not done finds that recordings of its version were withdrawn, and publishes anew.
     """
-    for number in sorted(set(_numbers_of(keys, "parquet")) - set(_numbers_of(keys, "json"))):
-        key = version_key(dataset, number, "parquet")
-        episodes = pq.read_table(io.BytesIO(objects.get(key)))
-        if leaving.staying(episodes).num_rows < episodes.num_rows:
-            objects.delete(key)
+    finished = _numbers_of(keys, "json")
+    for key in keys:
+        number = int(PurePosixPath(key).name.split(".")[0])
+        if number not in finished and key.endswith(".parquet"):
+            episodes = pq.read_table(io.BytesIO(objects.get(key)))
+            if leaving.staying(episodes).num_rows < episodes.num_rows:
+                objects.delete(key)
 
 
 def _numbers_of(keys: Collection[str], ending: str) -> list[int]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from storage.catalog import CheckRecord, RecordingRecord, TrajectoryRecord
 from storage.errors import CorruptObject, KinesphereError
 from storage.objects import Objects, open_objects
-from storage.recording import RecordingFile, State, description_key, video_key
+from storage.recording import RecordingFile, State, check_length, description_key, video_key
 from storage.task import Criteria
 from storage.trajectory import Trajectory, Valid
 from storage.version import __version__
@@ -106,6 +106,7 @@ def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
 
     extractor = load_extractor(job.pose_model, job.hand_model, job.track_filter)
     objects, row = open_objects(job.objects), job.recording
+    check_length(row.recording, row.frames, row.frame_rate)
     description = verified_description(objects, row)
     camera, length, samples = description.origin.calibration, description.origin.known_length, ImageSampler()
 

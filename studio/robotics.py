@@ -17,6 +17,8 @@ from .output import print_json, print_table, say
 
 if TYPE_CHECKING:
     from storage.versions import Version
+MOST_CHANGES_SHOWN = 1000
+"""A table of all changes between two large versions would take longer to lay out than to find."""
 
 
 class EpisodesFrom(StrEnum):
@@ -146,7 +148,10 @@ def diff(
     for change in found.relabelled:
         news = (f"{column}: {change.before[column] or '-'} > {change.after[column] or '-'}" for column in change.after)
         changes.append((change.episode, "relabelled", ", ".join(news)))
-    print_table(f"Episodes: {len(changes)} changes", ["episode", "change", "labels"], changes)
+    shown = changes[:MOST_CHANGES_SHOWN]
+    print_table(f"Episodes: {len(changes)} changes", ["episode", "change", "labels"], shown)
+    if len(shown) < len(changes):
+        say(f"{len(changes) - len(shown)} more changes are not shown; --json gives all.\n")
     for title, hours in (("task", found.hours_by_task), ("contributor", found.hours_by_contributor)):
         rows = [
             (key, f"{change.before:.3f}", f"{change.after:.3f}", f"{change.after - change.before:+.3f}")

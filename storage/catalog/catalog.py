@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from sqlalchemy import Engine, Row, func, select, update
+from sqlalchemy import Engine, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -42,6 +42,7 @@ from .tables import (
 )
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from _typeshed import DataclassInstance
 
 T = TypeVar("T", bound="DataclassInstance")
@@ -296,26 +297,20 @@ class Catalog:
             return [_record(SegmentRecord, row) for row in rows]
 
     def publishable(
-        self, is_wanted: Callable[[TrajectoryRecord], bool] = lambda trajectory: True
-    ) -> Iterator[tuple[RecordingRecord, TrajectoryRecord, tuple[SegmentRecord, ...]]]:
-        """Every accepted recording with its newest wanted trajectory and its segments, oldest recording first."""
-        with self.reading() as session:
-            pairs: Sequence[Row[RecordingTable, TrajectoryTable]] = session.execute(
-                select(RecordingTable, TrajectoryTable)
-                .join(TrajectoryTable, TrajectoryTable.recording == RecordingTable.recording)
-                .where(RecordingTable.state == State.ACCEPTED)
-                .order_by(RecordingTable.created_at, RecordingTable.recording, TrajectoryTable.created_at)
-            ).all()
-            segments: dict[str, list[SegmentRecord]] = {}
-            for segment in session.scalars(select(SegmentTable).order_by(SegmentTable.start_ns, SegmentTable.segment)):
-                segments.setdefault(segment.recording, []).append(_record(SegmentRecord, segment))
-        newest = {}
-        for recording, row in pairs:
-            trajectory = _record(TrajectoryRecord, row)
-            if is_wanted(trajectory):
-                newest[recording.recording] = recording, trajectory
-        for name, (recording, trajectory) in newest.items():
-            yield _record(RecordingRecord, recording), trajectory, tuple(segments.get(name, ()))
+        self, is_wanted: Callable[[str, str], bool] = lambda extractor, shard: True, *, with_segments: bool = True
+    ) -> pa.Table:
+        """The episodes of every accepted recording, by `storage.episodes.EPISODE_SCHEMA`, oldest recording first.
+
+        A recording with segments gives one episode a segment, in order of time; one without enters whole.
+
+        Args:
+            is_wanted: says of an extractor, with one of its shards, whether its trajectories are wanted; of those the
+                newest of each recording is taken.
+            with_segments: if not, every recording enters whole.
+        """
+        from .publishable import episode_table
+
+        return episode_table(self.engine, is_wanted, with_segments=with_segments)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

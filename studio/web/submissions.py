@@ -13,7 +13,7 @@ from storage.catalog import RecordingRecord
 from storage.errors import Conflict, CorruptObject, InvalidInput, NotFound, StorageFailed
 from storage.names import checked_name, is_recording_id
 from storage.objects import file_sha256
-from storage.recording import RecordingFile, State, description_key, video_key
+from storage.recording import RecordingFile, State, check_length, description_key, video_key
 from storage.workspace import Workspace
 
 from .probe import probe
@@ -35,7 +35,8 @@ class Submissions:
         """Read a description and hold it to what this workspace knows; gives also the recording, if it is here already.
 
         Raises:
-            InvalidInput: it is no description, a name in it has the wrong form, or another consent text was agreed to.
+            InvalidInput: it is no description, a name in it has the wrong form, another consent text was agreed to, or
+                it is too long to be processed.
             NotFound: the task, the contributor or the recording that it replaces is not known here.
             Conflict: there is another recording of this id.
         """
@@ -44,6 +45,7 @@ class Submissions:
         except CorruptObject as error:
             raise InvalidInput(str(error)) from error
         _check_forms(description)
+        check_length(description.recording, description.video.frames, description.video.frame_rate)
         self._check_people(description)
         return description, self._present(description)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
 
 from capture.outbox import submit, take, withdraw
-from storage.errors import Conflict, InvalidVideo, NotFound, StorageFailed
-from storage.recording import Origin, RecordingFile, State, video_key
+from capture.upload import Server, send
+from storage import shards
+from storage.errors import Conflict, InvalidInput, InvalidVideo, NotFound, StorageFailed
+from storage.recording import Origin, RecordingFile, State, check_length, video_key
 from storage.task import Task
 from storage.workspace import Workspace
 from tests import clips
@@ -91,6 +94,26 @@ def test_a_draft_whose_files_are_gone_is_told(workspace_with_task: Workspace) ->
     with pytest.raises(NotFound, match="record it again"):
         submit(workspace_with_task, made.recording)
     assert workspace_with_task.catalog.recording(made.recording).state is State.DRAFT
+
+
+def test_a_take_that_is_too_long_to_be_processed_stays_a_draft_and_is_told_how_to_be_cut(
+    workspace_with_task: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = make_take(workspace_with_task)
+    monkeypatch.setattr(shards, "MAX_FRAMES", 19)
+    with pytest.raises(InvalidInput, match=r"has 20 frames and can have at most 19; cut its video\.mp4"):
+        submit(workspace_with_task, made.recording)
+    with pytest.raises(InvalidInput, match="at most 19"):
+        send(workspace_with_task, made.recording, Server("http://127.0.0.1:9", "token"))
+    assert workspace_with_task.catalog.recording(made.recording).state is State.DRAFT
+    assert not workspace_with_task.objects.exists(video_key(made.recording))
+    monkeypatch.undo()
+    submit(workspace_with_task, made.recording)
+
+    with pytest.raises(InvalidInput, match="at most 262144") as refused:
+        check_length("20261123-094500-00000000", 2**18 + 1, 30.0)
+    cut = re.search(r"-segment_time (\d+) ", str(refused.value))
+    assert cut is not None and 0.8 * 2**18 / 30 < int(cut[1]) < 0.95 * 2**18 / 30
 
 
 def test_a_draft_that_is_withdrawn_leaves_nothing_and_what_is_withdrawn_stays_so(

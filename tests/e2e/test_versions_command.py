@@ -41,6 +41,17 @@ def test_diff_lists_what_came_went_and_was_labelled(command: Command) -> None:
     assert "no version of kitchen named '7'" in command.error("diff", "kitchen@1", "kitchen@7")
 
 
+def test_diff_shows_some_of_many_changes_and_says_how_many_there_are(command: Command) -> None:
+    objects = open_objects(command.workspace)
+    shard = write_shard(objects, [make_trajectory(2000, contributor="c001")])
+    rows = [make_row(shard, episode=f"e{place:04d}", first_frame=place, length=9) for place in range(1100)]
+    write_version(objects, "kitchen", make_table(rows))
+    shown = command.run("diff", "kitchen@2", "kitchen@3").stdout
+    assert "1102 changes" in shown and "102 more changes are not shown; --json gives all." in shown
+    assert "e0999" in shown and "e1000" not in shown
+    assert len(command.json("diff", "kitchen@2", "kitchen@3")["added"]) == 1100
+
+
 def test_bench_stream_measures_both_types(command: Command) -> None:
     measured = command.json("bench", "stream", "kitchen", "--seconds", "0.4")
     assert [speed["dtype"] for speed in measured] == ["float32", "int16"]

@@ -94,8 +94,8 @@ def test_a_recording_lives_its_life_and_every_change_is_an_event(catalog: Catalo
     assert events[-1].who == "r1" and events[-1].why == "good enough"
     assert all(before.at <= after.at for before, after in pairwise(events))
     assert catalog.checks(recording)[0].ranges == ((0, 5_000_000_000),)
-    (published,) = catalog.publishable()
-    assert published[0].recording == recording and published[1].right_hand_share == 0.25
+    (published,) = catalog.publishable().to_pylist()
+    assert published["recording"] == recording and published["right_hand_share"] == 0.25
 
 
 def test_another_trajectory_of_an_accepted_recording_is_the_newest_unless_an_older_one_is_wanted(
@@ -110,9 +110,9 @@ def test_another_trajectory_of_an_accepted_recording_is_the_newest_unless_an_old
     events = catalog.events(recording)
     catalog.add_trajectory(other)
     assert catalog.trajectory(recording) == other
-    assert [published[1] for published in catalog.publishable()] == [other]
-    (published,) = catalog.publishable(lambda trajectory: trajectory.extractor == "e" * 16)
-    assert published[1].shard == "f" * 32
+    assert catalog.publishable()["shard"].to_pylist() == [other.shard]
+    (published,) = catalog.publishable(lambda extractor, shard: extractor == "e" * 16).to_pylist()
+    assert published["shard"] == "f" * 32
     assert catalog.events(recording) == events and catalog.recording(recording).state is State.ACCEPTED
 
 

@@ -375,3 +375,21 @@ def test_a_record_says_who_erased(kitchen: Workspace) -> None:
     assert isinstance(done, ErasureRecord)
     assert (done.who, done.contributor) == ("eve", None)
     assert done.done_at is not None and done.done_at >= done.begun_at
+
+
+def test_a_version_whose_table_lies_in_parts_is_replaced_whole(
+    kitchen: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.episode_parts.PART_ROWS", 2)
+    version = publish(kitchen, "kitchen", episodes="recordings")
+    assert len(version.manifest["episodes"]["parts"]) == 2
+    kitchen.objects.put(
+        "datasets/kitchen/versions/000009.0001.parquet",
+        kitchen.objects.get(version.manifest["episodes"]["parts"][0]["key"]),
+    )
+    erased(kitchen)
+    assert find_traces(kitchen, "anna") == []
+    assert contributors_of(opened(kitchen, "kitchen")) == {"ben", "carla"}
+    left = [key for key in kitchen.objects.keys("datasets/kitchen/versions") if "00000" + str(version.number) in key]
+    assert left == [f"datasets/kitchen/versions/{version.number:06d}.json"]
+    assert not kitchen.objects.exists("datasets/kitchen/versions/000009.0001.parquet")

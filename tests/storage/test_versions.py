@@ -112,8 +112,8 @@ def test_what_is_not_there_is_named_with_what_is(objects: Objects, shard: ShardR
 def test_a_later_format_is_refused_by_name(objects: Objects, shard: ShardRecord) -> None:
     write_version(objects, "kitchen", make_table([make_row(shard)]))
     manifest = json.loads(objects.get(MANIFEST))
-    objects.put(MANIFEST, json.dumps(manifest | {"format_version": 2}).encode())
-    with pytest.raises(NewerFormat, match=r"kitchen@1 was written by a newer kinesphere \(format 2"):
+    objects.put(MANIFEST, json.dumps(manifest | {"format_version": 3}).encode())
+    with pytest.raises(NewerFormat, match=r"kitchen@1 was written by a newer kinesphere \(format 3"):
         read_version(objects, "kitchen")
     with pytest.raises(NewerFormat, match="kitchen@1"):
         write_version(objects, "kitchen", make_table([make_row(shard, 1)]))

@@ -8,6 +8,7 @@ import pytest
 
 from capture.outbox import submit
 from pose.engines import Threads
+from storage import shards
 from storage.dataset import open_dataset
 from storage.errors import Conflict
 from storage.publish import publish
@@ -15,6 +16,7 @@ from storage.recording import State
 from storage.shards import Shard
 from storage.task import Task
 from storage.workspace import Workspace
+from studio.extraction import Failure
 from studio.process import Outcome, process, processed, waiting
 from tests.clips import damage_frames, make_clip
 from tests.takes import TASK, make_take, make_workspace
@@ -81,6 +83,19 @@ def test_only_what_was_accepted_or_flagged_is_extracted_again(place: Workspace, 
     assert processed(place) == []
     with pytest.raises(Conflict, match="is submitted; only accepted and flagged"):
         processed(place, [recording])
+
+
+def test_a_recording_that_is_too_long_fails_before_it_is_read(
+    place: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = submitted(place, make_clip(tmp_path / "clip.mp4", 12))
+    monkeypatch.setattr(shards, "MAX_FRAMES", 11)
+    read: list[int] = []
+    (failure,) = process(place, waiting(place), engine=Threads(1), on_frames=read.append)
+    assert isinstance(failure, Failure)
+    assert "has 12 frames and can have at most 11; cut" in failure.error
+    assert read == []
+    assert place.catalog.recording(recording).state is State.SUBMITTED
 
 
 def test_a_damaged_frame_is_reported_with_its_time_and_the_rest_extracted(place: Workspace, tmp_path: Path) -> None:

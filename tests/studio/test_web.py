@@ -170,6 +170,15 @@ def test_a_description_that_will_not_do_is_refused_in_one_line(
     assert far.objects.keys("recordings") == [] and far.catalog.recordings() == []
 
 
+def test_a_recording_that_is_too_long_is_refused_before_its_video_is_sent(
+    client: Client, made: tuple[RecordingFile, bytes]
+) -> None:
+    video = made[0].video.model_dump() | {"frames": 2**18 + 1}
+    answer = describe(client, made[0], video=video)
+    assert answer.status_code == 422
+    assert "can have at most 262144; cut its video.mp4" in answer.json()["error"]
+
+
 @pytest.mark.parametrize("content", [b"", b"no json", b"[]", b"[" * 200_000, b'{"recording": 1}', b"x" * (2 << 20)])
 def test_a_request_that_is_no_description_is_refused(client: Client, content: bytes) -> None:
     assert client.post("/api/recordings", content=content).status_code in (413, 422)
