@@ -196,7 +196,7 @@ def _keys(values: NDArray[Any]) -> NDArray[Any]:
         return values
     if values.dtype == np.int16:
         return values.view(np.uint16) ^ np.uint16(0x8000)
-    bits = (values + np.float32(0)).view(np.uint32)  # -0 becomes 0
+    bits = values.view(np.uint32)
     keys = np.where(bits >> 31, ~bits, bits | np.uint32(0x80000000))
     return np.where(np.isfinite(values), keys, _MISSING_FLOAT)
 

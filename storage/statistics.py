@@ -159,7 +159,11 @@ def find_statistics(
             "statistics", f"{dataset.name}@{dataset.version}", hint="find them with: kinesphere info NAME --statistics"
         )
     found = _computed(dataset, on_progress)
-    content = json.dumps(found.to_json(), sort_keys=True, allow_nan=False).encode() + b"\n"
+    if not objects.exists(dataset.manifest["episodes"]["key"]):
+        raise NotFound(
+            f"version of {dataset.name}", str(dataset.version), hint="it was removed while its frames were being read"
+        )
+    content = json.dumps(found.to_json(), allow_nan=False).encode() + b"\n"
     try:
         objects.put_if_absent(key, content)  # whoever came first wrote the same bytes
     except StorageFailed as error:

@@ -11,7 +11,7 @@ import typer
 from storage.errors import KinesphereError
 from storage.version import __version__
 
-from . import blurring, calibration, contributor, operators, robotics
+from . import blurring, calibration, contributor, information, operators, robotics
 from .output import messages, print_json, say_error
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ calibration.register(app)
 blurring.register(app)
 operators.register(app)
 robotics.register(app)
+information.register(app)
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,27 @@ def test_they_are_kept_beside_the_version_with_the_same_bytes_each_time(fresh: P
     assert (fresh / FILE).read_bytes() == content
     assert open_dataset(fresh).version == 1, "it is not taken for a version"
     assert np.array_equal(kept.arrays["grip"].percentiles[50], first.arrays["grip"].percentiles[50])
+
+
+def test_two_at_once_both_have_them_and_one_file_is_left(fresh: Path) -> None:
+    datasets = [open_dataset(fresh) for _ in range(2)]
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(Dataset.statistics, datasets)
+    assert first.is_stored and second.is_stored
+    assert first.to_json() == second.to_json() == json.loads((fresh / FILE).read_bytes())
+    assert [file.name for file in sorted((fresh / "versions").iterdir())] == [
+        "000001.json", "000001.parquet", "000001.statistics.json",
+    ]  # fmt: skip
+
+
+def test_a_version_that_was_erased_meanwhile_leaves_no_statistics(fresh: Path) -> None:
+    def erase(done: int, total: int) -> None:
+        for file in (fresh / "versions").iterdir():
+            file.unlink()
+
+    with pytest.raises(NotFound, match="removed while its frames were being read"):
+        open_dataset(fresh).statistics(on_progress=erase)
+    assert not list((fresh / "versions").iterdir())
 
 
 def test_what_was_changed_or_is_of_another_table_is_refused(fresh: Path) -> None:

@@ -152,6 +152,7 @@ def test_mirrored_twice_is_the_same_to_the_last_bit(batches: list[Batch]) -> Non
         once = unchanged(ALWAYS, batch)
         for name in batch.keys() - {"timestamp", "mask", "episode", "frame"}:
             assert not np.array_equal(once[name], batch[name], equal_nan=batch[name].dtype == np.float32), name
+        np.testing.assert_array_equal(once["video"][..., 1, :], video[..., -2, :])
         twice = ALWAYS(once)
         for name, values in batch.items():
             np.testing.assert_array_equal(twice[name], values, err_msg=name)
