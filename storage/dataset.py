@@ -219,7 +219,7 @@ class Dataset:
         """Mean, deviation, extremes and exact quantiles of every number of every array but `timestamp`.
 
         They are read from beside the version if they are there. Else all frames are gone through, which takes at most
-        128 MB besides the episode table, and what is found is written there; whoever may not write gets it with a
+        128 MB and 110 bytes an episode, and what is found is written there; whoever may not write gets it with a
         warning. Frames that several episodes hold count once. A number that is missing in a frame is not counted;
         visibilities and scores are never missing, their 0 says "not found" and counts.
 

@@ -42,7 +42,7 @@ _Piece = tuple[str, int, int]
 class FrameRuns:
     """Every frame that some episode of a table holds, once, as runs in shards; int64, one entry a run."""
 
-    shard_ids: Sequence[str]
+    shard_ids: pa.Array
     shard: Integers
     """Place in `shard_ids`."""
     start: Integers
@@ -58,12 +58,12 @@ class FrameRuns:
         order = np.lexsort((start, shard))
         shard, start, stop = shard[order], start[order], stop[order]
         if not len(shard):
-            return cls([], shard, start, stop)
+            return cls(ids, shard, start, stop)
         beyond = int(stop.max()) + 1  # so that one running maximum serves all shards
         reached = np.maximum.accumulate(shard * beyond + stop)
         first = np.flatnonzero(np.r_[True, (shard * beyond + start)[1:] > reached[:-1]])
         last = np.r_[first[1:], len(shard)] - 1
-        return cls(ids.to_pylist(), shard[first], start[first], reached[last] - shard[first] * beyond)
+        return cls(ids, shard[first], start[first], reached[last] - shard[first] * beyond)
 
     @property
     def frames(self) -> int:
@@ -72,9 +72,10 @@ class FrameRuns:
 
     def pieces(self) -> Iterator[_Piece]:
         """The runs, cut to at most `PIECE_FRAMES`; always alike, since sums of floats depend on it."""
-        for shard, start, stop in zip(self.shard.tolist(), self.start.tolist(), self.stop.tolist(), strict=True):
-            for first in range(start, stop, PIECE_FRAMES):
-                yield self.shard_ids[shard], first, min(stop, first + PIECE_FRAMES)
+        for run in range(len(self.start)):
+            shard_id, stop = self.shard_ids[int(self.shard[run])].as_py(), int(self.stop[run])
+            for first in range(int(self.start[run]), stop, PIECE_FRAMES):
+                yield shard_id, first, min(stop, first + PIECE_FRAMES)
 
 
 def count_arrays(shards: OpenShards, runs: FrameRuns, on_progress: OnProgress | None) -> dict[str, ColumnCounts]:
@@ -105,13 +106,14 @@ def count_actions(
     """
     counts = {"action": ColumnCounts("float32", 18), "wrist_velocity": ColumnCounts("float32", 12)}
     length = max(256, ACTION_PIECE // horizon)
-    columns = [episodes[name].to_pylist() for name in ("shard", "first_frame", "length")]
+    places = episodes.select(["shard", "first_frame", "length"])
 
     def pieces() -> Iterator[tuple[str, int, int, int, int]]:
-        for shard, begin, frames in zip(*columns, strict=True):
-            end = begin + frames
-            for first in range(begin, end, length):
-                yield shard, begin, end, first, min(end, first + length)
+        for some in places.to_batches(max_chunksize=4096):
+            for episode in some.to_pylist():
+                begin, end = episode["first_frame"], episode["first_frame"] + episode["length"]
+                for first in range(begin, end, length):
+                    yield episode["shard"], begin, end, first, min(end, first + length)
 
     def read(names: Sequence[str], piece: tuple[str, int, int, int, int]) -> tuple[_Block, int]:
         shard, begin, end, first, stop = piece

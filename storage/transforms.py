@@ -63,12 +63,12 @@ class Normalize:
 
     * "mean_std": mean 0 and standard deviation 1.
     * "quantile": the 1st percentile becomes -1 and the 99th 1, what lies beyond is beyond; as openpi normalises for
-      pi0 with FAST and pi0.5 (Physical-Intelligence/openpi, `transforms.py`), and LeRobot's QUANTILES.
+      pi0-FAST and pi0.5 (Physical-Intelligence/openpi, `transforms.py`), and LeRobot with QUANTILES.
     * "min_max": the least value becomes -1 and the greatest 1.
 
     A number that is the same in all frames becomes 0, and one without statistics stays as it is. Rotations stay as
     they are: the quaternions of "wrist_pose" and the six numbers of "action" are within -1 to 1 already, and would be
-    no rotations any more if each number had a scale of its own. UMI trains in the same way (Chi et al., RSS 2024).
+    no rotations any more if each number had a scale of its own. So does UMI (`UmiDataset.get_normalizer`).
 
     Raises:
         InvalidInput: the statistics have no such array, or a batch has not.

@@ -197,6 +197,15 @@ def test_two_at_once_both_have_them_and_one_file_is_left(fresh: Path) -> None:
     ]  # fmt: skip
 
 
+def test_they_lie_in_an_object_store_as_in_a_folder(s3_url: str, fresh: Path) -> None:
+    objects = open_objects(s3_url)
+    make_dataset(objects, "kitchen", {"anna": [700, 9, 64, 400], "ben": [65, 300]}, seed=3)
+    found = open_dataset(f"{s3_url}/datasets/kitchen").statistics()
+    assert found.is_stored
+    assert found.to_json() == open_dataset(fresh).statistics().to_json()
+    assert objects.get("datasets/kitchen/versions/000001.statistics.json") == (fresh / FILE).read_bytes()
+
+
 def test_a_version_that_was_erased_meanwhile_leaves_no_statistics(fresh: Path) -> None:
     def erase(done: int, total: int) -> None:
         for file in (fresh / "versions").iterdir():
