@@ -49,6 +49,7 @@ def test_the_table_tells_hours_people_tasks_labels_and_quality(command: Command)
     assert (found["number"], found["parent"], found["where"], found["created_by"]) == (1, None, "length > 9", "maria")
     assert found["total"] == amount(3, 1300, 7.0) and found["distinct_frames"] == 1200
     assert found["by_task"] == {"wash": amount(1, 600, 4.0), "pour-water": amount(2, 700, 3.0)}
+    assert list(found["by_label"]) == ["", "stir", "pour"], "most hours first"
     assert found["by_contributor"] == {"c002": amount(1, 600, 4.0), "c001": amount(2, 700, 3.0)}
     assert found["by_label"] == {"": amount(1, 600, 4.0), "stir": amount(1, 300, 2.0), "pour": amount(1, 400, 1.0)}
     assert found["by_scale"] == {"metric": amount(1, 600, 4.0), "relative": amount(2, 700, 3.0)}
