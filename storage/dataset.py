@@ -241,7 +241,8 @@ class Dataset:
 
         Exact as well. All steps of the chunk count together, so "action" has the shape `(2, 9)` whatever the horizon:
         one scale for the whole chunk keeps its steps comparable. It takes at most 256 MB up to a horizon of 300.
-        What is derived depends on where an episode ends, so a frame that several episodes hold counts in each.
+        Steps are stored frames. What is derived depends on where an episode ends, so a frame that several episodes
+        hold counts in each.
         Nothing is kept: `Statistics.to_json` is for keeping them with the policy that was trained with them.
 
         Args:

@@ -159,16 +159,17 @@ def find_statistics(
             "statistics", f"{dataset.name}@{dataset.version}", hint="find them with: kinesphere info NAME --statistics"
         )
     found = _computed(dataset, on_progress)
-    if not objects.exists(dataset.manifest["episodes"]["key"]):
-        raise NotFound(
-            f"version of {dataset.name}", str(dataset.version), hint="it was removed while its frames were being read"
-        )
     content = json.dumps(found.to_json(), allow_nan=False).encode() + b"\n"
     try:
         objects.put_if_absent(key, content)  # whoever came first wrote the same bytes
     except StorageFailed as error:
         warnings.warn(f"statistics were computed and could not be kept: {error}", stacklevel=3)
         return found
+    if not objects.exists(key.replace(".statistics.", ".")):
+        objects.delete(key)  # an eraser that was at work meanwhile may have looked for it before it was there
+        raise NotFound(
+            f"version of {dataset.name}", str(dataset.version), hint="it was removed while its frames were being read"
+        )
     return replace(found, is_stored=True)
 
 

@@ -1,7 +1,7 @@
 """Ready transforms of batches: relative actions, normalising, mirroring, and leaving out what was not found.
 
 Each is a callable that takes a batch of `Dataset.stream` (float32) and gives another, changing none of its arrays. It
-can be pickled, has no state, and names the arrays that it needs in `keys`.
+can be pickled, has no state, and names the arrays of the stream that it needs in `keys`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .errors import InvalidInput
 from .mirroring import Mirror
 from .motion import relative_actions
-from .trajectory import Valid
+from .trajectory import ARRAYS, Valid
 
 if TYPE_CHECKING:
     from .batches import Batch
@@ -44,8 +44,6 @@ class RelativeActions:
 
     horizon: int
     keys: tuple[str, ...] = field(default=("wrist_pose",), init=False)
-    adds: tuple[str, ...] = field(default=("action",), init=False)
-    """What a transform after this one finds in the batch besides the arrays of the stream."""
 
     def __post_init__(self) -> None:
         if self.horizon < 1:
@@ -77,21 +75,26 @@ class Normalize:
     statistics: Statistics
     """Of `Dataset.statistics()`, or of `Dataset.action_statistics()` for "action"."""
     method: Method = "mean_std"
-    keys: tuple[str, ...] = field(kw_only=True)
+    arrays: tuple[str, ...] = field(kw_only=True)
     """What is normalised: names of arrays, or "action" after `RelativeActions`."""
 
     def __post_init__(self) -> None:
         if self.method not in get_args(Method):
             raise InvalidInput(f"method should be one of {', '.join(get_args(Method))}, got {self.method!r}")
-        if not self.keys:
-            raise InvalidInput(f"keys should be a tuple of names of arrays, got {self.keys!r}")
-        unknown = sorted(set(self.keys) - set(self.statistics.arrays))
+        if not self.arrays:
+            raise InvalidInput("arrays should be a tuple of names of arrays, got none")
+        unknown = sorted(set(self.arrays) - set(self.statistics.arrays))
         if unknown:
             raise InvalidInput(f"there are no statistics of {unknown}; there are of {sorted(self.statistics.arrays)}")
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Those of them that the stream has to have; "action" comes from another transform."""
+        return tuple(name for name in self.arrays if name in ARRAYS)
+
     def __call__(self, batch: Batch) -> Batch:
         """The batch with its numbers normalised."""
-        _check_there(batch, self.keys, "Normalize")
+        _check_there(batch, self.arrays, "Normalize")
         return batch | {
             name: ((batch[name] - centre) / scale).astype(np.float32)
             for name, (centre, scale) in self._centre_and_scale.items()
@@ -105,7 +108,7 @@ class Normalize:
         """
         there = {name: pair for name, pair in self._centre_and_scale.items() if name in batch}
         if not there:
-            raise InvalidInput(f"there is nothing to bring back: the batch has none of {', '.join(self.keys)}")
+            raise InvalidInput(f"there is nothing to bring back: the batch has none of {', '.join(self.arrays)}")
         return batch | {
             name: (batch[name] * scale + centre).astype(np.float32) for name, (centre, scale) in there.items()
         }
@@ -113,7 +116,7 @@ class Normalize:
     @cached_property
     def _centre_and_scale(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
         found = {}
-        for name in self.keys:
+        for name in self.arrays:
             values = self.statistics.arrays[name]
             if self.method == "mean_std":
                 centre, scale = values.mean.copy(), values.std.copy()
