@@ -20,7 +20,9 @@ from .errors import (
     Withdrawn,
 )
 from .motion import relative_actions, wrist_velocity
+from .statistics import ArrayStatistics, Statistics
 from .trajectory import ARRAYS, BODY_LANDMARKS, HAND_LANDMARKS, HANDS, ArraySpec, Valid
+from .transforms import DropInvalid, Mirror, Normalize, RelativeActions
 from .version import __version__
 
 __all__ = [
@@ -29,16 +31,22 @@ __all__ = [
     "HANDS",
     "HAND_LANDMARKS",
     "ArraySpec",
+    "ArrayStatistics",
     "Conflict",
     "CorruptObject",
     "Dataset",
+    "DropInvalid",
     "InvalidInput",
     "InvalidTask",
     "InvalidVideo",
     "KinesphereError",
+    "Mirror",
     "MissingDependency",
     "NewerFormat",
+    "Normalize",
     "NotFound",
+    "RelativeActions",
+    "Statistics",
     "StorageFailed",
     "Valid",
     "Withdrawn",

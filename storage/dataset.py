@@ -31,6 +31,8 @@ from .where import where_columns, where_expression
 from .windows import Integers
 
 if TYPE_CHECKING:
+    from .statistics import Statistics
+    from .statistics_passes import OnProgress
     from .torch_dataset import TorchDataset
 
 
@@ -253,6 +255,48 @@ class Dataset:
             video_size=video_size,
         )
         return WindowStream(self, settings, epoch=epoch, rank=rank, world_size=world_size)
+
+    def statistics(self, compute: bool = True, *, on_progress: OnProgress | None = None) -> Statistics:
+        """Mean, deviation, extremes and exact quantiles of every number of every array but `timestamp`.
+
+        They are read from beside the version if they are there. Else all frames are gone through, which takes at most
+        128 MB and 110 bytes an episode, and what is found is written there; whoever may not write gets it with a
+        warning. Frames that several episodes hold count once. A number that is missing in a frame is not counted;
+        visibilities and scores are never missing, their 0 says "not found" and counts.
+
+        Args:
+            compute: go through all frames if need be.
+            on_progress: called with how many frames were read, over five passes, and how many will be.
+
+        Raises:
+            NotFound: there are none yet and `compute` is False.
+            CorruptObject: they are damaged or of another table, or an object of a shard is missing or damaged.
+            NewerFormat: a later release wrote them.
+        """
+        from .statistics import find_statistics
+
+        return find_statistics(self, self._objects, compute=compute, on_progress=on_progress)
+
+    def action_statistics(self, horizon: int, *, on_progress: OnProgress | None = None) -> Statistics:
+        """The same statistics of "action", as `relative_actions` derives it, and of "wrist_velocity".
+
+        Exact as well. All steps of the chunk count together, so "action" has the shape `(2, 9)` whatever the horizon:
+        one scale for the whole chunk keeps its steps comparable. It takes at most 256 MB up to a horizon of 300.
+        Steps are stored frames. What is derived depends on where an episode ends, so a frame that several episodes
+        hold counts in each.
+        Nothing is kept: `Statistics.to_json` is for keeping them with the policy that was trained with them.
+
+        Args:
+            horizon: how many steps ahead a chunk goes; 1 for the next step alone.
+            on_progress: called with how many frames were read, over three passes, and how many will be.
+
+        Raises:
+            InvalidInput: the horizon is no positive number.
+            CorruptObject: an object of a shard is missing or damaged.
+        """
+        from .statistics import find_action_statistics
+
+        return find_action_statistics(self, horizon, on_progress)
 
     def torch(self, window: int, batch_size: int, keys: Sequence[str] | None = None, **options: Any) -> TorchDataset:
         """The same stream as a `torch.utils.data.IterableDataset` of batches; takes what `stream` takes.

@@ -68,18 +68,19 @@ def relative_actions(wrist_pose: Floats, horizon: int) -> NDArray[np.float32]:
         raise InvalidInput(f"wrist_pose should be (..., T, 2, 7), got {wrist_pose.shape}")
     if horizon < 1:
         raise InvalidInput(f"horizon should be at least 1, got {horizon}")
-    poses = np.moveaxis(wrist_pose, -3, 0).astype(np.float64)
-    frames = len(poses)
-    actions = np.full((frames, horizon, *poses.shape[1:-1], 9), np.nan)
+    poses = wrist_pose.astype(np.float64)
+    poses[np.isnan(poses).any(axis=-1)] = np.nan
+    rotation = _matrix(poses[..., 3:])
+    # rows: the place of the wrist and the first two axes of the palm, all to be turned into the palm's frame at t
+    seen = np.stack([poses[..., :3], rotation[..., 0], rotation[..., 1]], axis=-2)
+    own = poses[..., None, :3] @ rotation
+    frames = poses.shape[-3]
+    actions = np.full((*poses.shape[:-2], horizon, 2, 9), np.nan, np.float32)
     for k in range(1, min(horizon, frames - 1) + 1):
-        here, there = poses[:-k], poses[k:]
-        back = _inverse(here[..., 3:])
-        actions[: frames - k, k - 1, ..., :3] = _rotated(back, there[..., :3] - here[..., :3])
-        matrix = _matrix(_times(back, there[..., 3:]))
-        actions[: frames - k, k - 1, ..., 3:] = np.concatenate([matrix[..., 0], matrix[..., 1]], axis=-1)
-    missing = np.isnan(actions).any(axis=-1)
-    actions[missing] = np.nan
-    return np.moveaxis(actions, (0, 1), (-4, -3)).astype(np.float32)
+        turned = seen[..., k:, :, :, :] @ rotation[..., :-k, :, :, :]
+        turned[..., :1, :] -= own[..., :-k, :, :, :]
+        actions[..., :-k, k - 1, :, :] = turned.reshape(*turned.shape[:-2], 9)
+    return actions
 
 
 def _slopes(values: NDArray[np.float64], step: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -1,4 +1,4 @@
-"""Commands of robotics teams and those who publish to them: publish, versions, diff, info, bench."""
+"""Commands of robotics teams and those who publish to them: publish, versions, diff, bench."""
 
 from __future__ import annotations
 
@@ -48,7 +48,6 @@ def register(app: typer.Typer) -> None:
     app.command()(publish)
     app.command()(versions)
     app.command()(diff)
-    app.command()(info)
     bench = typer.Typer(no_args_is_help=True, help="Measure your own disks and network.")
     bench.command("stream")(bench_stream)
     app.add_typer(bench, name="bench")
@@ -158,28 +157,6 @@ def diff(
             for key, change in hours.items()
         ]
         print_table(f"Hours by {title}", [title, "before", "after", "change"], rows)
-
-
-def info(
-    dataset: Annotated[str, typer.Argument(help="NAME, or NAME@N for one version.")],
-    workspace: WorkspaceOption = HERE,
-    as_json: JsonOption = False,
-) -> None:
-    """Say what is in a version of a dataset."""
-    from storage.versions import read_version
-
-    name, number = parse_dataset(dataset)
-    with opened(workspace) as place:
-        manifest = read_version(place.objects, name, number).manifest
-    if as_json:
-        print_json(manifest)
-        return
-    counts = manifest["counts"]
-    rows = [(key, f"{value:,.1f}" if isinstance(value, float) else f"{value:,}") for key, value in counts.items()]
-    say(f"{name}@{manifest['number']}, published {manifest['created_at'][:19]} UTC\n")
-    print_table("What is in it", ["", "count"], rows)
-    labels = [(label or "(none)", count) for label, count in sorted(manifest["labels"].items())]
-    print_table("Labels", ["label", "episodes"], labels)
 
 
 def bench_stream(
