@@ -126,8 +126,8 @@ class Dataset:
         place = self._row(which)
         row = self.episodes.slice(place, 1).to_pylist()[0]
         start, stop = row["first_frame"], row["first_frame"] + row["length"]
-        around = None
-        if checked_rate(rate) is not None or VIDEO in names:
+        rate, around = checked_rate(rate), None
+        if rate is not None or VIDEO in names:
             times = self.shards.read(row["shard"], "timestamp", start, stop)
             if rate is not None:
                 refuse_going_back(times, row["shard"])

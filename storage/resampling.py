@@ -34,7 +34,7 @@ POOL_ARRAYS: Mapping[str, ArraySpec] = {
 
 _PIECE_FRAMES = 1024
 _COARSE_FRAMES = 1024
-_THREADS = 8
+_THREADS = 16
 
 
 def resampling_bytes(run_frames: int, stored_frames: int, numbers: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import timedelta
+from numbers import Integral, Real
 from typing import Any
 
 from .errors import InvalidInput
@@ -51,18 +52,18 @@ def checked_rate(rate: Any) -> float | None:
     """
     if rate is None:
         return None
-    if not isinstance(rate, int | float) or not LOWEST_RATE <= rate <= HIGHEST_RATE:
+    if not isinstance(rate, Real) or not LOWEST_RATE <= rate <= HIGHEST_RATE:
         raise InvalidInput(f"rate should be frames per second, from {LOWEST_RATE:g} to {HIGHEST_RATE:g}, got {rate!r}")
     return float(rate)
 
 
 def _frames(name: str, length: Any, least: int, rate: float | None) -> int:
-    if isinstance(length, int):
+    if isinstance(length, Integral):
         if length < least:
             raise InvalidInput(f"{name} should be a whole number, at least {least}, got {length!r}")
-        return length
+        return int(length)
     seconds = length.total_seconds() if isinstance(length, timedelta) else length
-    if not isinstance(seconds, float) or not math.isfinite(seconds):
+    if not isinstance(seconds, Real) or not math.isfinite(seconds):
         raise InvalidInput(f"{name} should be a whole number of frames or seconds, got {length!r}")
     if rate is None:
         raise InvalidInput(
