@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import timedelta
-from numbers import Integral, Real
 from typing import Any
+
+import numpy as np
 
 from .errors import InvalidInput
 
@@ -52,28 +53,29 @@ def checked_rate(rate: Any) -> float | None:
     """
     if rate is None:
         return None
-    if not isinstance(rate, Real) or not LOWEST_RATE <= rate <= HIGHEST_RATE:
+    if not isinstance(rate, int | float | np.number) or not LOWEST_RATE <= rate <= HIGHEST_RATE:
         raise InvalidInput(f"rate should be frames per second, from {LOWEST_RATE:g} to {HIGHEST_RATE:g}, got {rate!r}")
     return float(rate)
 
 
 def _frames(name: str, length: Any, least: int, rate: float | None) -> int:
-    if isinstance(length, Integral):
+    if isinstance(length, int | np.integer):
         if length < least:
             raise InvalidInput(f"{name} should be a whole number, at least {least}, got {length!r}")
         return int(length)
     seconds = length.total_seconds() if isinstance(length, timedelta) else length
-    if not isinstance(seconds, Real) or not math.isfinite(seconds):
+    if not isinstance(seconds, float | np.floating) or not math.isfinite(seconds):
         raise InvalidInput(f"{name} should be a whole number of frames or seconds, got {length!r}")
     if rate is None:
         raise InvalidInput(
             f"{name} should be a whole number, at least {least}, got {length!r}: seconds need rate=, "
             "the frames per second to resample to"
         )
-    frames = round(seconds * rate)
-    if abs(seconds * rate - frames) > ROUNDED_FRAMES:
+    exactly = float(seconds) * rate
+    frames = round(exactly)
+    if abs(exactly - frames) > ROUNDED_FRAMES:
         raise InvalidInput(
-            f"{name} of {seconds:g} s is {seconds * rate:.6g} frames at {rate:g} frames/s, which is no whole number; "
+            f"{name} of {seconds:g} s is {exactly:.6g} frames at {rate:g} frames/s, which is no whole number; "
             f"give {max(frames, least)} frames ({max(frames, least) / rate:.6g} s) or another rate"
         )
     if frames < least:

@@ -153,6 +153,7 @@ def test_at_a_rate_the_picture_is_the_nearest_frames(filmed: Dataset, rate: floa
         ({"window": 2, "history": 0.5, "future": 1.25, "stride": 0.1}, (2, 2, 10, 25)),
         ({"window": timedelta(seconds=3), "history": timedelta(0), "future": 0.0}, (60, 1, 0, 0)),
         ({"window": 0.333, "rate": 30}, (10, 1, 0, 0)),
+        ({"window": np.float32(0.5), "stride": np.int64(3), "rate": np.int32(20)}, (10, 3, 0, 0)),
         ({"window": 1.0, "stride": timedelta(milliseconds=500), "rate": 29.98}, (30, 15, 0, 0)),
     ],
 )
