@@ -41,10 +41,10 @@ def resampling_bytes(run_frames: int, stored_frames: int, numbers: int) -> int:
     """The most memory that a thread takes to resample `run_frames` frames, besides what it reads and what it makes.
 
     Args:
-        stored_frames: of the longest episode, whose times may all be needed.
+        stored_frames: of the longest episode, whose times may all be needed, as they all were at first.
         numbers: of a frame of the largest array.
     """
-    return 24 * max(run_frames, stored_frames) + 128 * run_frames + _PIECE_FRAMES * (24 * numbers + 1024)
+    return 36 * max(run_frames, stored_frames) + 128 * run_frames + _PIECE_FRAMES * (24 * numbers + 1024)
 
 
 def grid_times(start: int, stop: int, rate: float) -> Integers:
