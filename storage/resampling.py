@@ -57,8 +57,7 @@ def grid_frames(duration: Integers, rate: float) -> Integers:
     """How many frames of a grid lie in some durations, int64 nanoseconds from an episode's first to its last frame."""
     reach = duration + SAME_TIME_NS
     frames: Integers = np.floor(reach * rate / 1e9).astype(np.int64) + 1
-    frames += np.rint(frames * 1e9 / rate) <= reach  # the rounding of times decides
-    frames -= np.rint((frames - 1) * 1e9 / rate) > reach
+    frames += np.rint(frames * 1e9 / rate) <= reach  # a time that is rounded down may be the last one
     return frames
 
 

@@ -136,6 +136,11 @@ def test_times_of_the_grid_do_not_drift(data: st.DataObject, duration: int, rate
     assert last <= duration + SAME < past
 
 
+def test_whether_a_time_is_past_the_last_frame_is_asked_of_the_rounded_time() -> None:
+    durations = np.array([33_333_332, 33_333_333, 66_666_666, 66_666_667]) - SAME  # frames 1 and 2 at 30 frames/s
+    assert grid_frames(durations, 30.0).tolist() == [1, 2, 2, 3]
+
+
 @pytest.mark.parametrize("clock", [1_000_000_000, 1_000_000, 90_000, 30_000])
 @pytest.mark.parametrize("rate", [24, 30000 / 1001, 30, 60])
 def test_a_regular_recording_at_its_own_rate_is_what_was_stored(tmp_path: Path, clock: int, rate: float) -> None:
