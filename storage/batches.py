@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from .batch_memory import BatchMemory
 from .epoch import Draws, Epoch
 from .pools import Pool, PoolLoader, Spans, pool_dtype
+from .resampling import POOL_ARRAYS, TimeGrid
 from .shards import OpenShards
-from .trajectory import ARRAYS, MISSING
+from .trajectory import MISSING
 from .video_windows import VIDEO, VideoSource, VideoWindows
 from .windows import WindowIndex
 
@@ -33,15 +34,18 @@ class BatchCutter:
         index: WindowIndex,
         epoch: Epoch,
         video: VideoSource | None = None,
+        grid: TimeGrid | None = None,
     ) -> None:
         self._settings = settings
         self._spans, self._index = spans, index
         self._epoch = epoch
         in_units = settings.dtype == "float32"
-        self._types = {key: pool_dtype(ARRAYS[key], in_units=in_units) for key in settings.arrays}
+        self._types = {key: pool_dtype(POOL_ARRAYS[key], in_units=in_units) for key in settings.arrays}
         self._video = None if video is None else VideoWindows(video)
         self._video_shape = None if video is None else video.shape
-        self._loader = PoolLoader(shards, spans, index, settings.arrays, settings.block_frames, in_units=in_units)
+        self._loader = PoolLoader(
+            shards, spans, index, settings.arrays, settings.run_frames, in_units=in_units, grid=grid
+        )
         self._memory = BatchMemory()
         self._number = -1
         self._draws: Draws | None = None
@@ -58,12 +62,12 @@ class BatchCutter:
         """Batch `number` of the epoch, which may take windows from several pools."""
         first = number * self._settings.batch_size
         size = min(self._settings.batch_size, int(self._epoch.first_draw[-1]) - first)
-        window = self._settings.window
+        frames = self._settings.window_frames
         values = {
-            key: self._memory.array(key, (size, window, *ARRAYS[key].shape), dtype)
+            key: self._memory.array(key, (size, frames, *POOL_ARRAYS[key].shape), dtype)
             for key, dtype in self._types.items()
         }
-        mask = np.empty((size, window), np.bool_)
+        mask = np.empty((size, frames), np.bool_)
         episode, frame = np.empty(size, np.int64), np.empty(size, np.int64)
         done = 0
         while done < size:
@@ -73,7 +77,8 @@ class BatchCutter:
             draws, pool = self._loaded(pool_number)
             drawn = slice(first + part.start - pool_first, first + part.stop - pool_first)
             slot, offset = draws.slot[drawn], draws.window[drawn] * self._settings.stride
-            pool.cut_into({key: array[part] for key, array in values.items()}, mask[part], slot, offset)
+            views = {key: array[part] for key, array in values.items()}
+            pool.cut_into(views, mask[part], slot, offset, self._settings.history)
             block = draws.blocks[slot]
             episode[part] = self._spans.row[self._index.episode[block]]
             frame[part] = self._index.first_frame[block] + offset
@@ -82,9 +87,9 @@ class BatchCutter:
             for key, array in values.items():
                 array[~mask] = _missing(key, array.dtype)
         if self._video is not None and self._video_shape is not None:
-            frames = self._memory.array(VIDEO, (size, window, *self._video_shape), np.uint8)
-            self._video.read(episode, values["timestamp"], mask, frames)
-            values = {key: values[key] for key in self._settings.keys if key != VIDEO} | {VIDEO: frames}
+            images = self._memory.array(VIDEO, (size, frames, *self._video_shape), np.uint8)
+            self._video.read(episode, values[self._settings.video_times], mask, images)
+            values = {key: values[key] for key in self._settings.keys if key != VIDEO} | {VIDEO: images}
         return values | {"mask": mask, "episode": episode, "frame": frame}
 
     def _loaded(self, number: int) -> tuple[Draws, Pool]:
@@ -110,4 +115,4 @@ def _missing(key: str, dtype: np.dtype[Any]) -> float:
     """What stands in a batch for a frame that is not there."""
     if dtype == np.float32:
         return np.nan
-    return MISSING if ARRAYS[key].is_fixed_point else 0
+    return MISSING if POOL_ARRAYS[key].is_fixed_point else 0

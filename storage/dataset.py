@@ -22,12 +22,14 @@ from .episodes import EPISODE_SCHEMA
 from .errors import InvalidInput, NotFound, needs_extra
 from .names import checked_name
 from .objects import Objects, open_objects
+from .resampling import around_episode, refuse_going_back
 from .shards import OpenShards
-from .stream import POOL_FRAMES, DType, StreamSettings, WindowStream, checked_keys
+from .stream import POOL_FRAMES, DType, StreamSettings, Transform, WindowStream, checked_keys, checked_transforms
 from .trajectory import ARRAYS, from_stored
 from .versions import Version, read_manifest, read_version, refuse_withdrawn
 from .video_windows import VIDEO, VideoSource, VideoWindows
 from .where import where_columns, where_expression
+from .window_shape import Length, WindowShape, checked_rate
 from .windows import Integers
 
 if TYPE_CHECKING:
@@ -141,19 +143,25 @@ class Dataset:
         return VideoSource.of(self._objects, self.manifest, columns, rows, size)
 
     def episode(
-        self, which: int | str, keys: Sequence[str] | None = None, *, video_size: tuple[int, int] | None = None
+        self,
+        which: int | str,
+        keys: Sequence[str] | None = None,
+        *,
+        rate: float | None = None,
+        video_size: tuple[int, int] | None = None,
     ) -> dict[str, NDArray[Any]]:
-        """All frames of an episode, by its row in `episodes` or by its id.
+        """All frames of an episode, by its row in `episodes` or by its id; resampled to `rate` frames per second.
 
         Returns:
             One array a key, shape `(frames, ...)`: float32 in the units of `storage.trajectory.ARRAYS` with NaN
             where missing; `timestamp` is int64 nanoseconds since the recording began, `valid` uint8 bit flags.
             With the key "video", which is not among the default ones, uint8 `(frames, height, width, 3)`, RGB,
-            upright, scaled if `video_size` gives a height and width.
+            upright, scaled if `video_size` gives a height and width. For what `rate` does to each, see `stream`.
 
         Raises:
             NotFound: there is no such episode.
-            InvalidInput: the version has no video, or the episode's takes more than 2 GiB at this size.
+            InvalidInput: the version has no video, the episode's takes more than 2 GiB at this size, or the rate is
+                out of range.
             CorruptObject: an object of its shard is missing or damaged.
             Withdrawn: the version was withdrawn since it was opened.
         """
@@ -161,23 +169,34 @@ class Dataset:
         place = self._row(which)
         row = self.episodes.slice(place, 1).to_pylist()[0]
         start, stop = row["first_frame"], row["first_frame"] + row["length"]
-        arrays = {
-            name: from_stored(ARRAYS[name], self.shards.read(row["shard"], name, start, stop))
-            for name in names
-            if name != VIDEO
-        }
-        return arrays if VIDEO not in names else arrays | {VIDEO: self._episode_video(place, row, video_size)}
+        rate, around = checked_rate(rate), None
+        if rate is not None or VIDEO in names:
+            times = self.shards.read(row["shard"], "timestamp", start, stop)
+            if rate is not None:
+                refuse_going_back(times, row["shard"])
+                around = around_episode(times, row["frame_rate"], rate)
+                times = times[around.nearest]
+        arrays = {}
+        for name in names:
+            if name == VIDEO:
+                arrays[name] = self._episode_video(place, row["episode"], times, video_size)
+                continue
+            stored = self.shards.read(row["shard"], name, start, stop)
+            spec = ARRAYS[name]
+            arrays[name] = from_stored(spec, stored) if around is None else around.resampled(spec, stored)
+        return arrays
 
-    def _episode_video(self, place: int, row: Mapping[str, Any], size: tuple[int, int] | None) -> NDArray[np.uint8]:
+    def _episode_video(
+        self, place: int, episode: str, times: Integers, size: tuple[int, int] | None
+    ) -> NDArray[np.uint8]:
         source = self.videos(np.array([place]), size)
-        shape = (row["length"], *source.shape)
+        shape = (len(times), *source.shape)
         if math.prod(shape) > MOST_EPISODE_VIDEO_BYTES:
             raise InvalidInput(
-                f"the video of episode '{row['episode']}' takes {math.prod(shape) / 2**30:.1f} GiB decoded "
+                f"the video of episode '{episode}' takes {math.prod(shape) / 2**30:.1f} GiB decoded "
                 f"({shape[0]} frames of {source.width}x{source.height}); give a smaller video_size=(height, width), "
                 "or stream windows of it"
             )
-        times = self.shards.read(row["shard"], "timestamp", row["first_frame"], row["first_frame"] + row["length"])
         frames = np.empty(shape, np.uint8)
         with closing(VideoWindows(source)) as windows:
             windows.read(np.array([place]), times[None], np.ones((1, len(times)), np.bool_), frames[None])
@@ -185,11 +204,14 @@ class Dataset:
 
     def stream(
         self,
-        window: int,
+        window: Length,
         batch_size: int,
         keys: Sequence[str] | None = None,
         *,
-        stride: int = 1,
+        stride: Length = 1,
+        history: Length = 0,
+        future: Length = 0,
+        rate: float | None = None,
         shuffle: bool = False,
         seed: int = 0,
         epoch: int = 0,
@@ -200,17 +222,27 @@ class Dataset:
         dtype: DType = "float32",
         pool_frames: int = POOL_FRAMES,
         video_size: tuple[int, int] | None = None,
+        transform: Transform | Sequence[Transform] | None = None,
     ) -> WindowStream:
-        """Stream windows of `window` frames in batches.
+        """Stream windows of `window` frames, with `history` frames before and `future` frames after each, in batches.
 
-        Each batch is a dict. Every key gives `[B, window, ...]`: float32 in its units, NaN where missing or padded
-        (`timestamp` stays int64 and `valid` uint8, 0 where padded). `mask` is bool `[B, window]`, False where an
-        episode shorter than the window is padded; `episode` int64 `[B]` the row in `episodes`; `frame` int64 `[B]`
-        the window's first frame in its episode. B is `batch_size`, less in the last batch of an epoch.
+        Each batch is a dict. Every key gives `[B, W, ...]`, W being history + window + future: float32 in its units,
+        NaN where missing or padded (`timestamp` stays int64 and `valid` uint8, 0 where padded). `mask` is bool
+        `[B, W]`, False where it is padded: an episode is shorter than the window, or history or future reach out of
+        it. `episode` is int64 `[B]`, the row in `episodes`; `frame` int64 `[B]`, the window's own first frame
+        in its episode, which stands at place `history`. B is `batch_size`, less in the last batch of an epoch.
 
-        The key "video" gives uint8 `[B, window, height, width, 3]`: RGB, upright, 0 where padded; the frames from which
+        The key "video" gives uint8 `[B, W, height, width, 3]`: RGB, upright, 0 where padded; the frames from which
         the arrays were extracted, or their blurred copies where the version says so. It is read besides
         the arrays if `keys` names it, and needs `pip install 'kinesphere[video]'`.
+
+        With `rate`, every episode is resampled by the true times of its frames: frame k is at its first frame's time
+        + k / rate, rounded to a nanosecond, which is its `timestamp`, as far as the last frame goes. Positions and
+        `grip` are interpolated linearly, rotations along the arc (Shoemake, SIGGRAPH 1985). They are missing where one
+        of the two frames around the time has none, or where these are further apart than 0.1 s and than 2.5 mean
+        frame times of the recording. A frame within 20 us of the time is handed over as it is. `valid`, scores and
+        visibilities are the nearer frame's, 0 between frames too far apart; the picture is the nearer frame's. The
+        times of all chosen episodes are then read once, when the stream is made.
 
         What it promises: every window exactly once an epoch (see `balance`), equal to the slice of `episode()`; the
         order depends on the version and these arguments only, not on the number of ranks or workers; it resumes
@@ -226,7 +258,11 @@ class Dataset:
 
         Args:
             keys: names of arrays, and "video"; all arrays by default.
-            stride: frames between the beginnings of successive windows of an episode.
+            window, stride, history, future: whole numbers are frames. With a rate, other numbers and `timedelta` are
+                seconds, which have to be within 0.05 of a whole number of frames.
+            stride: between the beginnings of successive windows of an episode.
+            history, future: change neither which windows there are nor their order.
+            rate: frames per second; from 0.001 to 1,000.
             seed: with the epoch's number it decides the order. Not used without `shuffle`.
             epoch: number of the first epoch; each further one has an order of its own.
             balance: a column of `episodes`. An epoch has as many windows as without, but every value of the column
@@ -235,17 +271,29 @@ class Dataset:
             where: a condition on the columns of `episodes`, e.g. `"label = 'pour'"`; see `storage.where`.
             dtype: "int16" hands over the fixed-point numbers as stored, -32768 where missing, and
                 visibilities and scores as uint8, to be scaled with `stream.scales`: half the bytes.
-            pool_frames: how many decoded frames are held in memory at once.
+            pool_frames: how many decoded frames are held in memory at once, besides history and future.
             video_size: height and width to scale the video to; needed where recordings have several sizes.
+            transform: a function, or several to be applied in turn, that gets each batch when all else is done, in
+                the process that iterates (a `DataLoader`'s workers), and returns the batch to hand over. It may change
+                arrays in place, add keys and drop rows; its errors are not caught. Names in its attribute `keys` have
+                to be among the streamed ones. States count batches and know nothing of transforms.
 
         Raises:
             InvalidInput: an argument is out of range, or `where` matches nothing.
+            CorruptObject: with a rate, the times of an episode cannot be read.
         """
+        names = tuple(ARRAYS) if keys is None else checked_keys(keys)
+        rate = checked_rate(rate)
+        shape = WindowShape.of(window, stride, history, future, rate)
         settings = StreamSettings(
-            window=window,
+            window=shape.window,
             batch_size=batch_size,
-            keys=tuple(ARRAYS) if keys is None else checked_keys(keys),
-            stride=stride,
+            keys=names,
+            stride=shape.stride,
+            history=shape.history,
+            future=shape.future,
+            rate=rate,
+            transforms=checked_transforms(transform, names),
             shuffle=shuffle,
             seed=seed,
             balance=balance,
@@ -298,7 +346,7 @@ class Dataset:
 
         return find_action_statistics(self, horizon, on_progress)
 
-    def torch(self, window: int, batch_size: int, keys: Sequence[str] | None = None, **options: Any) -> TorchDataset:
+    def torch(self, window: Length, batch_size: int, keys: Sequence[str] | None = None, **options: Any) -> TorchDataset:
         """The same stream as a `torch.utils.data.IterableDataset` of batches; takes what `stream` takes.
 
         >>> loader = DataLoader(dataset.torch(window=64, batch_size=256), batch_size=None, num_workers=4)

@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from .resampling import FRAME_TIME, POOL_ARRAYS, Neighbours, TimeGrid
 from .shard_arrays import CHUNK_FRAMES
 from .shards import OpenShards
-from .trajectory import ARRAYS, ArraySpec, from_stored
+from .trajectory import ArraySpec, from_stored
 from .windows import Integers, WindowIndex
 
 
@@ -59,21 +60,38 @@ class Pool:
     """Where each block begins."""
     length: Integers
     """How many frames it has."""
+    lead: Integers
+    """How many of them come before its first window."""
 
     def cut_into(
-        self, out: Mapping[str, NDArray[Any]], mask: NDArray[np.bool_], slot: Integers, frame: Integers
+        self,
+        out: Mapping[str, NDArray[Any]],
+        mask: NDArray[np.bool_],
+        slot: Integers,
+        frame: Integers,
+        history: int,
     ) -> None:
-        """Cut windows that begin at `frame` of block `slot` into arrays of shape `(len(slot), window, ...)`.
+        """Cut windows, and what comes along, into arrays of shape `(len(slot), frames, ...)`.
 
-        `mask` tells which of the frames are there: past the end of a block its last frame is repeated.
+        They begin `history` frames before frame `frame`, counted from the first window of block `slot`. `mask` tells
+        which of the frames are there: before the beginning and past the end of a block its outermost frame is repeated.
         """
         step = np.arange(mask.shape[1], dtype=np.int64)
-        available = (self.length[slot] - frame)[:, None]
+        begin = self.lead[slot] + frame - history
+        available = (self.length[slot] - begin)[:, None]
         np.less(step, available, out=mask)
-        at = (self.first[slot] + frame)[:, None] + np.minimum(step, available - 1)
+        at = np.minimum(step, available - 1)
+        if history:
+            mask &= step >= -begin[:, None]
+            np.maximum(at, -begin[:, None], out=at)
+        at += (self.first[slot] + begin)[:, None]
         for name, values in out.items():
             # "clip" never clips here; without it NumPy would cut into memory of its own and copy
             np.take(self.frames[name], at, axis=0, out=values, mode="clip")
+
+
+Slots = list[tuple[int, Neighbours, slice]]
+"""Slots to be resampled: the first of their frames in the shard, what lies around each time, and their place."""
 
 
 class PoolLoader:
@@ -90,16 +108,20 @@ class PoolLoader:
         run_frames: int,
         *,
         in_units: bool,
+        grid: TimeGrid | None = None,
     ) -> None:
         """
         Args:
+            index: of the frames that episodes have on `grid`, if there is one.
             run_frames: blocks that touch in a shard are read together, up to this many frames at once.
-            in_units: decode to float32 in units instead of keeping the numbers as stored.
+            in_units: decode to float32 in units instead of keeping the numbers as stored. On a grid that is so.
+            grid: resample to this one.
         """
         self._shards, self._spans, self._index = shards, spans, index
         self._run_frames = run_frames
         self._in_units = in_units
-        self._types = {name: pool_dtype(ARRAYS[name], in_units=in_units) for name in keys}
+        self._grid = grid
+        self._types = {name: pool_dtype(POOL_ARRAYS[name], in_units=in_units) for name in keys}
         self._threads = ThreadPoolExecutor(self.THREADS, "kinesphere-read")
 
     def begin(self, blocks: Integers) -> Callable[[], Pool]:
@@ -107,19 +129,35 @@ class PoolLoader:
 
         Returns a function that waits for the pool. It raises `CorruptObject` if an object is missing or damaged.
         """
-        length = self._index.frames[blocks]
-        first = np.cumsum(length) - length
+        lengths = self._spans.length if self._grid is None else self._grid.frames
+        begin, end = self._index.carried(blocks, lengths)
+        length = end - begin
         total = int(length.sum())
         pool = Pool(
-            {name: np.empty((total, *ARRAYS[name].shape), dtype) for name, dtype in self._types.items()}, first, length
+            {name: np.empty((total, *POOL_ARRAYS[name].shape), dtype) for name, dtype in self._types.items()},
+            np.cumsum(length) - length,
+            length,
+            self._index.first_frame[blocks] - begin,
         )
         episode = self._index.episode[blocks]
-        shard, start = self._spans.shard[episode], self._spans.first_frame[episode] + self._index.first_frame[blocks]
-        reads = [
-            self._threads.submit(self._read, name, self._spans.shard_ids[int(shard[run[0]])].as_py(), start, run, pool)
-            for run in _runs(shard, start, start + length, self._run_frames)
-            for name in self._types
-        ]
+        shard, first_frame = self._spans.shard[episode], self._spans.first_frame[episode]
+        if self._grid is None:
+            start = first_frame + begin
+            reads = [
+                self._threads.submit(self._read, name, self._shard_id(shard[run[0]]), start, run, pool)
+                for run in _runs(shard, start, start + length, self._run_frames)
+                for name in self._types
+            ]
+        else:
+            around = [
+                self._grid.stored_frames(*block)
+                for block in zip(episode, begin, end, self._spans.length[episode], strict=True)
+            ]
+            start, stop = first_frame + np.array(around, np.int64).T
+            reads = [
+                self._threads.submit(self._resample, self._grid, episode, begin, start, stop, run, pool)
+                for run in _runs(shard, start, stop, self._run_frames)
+            ]
 
         def finish() -> Pool:
             for read in reads:
@@ -132,9 +170,12 @@ class PoolLoader:
         """Leave what was begun."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
+    def _shard_id(self, shard: int) -> str:
+        return str(self._spans.shard_ids[int(shard)].as_py())
+
     def _read(self, name: str, shard_id: str, start: Integers, run: Integers, pool: Pool) -> None:
         """Read one array of a run of slots, whose frames begin at `start` in the shard."""
-        spec = ARRAYS[name]
+        spec = POOL_ARRAYS[name]
         run_start, run_stop = int(start[run[0]]), int((start[run] + pool.length[run]).max())
         stored = np.empty((run_stop - run_start, *spec.shape), spec.dtype)
         self._shards.read_into(shard_id, name, run_start, stored)
@@ -145,6 +186,56 @@ class PoolLoader:
                 from_stored(spec, part, place)
             else:
                 place[...] = part
+
+    def _resample(
+        self,
+        grid: TimeGrid,
+        episode: Integers,
+        begin: Integers,
+        start: Integers,
+        stop: Integers,
+        run: Integers,
+        pool: Pool,
+    ) -> None:
+        """Read a run of slots, which lie between frames `start` and `stop` of the shard, and resample them.
+
+        Slots hold frames of their `episode` on the grid, from `begin` on.
+        """
+        shard_id = self._shard_id(self._spans.shard[episode[run[0]]])
+        first, end = int(start[run].min()), int(stop[run].max())
+        stored_times = self._shards.read(shard_id, "timestamp", first, end)
+        slots = []
+        for slot in run:
+            times = grid.times(int(episode[slot]), int(begin[slot]), int(begin[slot] + pool.length[slot]))
+            own = stored_times[start[slot] - first : stop[slot] - first]
+            around = Neighbours.of(own, times, int(grid.longest[episode[slot]]))
+            slots.append((int(start[slot]), around, slice(int(pool.first[slot]), int(pool.first[slot]) + len(times))))
+        for name, frames in pool.frames.items():
+            spec = POOL_ARRAYS[name]
+            if name == "timestamp":
+                for _, around, place in slots:
+                    frames[place] = around.time
+            elif name == FRAME_TIME:
+                for slot_start, around, place in slots:
+                    frames[place] = stored_times[slot_start - first + around.nearest]
+            else:
+                self._resample_array(spec, shard_id, range(first, end), slots, frames)
+
+    def _resample_array(
+        self, spec: ArraySpec, shard_id: str, stored_frames: range, slots: Slots, out: NDArray[Any]
+    ) -> None:
+        """Resample one array of slots that lie in `stored_frames` of the shard, read at once if those are not many."""
+        whole = len(stored_frames) <= self._run_frames
+        first, stored = stored_frames.start, np.empty(0)
+        if whole:
+            stored = self._shards.read(shard_id, spec.name, first, stored_frames.stop)
+        for start, around, place in slots:
+            for piece in around.pieces(self._run_frames):
+                part = around[piece]
+                if not whole:
+                    first = start + int(part.before[0])
+                    stored = self._shards.read(shard_id, spec.name, first, start + int(part.after[-1]) + 1)
+                part.values(spec, stored, first - start, out[place][piece])
 
 
 def pool_dtype(spec: ArraySpec, *, in_units: bool) -> np.dtype[Any]:

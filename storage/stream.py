@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +16,7 @@ from .episodes import EPISODE_SCHEMA
 from .epoch import plan_epoch
 from .errors import InvalidInput, NewerFormat
 from .pools import PoolLoader, Spans, pool_dtype
+from .resampling import FRAME_TIME, POOL_ARRAYS, TimeGrid, resampling_bytes
 from .shard_arrays import CHUNK_FRAMES
 from .shard_reader import INDEX_ENTRY_BYTES
 from .shards import MAX_FRAMES, OpenShards
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from .dataset import Dataset
 
 DType = Literal["float32", "int16"]
+Transform = Callable[[Batch], Batch]
+"""Changes a batch when it is ready. Names of keys that it needs may stand in an attribute `keys`."""
 
 STATE_VERSION = 1
 BLOCK_FRAMES = 4096
@@ -49,6 +52,10 @@ class StreamSettings:
     dtype: DType
     pool_frames: int
     video_size: tuple[int, int] | None = None
+    history: int = 0
+    future: int = 0
+    rate: float | None = None
+    transforms: tuple[Transform, ...] = ()
 
     def __post_init__(self) -> None:
         for name, least in (("window", 1), ("batch_size", 1), ("stride", 1), ("seed", 0), ("pool_frames", self.window)):
@@ -61,17 +68,34 @@ class StreamSettings:
             raise InvalidInput('video_size is for keys=[..., "video"]')
         if self.balance is not None and not self.shuffle:
             raise InvalidInput("balance draws at random, so it needs shuffle=True")
+        if self.rate is not None and self.dtype != "float32":
+            raise InvalidInput('values between frames are no stored numbers: rate needs dtype="float32"')
 
     @property
     def arrays(self) -> tuple[str, ...]:
-        """The arrays of shards to read: the keys, and the times by which frames of the video are found."""
+        """The arrays that pools hold: the keys, and the times by which frames of the video are found."""
         arrays = tuple(key for key in self.keys if key != VIDEO)
-        return arrays if VIDEO not in self.keys or "timestamp" in arrays else (*arrays, "timestamp")
+        return arrays if VIDEO not in self.keys or self.video_times in arrays else (*arrays, self.video_times)
+
+    @property
+    def video_times(self) -> str:
+        """Which of them holds those times."""
+        return "timestamp" if self.rate is None else FRAME_TIME
+
+    @property
+    def window_frames(self) -> int:
+        """Frames of a window with what comes along."""
+        return self.history + self.window + self.future
 
     @property
     def block_frames(self) -> int:
         """The most frames of a block, unless a window is longer."""
         return min(BLOCK_FRAMES, max(self.window, self.pool_frames // 16))
+
+    @property
+    def run_frames(self) -> int:
+        """The most frames of several blocks that are read at once."""
+        return self.block_frames + self.history + self.future
 
 
 class WindowStream:
@@ -93,11 +117,23 @@ class WindowStream:
         rows, episodes = _chosen(dataset, settings)
         self._spans = replace(Spans.of(episodes, np.arange(len(rows))), row=rows)
         self._video = dataset.videos(rows, settings.video_size) if VIDEO in settings.keys else None
-        self._index = index_windows(self._spans.length, settings.window, settings.stride, settings.block_frames)
+        self._grid: TimeGrid | None = None
+        if settings.rate is not None:
+            frame_rate = episodes["frame_rate"].to_numpy()
+            self._grid = TimeGrid.read(dataset.shards, self._spans, frame_rate, settings.rate)
+        self._index = index_windows(
+            self._lengths, settings.window, settings.stride, settings.block_frames,
+            history=settings.history, future=settings.future,
+        )  # fmt: skip
         groups = _groups(episodes, settings.balance)
         self._groups = None if groups is None else groups[self._index.episode]
         self._epoch, self._batch = epoch, 0
         self._rank, self._world_size = rank, world_size
+
+    @property
+    def _lengths(self) -> Integers:
+        """Frames of each chosen episode, at the rate if there is one."""
+        return self._spans.length if self._grid is None else self._grid.frames
 
     @property
     def windows(self) -> int:
@@ -124,28 +160,35 @@ class WindowStream:
         """The most memory that streaming takes, besides the episode table.
 
         It follows from `pool_frames`, keys, dtype, window and batch size: two pools of frames (the one drawn from and
-        the next), the order of their windows, the runs of frames being decoded, four batches (the one you hold, two
-        whose memory is used again, one at the end of an epoch), the compact description of blocks, 8 MB for open
-        shards and their indexes of chunks; with video, its part of the batches and the open decoders.
+        the next) with the history and future that their blocks carry, the order of their windows, the runs of frames
+        being decoded, four batches (the one you hold, two whose memory is used again, one at the end of an epoch), the
+        compact description of blocks, 8 MB for open shards and their indexes of chunks; with a rate, the times of
+        stored frames and what lies between them; with video, its part of the batches and the open decoders. What
+        transforms take is theirs.
         """
         settings = self.settings
-        specs = [ARRAYS[key] for key in settings.arrays]
+        specs = [POOL_ARRAYS[key] for key in settings.arrays]
         numbers = [int(np.prod(spec.shape)) for spec in specs]
         stored = [np.dtype(spec.dtype).itemsize * count for spec, count in zip(specs, numbers, strict=True)]
         in_units = settings.dtype == "float32"
         held = [
             pool_dtype(spec, in_units=in_units).itemsize * count for spec, count in zip(specs, numbers, strict=True)
         ]
-        run = max(settings.block_frames, settings.window) + 2 * CHUNK_FRAMES
+        run = max(settings.block_frames, settings.window) + settings.history + settings.future + 2 * CHUNK_FRAMES
         reading = PoolLoader.THREADS * run * (2 * max(stored) + max(numbers))
-        batch = settings.batch_size * settings.window * (4 * (sum(held) + 1) + sum(numbers) + 64)
+        batch = settings.batch_size * settings.window_frames * (4 * (sum(held) + 1) + sum(numbers) + 64)
         described = self._spans.nbytes + 12 * self._index.nbytes
         indexes = OpenShards.LIMIT * len(specs) * 2 * INDEX_ENTRY_BYTES * MAX_FRAMES // CHUNK_FRAMES
-        pools = 2 * settings.pool_frames * (sum(held) + 72)
+        pools = 2 * (self._index.most_carried(self._lengths, settings.pool_frames) * sum(held))
+        pools += 2 * settings.pool_frames * 72
+        if self._grid is not None:
+            described += self._grid.nbytes
+            most_stored = int(self._spans.length.max())
+            reading += PoolLoader.THREADS * resampling_bytes(run, most_stored, max(numbers))
         video = 0
         if self._video is not None:
             video = self._video.memory_bound_bytes
-            video += 4 * settings.batch_size * settings.window * int(np.prod(self._video.shape))
+            video += 4 * settings.batch_size * settings.window_frames * int(np.prod(self._video.shape))
         return video + pools + reading + batch + described + indexes + 8 * 2**20
 
     def __iter__(self) -> Iterator[Batch]:
@@ -158,10 +201,12 @@ class WindowStream:
             pool_frames=self.settings.pool_frames,
             groups=self._groups,
         )
-        cutter = BatchCutter(self.settings, self._shards, self._spans, self._index, epoch, self._video)
+        cutter = BatchCutter(self.settings, self._shards, self._spans, self._index, epoch, self._video, self._grid)
         with closing(cutter):
             while self._epoch == number and self._batch + self._rank < self.batches:
                 batch = cutter.batch(self._batch + self._rank)
+                for transform in self.settings.transforms:
+                    batch = transform(batch)
                 self._batch += self._world_size
                 if self._batch >= self.batches:
                     self.skip_epoch()
@@ -238,6 +283,23 @@ def checked_keys(keys: Sequence[str]) -> tuple[str, ...]:
     return tuple(keys)
 
 
+def checked_transforms(transform: Transform | Sequence[Transform] | None, keys: Sequence[str]) -> tuple[Transform, ...]:
+    """Return transforms as a tuple.
+
+    Raises:
+        InvalidInput: one cannot be called, or needs keys that are not streamed.
+    """
+    transforms = (() if transform is None else (transform,)) if not isinstance(transform, list | tuple) else transform
+    for each in transforms:
+        name = getattr(each, "__name__", type(each).__name__)
+        if not callable(each):
+            raise InvalidInput(f"a transform is a function of a batch, or a list of such; got {each!r}")
+        missing = [key for key in getattr(each, "keys", ()) if key not in (*keys, "mask", "episode", "frame")]
+        if missing:
+            raise InvalidInput(f"transform {name} needs {', '.join(missing)}: add it to keys={list(keys)}")
+    return tuple(transforms)
+
+
 def _identity(dataset: Dataset, settings: StreamSettings) -> dict[str, Any]:
     """All that decides which windows come in which order, besides the position."""
     return {
@@ -252,6 +314,7 @@ def _identity(dataset: Dataset, settings: StreamSettings) -> dict[str, Any]:
         "balance": settings.balance,
         "where": settings.where,
         "pool_frames": settings.pool_frames,
+        "rate": settings.rate,
     }
 
 
@@ -260,7 +323,10 @@ def _chosen(dataset: Dataset, settings: StreamSettings) -> tuple[Integers, pa.Ta
     name, where, balance = f"{dataset.name}@{dataset.version}", settings.where, settings.balance
     if balance is not None and balance not in EPISODE_SCHEMA.names:
         raise InvalidInput(f"cannot balance by '{balance}'; the columns are {', '.join(EPISODE_SCHEMA.names)}")
-    rows, episodes = dataset.select(["shard", "first_frame", "length", *([balance] if balance else [])], where)
+    columns = ["shard", "first_frame", "length"]
+    columns += ["frame_rate"] if settings.rate is not None else []
+    columns += [balance] if balance is not None else []
+    rows, episodes = dataset.select(list(dict.fromkeys(columns)), where)
     if len(dataset) == 0:
         raise InvalidInput(f"{name} holds no episodes; choose another version")
     if len(rows) == 0:

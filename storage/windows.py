@@ -15,8 +15,8 @@ class WindowIndex:
     """The windows of chosen episodes, in blocks of consecutive windows of one episode.
 
     A window has `window` frames. An episode of n frames has windows at its frames 0, stride, 2 stride, ... as far
-    as they fit; an episode shorter than a window has exactly one, padded at its end. Arrays are int64, one
-    entry a block.
+    as they fit; an episode shorter than a window has exactly one, padded at its end. What comes along before and
+    after each window decides nothing about windows, blocks and their order. Arrays are int64, one entry a block.
     """
 
     window: int
@@ -28,7 +28,11 @@ class WindowIndex:
     windows: Integers
     """How many windows begin in the block."""
     frames: Integers
-    """How many frames they cover together."""
+    """How many frames they cover together, without what comes along."""
+    history: int = 0
+    """Frames that come along before each window, as far as the episode has them."""
+    future: int = 0
+    """Frames that come along after each window, as far as the episode has them."""
 
     def __len__(self) -> int:
         return len(self.episode)
@@ -43,8 +47,32 @@ class WindowIndex:
         """Memory of the arrays."""
         return sum(array.nbytes for array in (self.episode, self.first_frame, self.windows, self.frames))
 
+    def carried(self, blocks: Integers, lengths: Integers) -> tuple[Integers, Integers]:
+        """Where the frames of blocks begin and end in their episodes, with all that comes along.
 
-def index_windows(lengths: Integers, window: int, stride: int, block_frames: int) -> WindowIndex:
+        Args:
+            lengths: frames of each chosen episode.
+        """
+        first, episode = self.first_frame[blocks], self.episode[blocks]
+        stop = np.minimum(first + self.frames[blocks] + self.future, lengths[episode])
+        return np.maximum(first - self.history, 0), stop
+
+    def most_carried(self, lengths: Integers, frames: int) -> int:
+        """The most frames, with all that comes along, of blocks that cover `frames` frames together.
+
+        The bound of the knapsack that may cut its last item: blocks in the order of how much more they carry.
+        """
+        if not self.history and not self.future:
+            return frames
+        start, stop = self.carried(np.arange(len(self), dtype=np.int64), lengths)
+        order = np.argsort(-(stop - start) / self.frames, kind="stable")
+        blocks = int(np.searchsorted(np.cumsum(self.frames[order]), frames)) + 1
+        return int((stop - start)[order[:blocks]].sum())
+
+
+def index_windows(
+    lengths: Integers, window: int, stride: int, block_frames: int, *, history: int = 0, future: int = 0
+) -> WindowIndex:
     """Cut episodes of the given lengths into blocks of at most `block_frames` frames, or one window if longer."""
     per_episode = np.where(lengths >= window, (lengths - window) // stride + 1, 1)
     per_block = max(1, (block_frames - window) // stride + 1)
@@ -54,4 +82,4 @@ def index_windows(lengths: Integers, window: int, stride: int, block_frames: int
     first_window = (np.arange(len(episode), dtype=np.int64) - np.repeat(first_of_episode, blocks)) * per_block
     windows = np.minimum(per_block, per_episode[episode] - first_window)
     frames = np.minimum((windows - 1) * stride + window, lengths[episode])
-    return WindowIndex(window, stride, episode, first_window * stride, windows, frames)
+    return WindowIndex(window, stride, episode, first_window * stride, windows, frames, history, future)
