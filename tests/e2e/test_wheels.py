@@ -62,7 +62,8 @@ def test_the_reader_runs_the_readme_beside_a_foreign_storage(wheels: dict[str, P
     foreign.mkdir()
     (foreign / "__init__.py").write_text("raise RuntimeError('the wrong storage was imported')\n")
     readme = (ROOT / "README.md").read_text()
-    (code,) = [block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "import kinesphere" in block]
+    code = "\n".join(re.findall(r"```python\n(.*?)```", readme, re.DOTALL))
+    assert "import kinesphere" in code
     (tmp_path / "train.py").write_text(code)
     programs = installed(tmp_path / "environment", wheels["kinesphere"])
     shown = subprocess.run([programs / "python", "train.py"], capture_output=True, text=True, cwd=tmp_path)
