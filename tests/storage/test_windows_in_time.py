@@ -132,8 +132,8 @@ def test_video_comes_along_with_its_frames(filmed: Dataset) -> None:
 
 @pytest.mark.parametrize("rate", [9.0, 77.0])
 def test_at_a_rate_the_picture_is_the_nearest_frames(filmed: Dataset, rate: float) -> None:
-    for batch in filmed.stream(8, 7, ["grip", "video"], history=3, stride=9, shuffle=True, rate=rate):
-        assert set(batch) == {"grip", "video", "mask", "episode", "frame"}
+    for batch in filmed.stream(8, 7, ["timestamp", "video"], history=3, stride=9, shuffle=True, rate=rate):
+        assert set(batch) == {"timestamp", "video", "mask", "episode", "frame"}
         for video, mask, row, first in zip(*(batch[k] for k in ("video", "mask", "episode", "frame")), strict=True):
             times = filmed.episode(int(row), ["timestamp"])["timestamp"]
             grid = filmed.episode(int(row), ["timestamp"], rate=rate)["timestamp"]
