@@ -19,6 +19,7 @@ from .cached_objects import with_cache
 from .errors import InvalidInput, NotFound, needs_extra
 from .names import checked_name
 from .objects import Objects, open_objects
+from .sampling import Sampling, Weight
 from .shards import OpenShards
 from .stream import POOL_FRAMES, DType, StreamSettings, WindowStream, checked_keys
 from .trajectory import ARRAYS, from_stored
@@ -152,7 +153,9 @@ class Dataset:
         epoch: int = 0,
         rank: int = 0,
         world_size: int = 1,
+        sampling: Sampling = "pool",
         balance: str | None = None,
+        weight: str | NDArray[Any] | None = None,
         where: str | None = None,
         dtype: DType = "float32",
         pool_frames: int = POOL_FRAMES,
@@ -169,8 +172,8 @@ class Dataset:
         the arrays were extracted, or their blurred copies where the version says so. It is read besides
         the arrays if `keys` names it, and needs `pip install 'kinesphere[video]'`.
 
-        What it promises: every window exactly once an epoch (see `balance`), equal to the slice of `episode()`; the
-        order depends on the version and these arguments only, not on the number of ranks or workers; it resumes
+        What it promises: every window exactly once an epoch (but see `balance` and `weight`), equal to the slice of
+        `episode()`; the order depends on the version and these arguments only, not on the number of ranks or workers; it resumes
         from `state_dict()` at the next batch; memory stays under `memory_bound_bytes`; an object that cannot be
         read is an error.
 
@@ -186,6 +189,9 @@ class Dataset:
             stride: frames between the beginnings of successive windows of an episode.
             seed: with the epoch's number it decides the order. Not used without `shuffle`.
             epoch: number of the first epoch; each further one has an order of its own.
+            sampling: "pool" mixes what is decoded at a time, as above. "random" draws every batch from the whole epoch,
+                uniformly at random, and reads its windows one by one, `pool_frames` frames ahead in 32 threads: as
+                random as can be, at several times the work; for an object store it takes a `cache`. Needs `shuffle`.
             balance: a column of `episodes`. An epoch has as many windows as without, but every value of the column
                 gets an equal share of them, to within one window; those of its windows are drawn equally often, to
                 within once. A missing value counts as a value.
@@ -210,6 +216,8 @@ class Dataset:
             dtype=dtype,
             pool_frames=pool_frames,
             video_size=video_size,
+            sampling=sampling,
+            weight=Weight.of(weight, self.episodes),
         )
         return WindowStream(self, settings, epoch=epoch, rank=rank, world_size=world_size)
 

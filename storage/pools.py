@@ -90,6 +90,7 @@ class PoolLoader:
         run_frames: int,
         *,
         in_units: bool,
+        threads: int = THREADS,
     ) -> None:
         """
         Args:
@@ -100,21 +101,23 @@ class PoolLoader:
         self._run_frames = run_frames
         self._in_units = in_units
         self._types = {name: pool_dtype(ARRAYS[name], in_units=in_units) for name in keys}
-        self._threads = ThreadPoolExecutor(self.THREADS, "kinesphere-read")
+        self._threads = ThreadPoolExecutor(threads, "kinesphere-read")
 
-    def begin(self, blocks: Integers) -> Callable[[], Pool]:
+    def begin(self, blocks: Integers, index: WindowIndex | None = None) -> Callable[[], Pool]:
         """Begin to read the frames of `blocks`, which become the pool's slots in the same order.
 
+        They are blocks of `index`, by default of the loader's own.
         Returns a function that waits for the pool. It raises `CorruptObject` if an object is missing or damaged.
         """
-        length = self._index.frames[blocks]
+        index = self._index if index is None else index
+        length = index.frames[blocks]
         first = np.cumsum(length) - length
         total = int(length.sum())
         pool = Pool(
             {name: np.empty((total, *ARRAYS[name].shape), dtype) for name, dtype in self._types.items()}, first, length
         )
-        episode = self._index.episode[blocks]
-        shard, start = self._spans.shard[episode], self._spans.first_frame[episode] + self._index.first_frame[blocks]
+        episode = index.episode[blocks]
+        shard, start = self._spans.shard[episode], self._spans.first_frame[episode] + index.first_frame[blocks]
         reads = [
             self._threads.submit(self._read, name, self._spans.shard_ids[int(shard[run[0]])].as_py(), start, run, pool)
             for run in _runs(shard, start, start + length, self._run_frames)
