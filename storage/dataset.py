@@ -173,8 +173,8 @@ class Dataset:
         the arrays if `keys` names it, and needs `pip install 'kinesphere[video]'`.
 
         What it promises: every window exactly once an epoch (but see `balance` and `weight`), equal to the slice of
-        `episode()`; the order depends on the version and these arguments only, not on the number of ranks or workers; it resumes
-        from `state_dict()` at the next batch; memory stays under `memory_bound_bytes`; an object that cannot be
+        `episode()`; the order depends on the version and these arguments only, not on the number of ranks or workers;
+        it resumes from `state_dict()` at the next batch; memory stays under `memory_bound_bytes`; an object that cannot be
         read is an error.
 
         How random it is: blocks of up to 4,096 frames of an episode are put in random order and grouped into pools of
