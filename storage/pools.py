@@ -107,6 +107,7 @@ class PoolLoader:
         """Begin to read the frames of `blocks`, which become the pool's slots in the same order.
 
         They are blocks of `index`, by default of the loader's own.
+
         Returns a function that waits for the pool. It raises `CorruptObject` if an object is missing or damaged.
         """
         index = self._index if index is None else index
