@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .batch_memory import BatchMemory
 from .epoch import Draws, Epoch
 from .pools import Pool, PoolLoader, Spans, pool_dtype
+from .random_windows import RandomPools
 from .resampling import POOL_ARRAYS, TimeGrid
 from .shards import OpenShards
 from .trajectory import MISSING
@@ -35,7 +36,13 @@ class BatchCutter:
         epoch: Epoch,
         video: VideoSource | None = None,
         grid: TimeGrid | None = None,
+        *,
+        step: int = 1,
     ) -> None:
+        """
+        Args:
+            step: batches are asked for in steps of this many.
+        """
         self._settings = settings
         self._spans, self._index = spans, index
         self._epoch = epoch
@@ -44,8 +51,17 @@ class BatchCutter:
         self._video = None if video is None else VideoWindows(video)
         self._video_shape = None if video is None else video.shape
         self._loader = PoolLoader(
-            shards, spans, index, settings.arrays, settings.run_frames, in_units=in_units, grid=grid
+            shards,
+            spans,
+            index,
+            settings.arrays,
+            settings.run_frames,
+            in_units=in_units,
+            grid=grid,
+            threads=settings.threads,
         )
+        is_random = settings.sampling == "random"
+        self._random = RandomPools(settings, index, epoch, self._loader, step) if is_random else None
         self._memory = BatchMemory()
         self._number = -1
         self._draws: Draws | None = None
@@ -71,17 +87,21 @@ class BatchCutter:
         episode, frame = np.empty(size, np.int64), np.empty(size, np.int64)
         done = 0
         while done < size:
-            pool_number = int(np.searchsorted(self._epoch.first_draw, first + done, side="right")) - 1
-            pool_first, pool_stop = (int(bound) for bound in self._epoch.first_draw[pool_number : pool_number + 2])
+            if self._random is None:
+                pool_number = int(np.searchsorted(self._epoch.first_draw, first + done, side="right")) - 1
+                pool_first, pool_stop = (int(bound) for bound in self._epoch.first_draw[pool_number : pool_number + 2])
+                index, (draws, pool) = self._index, self._loaded(pool_number)
+            else:
+                pool_first, pool_stop = first, first + size
+                index, draws, pool = self._random.batch(number)
             part = slice(done, min(size, pool_stop - first))
-            draws, pool = self._loaded(pool_number)
             drawn = slice(first + part.start - pool_first, first + part.stop - pool_first)
             slot, offset = draws.slot[drawn], draws.window[drawn] * self._settings.stride
             views = {key: array[part] for key, array in values.items()}
             pool.cut_into(views, mask[part], slot, offset, self._settings.history)
             block = draws.blocks[slot]
-            episode[part] = self._spans.row[self._index.episode[block]]
-            frame[part] = self._index.first_frame[block] + offset
+            episode[part] = self._spans.row[index.episode[block]]
+            frame[part] = index.first_frame[block] + offset
             done = part.stop
         if not mask.all():
             for key, array in values.items():

@@ -1,7 +1,7 @@
-"""The order of one epoch: which windows are drawn, in which pools of blocks, in which sequence.
+"""The order of one epoch: which windows are drawn, in which pools of blocks or one by one, in which sequence.
 
 Random numbers come from the raw stream of NumPy's PCG64, which NumPy keeps the same across releases, and a stable
-sort, so an order can be drawn again on any machine.
+sort or integer arithmetic, so an order can be drawn again on any machine.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from .sampling import RandomPermutation, Sampling, Shares, mixed
 from .windows import Integers, WindowIndex
 
-_BLOCKS, _BALANCE, _PART, _POOL = range(4)
+_BLOCKS, _BALANCE, _PART, _POOL, _RANDOM, _PART_START = range(6)
 """What random numbers are for; part of their seed, so that no two orders share them."""
 
 
@@ -35,7 +36,8 @@ class Epoch:
     """An epoch as a sequence of entries, each some windows of one block, cut into pools of bounded size.
 
     An entry draws every window of its block `passes` times, then `part` of them, chosen at random, once more.
-    Without balance there is one entry a block, with one pass.
+    Without shares there is one entry a block, with one pass. Random sampling has no use for pools: there is one, in
+    the order of blocks, and `drawn_at_random` says what comes where.
     """
 
     index: WindowIndex
@@ -51,8 +53,17 @@ class Epoch:
     @cached_property
     def first_draw(self) -> Integers:
         """First draw of each pool in the epoch, then the number of draws."""
+        return self._draws_before[self.first_entry]
+
+    @cached_property
+    def _draws_before(self) -> Integers:
+        """Draws before each entry, then the number of draws."""
         draws = self.passes * self.index.windows[self.block] + self.part
-        return np.concatenate([[0], np.cumsum(draws)])[self.first_entry]
+        return np.concatenate([[0], np.cumsum(draws)])
+
+    @cached_property
+    def _permutation(self) -> RandomPermutation:
+        return RandomPermutation(int(self._draws_before[-1]), [self.seed, self.number, _RANDOM, 0])
 
     @property
     def nbytes(self) -> int:
@@ -78,21 +89,47 @@ class Epoch:
         blocks, slot_of_entry = np.unique(block, return_inverse=True)
         return Draws(blocks, slot_of_entry[entry], window)
 
+    def drawn_at_random(self, places: Integers) -> tuple[Integers, Integers]:
+        """Which windows stand at some places of a random order of all draws, as block and place in the block.
+
+        The windows that an entry draws once more are spread evenly over its block, from a random beginning.
+        """
+        drawn = self._permutation.at(places)
+        entry = np.searchsorted(self._draws_before, drawn, side="right") - 1
+        block, part = self.block[entry], self.part[entry]
+        windows = self.index.windows[block]
+        offset = drawn - self._draws_before[entry]
+        more = offset - self.passes[entry] * windows
+        raw = np.random.PCG64([self.seed, self.number, _PART_START, 0]).random_raw()
+        start = (mixed(block.view(np.uint64) ^ np.uint64(raw)) % windows.view(np.uint64)).view(np.int64)
+        spread = (more * windows + start) // np.maximum(part, 1)
+        return block, np.where(more < 0, offset % windows, spread)
+
 
 def plan_epoch(
-    index: WindowIndex, seed: int, number: int, *, shuffle: bool, pool_frames: int, groups: Integers | None
+    index: WindowIndex,
+    seed: int,
+    number: int,
+    *,
+    shuffle: bool,
+    pool_frames: int,
+    shares: Shares | None,
+    sampling: Sampling = "pool",
 ) -> Epoch:
     """Draw the order of an epoch.
 
     Args:
         pool_frames: the most frames, and the most draws, that a pool holds.
-        groups: the group of each block, 0 to G - 1, to balance; None draws every window once.
+        shares: how often to draw groups of blocks; None draws every window once.
+        sampling: with "random", and `shuffle`, the order is that of `Epoch.drawn_at_random`.
     """
-    if groups is None:
+    if shares is None:
         block = np.arange(len(index), dtype=np.int64)
         passes, part = np.ones_like(block), np.zeros_like(block)
     else:
-        block, passes, part = _balanced(index, groups, seed, number)
+        block, passes, part = _shared(index, shares, seed, number)
+    if sampling == "random":
+        return Epoch(index, seed, number, shuffle, block, passes, part, np.array([0, len(block)], np.int64))
     if shuffle:
         order = permutation(len(block), seed, number, _BLOCKS, 0)
         block, passes, part = block[order], passes[order], part[order]
@@ -106,20 +143,18 @@ def permutation(length: int, seed: int, epoch: int, purpose: int, place: int) ->
     return np.argsort(raw, kind="stable").astype(np.int64, copy=False)
 
 
-def _balanced(index: WindowIndex, groups: Integers, seed: int, number: int) -> tuple[Integers, Integers, Integers]:
-    """Entries that give every group an equal share of the epoch, as (block, passes, part).
+def _shared(index: WindowIndex, shares: Shares, seed: int, number: int) -> tuple[Integers, Integers, Integers]:
+    """Entries that give every group its share of the epoch, as (block, passes, part).
 
     A group's share of draws over its windows is its rate; each of its windows is drawn floor(rate) times and some,
     whole blocks of them as far as that goes, once more. Many passes over a block are spread over several entries,
     so that they do not come in one stretch.
     """
     shuffled = permutation(len(index), seed, number, _BALANCE, 0)
-    by_group = shuffled[np.argsort(groups[shuffled], kind="stable")]
-    group, windows = groups[by_group], index.windows[by_group]
+    by_group = shuffled[np.argsort(shares.group[shuffled], kind="stable")]
+    group, windows = shares.group[by_group], index.windows[by_group]
     available = np.bincount(group, weights=windows).astype(np.int64)
-    share = np.full(len(available), index.total_windows // len(available), np.int64)
-    share[: index.total_windows % len(available)] += 1
-    rate, rest = share // available, share % available
+    rate, rest = shares.draws // available, shares.draws % available
 
     before = np.cumsum(windows) - windows
     before -= np.repeat((np.cumsum(available) - available), np.bincount(group))

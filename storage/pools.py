@@ -109,6 +109,7 @@ class PoolLoader:
         *,
         in_units: bool,
         grid: TimeGrid | None = None,
+        threads: int = THREADS,
     ) -> None:
         """
         Args:
@@ -122,24 +123,27 @@ class PoolLoader:
         self._in_units = in_units
         self._grid = grid
         self._types = {name: pool_dtype(POOL_ARRAYS[name], in_units=in_units) for name in keys}
-        self._threads = ThreadPoolExecutor(self.THREADS, "kinesphere-read")
+        self._threads = ThreadPoolExecutor(threads, "kinesphere-read")
 
-    def begin(self, blocks: Integers) -> Callable[[], Pool]:
+    def begin(self, blocks: Integers, index: WindowIndex | None = None) -> Callable[[], Pool]:
         """Begin to read the frames of `blocks`, which become the pool's slots in the same order.
+
+        They are blocks of `index`, by default of the loader's own.
 
         Returns a function that waits for the pool. It raises `CorruptObject` if an object is missing or damaged.
         """
+        index = self._index if index is None else index
         lengths = self._spans.length if self._grid is None else self._grid.frames
-        begin, end = self._index.carried(blocks, lengths)
+        begin, end = index.carried(blocks, lengths)
         length = end - begin
         total = int(length.sum())
         pool = Pool(
             {name: np.empty((total, *POOL_ARRAYS[name].shape), dtype) for name, dtype in self._types.items()},
             np.cumsum(length) - length,
             length,
-            self._index.first_frame[blocks] - begin,
+            index.first_frame[blocks] - begin,
         )
-        episode = self._index.episode[blocks]
+        episode = index.episode[blocks]
         shard, first_frame = self._spans.shard[episode], self._spans.first_frame[episode]
         if self._grid is None:
             start = first_frame + begin

@@ -16,13 +16,15 @@ from .episodes import EPISODE_SCHEMA
 from .epoch import plan_epoch
 from .errors import InvalidInput, NewerFormat
 from .pools import PoolLoader, Spans, pool_dtype
+from .random_windows import BYTES_A_READ, THREADS, group_batches
 from .resampling import FRAME_TIME, POOL_ARRAYS, TimeGrid, resampling_bytes
+from .sampling import SAMPLINGS, Sampling, Shares, Weight
 from .shard_arrays import CHUNK_FRAMES
 from .shard_reader import INDEX_ENTRY_BYTES
 from .shards import MAX_FRAMES, OpenShards
 from .trajectory import ARRAYS
 from .video_windows import VIDEO
-from .windows import Integers, index_windows
+from .windows import Integers, WindowIndex, index_windows
 
 if TYPE_CHECKING:
     from .dataset import Dataset
@@ -56,6 +58,8 @@ class StreamSettings:
     future: int = 0
     rate: float | None = None
     transforms: tuple[Transform, ...] = ()
+    sampling: Sampling = "pool"
+    weight: Weight | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("window", 1), ("batch_size", 1), ("stride", 1), ("seed", 0), ("pool_frames", self.window)):
@@ -70,6 +74,14 @@ class StreamSettings:
             raise InvalidInput("balance draws at random, so it needs shuffle=True")
         if self.rate is not None and self.dtype != "float32":
             raise InvalidInput('values between frames are no stored numbers: rate needs dtype="float32"')
+        if self.weight is not None and not self.shuffle:
+            raise InvalidInput("weight draws at random, so it needs shuffle=True")
+        if self.weight is not None and self.balance is not None:
+            raise InvalidInput("balance and weight both say how often windows are drawn; give one of them")
+        if self.sampling not in SAMPLINGS:
+            raise InvalidInput(f"sampling should be 'pool' or 'random', got {self.sampling!r}")
+        if self.sampling == "random" and not self.shuffle:
+            raise InvalidInput("sampling='random' needs shuffle=True")
 
     @property
     def arrays(self) -> tuple[str, ...]:
@@ -90,12 +102,19 @@ class StreamSettings:
     @property
     def block_frames(self) -> int:
         """The most frames of a block, unless a window is longer."""
+        if self.sampling == "random":
+            return BLOCK_FRAMES  # whatever the pool: the order does not depend on it
         return min(BLOCK_FRAMES, max(self.window, self.pool_frames // 16))
 
     @property
     def run_frames(self) -> int:
         """The most frames of several blocks that are read at once."""
         return self.block_frames + self.history + self.future
+
+    @property
+    def threads(self) -> int:
+        """Threads that read."""
+        return THREADS if self.sampling == "random" else PoolLoader.THREADS
 
 
 class WindowStream:
@@ -125,8 +144,7 @@ class WindowStream:
             self._lengths, settings.window, settings.stride, settings.block_frames,
             history=settings.history, future=settings.future,
         )  # fmt: skip
-        groups = _groups(episodes, settings.balance)
-        self._groups = None if groups is None else groups[self._index.episode]
+        self._shares = _shares(dataset, rows, episodes, self._index, settings)
         self._epoch, self._batch = epoch, 0
         self._rank, self._world_size = rank, world_size
 
@@ -160,11 +178,11 @@ class WindowStream:
         """The most memory that streaming takes, besides the episode table.
 
         It follows from `pool_frames`, keys, dtype, window and batch size: two pools of frames (the one drawn from and
-        the next) with the history and future that their blocks carry, the order of their windows, the runs of frames
-        being decoded, four batches (the one you hold, two whose memory is used again, one at the end of an epoch), the
-        compact description of blocks, 8 MB for open shards and their indexes of chunks; with a rate, the times of
-        stored frames and what lies between them; with video, its part of the batches and the open decoders. What
-        transforms take is theirs.
+        the next; of windows where sampling is random) with the history and future that they carry, the order of their
+        windows, the runs of frames being decoded, four batches (the one you hold, two whose memory is used again, one
+        at the end of an epoch), the compact description of blocks, 8 MB for open shards and their indexes of chunks;
+        with a rate, the times of stored frames and what lies between them; with video, its part of the batches and
+        the open decoders. What transforms take is theirs.
         """
         settings = self.settings
         specs = [POOL_ARRAYS[key] for key in settings.arrays]
@@ -175,16 +193,20 @@ class WindowStream:
             pool_dtype(spec, in_units=in_units).itemsize * count for spec, count in zip(specs, numbers, strict=True)
         ]
         run = max(settings.block_frames, settings.window) + settings.history + settings.future + 2 * CHUNK_FRAMES
-        reading = PoolLoader.THREADS * run * (2 * max(stored) + max(numbers))
+        reading = settings.threads * run * (2 * max(stored) + max(numbers))
         batch = settings.batch_size * settings.window_frames * (4 * (sum(held) + 1) + sum(numbers) + 64)
-        described = self._spans.nbytes + 12 * self._index.nbytes
+        described = self._spans.nbytes + 12 * self._index.nbytes + (0 if self._shares is None else self._shares.nbytes)
         indexes = OpenShards.LIMIT * len(specs) * 2 * INDEX_ENTRY_BYTES * MAX_FRAMES // CHUNK_FRAMES
         pools = 2 * (self._index.most_carried(self._lengths, settings.pool_frames) * sum(held))
         pools += 2 * settings.pool_frames * 72
+        if settings.sampling == "random":
+            frames = settings.window_frames
+            windows = settings.batch_size * group_batches(settings.batch_size, frames, settings.pool_frames)
+            pools = 2 * windows * (frames * sum(held) + len(specs) * BYTES_A_READ)
         if self._grid is not None:
             described += self._grid.nbytes
             most_stored = int(self._spans.length.max())
-            reading += PoolLoader.THREADS * resampling_bytes(run, most_stored, max(numbers))
+            reading += settings.threads * resampling_bytes(run, most_stored, max(numbers))
         video = 0
         if self._video is not None:
             video = self._video.memory_bound_bytes
@@ -199,9 +221,19 @@ class WindowStream:
             number,
             shuffle=self.settings.shuffle,
             pool_frames=self.settings.pool_frames,
-            groups=self._groups,
+            shares=self._shares,
+            sampling=self.settings.sampling,
         )
-        cutter = BatchCutter(self.settings, self._shards, self._spans, self._index, epoch, self._video, self._grid)
+        cutter = BatchCutter(
+            self.settings,
+            self._shards,
+            self._spans,
+            self._index,
+            epoch,
+            self._video,
+            self._grid,
+            step=self._world_size,
+        )
         with closing(cutter):
             while self._epoch == number and self._batch + self._rank < self.batches:
                 batch = cutter.batch(self._batch + self._rank)
@@ -240,10 +272,11 @@ class WindowStream:
             raise InvalidInput(f"this is no state of a stream: {error!r} in {state!r:.200}") from error
         if version > STATE_VERSION:
             raise NewerFormat("the state", version, STATE_VERSION)
+        before = {"sampling": "pool"} | dict(state)  # that is what states without it are of
         differing = [
-            f"{name} was {state.get(name)!r} and is {value!r}"
+            f"{name} was {before.get(name)!r} and is {value!r}"
             for name, value in self._identity.items()
-            if state.get(name) != value
+            if before.get(name) != value
         ]
         if differing:
             raise InvalidInput(f"the state is of another stream: {'; '.join(differing)}")
@@ -266,7 +299,13 @@ class WindowStream:
         return ahead
 
     def split(self, part: int, parts: int) -> WindowStream:
-        """The stream of every `parts`-th batch that this one would give, beginning with number `part`."""
+        """The stream of every `parts`-th batch that this one would give, beginning with number `part`.
+
+        Raises:
+            InvalidInput: there is no such part.
+        """
+        if not 0 <= part < parts:
+            raise InvalidInput(f"part should be from 0 to parts - 1, got part {part} of {parts}")
         share = copy.copy(self)
         share._rank, share._world_size = self._rank + part * self._world_size, self._world_size * parts
         return share
@@ -313,7 +352,9 @@ def _identity(dataset: Dataset, settings: StreamSettings) -> dict[str, Any]:
         "seed": settings.seed,
         "balance": settings.balance,
         "where": settings.where,
-        "pool_frames": settings.pool_frames,
+        "pool_frames": settings.pool_frames if settings.sampling == "pool" else None,
+        "sampling": settings.sampling,
+        "weight": None if settings.weight is None else settings.weight.name,
         "rate": settings.rate,
     }
 
@@ -332,6 +373,16 @@ def _chosen(dataset: Dataset, settings: StreamSettings) -> tuple[Integers, pa.Ta
     if len(rows) == 0:
         raise InvalidInput(f'where expression "{where}" matches none of the {len(dataset)} episodes of {name}')
     return rows, episodes
+
+
+def _shares(
+    dataset: Dataset, rows: Integers, episodes: pa.Table, index: WindowIndex, settings: StreamSettings
+) -> Shares | None:
+    """How often blocks are drawn, unless every window is drawn once."""
+    if settings.weight is not None:
+        return Shares.weighted(index, settings.weight.of_rows(rows, dataset.episodes))
+    groups = _groups(episodes, settings.balance)
+    return None if groups is None else Shares.equal(index, groups)
 
 
 def _groups(episodes: pa.Table, column: str | None) -> Integers | None:

@@ -47,16 +47,16 @@ def uneven(store: Objects) -> list[ShardRecord]:
     stride=st.integers(1, 90),
     history=st.integers(0, 60) | st.just(0),
     future=st.integers(0, 60) | st.just(0),
-    shuffle=st.booleans(),
+    order=st.sampled_from([{}, {"shuffle": True}, {"shuffle": True, "sampling": "random"}]),
     pool=st.sampled_from([1, 100, 400, 10**6]),
     sampled=st.sampled_from(["float32", "int16", 0.7, 10.0, 30.0, 90.0]),
 )
 def test_windows_are_slices_of_their_episodes_padded_at_both_ends(
     store: Objects, uneven: list[ShardRecord], lengths: list[int], window: int, stride: int, history: int, future: int,
-    shuffle: bool, pool: int, sampled: Any,
+    order: dict[str, Any], pool: int, sampled: Any,
 ) -> None:  # fmt: skip
     dataset = dataset_of(store, uneven, lengths)
-    options: dict[str, Any] = {"stride": stride, "shuffle": shuffle, "seed": 4, "pool_frames": window + pool}
+    options: dict[str, Any] = {"stride": stride, "seed": 4, "pool_frames": window + pool} | order
     rate = None if isinstance(sampled, str) else sampled
     options |= {"dtype": sampled} if rate is None else {"rate": rate}
     with pytest.MonkeyPatch.context() as patch:
@@ -67,7 +67,7 @@ def test_windows_are_slices_of_their_episodes_padded_at_both_ends(
     episodes = [dataset.episode(row, KEYS, rate=rate) for row in range(len(lengths))]
     frames = [len(episode["valid"]) for episode in episodes]
     expected = expected_windows(frames, window, stride)
-    assert (sorted(windows_of(batches)) if shuffle else windows_of(batches)) == expected
+    assert (sorted(windows_of(batches)) if order else windows_of(batches)) == expected
     for batch in batches:
         check(batch, episodes, history, history + window + future)
 
@@ -132,8 +132,8 @@ def test_video_comes_along_with_its_frames(filmed: Dataset) -> None:
 
 @pytest.mark.parametrize("rate", [9.0, 77.0])
 def test_at_a_rate_the_picture_is_the_nearest_frames(filmed: Dataset, rate: float) -> None:
-    for batch in filmed.stream(8, 7, ["grip", "video"], history=3, stride=9, shuffle=True, rate=rate):
-        assert set(batch) == {"grip", "video", "mask", "episode", "frame"}
+    for batch in filmed.stream(8, 7, ["timestamp", "video"], history=3, stride=9, shuffle=True, rate=rate):
+        assert set(batch) == {"timestamp", "video", "mask", "episode", "frame"}
         for video, mask, row, first in zip(*(batch[k] for k in ("video", "mask", "episode", "frame")), strict=True):
             times = filmed.episode(int(row), ["timestamp"])["timestamp"]
             grid = filmed.episode(int(row), ["timestamp"], rate=rate)["timestamp"]
@@ -268,6 +268,7 @@ def test_loaders_workers_resample_and_transform(kitchen: Dataset, workers: int) 
         {"history": 500, "future": 500, "stride": 64, "batch_size": 2},
         {"history": 1000, "stride": 256, "pool_frames": 1100, "batch_size": 8},
         {"rate": 60.0, "stride": 64},
+        {"rate": 60.0, "stride": 96, "history": 64, "sampling": "random"},
         {"rate": 2.0, "history": 8, "stride": 2, "pool_frames": 8192},
         {"rate": 15.0, "window": 3000, "stride": 300, "pool_frames": 8192, "batch_size": 2},
     ],
