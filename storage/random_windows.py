@@ -76,11 +76,10 @@ class RandomPools:
 
 def _single_windows(index: WindowIndex, block: Integers, window: Integers) -> WindowIndex:
     """An index of chosen windows, given by block and place in it, each as a block of its own."""
-    after = window * index.stride
     return replace(
         index,
         episode=index.episode[block],
-        first_frame=index.first_frame[block] + after,
+        first_frame=index.first_frame[block] + window * index.stride,
         windows=np.ones_like(block),
-        frames=np.minimum(index.window, index.frames[block] - after),
+        frames=np.minimum(index.window, index.frames[block]),
     )

@@ -146,6 +146,20 @@ def test_a_part_outside_the_split_is_refused(kitchen: Dataset, part: int, parts:
         kitchen.stream(64, 200).split(part, parts)
 
 
+@pytest.mark.torch
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:This DataLoader will create .* worker processes:UserWarning")
+@pytest.mark.parametrize("workers", [0, 3])
+def test_loaders_with_more_workers_than_random_batches_give_each_once(kitchen: Dataset, workers: int) -> None:
+    loading = pytest.importorskip("torch.utils.data")
+    options: dict[str, Any] = {"shuffle": True, "sampling": "random", "stride": 4}
+    alone = list(kitchen.stream(64, 160, ["valid"], **options))
+    assert len(alone) == 2
+    loader = loading.DataLoader(kitchen.torch(64, 160, ["valid"], **options), batch_size=None, num_workers=workers)
+    batches = [{name: values.numpy() for name, values in batch.items()} for batch in loader]
+    assert same_batches(batches, alone)
+
+
 WEIGHTS = np.arange(1.0, 7.0)
 
 

@@ -5,6 +5,8 @@ import hashlib
 import math
 import tracemalloc
 from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storage.dataset import Dataset, open_dataset
+from storage.epoch import plan_epoch
 from storage.errors import CorruptObject, InvalidInput
 from storage.objects import Objects, open_objects
+from storage.pools import Pool, PoolLoader, Spans
+from storage.random_windows import RandomPools
 from storage.sampling import RandomPermutation, Shares
 from storage.shards import ShardRecord, write_shard
 from storage.versions import write_version
-from storage.windows import index_windows
+from storage.windows import Integers, WindowIndex, index_windows
 from tests.generated import make_dataset, make_row, make_table, make_trajectory
 from tests.windows import dataset_of, expected_windows, same_batches, take, windows_of
 
@@ -220,6 +225,42 @@ def test_the_random_order_is_that_of_earlier_releases(kitchen: Dataset, options:
     order = [windows_of(list(stream)), windows_of(list(stream))]
     digests = {"": "3e2151b4f84ff8ad", "balance": "81360c0044a73d04", "weight": "a8819b0580d0f1ba"}
     assert hashlib.sha256(repr(order).encode()).hexdigest()[:16] == digests["".join(options)]
+
+
+def test_each_random_epoch_has_an_order_of_its_own_that_only_the_seed_decides(kitchen: Dataset) -> None:
+    options: dict[str, Any] = {"shuffle": True, "sampling": "random"}
+    stream = kitchen.stream(16, 40, ["grip"], seed=9, **options)
+    first, second = windows_of(list(stream)), windows_of(list(stream))
+    place = {window: number for number, window in enumerate(first)}
+    assert abs(np.corrcoef([place[window] for window in second], np.arange(len(second)))[0, 1]) < 0.1
+    assert windows_of(list(kitchen.stream(16, 40, ["valid"], seed=9, epoch=1, **options))) == second
+    assert windows_of(list(kitchen.stream(16, 40, ["valid"], seed=10, **options))) != first
+
+
+class CountingLoader(PoolLoader):
+    """A loader that notes how many windows were asked of it at a time."""
+
+    asked: tuple[int, ...] = ()
+
+    def begin(self, blocks: Integers, index: WindowIndex | None = None) -> Callable[[], Pool]:
+        """Begin, and note how many."""
+        self.asked += (len(blocks),)
+        return super().begin(blocks, index)
+
+
+def test_a_rank_reads_its_own_windows_only_more_at_a_time_up_to_the_pool(kitchen: Dataset) -> None:
+    rows = np.arange(len(kitchen), dtype=np.int64)
+    spans = Spans.of(kitchen.episodes, rows)
+    index = index_windows(spans.length, 16, 1, 4096)
+    stream = kitchen.stream(16, 10, ["valid"], shuffle=True, sampling="random", pool_frames=700)
+    epoch = plan_epoch(index, 0, 0, shuffle=True, pool_frames=700, shares=None, sampling="random")
+    with closing(CountingLoader(kitchen.shards, spans, index, ["valid"], 4096, in_units=True)) as loader:
+        pools = RandomPools(stream.settings, index, epoch, loader, step=3)
+        for number in range(1, stream.batches, 3):
+            pools.batch(number)
+    assert loader.asked[:4] == (10, 20, 40, 40), "16 frames a window: 4 batches fit into 700 frames"
+    assert max(loader.asked) == 40
+    assert sum(loader.asked) == sum(min(10, stream.windows - 10 * number) for number in range(1, stream.batches, 3))
 
 
 def test_the_size_of_the_pool_does_not_change_the_random_order(kitchen: Dataset) -> None:
