@@ -310,7 +310,7 @@ class Dataset:
             pool_frames=pool_frames,
             video_size=video_size,
             sampling=sampling,
-            weight=Weight.of(weight, self.episodes),
+            weight=None if weight is None else Weight.of(weight, self.episodes),
         )
         return WindowStream(self, settings, epoch=epoch, rank=rank, world_size=world_size)
 

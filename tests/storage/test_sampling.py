@@ -7,6 +7,7 @@ import tracemalloc
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -199,8 +200,8 @@ def test_what_cannot_be_sampled_is_refused(kitchen: Dataset, arguments: dict[str
         kitchen.stream(**{"window": 8, "batch_size": 4, "shuffle": True} | arguments)
 
 
-def test_an_episode_without_a_weight_is_refused_by_name(kitchen: Dataset, store: Objects) -> None:
-    dataset = Dataset(store, write_version(store, "empty", make_table([])))
+def test_an_episode_without_a_weight_is_refused_by_name(kitchen: Dataset) -> None:
+    dataset = copy(kitchen)
     dataset.episodes = kitchen.episodes.append_column("quality", pa.array([1, 2, None, 4, 5, 6]))
     with pytest.raises(InvalidInput, match="episode '20261123-094500-00000005' has the weight nan"):
         dataset.stream(8, 4, shuffle=True, weight="quality")
