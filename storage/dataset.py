@@ -272,7 +272,8 @@ class Dataset:
             epoch: number of the first epoch; each further one has an order of its own.
             sampling: "pool" mixes what is decoded at a time, as above. "random" draws every batch from the whole epoch,
                 uniformly at random, and reads its windows one by one, `pool_frames` frames ahead in 32 threads: as
-                random as can be, at ten times the work, and reads for every window: remote data needs `cache`. With `shuffle`.
+                random as can be, at ten times the work, and reads for every window: remote data needs `cache`. Needs
+                `shuffle`.
             balance: a column of `episodes`. An epoch has as many windows as without, but every value of the column
                 gets an equal share of them, to within one window; those of its windows are drawn equally often, to
                 within once. A missing value counts as a value.
