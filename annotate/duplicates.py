@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +76,7 @@ class Fingerprint:
             with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
                 video = VideoFingerprint(arrays["times_ns"], arrays["hashes"], arrays["mirrored"])
                 return cls(video, MotionFingerprint(arrays["signal"]))
-        except (ValueError, KeyError, OSError, EOFError) as error:
+        except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
             raise CorruptObject(f"object '{key}' is no fingerprint; process the recording again") from error
 
 
@@ -219,7 +220,8 @@ class DuplicateIndex:
 
 
 def _some(hashes: NDArray[np.uint8], most: int) -> NDArray[np.uint8]:
-    return hashes[np.linspace(0, len(hashes) - 1, min(len(hashes), most)).astype(int)]
+    at = np.linspace(0, len(hashes) - 1, min(len(hashes), most)).astype(np.int64)
+    return np.asarray(hashes[at], np.uint8)
 
 
 def _motion_queries(motion: MotionFingerprint) -> NDArray[np.uint8]:
