@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +47,7 @@ def align(
     other_hashes: NDArray[np.uint8],
     *,
     limit: int,
+    speeds: Sequence[float] = SPEEDS,
 ) -> Alignment | None:
     """The best line through the distances of two recordings' hashes, or None where none has `LEAST` pairs.
 
@@ -53,6 +55,7 @@ def align(
         times_ns, other_times_ns: (points,), increasing.
         hashes, other_hashes: (points, 32) uint8.
         limit: the distance in bits that still counts as a match.
+        speeds: those that are tried, in seconds of the other in one of this.
     """
     some, others = _spread(len(times_ns)), _spread(len(other_times_ns))
     times_ns, hashes, other_times_ns, other_hashes = (
@@ -61,9 +64,11 @@ def align(
     if min(len(times_ns), len(other_times_ns)) < LEAST:
         return None
     distances = hamming(hashes, other_hashes)
+    if (distances.min(axis=1) <= limit).sum() < LEAST:
+        return None
     step = max(STEP_NS, int(np.median(np.diff(other_times_ns))))
     best: tuple[float, float, NDArray[np.int64]] | None = None
-    for speed in SPEEDS:
+    for speed in speeds:
         gains, nearest = _lines(times_ns, other_times_ns, distances, speed, step, limit)
         at = int(gains.argmax())
         if (nearest[at] >= 0).sum() >= LEAST and (best is None or gains[at] > best[0]):

@@ -20,7 +20,7 @@ from storage.recording import State
 from storage.task import AtMost
 from storage.workspace import Workspace
 
-from .alignment import Alignment, align
+from .alignment import SPEEDS, Alignment, align
 from .hamming_index import HammingIndex, Neighbours
 from .hamming_segment import RADIUS
 from .motion_fingerprint import MotionFingerprint
@@ -130,9 +130,10 @@ def compare_motion(ours: MotionFingerprint, other: MotionFingerprint) -> tuple[A
     found = []
     other_times, other_hashes = other.hashes(every=0.2)
     for speed in MOTION_SPEEDS:
+        near = [near for near in SPEEDS if abs(near / speed - 1) < 0.13]
         for is_mirrored in (False, True):
             times, hashes = ours.hashes(speed=1 / speed, every=0.2, is_mirrored=is_mirrored)
-            alignment = align(times, hashes, other_times, other_hashes, limit=MOTION_BITS)
+            alignment = align(times, hashes, other_times, other_hashes, limit=MOTION_BITS, speeds=near)
             if alignment is not None and max(alignment.matched, alignment.other_matched) >= MOTION_SHARE:
                 found.append((alignment, is_mirrored))
     return max(found, key=lambda pair: pair[0].matched * (MOTION_BITS - pair[0].distance), default=None)
