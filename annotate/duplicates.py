@@ -215,6 +215,9 @@ class DuplicateIndex:
         found = []
         for name in self.candidates(fingerprint, but=recording):
             key = fingerprint_key(name)
+            if not self._objects.exists(key):  # erased with its recording: the index forgets it too
+                self.remove(name)
+                continue
             match = compare(fingerprint, Fingerprint.from_bytes(self._objects.get(key), key), name)
             if match is not None:
                 found.append(match)

@@ -162,6 +162,9 @@ def test_the_index_finds_a_take_and_forgets_what_is_removed(tmp_path: Path, orig
         index.remove("known")
         assert index.find("new", known) == []
         assert not objects.exists(fingerprint_key("known"))
+        objects.delete(fingerprint_key("other"))
+        assert index.find("new", other) == []
+        assert "other" not in index
 
 
 def test_a_fingerprint_survives_storing(original: VideoFingerprint) -> None:
