@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.errors import needs_extra
+from .picture_hash import picture_hash
 
 if TYPE_CHECKING:
     from storage.video import VideoFrame
@@ -48,12 +48,8 @@ class VideoFingerprint:
 class VideoHasher:
     """Fingerprints a video as it passes by. Give it all frames, in order.
 
-    PDQ: Davis and Rosen, "The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm" (Facebook 2019).
     One hash a second and the limit on quality are those of vPDQ (ThreatExchange); four a second are for the comparison
     of two videos, where a hash should be of the very picture.
-
-    Raises:
-        MissingDependency: `pdqhash` is not installed.
     """
 
     _times: list[int] = field(default_factory=list)
@@ -68,13 +64,13 @@ class VideoHasher:
             return
         self._latest_tick = tick
         small = _shrunk(_without_bars(frame.image))
-        bits, quality = _pdq(small)
+        bits, quality = picture_hash(small)
         if quality < LOWEST_QUALITY:
             return
         self._times.append(frame.timestamp_ns)
         self._hashes.append(bits)
         # PDQ's dihedral hash, from the same transform, was 26 bits from that of the mirrored picture.
-        self._mirrored.append(_pdq(np.ascontiguousarray(small[:, ::-1]))[0])
+        self._mirrored.append(picture_hash(np.ascontiguousarray(small[:, ::-1]))[0])
 
     @property
     def fingerprint(self) -> VideoFingerprint:
@@ -109,11 +105,3 @@ def _without_bars(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         inner = slice(first + 2 * (first > 0), last + 1 - 2 * (last < size - 1))
         parts.append(inner if inner.stop - inner.start >= size / 2 else slice(None))
     return image[parts[0], parts[1]]
-
-
-def _pdq(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
-    with needs_extra("pose"):
-        import pdqhash  # type: ignore[import-untyped]
-
-    bits, quality = pdqhash.compute(image)
-    return np.packbits(np.asarray(bits, dtype=np.uint8)), int(quality)
