@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,7 @@ from .output import messages, print_json, print_table, say
 
 if TYPE_CHECKING:
     from storage.catalog import ErasureRecord
+    from storage.erasure_check import Trace
     from storage.workspace import Workspace
 
 
@@ -53,10 +55,16 @@ def erase(
 
 
 def _erase(workspace: Workspace, contributor: str | None, *, who: str, as_json: bool) -> None:
+    from annotate.duplicates import open_duplicate_index
     from storage.erasure import erase as erase_person
 
     with messages.status("Erasing") as status:
         done = erase_person(workspace, contributor, who=who, on_step=lambda step: status.update(f"Erasing: {step}"))
+        if done is not None and done.tombstone is not None:
+            status.update("Erasing: forgetting fingerprints")
+            with open_duplicate_index(workspace) as index:
+                for recording in done.tombstone["recordings"]:
+                    index.remove(recording)
     if as_json:
         print_json(done.tombstone if done is not None else None)
     elif done is None:
@@ -86,7 +94,8 @@ def _verify(workspace: Workspace, contributor: str, *, as_json: bool) -> None:
 
     with messages.status("Looking") as status:
         traces = find_traces(workspace, contributor, on_step=lambda step: status.update(step.capitalize()))
-    done = Erasures(workspace.catalog).erased(contributor)
+        done = Erasures(workspace.catalog).erased(contributor)
+        traces += _fingerprints(workspace, done)
     if as_json:
         print_json({"left": traces, "erasures": [record.tombstone for record in done]})
     elif traces:
@@ -97,6 +106,16 @@ def _verify(workspace: Workspace, contributor: str, *, as_json: bool) -> None:
         say(f"Nothing is here of '{contributor}', and nobody of that id was erased.")
     if traces:
         raise typer.Exit(1)
+
+
+def _fingerprints(workspace: Workspace, done: Sequence[ErasureRecord]) -> list[Trace]:
+    """The erased recordings that the index of duplicates would still find."""
+    from annotate.duplicates import open_duplicate_index
+    from storage.erasure_check import Trace
+
+    with open_duplicate_index(workspace) as index:
+        names = [name for record in done for name in (record.tombstone or {}).get("recordings", ()) if name in index]
+    return [Trace(f"duplicates, {name}", "fingerprint; erase again") for name in names]
 
 
 def _is_agreed(workspace: Workspace, contributor: str | None) -> bool:

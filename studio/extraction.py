@@ -54,6 +54,8 @@ class Extracted:
     shard_bytes: int
     damaged_ns: tuple[int, ...]
     """Times of the frames that could not be decoded."""
+    fingerprint: bytes = b""
+    """An `annotate.duplicates.Fingerprint`, to look for duplicates with; nothing for one that was extracted again."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,9 @@ def extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted | Fai
 
 def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
     from annotate.checks import ImageSampler, next_state, run_checks
+    from annotate.duplicates import Fingerprint
+    from annotate.motion_fingerprint import motion_fingerprint
+    from annotate.video_fingerprint import VideoHasher
     from pose.intrinsics import assumed_intrinsics
     from pose.metric import to_metric
     from pose.sheet import SheetFinder
@@ -109,10 +114,13 @@ def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
     check_length(row.recording, row.frames, row.frame_rate)
     description = verified_description(objects, row)
     camera, length, samples = description.origin.calibration, description.origin.known_length, ImageSampler()
+    hasher = VideoHasher() if not job.is_repeated else None
 
     def look(frame: VideoFrame) -> None:
         on_frame()
         samples(frame)
+        if hasher is not None:
+            hasher(frame)
         if sheets is not None:
             sheets(frame)
 
@@ -132,6 +140,7 @@ def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
     pauses = description.origin.pauses_ns
     checks = [] if job.is_repeated else run_checks(job.criteria, trajectory, samples, damaged, pauses)
     state, why = (row.state, "extracted again") if job.is_repeated else next_state(checks)
+    motion = motion_fingerprint(trajectory)
     if length is not None and sheets is not None:
         trajectory, why_not = to_metric(trajectory, length, sheets.sightings)
         why += f"; lengths stay relative: {why_not}" if why_not else ""
@@ -148,6 +157,7 @@ def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
         hands_found=int(((valid & Valid.LEFT_HAND) > 0).sum() + ((valid & Valid.RIGHT_HAND) > 0).sum()),
         shard_bytes=shard.size_bytes,
         damaged_ns=tuple(damaged),
+        fingerprint=Fingerprint(hasher.fingerprint, motion).to_bytes() if hasher is not None else b"",
     )
 
 

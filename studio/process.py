@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,10 +126,13 @@ def process(
 
 
 def _enter(workspace: Workspace, found: Extracted, repeated: Collection[str]) -> Outcome | Failure:
+    from annotate.duplicates import forget_fingerprint
+
     try:
         if found.recording in repeated:
             workspace.catalog.add_trajectory(found.trajectory)
         else:
+            found = _with_duplicates(workspace, found)
             workspace.catalog.record_outcome(
                 found.recording,
                 found.state,
@@ -139,8 +142,9 @@ def _enter(workspace: Workspace, found: Extracted, repeated: Collection[str]) ->
                 why=found.why,
             )
     except (Conflict, NotFound) as error:
-        if workspace.catalog.left([found.recording]):
-            delete_shard(workspace.objects, found.trajectory.shard)  # it was withdrawn while it was extracted
+        if workspace.catalog.left([found.recording]):  # it was withdrawn while it was extracted
+            delete_shard(workspace.objects, found.trajectory.shard)
+            forget_fingerprint(workspace, found.recording)
         return Failure(found.recording, str(error))
     return Outcome(
         recording=found.recording,
@@ -153,3 +157,25 @@ def _enter(workspace: Workspace, found: Extracted, repeated: Collection[str]) ->
         shard_bytes=found.shard_bytes,
         damaged_ns=found.damaged_ns,
     )
+
+
+def _with_duplicates(workspace: Workspace, found: Extracted) -> Extracted:
+    """With the check for duplicates, which needs all recordings and so cannot be done where one is extracted.
+
+    Raises:
+        Conflict: another process has held the index for a minute.
+    """
+    from annotate.duplicates import Fingerprint, find_duplicates
+
+    contributor = workspace.catalog.recording(found.recording).contributor
+    fingerprint = Fingerprint.from_bytes(found.fingerprint, f"fingerprint of {found.recording}")
+    check = find_duplicates(workspace, found.recording, contributor, fingerprint)
+    checks = (*found.checks, check)
+    if check.verdict == "pass":
+        return replace(found, checks=checks)
+    state = State.REJECTED if check.verdict == "fail" else max(found.state, State.FLAGGED, key=_GRAVITY.index)
+    why = check.message if found.state is State.ACCEPTED else f"{found.why}; {check.message}"
+    return replace(found, checks=checks, state=state, why=why)
+
+
+_GRAVITY = (State.ACCEPTED, State.FLAGGED, State.REJECTED)

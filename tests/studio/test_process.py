@@ -108,3 +108,22 @@ def test_a_damaged_frame_is_reported_with_its_time_and_the_rest_extracted(place:
     check = next(check for check in place.catalog.checks(recording) if check.check == "damaged_frames")
     assert check.message.startswith("6 frames could not be decoded, from 0.48 s to 0.64 s")
     assert [start for start, _ in check.ranges] == list(outcome.damaged_ns)
+
+
+def test_the_same_take_again_is_flagged_and_the_other_named(place: Workspace, tmp_path: Path) -> None:
+    first, outcome = processed_once(place, make_clip(tmp_path / "clip.mp4", 90))
+    (check,) = (check for check in place.catalog.checks(first) if check.check == "duplicate")
+    assert (check.verdict, check.value) == ("pass", 0)
+    assert "duplicate" not in outcome.why and "shows what recording" not in outcome.why
+    again, outcome = processed_once(place, make_clip(tmp_path / "again.mp4", 90, crf="38"))
+    (check,) = (check for check in place.catalog.checks(again) if check.check == "duplicate")
+    assert check.verdict == "doubt" and check.value > 0.8
+    assert f"recording {first} by the same contributor" in outcome.why
+    assert outcome.state is State.FLAGGED
+
+    place.catalog.withdraw(first, who="anna", why="mine")
+    place.catalog.withdraw(again, who="anna", why="mine")
+    third, _ = processed_once(place, make_clip(tmp_path / "third.mp4", 90, crf="30"))
+    (check,) = (check for check in place.catalog.checks(third) if check.check == "duplicate")
+    assert check.verdict == "pass", "what was withdrawn is not named"
+    assert not place.objects.exists(f"recordings/{first}/fingerprint.npz")

@@ -1,0 +1,221 @@
+"""Which duplicates are found, what is called one falsely, and what it takes: `python -m benchmarks.duplicates`.
+
+Clips are scaled to 640 pixels, put through transformations, extracted, and looked for in an index that holds the
+originals and generated motions. False alarms are counted among parts of one clip that do not overlap: the same person,
+room and light doing the same thing, which is the hardest case. Folder `--work` keeps what was made, for the next run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import tempfile
+import time
+from itertools import permutations
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotate.duplicates import DuplicateIndex, Fingerprint, compare_motion, compare_video
+from annotate.hamming_index import HammingIndex
+from annotate.motion_fingerprint import RATE, MotionFingerprint, motion_fingerprint
+from annotate.video_fingerprint import VideoFingerprint, VideoHasher
+from pose.extractor import Extractor, ExtractorSettings
+from pose.intrinsics import assumed_intrinsics
+from pose.models import fetch_clip, hand_model, pose_model
+from storage.objects import open_objects
+from storage.video import VideoFrame, open_video
+from studio.output import native_logs_aside, print_table
+from tests.generated import make_trajectory
+from tests.transformed import TRANSFORMATIONS, Transformation, transform
+
+WIDTH = 640
+HASHES = 30
+"""A recording's hashes in the measurement of the index: half a minute."""
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips", nargs="*", type=Path, help="videos of different takes; by default the demo's clip")
+    parser.add_argument("--work", type=Path, help="folder that keeps transformed clips and fingerprints")
+    parser.add_argument("--sizes", type=int, nargs="*", default=[1_000, 100_000], help="recordings in the index")
+    options = parser.parse_args()
+    clips: list[Path] = options.clips or [fetch_clip()]
+    with tempfile.TemporaryDirectory() as folder:
+        work: Path = options.work or Path(folder)
+        work.mkdir(parents=True, exist_ok=True)
+        with native_logs_aside():
+            prints = {clip.stem: _fingerprints(clip, work) for clip in clips}
+        _recall(prints, Path(folder))
+        _false_alarms(prints)
+        _cost(clips[0], Path(folder))
+        for size in options.sizes:
+            _search(size, Path(folder) / f"index-{size}")
+
+
+def _fingerprints(clip: Path, work: Path) -> dict[str, Fingerprint]:
+    """Of the clip as it is and after each transformation."""
+    extractor = Extractor(pose_model(), hand_model(), ExtractorSettings())
+    found = {}
+    for name, how in TRANSFORMATIONS.items():
+        stem = f"{clip.stem}-{name.replace(' ', '_').replace('%', 'pc')}"
+        file = work / f"{stem}.npz"
+        if not file.exists():
+            path = transform(clip, work / f"{stem}.mp4", how, width=WIDTH)
+            file.write_bytes(_fingerprint(path, extractor).to_bytes())
+        found[name] = Fingerprint.from_bytes(file.read_bytes(), file.name)
+    return found
+
+
+def _fingerprint(path: Path, extractor: Extractor) -> Fingerprint:
+    hasher = VideoHasher()
+    with open_video(path) as video:
+        trajectory = extractor.extract(
+            video,
+            recording=path.stem,
+            contributor="nobody",
+            intrinsics=assumed_intrinsics(video.width, video.height),
+            on_frame=hasher,
+        )
+    return Fingerprint(hasher.fingerprint, motion_fingerprint(trajectory))
+
+
+def _recall(prints: dict[str, dict[str, Fingerprint]], folder: Path) -> None:
+    """By transformation: the largest share that each way finds, a dash where it does not, and what the index gives."""
+    rows = []
+    with DuplicateIndex(folder / "duplicates", open_objects(folder / "objects", create=True)) as index:
+        for clip, found in prints.items():
+            index.add(clip, found["as it is"])
+        nothing = VideoFingerprint(np.empty(0, np.int64), np.empty((0, 32), np.uint8), np.empty((0, 32), np.uint8))
+        for seed in range(200):
+            index.add(f"generated {seed}", Fingerprint(nothing, motion_fingerprint(make_trajectory(300, seed=seed))))
+        for name in TRANSFORMATIONS:
+            row = [name]
+            for clip, found in prints.items():
+                original, changed = found["as it is"], found[name]
+                for way in (
+                    compare_video(changed.video, original.video),
+                    compare_motion(changed.motion, original.motion),
+                ):
+                    row.append(f"{max(way[0].matched, way[0].other_matched):.0%}" if way else "–")
+                named = [match.recording for match in index.find("new", changed)]
+                wrong = len([match for match in named if match != clip])
+                row.append(("found" if clip in named else "–") + (f", {wrong} wrong" if wrong else ""))
+            rows.append(row)
+    heads = [f"{clip.split('-')[0]} {way}" for clip in prints for way in ("video", "motion", "index")]
+    print_table("Recall", ["transformation", *heads], rows)
+
+
+def _false_alarms(prints: dict[str, dict[str, Fingerprint]]) -> None:
+    """Among thirds of a clip that do not overlap, one of them transformed, and among different clips."""
+    counts = {"parts of one clip": np.zeros(4, int), "different clips": np.zeros(4, int)}
+    for clip, found in prints.items():
+        for name, how in TRANSFORMATIONS.items():
+            if how.part != (0, 1):
+                continue
+            for one, other in permutations(range(3), 2):
+                pair = _third(found[name], one), _third(found["as it is"], other)
+                counts["parts of one clip"] += _alarms(*pair)
+        for other_clip in prints.keys() - {clip}:
+            for changed in found.values():
+                counts["different clips"] += _alarms(changed, prints[other_clip]["as it is"])
+    rows = [[name, *(str(number) for number in numbers)] for name, numbers in counts.items()]
+    print_table("False alarms", ["pairs that are no duplicates", "pairs", "video", "motion", "either"], rows)
+
+
+def _alarms(one: Fingerprint, other: Fingerprint) -> NDArray[np.int64]:
+    by_video = compare_video(one.video, other.video) is not None
+    by_motion = compare_motion(one.motion, other.motion) is not None
+    return np.array([1, by_video, by_motion, by_video or by_motion])
+
+
+def _third(whole: Fingerprint, which: int) -> Fingerprint:
+    pictures, points = (np.linspace(0, n, 4).astype(int) for n in (len(whole.video), len(whole.motion.signal)))
+    part, motion = slice(*pictures[which : which + 2]), slice(*points[which : which + 2])
+    video = VideoFingerprint(whole.video.times_ns[part], whole.video.hashes[part], whole.video.mirrored[part])
+    return Fingerprint(video, MotionFingerprint(whole.motion.signal[motion]))
+
+
+def _cost(clip: Path, folder: Path) -> None:
+    """Of fingerprinting 720p in percent of real time, and of a comparison of two half minutes."""
+    path = transform(clip, folder / "720p.mp4", Transformation(), width=1280)
+    hasher, spent, duration = VideoHasher(), 0.0, 0
+    with open_video(path) as video:
+        for frame in video.frames():
+            spent += _seconds(hasher, frame)
+            duration = frame.timestamp_ns
+    random = np.random.default_rng(0)
+    hashes = random.integers(0, 256, (120, 32), dtype=np.uint8)
+    video_print = VideoFingerprint(np.arange(120) * 250_000_000, hashes, hashes)
+    motion = motion_fingerprint(make_trajectory(900))
+    start = time.perf_counter()
+    compare_video(video_print, video_print)
+    middle = time.perf_counter()
+    compare_motion(motion, motion)
+    rows = [
+        ["fingerprint of a video at 720p", f"{spent / duration * 1e11:.2f} % of real time"],
+        ["comparing two half minutes, pictures", f"{(middle - start) * 1e3:.0f} ms"],
+        ["comparing two half minutes, motion", f"{(time.perf_counter() - middle) * 1e3:.0f} ms"],
+        ["motion fingerprint of half a minute", f"{len(motion.signal) / RATE:.0f} s, {motion.signal.nbytes} bytes"],
+    ]
+    print_table("Cost", ["what", "takes"], rows)
+
+
+def _seconds(hasher: VideoHasher, frame: VideoFrame) -> float:
+    start = time.thread_time()  # other programs do not count
+    hasher(frame)
+    return time.thread_time() - start
+
+
+def _search(recordings: int, folder: Path) -> None:
+    """Time and memory of an index of random hashes: sixty looked up, half a minute of pictures both ways round."""
+    random = np.random.default_rng(0)
+    hashes = random.integers(0, 256, (recordings, HASHES, 32), dtype=np.uint8)
+    times = np.arange(HASHES) * 1000
+    start = time.perf_counter()
+    with HammingIndex(folder) as index:
+        index.add_many((f"recording-{n}", times, part) for n, part in enumerate(hashes))
+    built = time.perf_counter() - start
+    near = hashes[recordings // 2].copy()
+    for row in near:
+        row[:] = np.packbits(np.unpackbits(row) ^ (random.permutation(256) < 31))
+    queries = np.concatenate([near, random.integers(0, 256, (HASHES, 32), dtype=np.uint8)])
+    with HammingIndex(folder) as index:
+        searches = [_timed_search(index, queries, recordings) for _ in range(5)]
+        start = time.perf_counter()
+        index.add("new", times, near)
+        added = time.perf_counter() - start
+        start = time.perf_counter()
+        index.remove(f"recording-{recordings // 2}")
+        removed = time.perf_counter() - start
+    size = sum(file.stat().st_size for file in folder.rglob("*"))
+    rows = [
+        [
+            f"{recordings:,}",
+            f"{built:.1f} s",
+            f"{searches[0] * 1e3:.0f} ms",
+            f"{float(np.median(searches)) * 1e3:.0f} ms",
+            f"{added * 1e3:.0f} ms",
+            f"{removed * 1e3:.0f} ms",
+            f"{size / 1e9:.2f} GB",
+            f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.1f} GB",
+        ]
+    ]
+    print_table(
+        "Index", ["recordings", "build", "first search", "search", "add", "remove", "on disk", "peak memory"], rows
+    )
+
+
+def _timed_search(index: HammingIndex, queries: NDArray[np.uint8], recordings: int) -> float:
+    start = time.perf_counter()
+    found = index.neighbours(queries)
+    spent = time.perf_counter() - start
+    wanted = found.recordings.index(f"recording-{recordings // 2}")
+    assert len(np.unique(found.query[found.owner == wanted])) >= HASHES, "a hash was missed"
+    return spent
+
+
+if __name__ == "__main__":
+    main()
