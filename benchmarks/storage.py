@@ -28,6 +28,7 @@ from benchmarks.storage_versions import print_versions
 from pose.models import fetch_clip
 from storage.dataset import Dataset, open_dataset
 from storage.objects import open_objects
+from storage.sampling import SAMPLINGS
 from storage.shards import ShardRecord, write_shard
 from storage.stream_speed import DTYPES, measure_stream
 from storage.trajectory import ARRAYS, Trajectory, to_stored
@@ -107,6 +108,21 @@ def zarr_at_random(dataset: Dataset, folder: Path) -> Iterator[object]:
     return random_windows(read, FRAMES_A_SHARD)
 
 
+def worker_megabytes(folder: Path, dtype: str, sampling: str) -> float:
+    """What a process of its own takes at most while it streams some pools, imports included."""
+    code = f"""
+import itertools, resource
+import storage
+dataset = storage.open_dataset({str(folder / "ours/datasets/tracks")!r})
+stream = dataset.stream({WINDOW}, {BATCH}, {KEYS!r}, shuffle=True, dtype={dtype!r}, sampling={sampling!r})
+for batch in itertools.islice(stream, 2000 if {sampling!r} == "pool" else 200):
+    del batch
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return int(done.stdout) / 1024
+
+
 def peers(python: str, folder: Path, seconds: float) -> tuple[Measured, list[str]]:
     """What `benchmarks.storage_peers` measures in its own environment, and what it could not."""
     command = [python, storage_peers.__file__, str(folder / "plain"), str(seconds)]
@@ -136,10 +152,12 @@ def main() -> None:
         for dtype in DTYPES:
             scaled = dtype == "float32"
             rows[f"memmap {dtype}, random"] = measured(memory_mapped(folder, scaled=scaled), options.seconds)
-            speed = measure_stream(dataset, dtype=dtype, seconds=options.seconds, keys=KEYS)
-            rows[f"kinesphere {dtype}, pool"] = (speed.windows_per_second, speed.windows_per_cpu_second)
-            facts.append(f"{dtype}: first batch after {speed.first_batch_seconds:.2f} s, "
-                         f"at most {speed.memory_bound_bytes / 2**20:.0f} MB")  # fmt: skip
+            for sampling in SAMPLINGS:
+                speed = measure_stream(dataset, dtype=dtype, seconds=options.seconds, keys=KEYS, sampling=sampling)
+                rows[f"kinesphere {dtype}, {sampling}"] = (speed.windows_per_second, speed.windows_per_cpu_second)
+                facts.append(f"{dtype}, {sampling}: first batch after {speed.first_batch_seconds:.2f} s, a worker takes "
+                             f"{worker_megabytes(folder, dtype, sampling):.0f} MB, its stream stated at most "
+                             f"{speed.memory_bound_bytes / 2**20:.0f} MB")  # fmt: skip
         facts += requests_per_1000_windows(dataset, folder, KEYS, window=WINDOW, batch_size=BATCH)
         rows["zarr-python int16, random"] = measured(zarr_at_random(dataset, folder), options.seconds)
         others, missing = peers(options.peers, folder, options.seconds)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 from .errors import InvalidInput
+from .sampling import Sampling
 from .stream import DType
 
 if TYPE_CHECKING:
@@ -41,13 +42,16 @@ def measure_stream(
     batch_size: int = 256,
     keys: Sequence[str] | None = None,
     video_size: tuple[int, int] | None = None,
+    sampling: Sampling = "pool",
 ) -> StreamSpeed:
     """Take batches of a shuffled stream for some seconds, epoch after epoch.
 
     Raises:
         InvalidInput: the dataset has a single batch, or an argument is out of range.
     """
-    stream = dataset.stream(window, batch_size, keys, shuffle=True, dtype=dtype, video_size=video_size)
+    stream = dataset.stream(
+        window, batch_size, keys, shuffle=True, sampling=sampling, dtype=dtype, video_size=video_size
+    )
     if stream.batches < 2:
         raise InvalidInput(f"{dataset.name}@{dataset.version} has {stream.windows} windows: too few to measure")
     asked = time.perf_counter()

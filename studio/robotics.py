@@ -35,6 +35,13 @@ class Tracks(StrEnum):
     raw = "raw"
 
 
+class SamplingOption(StrEnum):
+    """How windows are drawn."""
+
+    pool = "pool"
+    random = "random"
+
+
 class VideoShown(StrEnum):
     """Which video goes with a dataset."""
 
@@ -167,6 +174,7 @@ def bench_stream(
     keys: Annotated[str, typer.Option(help='Arrays, with commas; "video" is one too. All arrays by default.')] = "",
     video_size: Annotated[str, typer.Option(help="Scale video to HEIGHTxWIDTH, such as 224x224.")] = "",
     cache: Annotated[Path | None, typer.Option(help="Keep what is read in this folder.")] = None,
+    sampling: Annotated[SamplingOption, typer.Option(help="From pools, or at random from all.")] = SamplingOption.pool,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -188,6 +196,7 @@ def bench_stream(
             seconds=seconds / 2,
             keys=keys.replace(" ", "").split(",") if keys else None,
             video_size=size,
+            sampling=sampling.value,
         )
         for dtype in DTYPES
     ]
