@@ -155,7 +155,7 @@ def main() -> None:
             for sampling in SAMPLINGS:
                 speed = measure_stream(dataset, dtype=dtype, seconds=options.seconds, keys=KEYS, sampling=sampling)
                 rows[f"kinesphere {dtype}, {sampling}"] = (speed.windows_per_second, speed.windows_per_cpu_second)
-                facts.append(f"{dtype}, {sampling}: first batch after {speed.first_batch_seconds:.2f} s, a worker takes "
+                facts.append(f"{dtype}, {sampling}: first batch in {speed.first_batch_seconds:.2f} s, a worker takes "
                              f"{worker_megabytes(folder, dtype, sampling):.0f} MB, its stream stated at most "
                              f"{speed.memory_bound_bytes / 2**20:.0f} MB")  # fmt: skip
         facts += requests_per_1000_windows(dataset, folder, KEYS, window=WINDOW, batch_size=BATCH)
