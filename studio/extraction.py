@@ -13,7 +13,7 @@ from storage.catalog import CheckRecord, RecordingRecord, TrajectoryRecord
 from storage.errors import CorruptObject, KinesphereError
 from storage.objects import Objects, open_objects
 from storage.recording import RecordingFile, State, description_key, video_key
-from storage.task import Criteria
+from storage.task import Task
 from storage.trajectory import Trajectory, Valid
 from storage.version import __version__
 
@@ -29,7 +29,8 @@ class Job:
     """One recording to extract and check, and all that a machine needs to know for it."""
 
     recording: RecordingRecord
-    criteria: Criteria
+    task: Task
+    """In the version that the recording was made under."""
     objects: str
     """Where the objects are: a folder or an object store's URL."""
     pose_model: Path | None
@@ -97,7 +98,8 @@ def extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted | Fai
 
 
 def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
-    from annotate.checks import ImageSampler, next_state, run_checks
+    from annotate.checks import Evidence, Footage, ImageSampler, next_state, run_checks
+    from pose.extractor import ExtractionReport
     from pose.intrinsics import assumed_intrinsics
     from pose.metric import to_metric
     from pose.sheet import SheetFinder
@@ -108,6 +110,7 @@ def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
     objects, row = open_objects(job.objects), job.recording
     description = verified_description(objects, row)
     camera, length, samples = description.origin.calibration, description.origin.known_length, ImageSampler()
+    report = ExtractionReport()
 
     def look(frame: VideoFrame) -> None:
         on_frame()
@@ -126,10 +129,26 @@ def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
             contributor=row.contributor,
             intrinsics=intrinsics,
             on_frame=look,
+            report=report,
         )
         damaged = sorted({*description.origin.damaged_ns, *video.damaged})
-    pauses = description.origin.pauses_ns
-    checks = [] if job.is_repeated else run_checks(job.criteria, trajectory, samples, damaged, pauses)
+        lengths = {"the recording's description": description.video.duration_ns, "the container": video.stated_ns}
+    evidence = Evidence(
+        Footage(
+            trajectory.arrays["timestamp"],
+            *size,
+            samples,
+            damaged,
+            description.origin,
+            {who: told for who, told in lengths.items() if told is not None},
+        ),
+        trajectory,
+        report,
+        description,
+        job.task,
+        row.task_version,
+    )
+    checks = [] if job.is_repeated else run_checks(job.task.criteria, evidence)
     state, why = (row.state, "extracted again") if job.is_repeated else next_state(checks)
     if length is not None and sheets is not None:
         trajectory, why_not = to_metric(trajectory, length, sheets.sightings)
