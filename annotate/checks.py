@@ -10,9 +10,10 @@ from storage.recording import State
 
 from .consent_checks import CONSENT_CHECKS
 from .evidence import Evidence, Footage, ImageSampler
-from .findings import Check, judge
+from .findings import Check
 from .footage_checks import FOOTAGE_CHECKS
 from .framing_checks import FRAMING_CHECKS
+from .judging import judge
 from .plugins import run_plugins
 from .presence_checks import PRESENCE_CHECKS
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.catalog import CheckRecord, Verdict
 from storage.criteria import AtLeast, AtMost, Limit, unit_of
 
 if TYPE_CHECKING:
@@ -51,21 +50,6 @@ class Check:
     def shown_unit(self) -> str:
         """The unit: for a built-in check the one of its criterion."""
         return self.unit or unit_of(self.name)
-
-
-def judge(name: str, limit: Limit, finding: Finding, advice: str = "") -> CheckRecord:
-    """Hold a finding against its two thresholds."""
-    is_lower_limit = isinstance(limit, AtLeast)
-
-    def beyond(threshold: float) -> bool:
-        return finding.value < threshold if is_lower_limit else finding.value > threshold
-
-    verdict: Verdict = "fail" if beyond(limit.fail) else "doubt" if beyond(limit.doubt) else "pass"
-    if verdict == "pass":
-        return CheckRecord(name, float(finding.value), limit.doubt, limit.fail, verdict, finding.words)
-    wanted = f"at {'least' if is_lower_limit else 'most'} {limit.doubt:g}"
-    message = f"{finding.words} (should be {wanted})" + (f": {advice}" if advice else "")
-    return CheckRecord(name, float(finding.value), limit.doubt, limit.fail, verdict, message, finding.ranges)
 
 
 def ranges_of(bad: NDArray[np.bool_], starts_ns: NDArray[np.int64], end_ns: int) -> tuple[TimeRange, ...]:

@@ -30,8 +30,7 @@ def _framed(evidence: Evidence) -> bool:
     """Whether there is a body to judge the framing by."""
     if evidence.trajectory is None:
         return False
-    shoulders = evidence.upright("body_image")[:, list(BODY_SHOULDERS)]
-    return float(np.isfinite(shoulders).all(axis=(1, 2)).mean()) >= MOSTLY
+    return float(np.isfinite(evidence.shoulder_widths).mean()) >= MOSTLY
 
 
 def _far(evidence: Evidence, limit: Limit) -> Finding | None:
@@ -42,8 +41,7 @@ def _near(evidence: Evidence, limit: Limit) -> Finding | None:
     found = _distance(evidence)
     if found is None:
         return None
-    left, right = (evidence.upright("body_image")[:, joint] for joint in BODY_SHOULDERS)
-    too_wide = np.hypot(*(left - right).T) > limit.doubt
+    too_wide = evidence.shoulder_widths > limit.doubt
     return Finding(found.value, found.words, _where(evidence, too_wide))
 
 
@@ -51,7 +49,7 @@ def _distance(evidence: Evidence) -> Finding | None:
     width = evidence.shoulder_width if _framed(evidence) else None
     if width is None:
         return None
-    words = f"your shoulders take up {width:.1%} of the picture's width"
+    words = f"your shoulders, seen from the front, take up {width:.1%} of the picture's width"
     return Finding(width, words, ((0, evidence.footage.end_ns),))
 
 
@@ -119,8 +117,9 @@ def _where(evidence: Evidence, bad: NDArray[np.bool_]) -> tuple[tuple[int, int],
 
 
 _SHOULDERS = (
-    "distance of the shoulder joints in the picture over its width, the 90th percentile over time, because "
-    "who turns aside looks narrower; not judged where a body is found in fewer than a fifth of the frames"
+    "distance of the shoulder joints over the picture's width, or 0.7 of the trunk's length where that is more, as who "
+    "turns aside looks narrower; the 90th percentile over time. Not judged where a body is found in fewer than a fifth "
+    "of the frames"
 )
 
 FRAMING_CHECKS = (

@@ -15,7 +15,11 @@ from storage.criteria import AtLeast, Direction, PluginLimit
 
 from .evidence import Evidence
 from .findings import Check, Finding
-from .plugins import ANSWER, EVIDENCE, GROUP
+
+GROUP = "kinesphere.checks"
+"""Entry point group; each entry point is a `Check`, and its name is the name in the task's `[criteria.plugins]`."""
+EVIDENCE, ANSWER = "evidence.pickle", "answer.json"
+"""Files by which the two processes talk."""
 
 
 def main(name: str, folder: Path, memory: int, thresholds: str) -> None:

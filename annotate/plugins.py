@@ -26,18 +26,16 @@ from storage.criteria import Direction, PluginLimit
 from storage.errors import InvalidTask
 
 from .evidence import Evidence
-from .findings import Finding, judge
+from .findings import Finding
+from .judging import judge
+from .plugin_process import ANSWER, EVIDENCE, GROUP
 
-GROUP = "kinesphere.checks"
-"""Entry point group; each entry point is a `Check`, and its name is the name in the task's `[criteria.plugins]`."""
 SECONDS = 60.0
 """How long a plugin may take with one recording."""
 MEMORY_BYTES = 2 << 30
 """How much memory it may take beside the evidence, where the system can limit it (Linux)."""
 OUTPUT_BYTES = 1 << 20
 """How much it may print; nobody reads it, unless the plugin fails."""
-EVIDENCE, ANSWER = "evidence.pickle", "answer.json"
-"""Files by which the two processes talk."""
 _REASON_LENGTH = 300
 
 
@@ -103,10 +101,11 @@ class _Output:
                 _kill(self.process)
 
     @property
-    def last_line(self) -> str:
-        """What an error says: the last line of a traceback."""
-        lines = [line for line in self.end.decode(errors="replace").splitlines() if line.strip()]
-        return " ".join(lines[-1].split())[:_REASON_LENGTH] if lines else ""
+    def last_words(self) -> str:
+        """What an error says: what follows the indented lines of a traceback, or else the last line."""
+        lines = self.end.decode(errors="replace").rstrip().splitlines()
+        indented = [at for at, line in enumerate(lines[:-1]) if line.startswith(" ")]
+        return " ".join(" ".join(lines[indented[-1] + 1 if indented else -1 :]).split())[:_REASON_LENGTH]
 
     def close(self) -> None:
         """Wait until all is read; but not for a process that left the group that was killed, and holds the pipe."""
@@ -225,7 +224,7 @@ def _ask(name: str, folder: Path, thresholds: str, seconds: float, memory: int) 
     if output.size > OUTPUT_BYTES:
         raise PluginFailed(f"it printed more than {OUTPUT_BYTES >> 20} MiB")
     if process.returncode != 0:
-        raise PluginFailed(output.last_line or f"its process ended with code {process.returncode}")
+        raise PluginFailed(output.last_words or f"its process ended with code {process.returncode}")
     try:
         return Answer.model_validate_json(answer.read_bytes())
     except OSError as error:

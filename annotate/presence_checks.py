@@ -66,8 +66,8 @@ def _others(evidence: Evidence, limit: Limit) -> Finding | None:
     if evidence.report is not None and len(evidence.report.others) == len(somebody):
         somebody = somebody | (evidence.report.others > 0)
     share = float(somebody.mean())
-    words = f"somebody else is in view, or taken for you, in {share:.0%} of the frames"
-    return Finding(share, words if share else "nobody else is in view", _where(evidence, somebody))
+    words = f"somebody else is seen, or may have been taken for you, in {share:.0%} of the frames"
+    return Finding(share, words if share else "nobody else was seen", _where(evidence, somebody))
 
 
 def _where(evidence: Evidence, bad: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
