@@ -29,7 +29,7 @@ def frames_of(width: int, height: int, count: int = 90) -> tuple[VideoFrame, ...
     """The first frames of the real clip at another size, decoded: what the measurements get while extraction runs."""
     import cv2
 
-    found = []
+    found: list[VideoFrame] = []
     with open_video(fetch_clip()) as video:
         for frame in video.frames():
             if len(found) == count:
@@ -104,12 +104,8 @@ def row(what: str, work: Callable[[], object], real_seconds: float, repeats: int
         processor.append(time.process_time() - began)
         clock.append(time.perf_counter() - began_clock)
     used, waited = statistics.median(processor), statistics.median(clock)
-    return (
-        what,
-        f"{used * 1000 / real_seconds / RATE:.3f} ms",
-        f"{used / real_seconds:.2%}",
-        f"{waited / real_seconds:.2%}",
-    )
+    frame = used * 1000 / (real_seconds * RATE)
+    return what, f"{frame:.3f} ms", f"{used / real_seconds:.2%}", f"{waited / real_seconds:.2%}"
 
 
 def rows(repeats: int) -> Iterator[Row]:
