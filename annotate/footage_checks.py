@@ -23,12 +23,17 @@ def _duration(evidence: Evidence, limit: Limit) -> Finding:
 
 
 def _length_mismatch(evidence: Evidence, limit: Limit) -> Finding | None:
-    """Both lengths run from the first frame to the last one's end, which decoding alone does not know."""
+    """All lengths run to the last frame's end, which decoding alone does not know: it is taken to last as others do."""
     footage = evidence.footage
     if not footage.lengths_ns:
         return None
     last = int(np.median(footage.steps_ns)) if len(footage.steps_ns) else 0
-    seconds = (int(max([footage.times_ns[-1], *footage.damaged_ns])) + last) / 1e9
+    times = [
+        0,
+        int(footage.times_ns[-1]),
+        *footage.damaged_ns,
+    ]  # frames before the first that decodes have times below 0
+    seconds = (max(times) - min(times) + last) / 1e9
     who, told = max(footage.lengths_ns.items(), key=lambda item: abs(item[1] / 1e9 - seconds))
     words = f"the frames last {seconds:.1f} s, and {who} says {told / 1e9:.1f} s"
     return Finding(abs(told / 1e9 - seconds), words, ((0, footage.end_ns),))

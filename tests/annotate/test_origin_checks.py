@@ -35,6 +35,12 @@ def test_the_length_is_what_the_frames_last_whatever_others_say(
         assert "the frames last 10.0 s, and the recorder says 12.0 s" in check.message
 
 
+def test_frames_that_did_not_decode_were_there_all_the_same() -> None:
+    damaged = [-SECOND, int(TIMES[-1]) + SECOND]
+    check = checked(damaged=damaged, lengths={"the container": LENGTH + 2 * SECOND})["length_mismatch_seconds"]
+    assert check.value == pytest.approx(0, abs=1e-6)
+
+
 def test_what_was_lost_or_late_is_counted_and_pointed_at() -> None:
     lossy = Origin(
         kind="camera", dropped_frames=100, dropped_at_ns=(SECOND,), late_frames=60, late_at_ns=(2 * SECOND, 3 * SECOND)

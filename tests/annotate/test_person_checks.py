@@ -171,3 +171,16 @@ def test_what_cannot_be_measured_leaves_no_record() -> None:
     assert not {"too_far", "off_centre", "wrist_speed", "track_jitter"} & set(nothing)
     assert nothing["person_visible_share"].verdict == "fail"
     assert Evidence(Footage(TIMES, 640, 480, usual_samples())).wrists is None
+
+
+def test_each_absence_is_of_what_its_share_is_of() -> None:
+    valid = SEEN.copy()
+    valid[30:90] = 0  # nobody
+    valid[90:150] = Valid.LEFT_HAND  # no body
+    valid[150:240] = Valid.BODY  # no hand
+    found = run(valid, TIMES, usual_samples())
+    shares = {name: found[f"{name}_visible_share"].value for name in ("person", "upper_body", "hands")}
+    assert shares == pytest.approx({"person": 240 / 300, "upper_body": 180 / 300, "hands": 150 / 300})
+    absences = {name: found[f"{name}_longest_absence_seconds"].value for name in shares}
+    assert absences == pytest.approx({"person": 2, "upper_body": 4, "hands": 3}, rel=1e-3)
+    assert "a hand is found, but not for 3.0 s from 5.0 s on" in found["hands_longest_absence_seconds"].message

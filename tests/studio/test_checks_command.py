@@ -65,6 +65,15 @@ def test_a_task_names_plugins_and_is_told_what_is_amiss(command: WithPlugins, tm
     assert "plugins.lower" in command.run("task", "show", "move").stdout
 
 
+def test_a_task_that_wants_a_signature_takes_no_flag_for_it(command: WithPlugins, tmp_path: Path) -> None:
+    file = tmp_path / "task.toml"
+    file.write_text("consent_signed = true\n" + TASK)
+    command.run("task", "add", str(file))
+    command.run("contributor", "add", "c001")
+    words = ["record", "--source", "test", "--seconds", "0.2", "-t", "move", "-c", "c001", "--yes"]
+    assert "the task 'move' wants the consent signed" in command.error(*words)
+
+
 def test_the_page_about_the_checks_has_each_with_its_unit_and_defaults() -> None:
     page = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
     limits = Criteria().limits()
