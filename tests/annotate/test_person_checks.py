@@ -119,7 +119,7 @@ def test_a_picture_of_hands_alone_is_not_judged_by_its_framing() -> None:
 def wandering(amplitude: float, noise: float, size: float = 1.0) -> NDArray[Any]:
     """The usual body, whose wrists swing and tremble by so many shoulder widths."""
     image = body()
-    random = np.random.default_rng(0).standard_normal((300, 2, 2))
+    random = np.random.default_rng(3).standard_normal((300, 2, 2))
     swing = amplitude * np.sin(TIMES / SECOND * 3)[:, None, None] * np.array([1, 0])
     image[:, BODY_WRISTS, :2] = 0.5 + 0.2 * (swing + noise * random) * np.array([1, 640 / 480])
     image[..., :2] = (image[..., :2] - 0.5) * size + 0.5
@@ -129,7 +129,9 @@ def wandering(amplitude: float, noise: float, size: float = 1.0) -> NDArray[Any]
 def test_who_keeps_still_is_doubted_and_trembling_tracks_are_no_movement() -> None:
     still = checked(trajectory=person(body_image=wandering(0, 0.002)))["wrist_speed"]
     assert still.verdict == "doubt" and 0 < still.value < 0.03
-    moving = checked(trajectory=person(body_image=wandering(0.5, 0)))["wrist_speed"]
+    one_hand = wandering(0.5, 0)
+    one_hand[:, BODY_WRISTS[0]] = 0.5
+    moving = checked(trajectory=person(body_image=one_hand))["wrist_speed"]
     assert moving.value == pytest.approx(2 * 0.5 * np.sin(3 * 0.5 / 2) / 0.5, rel=0.03)
 
 
@@ -137,7 +139,7 @@ def test_who_keeps_still_is_doubted_and_trembling_tracks_are_no_movement() -> No
 @given(st.floats(0.01, 0.3), st.floats(0.3, 2))
 def test_jitter_is_the_standard_deviation_of_the_noise_at_any_distance(noise: float, size: float) -> None:
     check = checked(trajectory=person(body_image=wandering(0.5, noise, size)))["track_jitter"]
-    assert check.value == pytest.approx(noise, rel=0.12)
+    assert check.value == pytest.approx(noise, rel=0.08)
     assert check.verdict == ("pass" if check.value <= 0.15 else "doubt")
 
 
@@ -150,12 +152,12 @@ def test_jitter_is_measured_before_smoothing_where_that_is_known() -> None:
     assert known.value == pytest.approx(0.2, rel=0.15) and known.verdict == "doubt"
 
 
-def test_trembling_is_pointed_at_and_a_gap_in_time_is_none() -> None:
-    image, times = wandering(0.5, 0), TIMES.copy()
-    image[60:90] = wandering(0.5, 0.4)[60:90]
-    times[200:] += SECOND
+def test_gaps_in_time_are_no_jitter() -> None:
+    times = np.cumsum(np.where(np.arange(300) % 10, 1, 10)).astype(np.int64) * (SECOND // 30)
+    image = body()
+    image[:, BODY_WRISTS, 0] = 0.5 + 0.1 * np.sin(times / SECOND * 3)[:, None]
     checks = run(SEEN, times, sampled(times, 120), trajectory=person(body_image=image, timestamp=times))
-    assert checks["track_jitter"].verdict == "pass" and checks["track_jitter"].value < 0.001
+    assert checks["track_jitter"].value < 0.001
 
 
 def test_the_seconds_that_tremble_are_pointed_at() -> None:
