@@ -20,6 +20,7 @@ from storage.video import VideoFrame, VideoReader
 from .filtering import Filter, FilterSettings, smooth_tracks
 from .hands import HandFinder
 from .intrinsics import assumed_intrinsics
+from .landmarks import BODY_WRISTS, WRIST
 from .models import Model
 from .people import BodyFinder
 from .sides import Sides
@@ -47,6 +48,17 @@ class ExtractorSettings:
     """Whether tracks are smoothed, or stay as the networks gave them."""
     smoothing: FilterSettings = field(default_factory=FilterSettings)
     """How they are smoothed."""
+
+
+@dataclass
+class ExtractionReport:
+    """What an extraction saw besides its trajectory, for those who judge it. Give an empty one to `extract`."""
+
+    others: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
+    """(frames,): how many other people were lately seen beside the contributor; 0 where they were not in view."""
+    raw_wrists: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 2, 2, 2), np.float32))
+    """(frames, 2, 2, 2): by the body and by the hands, left and right, x and y of the wrist as the networks gave it,
+    before any smoothing; in image widths and heights, NaN where it was not found."""
 
 
 _BodyAndHands = Future[tuple[Body | None, Sides]]
@@ -81,6 +93,7 @@ class Extractor:
         intrinsics: Mapping[str, Any] | None = None,
         on_frame: Callable[[VideoFrame], None] | None = None,
         on_progress: Callable[[int], None] | None = None,
+        report: ExtractionReport | None = None,
     ) -> Trajectory:
         """Read a video once, from its first frame to its last, and find the contributor's body and hands.
 
@@ -94,6 +107,7 @@ class Extractor:
             intrinsics: of the camera, as `CameraCalibration.intrinsics` gives them; assumed by default.
             on_frame: called with each decoded frame before the networks see it; it must not change the picture.
             on_progress: called with the number of frames done. Both are called in the caller's thread.
+            report: is filled in.
 
         Raises:
             InvalidInput: MediaPipe cannot use a model.
@@ -101,14 +115,16 @@ class Extractor:
             MissingDependency: MediaPipe or a library that it links is not installed.
         """
         size = (video.width, video.height)
-        tracks = TrackBuilder()
+        tracks, others = TrackBuilder(), bytearray()
         with self._threads() as find:
             waiting: deque[tuple[int, _BodyAndHands]] = deque()
             milliseconds = -1
 
             def finish_one() -> None:
                 timestamp_ns, body_and_hands = waiting.popleft()
-                tracks.add(timestamp_ns, *body_and_hands.result())
+                body, hands = body_and_hands.result()
+                tracks.add(timestamp_ns, body, hands)
+                others.append(0 if body is None else min(body.others, 255))
                 if on_progress is not None:
                     on_progress(len(tracks))
 
@@ -123,6 +139,10 @@ class Extractor:
                 finish_one()
         intrinsics = assumed_intrinsics(*size) if intrinsics is None else intrinsics
         arrays = tracks.finish()
+        if report is not None:
+            report.others = np.frombuffer(others, np.uint8)
+            by_body, by_hands = arrays["body_image"][:, BODY_WRISTS, :2], arrays["hands_image"][:, :, WRIST, :2]
+            report.raw_wrists = np.stack((by_body, by_hands), axis=1)
         if self._settings.filter == "smooth":
             smooth_tracks(arrays, self._settings.smoothing)
         for side in range(len(HANDS)):

@@ -109,7 +109,8 @@ class BodyFinder:
         if sighting is None or self._held is None:
             return None
         self._somebody_ms = now
-        return replace(sighting.body, sure=self._is_sure(now), person=self._number)
+        others = sum(other.apart >= APART and now - other.seen_ms <= COAST_MS for other in self._others)
+        return replace(sighting.body, sure=self._is_sure(now), person=self._number, others=others)
 
     def close(self) -> None:
         """Free the networks."""

@@ -22,6 +22,8 @@ class Body:
     """False where this may be somebody else than the contributor."""
     person: int = 0
     """Which person of the video this is, counted as they were followed."""
+    others: int = 0
+    """How many other people were lately seen beside this one."""
 
 
 @dataclass(frozen=True)

@@ -7,65 +7,28 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from .criteria import AtLeast, AtMost, Contradiction, Criteria, PluginLimit, refuse_contradictions
 from .errors import InvalidInput, InvalidTask
 from .names import checked_name
+
+__all__ = ["AtLeast", "AtMost", "Criteria", "Labels", "Task", "read_task"]
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000)]
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
 
+_HEADER, _KEY = re.compile(r"\s*\[([^\[\]]+)\]"), re.compile(r"""\s*([\w."' \t-]+?)\s*=""")
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class AtLeast(_Model):
-    """A measured value should be at least `doubt`; below `fail` the recording is rejected."""
-
-    doubt: float
-    fail: float
-
-    @model_validator(mode="after")
-    def _ordered(self) -> AtLeast:
-        if self.fail > self.doubt:
-            raise ValueError(f"fail ({self.fail}) must not be above doubt ({self.doubt}) for a lower limit")
-        return self
-
-
-class AtMost(_Model):
-    """A measured value should be at most `doubt`; above `fail` the recording is rejected."""
-
-    doubt: float
-    fail: float
-
-    @model_validator(mode="after")
-    def _ordered(self) -> AtMost:
-        if self.fail < self.doubt:
-            raise ValueError(f"fail ({self.fail}) must not be below doubt ({self.doubt}) for an upper limit")
-        return self
-
-
-class Criteria(_Model):
-    """Thresholds of the automated checks; the names are the names of the checks."""
-
-    duration_seconds: AtLeast = AtLeast(doubt=3, fail=1)
-    frame_rate: AtLeast = AtLeast(doubt=20, fail=8)
-    shorter_side_pixels: AtLeast = AtLeast(doubt=480, fail=96)
-    longest_gap_seconds: AtMost = AtMost(doubt=0.5, fail=5)
-    damaged_frames: AtMost = AtMost(doubt=0, fail=100)
-    brightness: AtLeast = AtLeast(doubt=40, fail=10)
-    clipped_share: AtMost = AtMost(doubt=0.4, fail=0.9)
-    sharpness: AtLeast = AtLeast(doubt=15, fail=0)
-    blur: AtMost = AtMost(doubt=0.5, fail=1)
-    frozen_share: AtMost = AtMost(doubt=0.1, fail=0.9)
-    camera_shake: AtMost = AtMost(doubt=0.01, fail=0.1)
-    person_visible_share: AtLeast = AtLeast(doubt=0.8, fail=0.05)
-    hands_visible_share: AtLeast = AtLeast(doubt=0.3, fail=0)
 
 
 class Labels(_Model):
@@ -93,6 +56,8 @@ class Task(_Model):
     instructions: Text
     consent: Text
     language: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$")] = "en"
+    consent_signed: bool = False
+    """Whether consent is complete only with the name or initials that the contributor typed."""
     criteria: Criteria = Criteria()
     labels: Labels = Labels()
 
@@ -111,12 +76,13 @@ def read_task(path: Path) -> Task:
     """Read and validate a task file.
 
     Raises:
-        InvalidTask: the file is not TOML, misses a line, or has one that is not known; the message names the line
-            and, for a typo, what was probably meant.
+        InvalidTask: the file is not TOML, misses a line, has one that is not known, or criteria that nothing can
+            meet; the message names the lines and, for a typo, what was probably meant.
         InvalidInput: there is no such file.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = tomllib.loads(text)
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise InvalidInput(f"cannot read the task file {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -124,14 +90,17 @@ def read_task(path: Path) -> Task:
     try:
         task = Task.model_validate(content)
         checked_name("task", task.name)
+        refuse_contradictions(task.criteria)
     except ValidationError as error:
-        raise InvalidTask(f"{path}: {_first_problem(error)}") from error
+        raise InvalidTask(f"{path}: {_first_problem(error, text)}") from error
+    except Contradiction as error:
+        raise InvalidTask(f"{path}: {error}{_lines(text, *error.criteria)}") from error
     except InvalidInput as error:
         raise InvalidTask(f"{path}: {error}") from error
     return task
 
 
-def _first_problem(error: ValidationError) -> str:
+def _first_problem(error: ValidationError, text: str) -> str:
     """The most useful of pydantic's findings, in words: an unknown key first, as it may explain a missing one."""
     problems = error.errors(include_url=False)
     problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
@@ -143,11 +112,40 @@ def _first_problem(error: ValidationError) -> str:
         close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
         meant = f"did you mean '{close[0]}'?" if close else f"known here: {', '.join(known)}"
         return f"'{where}' is not known; {meant}"
-    return f"'{where}': {problem['msg'].removeprefix('Value error, ')}"
+    place = tuple(str(part) for part in problem["loc"])
+    both = ((*place, "doubt"), (*place, "fail")) if problem["type"] == "value_error" else (place,)
+    return f"'{where}': {problem['msg'].removeprefix('Value error, ')}{_lines(text, *both)}"
+
+
+def _lines(text: str, *places: tuple[str, ...]) -> str:
+    """Which lines of a task file set these keys, in brackets; one that no line sets has its default."""
+    found = [_line_of(text, place) for place in places]
+    if not any(found):
+        return ""
+    named = dict.fromkeys("the default" if line is None else f"line {line}" for line in found)
+    return f" ({' and '.join(named)})"
+
+
+def _line_of(text: str, place: tuple[str, ...]) -> int | None:
+    """The line that sets a key, or the inline table that holds it; None where there is none."""
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        header, key = _HEADER.match(line), _KEY.match(line)
+        if header is not None:
+            table = _keys(header[1])
+        elif key is not None and (*table, *_keys(key[1])) in (place, place[:-1]):
+            return number
+    return None
+
+
+def _keys(dotted: str) -> tuple[str, ...]:
+    return tuple(key.strip(" \t\"'") for key in dotted.split("."))
 
 
 def _keys_at(location: tuple[Any, ...]) -> list[str]:
     """The keys that a table of the task file may hold."""
+    if location[:2] == ("criteria", "plugins"):
+        return list(PluginLimit.model_fields)
     model: type[BaseModel] = Task
     for part in location:
         annotation = model.model_fields[str(part)].annotation

@@ -94,6 +94,9 @@ class VideoReader:
             """Whether the stored pictures are upright already: neither turned, mirrored nor stretched when shown."""
             self.ticks_per_second = _time_base(stream).denominator if _time_base(stream).numerator == 1 else None
             """The unit of the file's frame times, where a second is a whole number of it."""
+            stated = stream.duration * _time_base(stream) if stream.duration else None
+            self.stated_ns = None if stated is None else _nanoseconds(stated)
+            """How long the file says that its picture lasts, in nanoseconds; None where it does not say."""
             self.container = container.format.name
             self.codec = stream.codec_context.codec.canonical_name
             self.pixel_format = first.format.name

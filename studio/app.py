@@ -11,7 +11,7 @@ import typer
 from storage.errors import KinesphereError
 from storage.version import __version__
 
-from . import blurring, calibration, contributor, erasing, information, operators, robotics
+from . import blurring, calibration, checks_command, contributor, erasing, information, operators, robotics
 from .output import messages, print_json, say_error
 
 app = typer.Typer(
@@ -42,6 +42,7 @@ contributor.register(app)
 calibration.register(app)
 blurring.register(app)
 operators.register(app)
+checks_command.register(app)
 erasing.register(app)
 robotics.register(app)
 information.register(app)

@@ -29,9 +29,12 @@ def ask_consent(workspace: Workspace, task: str, contributor: str, *, yes: bool)
     """Show the task and its consent text and have it agreed; enrols a newcomer who sits at the keyboard.
 
     Raises:
-        InvalidInput: nobody can be asked and `--yes` was not given, or the contributor did not agree.
+        InvalidInput: nobody can be asked and `--yes` was not given, or the task wants more than that, or the
+            contributor did not agree.
     """
     stored = workspace.catalog.task(task)
+    if yes and stored.task.consent_signed:
+        raise InvalidInput(f"the task '{task}' wants the consent signed; leave --yes out and let the contributor type")
     if yes:
         workspace.catalog.require_contributor(contributor)
         return Agreement("flag")

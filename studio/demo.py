@@ -35,8 +35,12 @@ TASK = Task.model_validate(
         "title": "Move about in front of the camera",
         "instructions": "Stand where the camera sees all of you, from head to feet, and move as you like.",
         "consent": "I agree that this recording is used to try out kinesphere on this computer.",
-        # A whole body at five metres: its hands are a few pixels wide and are not what this task is about.
-        "criteria": {"hands_visible_share": {"doubt": 0, "fail": 0}},
+        # A whole body at five metres: its hands are a few pixels wide and are not what this task is about. And the clip
+        # was made in the street, where people pass by.
+        "criteria": {
+            "hands_visible_share": {"doubt": 0, "fail": 0},
+            "other_people_share": {"doubt": 1, "fail": 1},
+        },
         "labels": {"verbs": ["stand", "walk", "run", "jump", "move"]},
     }
 )

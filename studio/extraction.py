@@ -13,7 +13,7 @@ from storage.catalog import CheckRecord, RecordingRecord, TrajectoryRecord
 from storage.errors import CorruptObject, KinesphereError
 from storage.objects import Objects, open_objects
 from storage.recording import RecordingFile, State, check_length, description_key, video_key
-from storage.task import Criteria
+from storage.task import Task
 from storage.trajectory import Trajectory, Valid
 from storage.version import __version__
 
@@ -29,7 +29,8 @@ class Job:
     """One recording to extract and check, and all that a machine needs to know for it."""
 
     recording: RecordingRecord
-    criteria: Criteria
+    task: Task
+    """In the version that the recording was made under."""
     objects: str
     """Where the objects are: a folder or an object store's URL."""
     pose_model: Path | None
@@ -99,10 +100,11 @@ def extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted | Fai
 
 
 def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
-    from annotate.checks import ImageSampler, next_state, run_checks
+    from annotate.checks import Evidence, Footage, ImageSampler, next_state, run_checks
     from annotate.duplicates import Fingerprint
     from annotate.motion_fingerprint import motion_fingerprint
     from annotate.video_fingerprint import VideoHasher
+    from pose.extractor import ExtractionReport
     from pose.intrinsics import assumed_intrinsics
     from pose.metric import to_metric
     from pose.sheet import SheetFinder
@@ -115,6 +117,7 @@ def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
     description = verified_description(objects, row)
     camera, length, samples = description.origin.calibration, description.origin.known_length, ImageSampler()
     hasher = VideoHasher() if not job.is_repeated else None
+    report = ExtractionReport()
 
     def look(frame: VideoFrame) -> None:
         on_frame()
@@ -135,10 +138,26 @@ def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
             contributor=row.contributor,
             intrinsics=intrinsics,
             on_frame=look,
+            report=report,
         )
         damaged = sorted({*description.origin.damaged_ns, *video.damaged})
-    pauses = description.origin.pauses_ns
-    checks = [] if job.is_repeated else run_checks(job.criteria, trajectory, samples, damaged, pauses)
+        lengths = {"the recording's description": description.video.duration_ns, "the container": video.stated_ns}
+    evidence = Evidence(
+        Footage(
+            trajectory.arrays["timestamp"],
+            *size,
+            samples,
+            damaged,
+            description.origin,
+            {who: told for who, told in lengths.items() if told is not None},
+        ),
+        trajectory,
+        report,
+        description,
+        job.task,
+        row.task_version,
+    )
+    checks = [] if job.is_repeated else run_checks(job.task.criteria, evidence)
     state, why = (row.state, "extracted again") if job.is_repeated else next_state(checks)
     motion = motion_fingerprint(trajectory)
     if length is not None and sheets is not None:

@@ -78,9 +78,11 @@ def task_add(
     as_json: JsonOption = False,
 ) -> None:
     """Add a task, or a new version of one."""
+    from annotate.plugins import refuse_wrong_way
     from storage.task import read_task
 
     task = read_task(file)
+    absent = refuse_wrong_way(task.criteria.plugins)
     with opened(workspace) as place:
         stored, is_new = place.catalog.add_task(task)
     if as_json:
@@ -89,6 +91,8 @@ def task_add(
         say(f"Task '{task.name}' is in, version {stored.version}. Next: kinesphere contributor add ID")
     else:
         say(f"Task '{task.name}' is here already with the same content (version {stored.version}).")
+    if absent and not as_json:
+        say(f"Not installed here, so doubted where it processes: {', '.join(absent)}. See: kinesphere checks")
 
 
 @task_app.command("list")
@@ -121,8 +125,9 @@ def task_show(
     say(f"\n{stored.task.instructions}\n\nConsent: {stored.task.consent}\n")
     limits = [
         (name, "at least" if type(limit).__name__ == "AtLeast" else "at most", limit.doubt, limit.fail)
-        for name, limit in stored.task.criteria
+        for name, limit in stored.task.criteria.limits().items()
     ]
+    limits += [(f"plugins.{p}", "as it says", own.doubt, own.fail) for p, own in stored.task.criteria.plugins.items()]
     print_table("Criteria", ["check", "should be", "else a person looks", "rejected beyond"], limits)
     for kind in ("verbs", "objects", "outcomes"):
         say(f"{kind}: {', '.join(content['labels'][kind]) or 'any text'}")

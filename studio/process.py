@@ -106,7 +106,7 @@ def process(
     jobs = [
         Job(
             row,
-            workspace.catalog.task(row.task, row.task_version).task.criteria,
+            workspace.catalog.task(row.task, row.task_version).task,
             workspace.objects.url,
             pose_model,
             hand_model,

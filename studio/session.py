@@ -159,7 +159,9 @@ class Session:
                 samples(frame)
                 times.append(frame.timestamp_ns)
                 show(len(times))
-            footage = Footage(np.array(times), report.width, report.height, samples, reader.damaged, report.pauses_ns)
+            lengths = {"the recorder": report.duration_ns}
+            size, damaged = (report.width, report.height), reader.damaged
+            footage = Footage(np.array(times), *size, samples, damaged, report.origin(), lengths)
         return check_footage(self.criteria, footage)
 
     def _still_running(self) -> None:

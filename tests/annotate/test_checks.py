@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,57 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from annotate.checks import ImageSampler, _ranges, next_state, run_checks
-from storage.catalog import CheckRecord
-from storage.recording import State
+from annotate.checks import BUILT_IN, Footage, check_footage, next_state
+from annotate.findings import ranges_of
+from storage.recording import Origin, State
 from storage.task import Criteria
-from storage.trajectory import ARRAYS, ExtractorIdentity, Trajectory, Valid
-from storage.video import VideoFrame
-
-SECOND = 1_000_000_000
-
-
-def trajectory(valid: NDArray[np.uint8], times: NDArray[np.int64]) -> Trajectory:
-    arrays: dict[str, NDArray[Any]] = {
-        name: np.full((len(times), *spec.shape), np.nan, np.float32) for name, spec in ARRAYS.items()
-    }
-    arrays |= {"timestamp": times, "valid": valid}
-    identity = ExtractorIdentity("test", 1, {}, {})
-    return Trajectory("r", "c", identity, 640, 480, "relative", {}, arrays)
-
-
-def sampled(times: NDArray[np.int64], brightness: int) -> ImageSampler:
-    """Samples of pictures of even noise around one brightness, in which a small square moves."""
-    noise = np.random.default_rng(0).integers(-30, 31, (120, 160, 1), dtype=np.int16)
-    image = np.repeat(np.clip(noise + brightness, 0, 255).astype(np.uint8), 3, axis=2)
-    return sampled_frames(times, (with_square(image, index) for index in range(len(times))))
-
-
-def with_square(image: NDArray[np.uint8], index: int) -> NDArray[np.uint8]:
-    moved = image.copy()
-    moved[20:40, 10 + index % 60 : 30 + index % 60] ^= 32
-    return moved
-
-
-def sampled_frames(times: NDArray[np.int64], images: Iterable[NDArray[np.uint8]]) -> ImageSampler:
-    samples = ImageSampler()
-    for index, (time, image) in enumerate(zip(times, images, strict=True)):
-        samples(VideoFrame(index, int(time), image))
-    return samples
-
-
-def judged(valid: NDArray[np.uint8], times: NDArray[np.int64], brightness: int = 120) -> dict[str, CheckRecord]:
-    checks = run_checks(Criteria(), trajectory(valid, times), sampled(times, brightness), [])
-    assert [check.check for check in checks] == list(Criteria.model_fields)
-    return {check.check: check for check in checks}
-
-
-TIMES = np.arange(300, dtype=np.int64) * (SECOND // 30)
-SEEN = np.full(300, Valid.BODY | Valid.LEFT_HAND, np.uint8)
+from storage.trajectory import Valid
+from tests.evidence import SECOND, SEEN, TIMES, judged, run, sampled, sampled_frames, with_square
 
 
 def test_a_good_recording_passes_every_check_and_points_nowhere() -> None:
     checks = judged(SEEN, TIMES)
+    unknown = {"length_mismatch_seconds", "consent_complete"}  # nobody stated a length, and there is no description
+    assert list(checks) == [name for name in Criteria().limits() if name not in unknown]
     assert {check.verdict for check in checks.values()} == {"pass"}
     assert all(check.ranges == () for check in checks.values())
     assert next_state(list(checks.values()))[0] is State.ACCEPTED
@@ -107,16 +66,14 @@ def test_a_pause_is_no_gap_and_does_not_lengthen_the_recording() -> None:
     times = TIMES.copy()
     times[150:] += 60 * SECOND
     pause = (int(times[149]) + SECOND // 30, int(times[150]))
-    checks = run_checks(Criteria(), trajectory(SEEN, times), sampled(times, 120), [], [pause])
-    found = {check.check: check for check in checks}
+    found = run(SEEN, times, sampled(times, 120), origin=Origin(kind="camera", pauses_ns=(pause,)))
     assert found["longest_gap_seconds"].value == pytest.approx(1 / 30, rel=0.01)
     assert found["duration_seconds"].value == pytest.approx(299 / 30, rel=0.01)
     assert found["frame_rate"].value == pytest.approx(30, rel=0.01)
 
 
 def test_frames_that_did_not_decode_are_counted() -> None:
-    checks = run_checks(Criteria(), trajectory(SEEN, TIMES), sampled(TIMES, 120), [SECOND, 2 * SECOND])
-    damaged = next(check for check in checks if check.check == "damaged_frames")
+    damaged = run(SEEN, TIMES, sampled(TIMES, 120), [SECOND, 2 * SECOND])["damaged_frames"]
     assert (damaged.value, damaged.verdict) == (2, "doubt")
     assert [start for start, _ in damaged.ranges] == [SECOND, 2 * SECOND]
 
@@ -129,7 +86,7 @@ def noise(seed: int = 0, shape: tuple[int, int] = (120, 160)) -> NDArray[np.uint
 def test_frames_that_repeat_are_found_where_they_are() -> None:
     image = noise()
     images = (with_square(image, min(index, 100) if index < 250 else index) for index in range(300))
-    checks = {c.check: c for c in run_checks(Criteria(), trajectory(SEEN, TIMES), sampled_frames(TIMES, images), [])}
+    checks = run(SEEN, TIMES, sampled_frames(TIMES, images))
     check = checks["frozen_share"]
     assert check.value == pytest.approx(149 / 299)
     assert check.verdict == "doubt"
@@ -139,7 +96,7 @@ def test_frames_that_repeat_are_found_where_they_are() -> None:
 def test_a_camera_that_shakes_is_told_from_a_person_who_moves() -> None:
     wide = noise(shape=(400, 520))
     shaken = (wide[index % 2 * 12 :][:360, index % 2 * 24 :][:, :480] for index in range(300))
-    checks = {c.check: c for c in run_checks(Criteria(), trajectory(SEEN, TIMES), sampled_frames(TIMES, shaken), [])}
+    checks = run(SEEN, TIMES, sampled_frames(TIMES, shaken))
     assert checks["camera_shake"].verdict == "doubt"
     assert checks["camera_shake"].value == pytest.approx(np.hypot(24, 12) / 480, rel=0.1)
     assert judged(SEEN, TIMES)["camera_shake"].verdict == "pass"
@@ -151,8 +108,19 @@ def test_bad_focus_is_doubted() -> None:
     soft = cv2.GaussianBlur(noise(shape=(480, 640)).astype(np.float32), (0, 0), 8)
     soft = ((soft - soft.min()) / np.ptp(soft) * 255).astype(np.uint8)
     images = (np.roll(soft, index % 2, axis=1) for index in range(300))
-    checks = {c.check: c for c in run_checks(Criteria(), trajectory(SEEN, TIMES), sampled_frames(TIMES, images), [])}
+    checks = run(SEEN, TIMES, sampled_frames(TIMES, images))
     assert checks["blur"].verdict == "doubt"
+
+
+def test_the_checks_are_those_of_the_criteria_in_their_order_and_direction() -> None:
+    assert {check.name: check.limit for check in BUILT_IN} == {n: type(v) for n, v in Criteria().limits().items()}
+    assert [check.name for check in BUILT_IN] == list(Criteria().limits())
+
+
+def test_right_after_a_take_what_needs_no_trajectory_is_judged() -> None:
+    footage = Footage(TIMES, 640, 480, sampled(TIMES, 120))
+    names = [check.check for check in check_footage(Criteria(), footage)]
+    assert names[0] == "duration_seconds" and names[-1] == "camera_shake" and "late_share" in names
 
 
 def test_one_frame_is_judged_too() -> None:
@@ -164,6 +132,6 @@ def test_one_frame_is_judged_too() -> None:
 @given(st.lists(st.booleans(), min_size=1, max_size=50))
 def test_ranges_cover_exactly_the_bad_items(bad: list[bool]) -> None:
     starts = np.arange(len(bad), dtype=np.int64) * 10
-    ranges = _ranges(np.array(bad), starts, len(bad) * 10)
+    ranges = ranges_of(np.array(bad), starts, len(bad) * 10)
     assert [any(start <= moment < end for start, end in ranges) for moment in starts.tolist()] == bad
     assert all(after > before for (_, before), (after, _) in pairwise(ranges)), "ranges touch"

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from pose.bundles import build_bundle
-from pose.extractor import Extractor, ExtractorSettings
+from pose.extractor import ExtractionReport, Extractor, ExtractorSettings
 from pose.filtering import FilterSettings
 from pose.models import Model, hand_model, pose_model
 from pose.people import BodyFinder
@@ -75,8 +75,9 @@ def test_the_body_of_the_real_clip_is_one_mans_from_first_to_last(extractor: Ext
     MediaPipe's own tracking goes over to her while he is in the air.
     """
     done: list[int] = []
+    report = ExtractionReport()
     found = extractor.extract(
-        open_video(body_clip), recording="recording", contributor="somebody", on_progress=done.append
+        open_video(body_clip), recording="recording", contributor="somebody", on_progress=done.append, report=report
     )
     assert done == list(range(1, 231))
     valid, hips = found.arrays["valid"], found.arrays["body_image"][:, 23:25, :2].mean(axis=1)
@@ -90,6 +91,8 @@ def test_the_body_of_the_real_clip_is_one_mans_from_first_to_last(extractor: Ext
     assert np.linalg.norm(np.diff(hips * (1768, 994), axis=0)[in_a_row], axis=1).max() < 150
     assert not (valid & Valid.UNSURE)[:160].any()
     assert (valid & Valid.UNSURE)[190:210].any(), "he comes back in another light"
+    assert report.others.shape == (230,) and not report.others[~seen].any()
+    assert not report.others[:30].any() and (report.others[75:150] > 0).all(), "the passer-by comes later"
 
 
 def test_small_hands_are_found_around_the_wrists_and_only_there(trajectory: Trajectory, short_clip: Path) -> None:
@@ -98,6 +101,17 @@ def test_small_hands_are_found_around_the_wrists_and_only_there(trajectory: Traj
     wrists = body[:, [BODY_LANDMARKS.index("left_wrist"), BODY_LANDMARKS.index("right_wrist")], :2]
     trunk = np.nanmedian(np.ptp(body[:, [11, 23], 1], axis=1))
     assert np.nanmax(np.linalg.norm(hands - wrists, axis=2)) < trunk / 2
+
+
+def test_the_report_keeps_the_wrists_as_they_were_before_smoothing(
+    extractor: Extractor, short_clip: Path, trajectory: Trajectory, raw_trajectory: Trajectory
+) -> None:
+    report = ExtractionReport()
+    found = extractor.extract(open_video(short_clip), recording="recording", contributor="somebody", report=report)
+    np.testing.assert_array_equal(report.raw_wrists[:, 0], raw_trajectory.arrays["body_image"][:, 15:17, :2])
+    np.testing.assert_array_equal(report.raw_wrists[:, 1], raw_trajectory.arrays["hands_image"][:, :, 0, :2])
+    for name, values in found.arrays.items():
+        np.testing.assert_array_equal(values, trajectory.arrays[name], err_msg="a report changes nothing")
 
 
 def test_a_width_that_is_no_multiple_of_16_is_not_sheared(trajectory: Trajectory) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from storage.criteria import PluginLimit, Unit, refuse_contradictions, unit_of
 from storage.errors import InvalidInput, InvalidTask
-from storage.task import Criteria, read_task
+from storage.task import Criteria, Task, read_task
 
 FOUR_LINES = """
 name = "pour-water"
@@ -84,3 +85,69 @@ def test_the_version_hash_follows_the_content(tmp_path: Path) -> None:
     assert first.content_sha256 == with_comment.content_sha256
     assert first.content_sha256 != changed.content_sha256
     assert first.consent_sha256 == changed.consent_sha256
+
+
+@pytest.mark.parametrize(
+    ("criteria", "message"),
+    [
+        (
+            "brightness = { doubt = nan, fail = 0 }",
+            "'criteria.brightness.doubt': Input should be a finite number (line 7)",
+        ),
+        ("blur = { doubt = 0.5, fail = inf }", "'criteria.blur.fail': Input should be a finite number (line 7)"),
+        ("brightness = { doubt = 40, fail = -1 }", "'criteria.brightness': fail (-1) must not be negative (line 7)"),
+        (
+            "blur = { doubt = 0.5, fail = 50 }",
+            "'criteria.blur': fail (50) must not be above 1; it is a share, 0 to 1 (line 7)",
+        ),
+        ("brightness = { doubt = 300, fail = 0 }", "doubt (300) must not be above 255"),
+        (
+            "[criteria.blur]\ndoubt = 0.5\nfail = 0.4",
+            "fail (0.4) must not be below doubt (0.5) for an upper limit (line 8 and line 9)",
+        ),
+        ("brightness = { doubt = 1, fail = 5 }", "fail (5) must not be above doubt (1) for a lower limit (line 7)"),
+        (
+            "too_near = { doubt = 0.3, fail = 1 }\ntoo_far = { doubt = 0.4, fail = 0 }",
+            "'criteria.too_far' (doubt below 0.4) contradicts 'criteria.too_near' (doubt above 0.3): "
+            "no recording can be between (line 8 and line 7)",
+        ),
+        (
+            "too_far = { doubt = 0.7, fail = 0 }",
+            "contradicts 'criteria.too_near' (doubt above 0.6): no recording can be between (line 7 and the default)",
+        ),
+        (
+            "[criteria.plugins.table]\ndoubt = 1\nfial = 0",
+            "'criteria.plugins.table.fial' is not known; did you mean 'fail'?",
+        ),
+        ("[criteria.plugins.'a b']\ndoubt = 1\nfail = 0", "'criteria.plugins.a b"),
+        (
+            "[criteria.plugins.table]\ndoubt = inf\nfail = 0",
+            "'criteria.plugins.table.doubt': Input should be a finite number (line 8)",
+        ),
+    ],
+)
+def test_criteria_that_nothing_can_meet_are_refused_with_the_lines_that_say_so(
+    tmp_path: Path, criteria: str, message: str
+) -> None:
+    with pytest.raises(InvalidTask) as told:
+        read_task(written(tmp_path, FOUR_LINES + "[criteria]\n" + criteria))
+    assert message in str(told.value) and "\n" not in str(told.value)
+
+
+def test_the_thresholds_of_plugins_are_read_and_are_part_of_the_version(tmp_path: Path) -> None:
+    task = read_task(written(tmp_path, FOUR_LINES + "[criteria.plugins.table]\ndoubt = -1\nfail = -2"))
+    assert task.criteria.plugins == {"table": PluginLimit(doubt=-1, fail=-2)}, "what a plugin counts may be negative"
+    assert "plugins" not in task.criteria.limits()
+    assert task.content_sha256 != read_task(written(tmp_path, FOUR_LINES)).content_sha256
+
+
+def test_every_criterion_has_a_unit_and_a_default_that_is_not_refused() -> None:
+    refuse_contradictions(Criteria())
+    assert {unit_of(name) for name in Criteria().limits()} == set(Unit)
+
+
+def test_a_task_of_an_earlier_release_has_the_defaults_of_checks_that_it_did_not_know() -> None:
+    content = Task(name="t", title="T", instructions="I", consent="C").model_dump(mode="json")
+    content["criteria"] = {"brightness": {"doubt": 40, "fail": -1}}
+    stored = Task.model_validate(content)
+    assert stored.criteria.too_far == Criteria().too_far and stored.criteria.brightness.fail == -1

@@ -19,7 +19,8 @@ from storage.workspace import Workspace
 from studio.extraction import Failure
 from studio.process import Outcome, process, processed, waiting
 from tests.clips import damage_frames, make_clip
-from tests.takes import TASK, make_take, make_workspace
+from tests.plugin_package import install_plugins
+from tests.takes import TASK, make_take, make_workspace, rewrite_draft
 
 LENIENT = {
     "duration_seconds": {"doubt": 1, "fail": 0},
@@ -127,3 +128,48 @@ def test_the_same_take_again_is_flagged_and_the_other_named(place: Workspace, tm
     (check,) = (check for check in place.catalog.checks(third) if check.check == "duplicate")
     assert check.verdict == "pass", "what was withdrawn is not named"
     assert not place.objects.exists(f"recordings/{first}/fingerprint.npz")
+
+
+def test_a_recording_is_judged_by_the_version_of_the_task_that_it_was_made_under(
+    place: Workspace, tmp_path: Path
+) -> None:
+    recording = submitted(place, make_clip(tmp_path / "clip.mp4", 40))
+    stricter = {**LENIENT, "duration_seconds": {"doubt": 3600, "fail": 1800}}
+    changed = {**TASK.model_dump(), "criteria": stricter, "consent": "I agree to more."}
+    assert place.catalog.add_task(Task.model_validate(changed))[0].version == 2
+    later = submitted(place, make_clip(tmp_path / "other.mp4", 40, size=(208, 144)))
+    process(place, waiting(place), engine=Threads(1))
+    judged = {name: {check.check: check for check in place.catalog.checks(name)} for name in (recording, later)}
+    assert judged[recording]["duration_seconds"].doubt == 1 and judged[later]["duration_seconds"].doubt == 3600
+    assert place.catalog.recording(recording).state is State.FLAGGED
+    assert place.catalog.recording(later).state is State.REJECTED
+    assert {judged[name]["consent_complete"].verdict for name in judged} == {"pass"}, "each to its own version's text"
+
+
+def test_a_plugin_that_fails_costs_no_recording(
+    place: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(install_plugins(tmp_path)))
+    limit = {"doubt": 0.5, "fail": 0.1}
+    plugins = {"raising": limit, "fine": limit, "nowhere": limit}
+    place.catalog.add_task(Task.model_validate({**TASK.model_dump(), "criteria": {**LENIENT, "plugins": plugins}}))
+    recording, outcome = processed_once(place, make_clip(tmp_path / "clip.mp4", 40))
+    assert outcome.state is State.REJECTED, "by `fine`, which sees that nobody is there"
+    checks = {check.check: check for check in place.catalog.checks(recording) if check.check.startswith("plugins.")}
+    assert {name: check.verdict for name, check in checks.items()} == {
+        "plugins.fine": "fail",
+        "plugins.raising": "doubt",
+        "plugins.nowhere": "doubt",
+    }
+    assert "plugin fine of acme-checks 1.2" in checks["plugins.fine"].message
+
+
+def test_a_length_that_the_description_overstates_is_found(place: Workspace, tmp_path: Path) -> None:
+    made = make_take(place, make_clip(tmp_path / "clip.mp4", 40))
+    content = (place.drafts / made.recording / "video.mp4").read_bytes()
+    rewrite_draft(place, made, content, duration_ns=4_000_000_000)
+    submit(place, made.recording)
+    process(place, waiting(place), engine=Threads(1))
+    check = next(c for c in place.catalog.checks(made.recording) if c.check == "length_mismatch_seconds")
+    assert check.verdict == "doubt" and check.value == pytest.approx(4 - 40 / 30, abs=0.01)
+    assert "the recording's description says 4.0 s" in check.message

@@ -1,0 +1,129 @@
+"""What the gate costs, as a share of the time that a recording lasts: `python -m benchmarks.gate`."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from annotate.checks import Evidence, Footage, ImageSampler, run_checks
+from pose.extractor import ExtractionReport, Extractor
+from pose.models import fetch_clip, hand_model, pose_model
+from storage.criteria import Criteria
+from storage.trajectory import ARRAYS, Trajectory
+from storage.video import VideoFrame, open_video
+from studio.output import print_table
+
+RATE = 30.0
+SIZES = ((1280, 720), (1920, 1080))
+Row = tuple[str, ...]
+
+
+@cache
+def frames_of(width: int, height: int, count: int = 90) -> tuple[VideoFrame, ...]:
+    """The first frames of the real clip at another size, decoded: what the measurements get while extraction runs."""
+    import cv2
+
+    found: list[VideoFrame] = []
+    with open_video(fetch_clip()) as video:
+        for frame in video.frames():
+            if len(found) == count:
+                break
+            image = np.asarray(cv2.resize(frame.image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+            found.append(VideoFrame(frame.index, frame.timestamp_ns, image))
+    return tuple(found)
+
+
+@cache
+def extracted(clip: Path) -> tuple[Trajectory, ExtractionReport]:
+    """The real clip, through the networks."""
+    report = ExtractionReport()
+    with open_video(clip) as video:
+        found = Extractor(pose_model(), hand_model()).extract(
+            video, recording="benchmark", contributor="c", report=report
+        )
+    return found, report
+
+
+def measured(width: int, height: int, repeats: int) -> Row:
+    """Light, sharpness, blur, frozen frames and shake, measured of every frame as it passes by."""
+    frames = frames_of(width, height)
+
+    def watch() -> None:
+        samples = ImageSampler()
+        for frame in frames:
+            samples(frame)
+
+    return row(f"measuring {width}x{height}", watch, len(frames) / RATE, repeats)
+
+
+def judged(minutes: int, repeats: int) -> Row:
+    """All built-in checks at the end of a recording, which is the real clip over and over."""
+    evidence = long_evidence(minutes)
+    seconds = minutes * 60.0
+    return row(f"judging {minutes} min", lambda: run_checks(Criteria(), fresh(evidence)), seconds, repeats)
+
+
+def long_evidence(minutes: int) -> Evidence:
+    """The trajectory and the measurements of the real clip, repeated to so many minutes."""
+    trajectory, report = extracted(fetch_clip())
+    frames = round(minutes * 60 * RATE)
+    times = np.arange(frames, dtype=np.int64) * round(1e9 / RATE)
+    at = np.arange(frames) % len(trajectory)
+    arrays = {name: trajectory.arrays[name][at] for name in ARRAYS} | {"timestamp": times}
+    samples, once = ImageSampler(), ImageSampler()
+    for frame in frames_of(*SIZES[0]):
+        once(frame)
+    samples.motion_times_ns = times[1:].tolist()
+    samples.motions = [once.motions[index % len(once.motions)] for index in range(frames - 1)]
+    samples.times_ns = times[:: round(RATE / 2)].tolist()
+    samples.measurements = [once.measurements[index % len(once.measurements)] for index in range(len(samples.times_ns))]
+    size = trajectory.image_width, trajectory.image_height
+    longer = Trajectory("benchmark", "c", trajectory.extractor, *size, "relative", trajectory.intrinsics, arrays)
+    seen = ExtractionReport(report.others[at], report.raw_wrists[at])
+    return Evidence(Footage(times, *size, samples), longer, seen)
+
+
+def fresh(evidence: Evidence) -> Evidence:
+    """The same without what was computed of it before."""
+    old = evidence.footage
+    return Evidence(Footage(old.times_ns, old.width, old.height, old.samples), evidence.trajectory, evidence.report)
+
+
+def row(what: str, work: Callable[[], object], real_seconds: float, repeats: int) -> Row:
+    """One line of the table: processor time and time on the clock, as medians, and their share of real time."""
+    processor, clock = [], []
+    for _ in range(repeats):
+        began, began_clock = time.process_time(), time.perf_counter()
+        work()
+        processor.append(time.process_time() - began)
+        clock.append(time.perf_counter() - began_clock)
+    used, waited = statistics.median(processor), statistics.median(clock)
+    frame = used * 1000 / (real_seconds * RATE)
+    return what, f"{frame:.3f} ms", f"{used / real_seconds:.2%}", f"{waited / real_seconds:.2%}"
+
+
+def rows(repeats: int) -> Iterator[Row]:
+    """All lines; add others here."""
+    for width, height in SIZES:
+        yield measured(width, height, repeats)
+    for minutes in (1, 10):
+        yield judged(minutes, repeats)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=5, help="of which the median counts (default: %(default)s)")
+    options = parser.parse_args()
+    columns = ["what", "processor time a frame", "of real time", "on the clock"]
+    print_table(f"The gate, at {RATE:g} frames/s, beyond extraction", columns, list(rows(options.repeats)))
+
+
+if __name__ == "__main__":
+    main()
