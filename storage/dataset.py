@@ -21,6 +21,7 @@ from .errors import InvalidInput, NotFound, needs_extra
 from .names import checked_name
 from .objects import Objects, open_objects
 from .shards import OpenShards
+from .splits import splits_of
 from .stream import POOL_FRAMES, DType, StreamSettings, WindowStream, checked_keys
 from .trajectory import ARRAYS, from_stored
 from .versions import Version, read_episodes, read_version
@@ -96,6 +97,14 @@ class Dataset:
         """How often this process has read objects so far: on an object store, how many requests it made."""
         return self._objects.requests.total
 
+    def rows_of_split(self, name: str) -> NDArray[np.int64]:
+        """The rows of `episodes` that belong to a split, int64 `[n]`; whole people, see `storage.splits`.
+
+        Raises:
+            InvalidInput: the version was published without splits, or has none of this name.
+        """
+        return splits_of(self.manifest).rows(self.episodes, name)
+
     def videos(self, rows: Integers, size: tuple[int, int] | None) -> VideoSource:
         """The videos of some rows of `episodes`, to be scaled to a height and width; see `VideoSource.of`."""
         return VideoSource.of(self._objects, self.manifest, self.episodes, rows, size)
@@ -157,6 +166,7 @@ class Dataset:
         world_size: int = 1,
         balance: str | None = None,
         where: str | None = None,
+        split: str | None = None,
         dtype: DType = "float32",
         pool_frames: int = POOL_FRAMES,
         video_size: tuple[int, int] | None = None,
@@ -193,6 +203,7 @@ class Dataset:
                 gets an equal share of them, to within one window; those of its windows are drawn equally often, to
                 within once. A missing value counts as a value.
             where: a condition on the columns of `episodes`, e.g. `"label = 'pour'"`; see `storage.where`.
+            split: only episodes of this split, such as "train", where the version was published with splits.
             dtype: "int16" hands over the fixed-point numbers as stored, -32768 where missing, and
                 visibilities and scores as uint8, to be scaled with `stream.scales`: half the bytes.
             pool_frames: how many decoded frames are held in memory at once.
@@ -210,6 +221,7 @@ class Dataset:
             seed=seed,
             balance=balance,
             where=where,
+            split=split,
             dtype=dtype,
             pool_frames=pool_frames,
             video_size=video_size,

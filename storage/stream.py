@@ -49,6 +49,7 @@ class StreamSettings:
     dtype: DType
     pool_frames: int
     video_size: tuple[int, int] | None = None
+    split: str | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("window", 1), ("batch_size", 1), ("stride", 1), ("seed", 0), ("pool_frames", self.window)):
@@ -90,7 +91,7 @@ class WindowStream:
         self.settings = settings
         self._shards = dataset.shards
         self._identity = _identity(dataset, settings)
-        rows = _chosen_rows(dataset, settings.where)
+        rows = _chosen_rows(dataset, settings.where, settings.split)
         self._spans = Spans.of(dataset.episodes, rows)
         self._video = dataset.videos(rows, settings.video_size) if VIDEO in settings.keys else None
         self._index = index_windows(self._spans.length, settings.window, settings.stride, settings.block_frames)
@@ -251,19 +252,22 @@ def _identity(dataset: Dataset, settings: StreamSettings) -> dict[str, Any]:
         "seed": settings.seed,
         "balance": settings.balance,
         "where": settings.where,
+        "split": settings.split,
         "pool_frames": settings.pool_frames,
     }
 
 
-def _chosen_rows(dataset: Dataset, where: str | None) -> Integers:
+def _chosen_rows(dataset: Dataset, where: str | None, split: str | None) -> Integers:
     name = f"{dataset.name}@{dataset.version}"
     total = dataset.episodes.num_rows
     if total == 0:
         raise InvalidInput(f"{name} holds no episodes; choose another version")
-    rows = np.arange(total, dtype=np.int64)
+    rows = np.arange(total, dtype=np.int64) if split is None else dataset.rows_of_split(split)
+    if len(rows) == 0:
+        raise InvalidInput(f"split '{split}' of {name} holds nobody; it takes more contributors, or a larger share")
     if where is None:
         return rows
-    numbered = dataset.episodes.append_column("row", pa.array(rows))
+    numbered = dataset.episodes.take(pa.array(rows)).append_column("row", pa.array(rows))
     chosen: Integers = numbered.filter(where_expression(where))["row"].to_numpy()
     if len(chosen) == 0:
         raise InvalidInput(f'where expression "{where}" matches none of the {total} episodes of {name}')

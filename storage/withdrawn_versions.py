@@ -125,6 +125,8 @@ def _write(
         created_by=created_by,
         video=version.manifest.get("video", "raw"),
         erasure={"receipt": leaving.receipt, relation: version.number},
+        # not the limits: without those who left they may not hold any more
+        rules={name: version.manifest[name] for name in ("needs", "splits") if name in version.manifest},
     )
     return made.number
 

@@ -149,6 +149,8 @@ class Catalog:
             video_sha256=video.sha256,
             source_sha256=description.origin.source_sha256,
             replaces=description.replaces,
+            scopes=description.consent.scopes,
+            consent_expires_at=description.consent.expires_at,
         )
         try:
             with self.writing() as session:
