@@ -11,7 +11,7 @@ import typer
 from storage.errors import KinesphereError
 from storage.version import __version__
 
-from . import blurring, calibration, contributor, erasing, operators, robotics
+from . import blurring, calibration, contributor, diversity_command, erasing, operators, robotics
 from .output import messages, print_json, say_error
 
 app = typer.Typer(
@@ -44,6 +44,7 @@ blurring.register(app)
 operators.register(app)
 erasing.register(app)
 robotics.register(app)
+diversity_command.register(app)
 
 
 def main() -> None:

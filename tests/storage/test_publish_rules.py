@@ -44,13 +44,12 @@ def kitchen(workspace: Workspace) -> Workspace:
     """Recordings by anna (as before there were scopes), ben (all), carla (training only), dora (expired)."""
     populate(workspace, {"anna": 1})
     past = datetime.now(UTC) - timedelta(seconds=1)
-    for number, (name, consent) in enumerate(
-        {
-            "ben": {"scopes": EVERY, "expires_at": datetime.now(UTC) + timedelta(days=1)},
-            "carla": {"scopes": ("train",)},
-            "dora": {"scopes": EVERY, "expires_at": past},
-        }.items()
-    ):
+    consents: dict[str, dict[str, Any]] = {
+        "ben": {"scopes": EVERY, "expires_at": datetime.now(UTC) + timedelta(days=1)},
+        "carla": {"scopes": ("train",)},
+        "dora": {"scopes": EVERY, "expires_at": past},
+    }
+    for number, (name, consent) in enumerate(consents.items()):
         workspace.catalog.add_contributor(name)
         add_recording(workspace, name, seed=100 + number, **consent)
     return workspace
