@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +15,7 @@ from .output import print_json, print_table, say
 from .robotics import parse_dataset
 
 if TYPE_CHECKING:
-    from annotate.diversity import Breakdown, DiversityReport, Group
+    from annotate.diversity import Breakdown, DiversityReport, Group, Missing
     from annotate.motion_coverage import MotionCoverage
 
 _MOST_ROWS = 20
@@ -93,13 +95,24 @@ def _say_report(name: str, report: DiversityReport) -> None:
         _say_breakdown(breakdown, report)
     if report.missing:
         say("\nWhat is missing, the largest gain first:")
-        for one in report.missing[:5]:
+        for one in _best(report.missing):
             say(f"  {one.sentence}.")
     elif report.by_attribute:
         say("\nNothing is missing as far as contributors have declared: every attribute is even.")
     else:
         say("\nNo contributor here has declared anything, so nobody can tell who is missing.")
         say("With their consent: kinesphere contributor describe ID --handedness left --yes")
+
+
+def _best(missing: Sequence[Missing]) -> list[Missing]:
+    """The first two of each attribute, in their order."""
+    named: Counter[str] = Counter()
+    chosen = []
+    for one in missing:
+        named[one.attribute] += 1
+        if named[one.attribute] <= 2:
+            chosen.append(one)
+    return chosen
 
 
 def _say_breakdown(breakdown: Breakdown, report: DiversityReport) -> None:

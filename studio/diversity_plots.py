@@ -41,7 +41,7 @@ def hours_plot(breakdown: Breakdown, report: DiversityReport) -> str:
     worth = breakdown.effective_shannon
     note = "" if worth is None else f"worth {worth:.2f} equal groups (exponential of Shannon entropy)"
     bars = [
-        (group.name, group.hours, f"{group.hours:.2f} h, {group.contributors} people")
+        (group.name, group.hours, f"{group.hours:.3g} h, {group.contributors} contributors")
         if group.hours is not None
         else (group.name, None, f"fewer than {report.hidden_below}, or not shown")
         for group in breakdown.groups
@@ -85,7 +85,7 @@ def contributors_curve(report: DiversityReport) -> str:
         for place, held in enumerate(sums)
     )
     note = (
-        f"{report.contributors} people, worth {report.effective_contributors_shannon:.1f} (Shannon) or "
+        f"{report.contributors}, worth {report.effective_contributors_shannon:.1f} (Shannon) or "
         f"{report.effective_contributors_simpson:.1f} (Simpson)"
     )
     parts = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -83,6 +82,4 @@ def checked_attribute(name: str) -> str:
 
 def _check_choice(kind: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        close = difflib.get_close_matches(value, choices, n=1)
-        advice = f"did you mean '{close[0]}'?" if close else f"choose from: {', '.join(choices)}"
-        raise InvalidInput(f"'{value[:40]}' is no {kind}; {advice}")
+        raise InvalidInput(f"'{value[:40]}' is no {kind}; choose from: {', '.join(choices)}")

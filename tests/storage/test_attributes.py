@@ -42,7 +42,7 @@ def test_they_are_kept_replaced_and_forgotten(place: Workspace) -> None:
 def test_only_what_is_in_the_lists_can_be_kept(place: Workspace) -> None:
     attributes = Attributes(place.catalog)
     for values, why in (
-        ({"handedness": "lefty"}, "did you mean 'left'"),
+        ({"handedness": "lefty"}, "'lefty' is no value of handedness; choose from: left, right, both"),
         ({"religion": "none"}, "no attribute; "),
         ({"region": "DE"}, "choose from: AF, AS"),
         ({"region": "EU", "environment": "my flat in Bremen"}, "no value of environment"),
