@@ -92,7 +92,8 @@ def manifest_summary(episodes: pa.Table, splits: Mapping[str, Any] | None = None
     }
     if splits is not None:
         rule = read_rule(splits)
-        parts = {name: episodes.take(pa.array(rule.rows(episodes, name))) for name in rule.names}
+        counted = episodes.select(["contributor", "start_ns", "end_ns"])
+        parts = {name: counted.take(pa.array(rule.rows(episodes, name))) for name in rule.names}
         summary["splits"] = {
             name: {
                 "contributors": pc.count_distinct(part["contributor"]).as_py(),

@@ -210,6 +210,15 @@ def info(
     rows = [(key, f"{value:,.1f}" if isinstance(value, float) else f"{value:,}") for key, value in counts.items()]
     say(f"{name}@{manifest['number']}, published {manifest['created_at'][:19]} UTC\n")
     print_table("What is in it", ["", "count"], rows)
+    diversity = manifest.get("diversity", {})  # versions of earlier releases have none
+    if diversity:
+        people = diversity["contributors"]
+        worth = f"{people['effective_shannon']:.2f} (Shannon), {people['effective_simpson']:.2f} (Simpson)"
+        say(f"Effective contributors: {worth}; the top 10 % have {people['top_10_percent_share']:.1%} of the hours.")
+    if "needs" in manifest:
+        say(f"Consented to: {', '.join(manifest['needs'])}. Video: {manifest.get('video', 'raw')}.")
+    for split, part in diversity.get("splits", {}).items():
+        say(f"Split {split}: {part['contributors']} contributors, {part['episodes']} episodes.")
     labels = [(label or "(none)", count) for label, count in sorted(manifest["labels"].items())]
     print_table("Labels", ["label", "episodes"], labels)
 

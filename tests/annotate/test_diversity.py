@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import pytest
@@ -25,7 +26,7 @@ HANDEDNESS = st.sampled_from([None, *ATTRIBUTES["handedness"]])
 PEOPLE = st.lists(st.tuples(HANDEDNESS, st.integers(1, 9)), min_size=1, max_size=40)
 
 
-def report(people: list[tuple[str | None, int]], *, more: int | None = None) -> DiversityReport:
+def report(people: Sequence[tuple[str | None, int]], *, more: int | None = None) -> DiversityReport:
     rows = [
         Contribution(f"c{number}", "pour", 1, 3600.0 * hours, {"handedness": value} if value else {})
         for number, (value, hours) in enumerate(people)
@@ -64,7 +65,7 @@ def test_the_rarest_group_is_missed_most() -> None:
 
 
 @given(PEOPLE, st.integers(1, 20))
-def test_what_is_said_to_be_missing_does_what_is_said(people: list[tuple[str | None, int]], more: int) -> None:
+def test_what_is_said_to_be_missing_does_what_is_said(people: Sequence[tuple[str | None, int]], more: int) -> None:
     made = report(people, more=more)
     mean = made.hours / made.contributors
     assert [one.gain for one in made.missing] == sorted((one.gain for one in made.missing), reverse=True)  # type: ignore[type-var]
@@ -82,7 +83,7 @@ def test_what_is_said_to_be_missing_does_what_is_said(people: list[tuple[str | N
 
 @given(PEOPLE, st.integers(2, 8))
 def test_no_hidden_group_can_be_reckoned_from_what_is_shown(
-    people: list[tuple[str | None, int]], smallest: int
+    people: Sequence[tuple[str | None, int]], smallest: int
 ) -> None:
     full = report(people)
     shown = for_publication(full, smallest)

@@ -33,7 +33,8 @@ def body(
     points[:, 16] = np.stack([-0.25 + 0 * swing, 0.1 + swing, np.full(FRAMES, -0.3)], axis=1)
     cosine, sine = np.cos(turned), np.sin(turned)
     around = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
-    return (size * points @ around.T + moved).astype(np.float32)
+    made: NDArray[np.float32] = (size * points @ around.T + moved).astype(np.float32)
+    return made
 
 
 def features(**changes: float) -> NDArray[np.float64]:

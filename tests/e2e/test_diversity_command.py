@@ -94,6 +94,14 @@ def test_limits_refuse_with_numbers_and_trimming_helps(command: Command) -> None
 def test_splits_are_told_and_read_back(command: Command) -> None:
     shown = command.run("publish", "halves", "--splits", "train=0.5,test=0.5").stdout
     assert "Split train: " in shown and "Split test: " in shown
+    shown = command.run("info", "halves").stdout
+    for words in (
+        "Split test: ",
+        "Effective contributors: 10.",
+        "8.33 (Simpson)",
+        "train, share_keypoints. Video: none",
+    ):
+        assert words in shown
     dataset = open_dataset(command.workspace / "datasets/halves")
     people = [
         {dataset.episodes["contributor"][int(row)].as_py() for row in dataset.rows_of_split(name)}
