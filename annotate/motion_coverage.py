@@ -24,9 +24,11 @@ BANDS_HZ = (0.5, 1.0, 2.0, 4.0)
 """Upper edges of the bands of the spectrum of a wrist's speed."""
 RADIUS = 0.5
 """Pieces that differ by less, as a root mean square in shoulder widths, may be of one way of moving."""
-MOST_CLUSTERS = 256
+MOST_CLUSTERS = 2000
 MOST_EPISODES = 1000
-MOST_PIECES = 10_000
+MOST_PIECES = 5000
+SAMPLE = 100
+"""Pieces by which datasets of different sizes are compared; see `expected_in_sample`."""
 ROUNDS = 10
 """Of k-means."""
 _SEED = 20261124
@@ -52,6 +54,9 @@ class MotionCoverage:
     effective_shannon: float
     """The effective number of clusters by pieces; see `storage.hill_numbers`."""
     effective_simpson: float
+    in_100_pieces: float | None
+    """Distinct ways to be expected in 100 of the pieces, by which datasets of any size can be compared: more pieces
+    always hold more ways. None where there are fewer."""
     sizes: tuple[int, ...]
     """Pieces in each cluster, most first."""
 
@@ -187,10 +192,24 @@ def _nearest(features: Floats, middles: Floats) -> NDArray[np.int64]:
     return nearest
 
 
+def expected_in_sample(sizes: NDArray[np.int64], sample: int) -> float | None:
+    """How many clusters a random sample of so many pieces holds on average; None where there are fewer pieces.
+
+    Rarefaction, by S. H. Hurlbert, "The nonconcept of species diversity", Ecology 52 (1971).
+    """
+    total = int(sizes.sum())
+    if total < sample:
+        return None
+    steps = np.arange(sample)
+    # of drawing none of a cluster: the product of (total - size - i) / (total - i)
+    none_of = np.maximum(total - sizes[:, None] - steps, 0) / (total - steps)
+    return float((1 - none_of.prod(axis=1)).sum())
+
+
 def _coverage(features: list[Floats], *, episodes: int, skipped: int) -> MotionCoverage:
     total = len(features)
     if not total:
-        return MotionCoverage(episodes, 0, skipped, 0, False, 0.0, 0.0, ())
+        return MotionCoverage(episodes, 0, skipped, 0, False, 0.0, 0.0, None, ())
     chosen = np.arange(total)
     if total > MOST_PIECES:
         chosen = np.sort(np.random.default_rng(_SEED).choice(total, MOST_PIECES, replace=False))
@@ -205,5 +224,6 @@ def _coverage(features: list[Floats], *, episodes: int, skipped: int) -> MotionC
         is_limited=is_limited,
         effective_shannon=effective_number(sizes, 1),
         effective_simpson=effective_number(sizes, 2),
+        in_100_pieces=expected_in_sample(sizes, SAMPLE),
         sizes=tuple(int(size) for size in sizes),
     )

@@ -139,8 +139,9 @@ def _say_coverage(coverage: MotionCoverage) -> None:
         say(f"\nWays of moving: not counted; the wrists were not found in the {coverage.episodes} episodes looked at.")
         return
     least = "at least " if coverage.is_limited else ""
+    fair = "" if coverage.in_100_pieces is None else f" Of 100 pieces: {coverage.in_100_pieces:.1f} ways."
     say(
         f"\nWays of moving: {least}{coverage.clusters}, worth {coverage.effective_shannon:.1f} equally frequent ones "
         f"(Shannon), {coverage.effective_simpson:.1f} (Simpson); in {coverage.pieces} pieces of at most 2 s of "
-        f"{coverage.episodes} episodes, {coverage.skipped} more without wrists."
+        f"{coverage.episodes} episodes, {coverage.skipped} more without wrists.{fair}"
     )

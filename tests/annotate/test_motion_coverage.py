@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from annotate import motion_coverage
-from annotate.motion_coverage import RADIUS, cluster, measure_coverage, piece_features, pieces
+from annotate.motion_coverage import RADIUS, cluster, expected_in_sample, measure_coverage, piece_features, pieces
 from storage.dataset import open_dataset
 from storage.errors import InvalidInput
 from storage.objects import open_objects
@@ -92,6 +93,17 @@ def test_as_many_ways_are_found_as_there_are_whatever_their_order() -> None:
     assert sorted(np.bincount(again)) == [1, 5, 10, 20, 30, 40, 50]
     assert cluster(points, most=3)[1]
     assert len(np.unique(cluster(np.zeros((5, 7)))[0])) == 1
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=8), st.integers(1, 40))
+def test_a_sample_holds_as_many_ways_as_draws_do_on_average(sizes: list[int], sample: int) -> None:
+    found = expected_in_sample(np.array(sizes), sample)
+    total = sum(sizes)
+    if total < sample:
+        assert found is None
+        return
+    exact = sum(1 - math.comb(total - size, sample) / math.comb(total, sample) for size in sizes)
+    assert found == pytest.approx(exact)
 
 
 def test_a_dataset_is_measured_alike_each_time_and_in_a_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
