@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from storage.errors import KinesphereError, NotFound, StorageFailed
+from storage.errors import InvalidInput, KinesphereError, NotFound, StorageFailed
 from storage.names import is_recording_id, new_recording_id
 from storage.recording import Beside, Consent, Origin, RecordingFile, State, check_length, description_key, video_key
+from storage.scopes import Scope, checked_scopes
+from storage.task import Task
 from storage.workspace import Workspace
 
 from .recorder import CaptureReport
@@ -25,6 +27,8 @@ def take(
     contributor: str,
     method: Literal["typed", "flag"],
     signed: str = "",
+    scopes: Sequence[Scope] | None = None,
+    expires_at: datetime | None = None,
     capture: Callable[[Path], Origin],
     replaces: str | None = None,
     recording: str | None = None,
@@ -35,17 +39,21 @@ def take(
     disk was full is kept for `capture.unfinished.recover`.
 
     Args:
+        scopes: what the contributor consents to, by default what the task requires.
+        expires_at: until when, if they say so; the task may set an earlier end.
         kind: a cut-short recording is made whole at the next start; a cut-short import can be repeated.
         recording: the id, where it must be known before; else a new one.
 
     Raises:
         NotFound: the task or the contributor is not known.
+        InvalidInput: the task does not offer a scope or requires another, or the consent has ended already.
         KinesphereError: whatever `capture` raises.
         StorageFailed: the disk is full.
     """
     stored = workspace.catalog.task(task)
     workspace.catalog.require_contributor(contributor)
     now = datetime.now(UTC)
+    given, until = consented(stored.task, now, scopes, expires_at)
     consent = Consent(
         task=task,
         task_version=stored.version,
@@ -54,6 +62,8 @@ def take(
         agreed_at=now,
         method=method,
         signed=signed,
+        scopes=given,
+        expires_at=until,
     )
     begun = Begun(
         kind=kind,
@@ -74,6 +84,27 @@ def take(
         raise StorageFailed(f"cannot write the take in {workspace.drafts}: {error.strerror or error}") from error
 
 
+def consented(
+    task: Task, now: datetime, scopes: Sequence[Scope] | None, expires_at: datetime | None
+) -> tuple[tuple[Scope, ...], datetime | None]:
+    """What a consent to a task covers, and until when.
+
+    Raises:
+        InvalidInput: the task does not offer a scope or requires another, or the consent has ended already.
+    """
+    rule = task.consent_scopes
+    given = checked_scopes(rule.required if scopes is None else scopes)
+    refusal = rule.refusal(given)
+    if refusal is not None:
+        raise InvalidInput(f"task '{task.name}' {refusal}")
+    if expires_at is not None and expires_at <= now:
+        raise InvalidInput(f"the consent would have ended on {expires_at:%Y-%m-%d} already; give a later day")
+    ends = [expires_at] if expires_at is not None else []
+    if rule.expires_after_days is not None:
+        ends.append(now + timedelta(days=rule.expires_after_days))
+    return given, min(ends, default=None)
+
+
 def take_together(
     workspace: Workspace,
     *,
@@ -81,6 +112,8 @@ def take_together(
     contributor: str,
     method: Literal["typed", "flag"],
     signed: str = "",
+    scopes: Sequence[Scope] | None = None,
+    expires_at: datetime | None = None,
     capture: Callable[[Sequence[Path]], Sequence[CaptureReport]],
     cameras: int,
     complete: Callable[[int, Origin], Origin] = lambda _, origin: origin,
@@ -111,6 +144,8 @@ def take_together(
             contributor=contributor,
             method=method,
             signed=signed,
+            scopes=scopes,
+            expires_at=expires_at,
             recording=names[len(videos)],
             capture=lambda video: nested((*videos, video)),
         )

@@ -25,6 +25,7 @@ from .objects import Objects, open_objects
 from .resampling import around_episode, refuse_going_back
 from .sampling import Sampling, Weight
 from .shards import OpenShards
+from .splits import splits_of
 from .stream import POOL_FRAMES, DType, StreamSettings, Transform, WindowStream, checked_keys, checked_transforms
 from .trajectory import ARRAYS, from_stored
 from .versions import Version, read_manifest, read_version, refuse_withdrawn
@@ -138,6 +139,15 @@ class Dataset:
         """How often this process has read objects so far: on an object store, how many requests it made."""
         return self._objects.requests.total
 
+    def rows_of_split(self, name: str) -> NDArray[np.int64]:
+        """The rows of `episodes` that belong to a split, int64 `[n]`; whole people, see `storage.splits`.
+
+        Raises:
+            InvalidInput: the version was published without splits, or has none of this name.
+        """
+        _, people = self.select(["contributor"])
+        return splits_of(self.manifest).rows(people, name)
+
     def videos(self, rows: Integers, size: tuple[int, int] | None) -> VideoSource:
         """The videos of some rows of `episodes`, to be scaled to a height and width; see `VideoSource.of`."""
         _, columns = self.select(["recording", "image_height", "image_width"])
@@ -222,6 +232,7 @@ class Dataset:
         balance: str | None = None,
         weight: str | NDArray[Any] | None = None,
         where: str | None = None,
+        split: str | None = None,
         dtype: DType = "float32",
         pool_frames: int = POOL_FRAMES,
         video_size: tuple[int, int] | None = None,
@@ -278,6 +289,7 @@ class Dataset:
                 gets an equal share of them, to within one window; those of its windows are drawn equally often, to
                 within once. A missing value counts as a value.
             where: a condition on the columns of `episodes`, e.g. `"label = 'pour'"`; see `storage.where`.
+            split: only episodes of this split, such as "train", where the version was published with splits.
             dtype: "int16" hands over the fixed-point numbers as stored, -32768 where missing, and
                 visibilities and scores as uint8, to be scaled with `stream.scales`: half the bytes.
             pool_frames: how many decoded frames are held in memory at once, besides history and future.
@@ -307,6 +319,7 @@ class Dataset:
             seed=seed,
             balance=balance,
             where=where,
+            split=split,
             dtype=dtype,
             pool_frames=pool_frames,
             video_size=video_size,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from .catalog import Catalog
     from .objects import Objects
+    from .publish_rules import Consents, PublishRules
     from .versions import Version
     from .workspace import Workspace
 
@@ -31,7 +32,9 @@ def publish(
     episodes: EpisodesFrom = "segments",
     tracks: Tracks | None = None,
     created_by: str = "",
-    video: VideoShown = "raw",
+    video: VideoShown | None = None,
+    rules: PublishRules | None = None,
+    on_left_out: Callable[[Consents], None] = lambda consents: None,
     before_writing: Callable[[Sequence[str]], None] | None = None,
 ) -> Version:
     """Write the next version of a dataset. No array is copied: a version points into shards.
@@ -41,24 +44,43 @@ def publish(
         episodes: with "segments", a labelled recording gives one episode a segment and an unlabelled one enters
             whole; with "recordings", every recording enters whole, without labels.
         tracks: only trajectories that were smoothed, or that were not; else the newest of each recording.
-        video: which video readers of the version may be shown.
+        video: which video readers of the version may be shown; it needs consent to that. By default raw if
+            `rules.needs` names `share_video`, else none.
+        rules: the consent that each recording needs, limits, splits; see `PublishRules` for what is asked by default.
+        on_left_out: told how many accepted recordings may not enter for want of consent, and why.
         before_writing: called with the ids of the recordings that enter; if it raises, nothing is published.
 
     Raises:
-        Conflict: no recording is accepted yet, or none has such tracks.
+        Conflict: no recording is accepted yet, none has such tracks or is consented to, or a limit does not hold.
         InvalidInput: the expression cannot be read, or matches nothing.
     """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     from .episode_parts import clustered
+    from .publish_rules import Consents, PublishRules, with_video
     from .versions import write_version
     from .where import where_expression
     from .withdrawn_versions import withdraw_version
 
     checked_name("dataset", dataset)
-    wanted = _Tracks(workspace.objects, tracks)
+    rules = with_video(rules or PublishRules(), video)
+    if video is None:
+        video = "raw" if "share_video" in rules.needs else "none"
+    wanted, consents = _Tracks(workspace.objects, tracks), Consents(rules.needs)
     found = workspace.catalog.publishable(wanted, with_segments=episodes == "segments")
     if not len(found) and wanted.refused:
         other = "none" if tracks == "raw" else "smooth"
         raise Conflict(f"no accepted recording has {tracks} tracks; make them with: process --again --filter {other}")
+    refused = consents.refused(workspace.catalog.consents(), found["recording"].unique().to_pylist())
+    if refused:
+        on_left_out(consents)
+        found = found.filter(pc.invert(pc.is_in(found["recording"], pa.array(refused)))).combine_chunks()
+    if not len(found) and refused:
+        raise Conflict(
+            f"no accepted recording is consented to as {dataset} needs ({', '.join(rules.needs)}): {consents.told}; "
+            "ask for less with --needs and --video none, or record with that consent"
+        )
     if not len(found):
         raise Conflict("there is no accepted recording to publish; see: kinesphere status")
     table = found
@@ -66,6 +88,7 @@ def publish(
         table = found.filter(where_expression(where))
         if table.num_rows == 0:
             raise InvalidInput(f'--where "{where}" matches none of the {len(found)} episodes; nothing was published')
+    table = rules.applied(dataset, table)
     recordings = table["recording"].unique().to_pylist()
     if before_writing is not None:
         before_writing(recordings)
@@ -76,6 +99,7 @@ def publish(
         where=where,
         created_by=created_by,
         video=video,
+        rules=rules.to_manifest(),
         criteria=_criteria(workspace.catalog, table),
     )
     if not version.is_new or not workspace.catalog.left(recordings):
@@ -90,6 +114,8 @@ def publish(
             tracks=tracks,
             created_by=created_by,
             video=video,
+            rules=rules,
+            on_left_out=on_left_out,
             before_writing=before_writing,
         )
     except KinesphereError:

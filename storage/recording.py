@@ -6,10 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from .calibration import CameraCalibration, KnownLength
 from .errors import CorruptObject, InvalidInput, NewerFormat
+from .scopes import IMPLIED, Scope
 
 FORMAT_VERSION = 1
 
@@ -43,6 +44,10 @@ class Consent(_Model):
     """`typed` at the prompt, or the flag `--yes`, by which a script says that the contributor has agreed."""
     signed: str = ""
     """The name or initials that they typed."""
+    scopes: tuple[Scope, ...] = IMPLIED
+    """What they consented to; see `storage.scopes`. A record from before there were scopes covers no video."""
+    expires_at: AwareDatetime | None = None
+    """Until when; None is without an end."""
 
 
 class Video(_Model):

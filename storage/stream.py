@@ -60,6 +60,7 @@ class StreamSettings:
     transforms: tuple[Transform, ...] = ()
     sampling: Sampling = "pool"
     weight: Weight | None = None
+    split: str | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("window", 1), ("batch_size", 1), ("stride", 1), ("seed", 0), ("pool_frames", self.window)):
@@ -356,6 +357,7 @@ def _identity(dataset: Dataset, settings: StreamSettings) -> dict[str, Any]:
         "sampling": settings.sampling,
         "weight": None if settings.weight is None else settings.weight.name,
         "rate": settings.rate,
+        "split": settings.split,
     }
 
 
@@ -370,6 +372,14 @@ def _chosen(dataset: Dataset, settings: StreamSettings) -> tuple[Integers, pa.Ta
     rows, episodes = dataset.select(list(dict.fromkeys(columns)), where)
     if len(dataset) == 0:
         raise InvalidInput(f"{name} holds no episodes; choose another version")
+    if settings.split is not None:
+        members = dataset.rows_of_split(settings.split)
+        if len(members) == 0:
+            raise InvalidInput(
+                f"split '{settings.split}' of {name} holds nobody; it takes more contributors, or a larger share"
+            )
+        is_member = np.isin(rows, members)
+        rows, episodes = rows[is_member], episodes.filter(pa.array(is_member))
     if len(rows) == 0:
         raise InvalidInput(f'where expression "{where}" matches none of the {len(dataset)} episodes of {name}')
     return rows, episodes

@@ -9,6 +9,7 @@ import difflib
 import hashlib
 import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from .criteria import AtLeast, AtMost, Contradiction, Criteria, PluginLimit, refuse_contradictions
 from .errors import InvalidInput, InvalidTask
 from .names import checked_name
+from .scopes import IMPLIED, SCOPES, Scope
 
 __all__ = ["AtLeast", "AtMost", "Criteria", "Labels", "Task", "read_task"]
 
@@ -48,6 +50,32 @@ class Labels(_Model):
         return self
 
 
+class ConsentScopes(_Model):
+    """What a contributor may consent to, and without which of it nothing is recorded; see `storage.scopes`."""
+
+    offered: tuple[Scope, ...] = IMPLIED
+    required: tuple[Scope, ...] = IMPLIED
+    expires_after_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+    """How long a consent to this task holds; None is without an end."""
+
+    @model_validator(mode="after")
+    def _required_is_offered(self) -> ConsentScopes:
+        extra = [scope for scope in self.required if scope not in self.offered]
+        if extra:
+            raise ValueError(f"'{extra[0]}' is required but not offered; name it in both, or offer no less")
+        return self
+
+    def refusal(self, scopes: Iterable[Scope]) -> str | None:
+        """Why a recording with a consent to these scopes cannot be of this task; None if it can."""
+        given = set(scopes)
+        for scope in SCOPES:
+            if scope in given and scope not in self.offered:
+                return f"does not offer consent to '{scope}'; it offers {', '.join(self.offered) or 'none'}"
+            if scope in self.required and scope not in given:
+                return f"needs consent to '{scope}': {SCOPES[scope]}"
+        return None
+
+
 class Task(_Model):
     """A task as its author wrote it; its content decides its version."""
 
@@ -60,6 +88,7 @@ class Task(_Model):
     """Whether consent is complete only with the name or initials that the contributor typed."""
     criteria: Criteria = Criteria()
     labels: Labels = Labels()
+    consent_scopes: ConsentScopes = ConsentScopes()
 
     @property
     def consent_sha256(self) -> str:
@@ -69,7 +98,9 @@ class Task(_Model):
     @property
     def content_sha256(self) -> str:
         """Hash of everything in the task: two tasks with equal hashes are the same version."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        # without what later releases added, where it is not used: else every task would become a new version
+        later = {"consent_scopes"} if self.consent_scopes == ConsentScopes() else set()
+        return hashlib.sha256(self.model_dump_json(exclude=later).encode()).hexdigest()
 
 
 def read_task(path: Path) -> Task:

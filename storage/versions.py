@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from .episode_parts import describe_part, describe_table, encode_part, parts_of, read_table, split_table
 from .episodes import EPISODE_SCHEMA, checked_episodes
 from .errors import CorruptObject, NewerFormat, NotFound, Withdrawn
+from .hill_numbers import manifest_summary
 from .names import checked_name
 from .objects import Objects
 from .version import __version__
@@ -26,6 +27,8 @@ PARTS_FORMAT_VERSION = 2
 KIND = "kinesphere-version"
 WITHDRAWN_KIND = "kinesphere-version-withdrawn"
 """Kind of what lies in place of the manifest of a version that was withdrawn; see `storage.withdrawn_versions`."""
+RULES = ("needs", "limits", "splits")
+"""What a publisher asks of a version, as manifests name it."""
 
 _MANIFEST = re.compile(r"(\d{6,})\.json")
 
@@ -57,6 +60,7 @@ def write_version(
     video: str = "raw",
     erasure: Mapping[str, Any] | None = None,
     criteria: Mapping[str, Any] | None = None,
+    rules: Mapping[str, Any] | None = None,
 ) -> Version:
     """Write the next version of a dataset, or return the newest if it holds the same episodes.
 
@@ -70,6 +74,8 @@ def write_version(
         episodes: a table of `EPISODE_SCHEMA`.
         where: the expression that chose them, for the record.
         video: "raw", "blurred" or "none": which video goes with them; in the manifest unless raw.
+        rules: what its publisher asked of it, for the manifest: `needs`, `limits`, `splits`; see
+            `storage.publish_rules`.
         erasure: for a version that follows from an erasure: its receipt, and the version that this one replaces.
         criteria: the criteria by which their recordings were accepted, for the record; see `docs/format.md`.
 
@@ -84,7 +90,8 @@ def write_version(
     if newest is not None and erasure is None:
         same_size = newest.manifest["counts"]["episodes"] == table.num_rows
         same_video = newest.manifest.get("video", "raw") == video
-        if same_size and same_video and read_episodes(objects, newest).equals(table):
+        same_rules = all(newest.manifest.get(name) == (rules or {}).get(name) for name in RULES)
+        if same_size and same_video and same_rules and read_episodes(objects, newest).equals(table):
             return newest
     first, *others = split_table(table)
     content = encode_part(first, is_only=not others)
@@ -106,6 +113,8 @@ def write_version(
         "where": where,
         "counts": _counts(table),
         "labels": _labels(table),
+        "diversity": manifest_summary(table, (rules or {}).get("splits")),
+        **(rules or {}),
         "episodes": _written(objects, dataset, number, first, content, others),
     }
     if criteria is not None:

@@ -11,7 +11,17 @@ import typer
 from storage.errors import KinesphereError
 from storage.version import __version__
 
-from . import blurring, calibration, checks_command, contributor, erasing, information, operators, robotics
+from . import (
+    blurring,
+    calibration,
+    checks_command,
+    contributor,
+    diversity_command,
+    erasing,
+    information,
+    operators,
+    robotics,
+)
 from .output import messages, print_json, say_error
 
 app = typer.Typer(
@@ -46,6 +56,7 @@ checks_command.register(app)
 erasing.register(app)
 robotics.register(app)
 information.register(app)
+diversity_command.register(app)
 
 
 def main() -> None:

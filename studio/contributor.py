@@ -16,7 +16,7 @@ from storage.objects import file_sha256
 from storage.recording import Origin, RecordingFile, State
 
 from .calibration import known_length
-from .consent import Agreement, ask_consent
+from .consent import Agreement, Terms, ask_consent
 from .options import (
     HERE,
     CalibrationOption,
@@ -24,8 +24,10 @@ from .options import (
     HeightOption,
     InHandOption,
     JsonOption,
+    ScopeOption,
     TaskOption,
     TokenOption,
+    UntilOption,
     WorkspaceOption,
     YesOption,
     opened,
@@ -76,13 +78,15 @@ def import_(
     calibration: CalibrationOption = None,
     height: HeightOption = None,
     in_hand: InHandOption = None,
+    scope: ScopeOption = None,
+    consent_until: UntilOption = None,
     yes: YesOption = False,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Bring in videos that were recorded elsewhere. Sound is left out; times and orientation are kept."""
     with opened(workspace) as place:
-        agreement = ask_consent(place, task, contributor, yes=yes)
+        agreement = ask_consent(place, task, contributor, yes=yes, terms=Terms.of(scope, consent_until))
         length, results, failures = known_length(height, in_hand), [], []
         known = read_camera(place.objects, calibration) if calibration is not None else None
         for video in videos:
@@ -161,6 +165,8 @@ def import_take(
         contributor=contributor,
         method=agreement.method,
         signed=agreement.signed,
+        scopes=agreement.scopes,
+        expires_at=agreement.expires_at,
         capture=capture,
     )
 

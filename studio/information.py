@@ -99,6 +99,7 @@ def _print_summary(version: Version, summary: VersionSummary) -> None:
     rows += [(name, f"{counts[name]:,}") for name in ("episodes", "frames")]
     rows.append(("frames, each once", f"{summary.distinct_frames:,}"))
     rows += [(name, f"{counts[name]:,}") for name in ("recordings", "contributors", "tasks", "shards")]
+    rows += _diversity_rows(manifest)
     rows.append(("video", manifest.get("video", "raw")))
     print_table("What is in it", ["", "amount"], rows)
     for title, amounts in (
@@ -121,6 +122,22 @@ def _print_summary(version: Version, summary: VersionSummary) -> None:
     ):
         quality += [(f"{title} {key}", f"{amount.hours:,.3f} hours") for key, amount in list(amounts.items())[:5]]
     print_table("Quality", ["", "amount"], quality)
+
+
+def _diversity_rows(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What its contributors are worth, what it was consented to, and its splits; of older versions little is known."""
+    rows = []
+    diversity = manifest.get("diversity", {})
+    if diversity:
+        people = diversity["contributors"]
+        worth = f"{people['effective_shannon']:.2f} (Shannon), {people['effective_simpson']:.2f} (Simpson)"
+        rows.append(("effective contributors", worth))
+        rows.append(("hours by the top 10 %", f"{people['top_10_percent_share']:.1%}"))
+    if "needs" in manifest:
+        rows.append(("consented to", ", ".join(manifest["needs"])))
+    for split, part in diversity.get("splits", {}).items():
+        rows.append((f"split {split}", f"{part['contributors']} contributors, {part['episodes']} episodes"))
+    return rows
 
 
 def _print_amounts(title: str, column: str, amounts: Mapping[str, Amount]) -> None:

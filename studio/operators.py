@@ -5,15 +5,19 @@ from __future__ import annotations
 import getpass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from storage.errors import InvalidInput
 from storage.recording import State
 
+from .describing import describe
 from .options import HERE, HandModelOption, JsonOption, PoseModelOption, WorkspaceOption, opened
 from .output import messages, native_logs_aside, print_json, print_table, progress, say, say_error
+
+if TYPE_CHECKING:
+    from storage.task import ConsentScopes
 
 task_app = typer.Typer(help="Tasks: what contributors are asked to do.", no_args_is_help=True)
 contributor_app = typer.Typer(help="Contributors: the people who record, by pseudonymous ids.", no_args_is_help=True)
@@ -45,6 +49,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module to the application."""
     app.command()(init)
     app.add_typer(task_app, name="task")
+    contributor_app.command("describe")(describe)
     app.add_typer(contributor_app, name="contributor")
     app.command()(process)
     app.command()(review)
@@ -129,8 +134,16 @@ def task_show(
     ]
     limits += [(f"plugins.{p}", "as it says", own.doubt, own.fail) for p, own in stored.task.criteria.plugins.items()]
     print_table("Criteria", ["check", "should be", "else a person looks", "rejected beyond"], limits)
+    say(f"Consent to: {_offered(stored.task.consent_scopes)}")
     for kind in ("verbs", "objects", "outcomes"):
         say(f"{kind}: {', '.join(content['labels'][kind]) or 'any text'}")
+
+
+def _offered(rule: ConsentScopes) -> str:
+    """What contributors may consent to, in words."""
+    scopes = [scope if scope in rule.required else f"{scope} (if they like)" for scope in rule.offered]
+    days = f"; for {rule.expires_after_days} days" if rule.expires_after_days else ""
+    return (", ".join(scopes) or "nothing in particular") + days
 
 
 @contributor_app.command("add")

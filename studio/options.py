@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +24,18 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machine
 YesOption = Annotated[bool, typer.Option("--yes", help="The contributor has agreed to the task's consent text.")]
 TaskOption = Annotated[str, typer.Option("--task", "-t", help="What is recorded; see: kinesphere task list")]
 ContributorOption = Annotated[str, typer.Option("--contributor", "-c", help="Who records: their pseudonymous id.")]
+ScopeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--scope",
+        help="What the contributor consents to: train, share_keypoints, share_video; once for each.",
+        show_default="what the task requires",
+    ),
+]
+UntilOption = Annotated[
+    datetime | None,
+    typer.Option("--consent-until", formats=["%Y-%m-%d"], help="Last day of the consent, if it has one."),
+]
 CalibrationOption = Annotated[
     str | None, typer.Option(help="The calibrated camera it was recorded with.", show_default="known by its device")
 ]

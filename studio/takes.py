@@ -15,7 +15,7 @@ from storage.errors import InvalidInput
 from storage.recording import Origin, RecordingFile
 
 from .calibration import for_recording, known_length
-from .consent import Agreement, ask_consent
+from .consent import Agreement, Terms, ask_consent
 from .options import (
     HERE,
     CalibrationOption,
@@ -23,7 +23,9 @@ from .options import (
     HeightOption,
     InHandOption,
     JsonOption,
+    ScopeOption,
     TaskOption,
+    UntilOption,
     WorkspaceOption,
     YesOption,
     opened,
@@ -74,6 +76,8 @@ def record(
     calibration: CalibrationOption = None,
     height: HeightOption = None,
     in_hand: InHandOption = None,
+    scope: ScopeOption = None,
+    consent_until: UntilOption = None,
     yes: YesOption = False,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
@@ -84,7 +88,7 @@ def record(
     """
     with opened(workspace) as place:
         recovered = catch_up(place, quiet=as_json)
-        agreement = ask_consent(place, task, contributor, yes=yes)
+        agreement = ask_consent(place, task, contributor, yes=yes, terms=Terms.of(scope, consent_until))
         lengths = Lengths(calibration, known_length(height, in_hand))
         if source and len(source) > 1:
             _record_together(place, task, contributor, agreement, source, seconds, lengths, as_json=as_json)
@@ -155,6 +159,8 @@ def _record_in_session(
                     contributor=contributor,
                     method=agreement.method,
                     signed=agreement.signed,
+                    scopes=agreement.scopes,
+                    expires_at=agreement.expires_at,
                     capture=lambda video: sitting.capture(video).model_copy(update=known),
                 )
             except Redo:
@@ -204,6 +210,8 @@ def _record_together(
         contributor=contributor,
         method=agreement.method,
         signed=agreement.signed,
+        scopes=agreement.scopes,
+        expires_at=agreement.expires_at,
         capture=capture,
         cameras=len(sources),
         complete=lambda number, origin: origin.model_copy(update=known[number]),
@@ -259,6 +267,8 @@ def record_take(
         contributor=contributor,
         method=agreement.method,
         signed=agreement.signed,
+        scopes=agreement.scopes,
+        expires_at=agreement.expires_at,
         capture=capture,
     )
     return description, reports[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from storage.catalog import CheckRecord, SegmentRecord, TrajectoryRecord
 from storage.recording import Consent, Origin, RecordingFile, State, Video, description_key, video_key
@@ -26,10 +27,10 @@ def populate(workspace: Workspace, recordings: Mapping[str, int], *, frames: int
 
 
 def add_recording(
-    workspace: Workspace, contributor: str, *, seed: int, frames: int = 40, accept: bool = True
+    workspace: Workspace, contributor: str, *, seed: int, frames: int = 40, accept: bool = True, **consent: Any
 ) -> RecordingFile:
     """A submitted recording, whose video is a few bytes; accepted, with a trajectory, or else still waiting."""
-    description = describe(contributor, seed=seed, frames=frames)
+    description = describe(contributor, seed=seed, frames=frames, **consent)
     recording, objects = description.recording, workspace.objects
     objects.put(video_key(recording), _video(seed))
     objects.put(description_key(recording), description.to_bytes())
@@ -40,8 +41,8 @@ def add_recording(
     return description
 
 
-def describe(contributor: str, *, seed: int, frames: int = 40) -> RecordingFile:
-    """What `recording.json` says of a generated recording."""
+def describe(contributor: str, *, seed: int, frames: int = 40, **consent_fields: Any) -> RecordingFile:
+    """What `recording.json` says of a generated recording; `consent_fields` are further fields of its consent."""
     now = datetime(2026, 11, 24, 8, 0, seed % 60, tzinfo=UTC)
     video = Video(
         sha256=hashlib.sha256(_video(seed)).hexdigest(),
@@ -61,6 +62,7 @@ def describe(contributor: str, *, seed: int, frames: int = 40) -> RecordingFile:
         agreed_at=now,
         method="flag",
         signed="",
+        **consent_fields,
     )
     return RecordingFile(
         recording=f"20261124-{seed:06d}-{seed:08x}",

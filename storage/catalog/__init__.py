@@ -1,5 +1,6 @@
 """The catalog: the truth about people, tasks, states, segments and reviews, in SQLite or PostgreSQL."""
 
+from .attributes import Attributes
 from .catalog import Catalog
 from .erasures import Belongings, Erasures
 from .records import (
@@ -16,6 +17,7 @@ from .records import (
 )
 
 __all__ = [
+    "Attributes",
     "Belongings",
     "Catalog",
     "CheckRecord",

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from ..errors import Conflict, NotFound
 from ..names import checked_name
 from ..recording import RecordingFile, State
+from ..scopes import Scope
 from ..task import Task
 from .connection import connect, database_errors
 from .life import move, new_event
@@ -150,6 +151,8 @@ class Catalog:
             video_sha256=video.sha256,
             source_sha256=description.origin.source_sha256,
             replaces=description.replaces,
+            scopes=description.consent.scopes,
+            consent_expires_at=description.consent.expires_at,
         )
         try:
             with self.writing() as session:
@@ -311,6 +314,13 @@ class Catalog:
         from .publishable import episode_table
 
         return episode_table(self.engine, is_wanted, with_segments=with_segments)
+
+    def consents(self) -> dict[str, tuple[tuple[Scope, ...], datetime | None]]:
+        """For every accepted recording what its contributor consented to, and when that expires."""
+        columns = RecordingTable.recording, RecordingTable.scopes, RecordingTable.consent_expires_at
+        query = select(*columns).where(RecordingTable.state == State.ACCEPTED)
+        with self.reading() as session:
+            return {recording: (scopes, expires_at) for recording, scopes, expires_at in session.execute(query)}
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

@@ -19,6 +19,7 @@ from .life import move, new_event
 from .records import ErasureRecord
 from .tables import (
     NOBODY,
+    AttributeTable,
     CheckTable,
     ContributorTable,
     ErasureTable,
@@ -188,6 +189,8 @@ def _forget(session: Session, recordings: Sequence[str], erasure: ErasureRecord)
             source_sha256="",
             replaces=None,
             sent_to=None,
+            scopes=(),
+            consent_expires_at=None,
         )
     )
     why = f"erased, receipt {erasure.receipt}"
@@ -197,6 +200,7 @@ def _forget(session: Session, recordings: Sequence[str], erasure: ErasureRecord)
 
 def _forget_person(session: Session, contributor: str) -> None:
     """Delete the contributor, and put nobody in their place wherever they have acted."""
+    session.execute(delete(AttributeTable).where(AttributeTable.contributor == contributor))
     session.execute(delete(ContributorTable).where(ContributorTable.contributor == contributor))
     for column in (EventTable.who, ReviewTable.reviewer, SegmentTable.author, ErasureTable.who):
         session.execute(update(column.class_).where(column == contributor).values({column.key: NOBODY}))

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from ..recording import State
+from ..scopes import IMPLIED, Scope
 from ..task import Task
 
 Verdict = Literal["pass", "doubt", "fail"]
@@ -41,6 +42,9 @@ class RecordingRecord:
     replaces: str | None
     sent_to: str | None = None
     """URL of the server that has it; then it is processed there, and not in this workspace."""
+    scopes: tuple[Scope, ...] = IMPLIED
+    """What its contributor consented to."""
+    consent_expires_at: datetime | None = None
 
 
 @dataclass(frozen=True)

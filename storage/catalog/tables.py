@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from ..recording import State
+from ..scopes import Scope, checked_scopes
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -50,6 +51,19 @@ class RangesType(TypeDecorator[tuple[tuple[int, int], ...]]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> tuple[tuple[int, int], ...] | None:
         return tuple((start, end) for start, end in value) if value is not None else None
+
+
+class ScopesType(TypeDecorator[tuple[Scope, ...]]):
+    """Scopes of a consent, with commas between."""
+
+    impl = String(100)
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[Scope, ...] | None, dialect: Dialect) -> str | None:
+        return ",".join(value) if value is not None else None
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[Scope, ...] | None:
+        return checked_scopes(name for name in value.split(",") if name) if value is not None else None
 
 
 NOBODY = "(erased)"
@@ -81,6 +95,15 @@ class ContributorTable(Table):
     created_at: Mapped[datetime]
 
 
+class AttributeTable(Table):
+    __tablename__ = "contributor_attribute"
+
+    contributor: Mapped[str] = mapped_column(ForeignKey("contributor.contributor"), primary_key=True)
+    attribute: Mapped[str] = mapped_column(String(32), primary_key=True)
+    value: Mapped[str] = mapped_column(String(32))
+    agreed_at: Mapped[datetime]
+
+
 class RecordingTable(Table):
     __tablename__ = "recording"
     __table_args__ = (
@@ -104,6 +127,8 @@ class RecordingTable(Table):
     source_sha256: Mapped[str] = mapped_column(String(64))
     replaces: Mapped[str | None] = mapped_column(ForeignKey("recording.recording"))
     sent_to: Mapped[str | None] = mapped_column(Text)
+    scopes: Mapped[tuple[Scope, ...]] = mapped_column(ScopesType)
+    consent_expires_at: Mapped[datetime | None]
 
 
 class EventTable(Table):

@@ -8,12 +8,13 @@ import re
 import threading
 from collections import defaultdict
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 from storage.catalog import RecordingRecord
 from storage.errors import Conflict, CorruptObject, InvalidInput, NotFound, StorageFailed
 from storage.names import checked_name, is_recording_id
 from storage.objects import file_sha256
-from storage.recording import RecordingFile, State, check_length, description_key, video_key
+from storage.recording import Consent, RecordingFile, State, check_length, description_key, video_key
 from storage.workspace import Workspace
 
 from .probe import probe
@@ -120,6 +121,12 @@ class Submissions:
                 f"the consent text that was agreed to is not that of task '{task.name}' (version "
                 f"{description.task_version}) on this server; get the task from its operator and record again"
             )
+        refusal = task.consent_scopes.refusal(description.consent.scopes)
+        if refusal is not None:
+            raise InvalidInput(f"task '{task.name}' (version {description.task_version}) on this server {refusal}")
+        longest = task.consent_scopes.expires_after_days
+        if longest is not None and not _ends_within(description.consent, longest):
+            raise InvalidInput(f"consent to task '{task.name}' ends after {longest} days; the record names no such end")
         if contributor not in catalog.contributors():  # whose ids are not for telling
             raise NotFound("contributor", contributor, hint="ask the server's operator to enrol you")
         replaced = description.replaces
@@ -151,6 +158,18 @@ def _check_forms(description: RecordingFile) -> None:
         raise InvalidInput(f"a text in recording.json is over {_LONGEST_TEXT} characters or not printable")
     if (consent.task, consent.task_version) != (description.task, description.task_version):
         raise InvalidInput("the consent record is of another task than the recording")
+    if consent.agreed_at.tzinfo is None:
+        raise InvalidInput("the moment of the consent has no time zone")
+    if consent.expires_at is not None and consent.expires_at <= consent.agreed_at:
+        raise InvalidInput("the consent ended before it was given")
+    if len(set(consent.scopes)) < len(consent.scopes):
+        raise InvalidInput("a scope of the consent occurs twice")
+
+
+def _ends_within(consent: Consent, days: int) -> bool:
+    """Whether a consent ends in time; a clock that is a day ahead is believed."""
+    latest = min(consent.agreed_at, datetime.now(UTC) + timedelta(days=1)) + timedelta(days=days)
+    return consent.expires_at is not None and consent.expires_at <= latest
 
 
 def _check_received(description: RecordingFile, upload: Upload) -> None:

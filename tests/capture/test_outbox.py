@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from capture.outbox import submit, take, withdraw
+from capture.outbox import consented, submit, take, withdraw
 from capture.upload import Server, send
 from storage import shards
 from storage.errors import Conflict, InvalidInput, InvalidVideo, NotFound, StorageFailed
 from storage.recording import Origin, RecordingFile, State, check_length, video_key
-from storage.task import Task
+from storage.task import ConsentScopes, Task
 from storage.workspace import Workspace
 from tests import clips
 
@@ -130,3 +131,19 @@ def test_a_draft_that_is_withdrawn_leaves_nothing_and_what_is_withdrawn_stays_so
     assert list(workspace_with_task.drafts.iterdir()) == []
     with pytest.raises(NotFound):
         withdraw(workspace_with_task, "20260101-000000-00000000", why="")
+
+
+def test_a_consent_covers_what_the_task_requires_or_what_was_said_until_the_earlier_end() -> None:
+    now = datetime(2026, 11, 24, tzinfo=UTC)
+    rule = ConsentScopes(offered=("train", "share_keypoints", "share_video"), required=("train",),
+                         expires_after_days=30)  # fmt: skip
+    task = TASK.model_copy(update={"consent_scopes": rule})
+    month = now + timedelta(days=30)
+    assert consented(TASK, now, None, None) == (("train", "share_keypoints"), None)
+    assert consented(task, now, None, None) == (("train",), month)
+    assert consented(task, now, ("share_video", "train"), now + timedelta(days=90)) == (("train", "share_video"), month)
+    assert consented(task, now, None, now + timedelta(days=3)) == (("train",), now + timedelta(days=3))
+    with pytest.raises(InvalidInput, match="task 'pour' does not offer consent to 'share_video'"):
+        consented(TASK, now, ("train", "share_keypoints", "share_video"), None)
+    with pytest.raises(InvalidInput, match="already"):
+        consented(TASK, now, None, now)

@@ -215,6 +215,7 @@ def test_a_catalog_of_the_first_revision_is_upgraded_and_keeps_its_data(catalog_
         catalog = Catalog.open(catalog_url)
         (row,) = catalog.recordings(State.SUBMITTED)
         assert (row.recording, row.frames, row.sent_to) == ("20261123-040000-00000001", 3, None)
+        assert (row.scopes, row.consent_expires_at) == (("train", "share_keypoints"), None)
         with catalog.engine.connect() as connection:
             assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == NEWEST_REVISION
             assert compare_metadata(MigrationContext.configure(connection), Table.metadata) == []

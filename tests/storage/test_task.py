@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
 
 from storage.criteria import PluginLimit, Unit, refuse_contradictions, unit_of
 from storage.errors import InvalidInput, InvalidTask
-from storage.task import Criteria, Task, read_task
+from storage.task import ConsentScopes, Criteria, Task, read_task
 
 FOUR_LINES = """
 name = "pour-water"
@@ -151,3 +153,32 @@ def test_a_task_of_an_earlier_release_has_the_defaults_of_checks_that_it_did_not
     content["criteria"] = {"brightness": {"doubt": 40, "fail": -1}}
     stored = Task.model_validate(content)
     assert stored.criteria.too_far == Criteria().too_far and stored.criteria.brightness.fail == -1
+
+
+def test_scopes_of_consent_are_read_and_held_to_each_other(tmp_path: Path) -> None:
+    assert read_task(written(tmp_path, FOUR_LINES)).consent_scopes == ConsentScopes()
+    lines = '[consent_scopes]\noffered = ["train", "share_video"]\nrequired = ["train"]\nexpires_after_days = 30\n'
+    rule = read_task(written(tmp_path, FOUR_LINES + lines)).consent_scopes
+    assert (rule.offered, rule.required, rule.expires_after_days) == (("train", "share_video"), ("train",), 30)
+    assert rule.refusal(("train",)) is rule.refusal(("train", "share_video")) is None
+    assert "needs consent to 'train'" in str(rule.refusal(("share_video",)))
+    assert "does not offer consent to 'share_keypoints'" in str(rule.refusal(("train", "share_keypoints")))
+    for wrong, why in (
+        ('required = ["share_video"]', "'share_video' is required but not offered"),
+        ('offered = ["sell"]', "Input should be 'train'"),
+        ("expires_after_days = 0", "greater than or equal to 1"),
+        ("requried = []", "did you mean 'required'"),
+    ):
+        with pytest.raises(InvalidTask, match=why):
+            read_task(written(tmp_path, FOUR_LINES + "[consent_scopes]\n" + wrong))
+
+
+def test_a_task_without_scopes_has_the_hash_that_it_had_before_there_were_any(tmp_path: Path) -> None:
+    task = read_task(written(tmp_path, FOUR_LINES))
+    content = task.model_dump(mode="json")
+    assert content.pop("consent_scopes")
+    assert Task.model_validate(content) == task, "a catalog from before holds no scopes"
+    before = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+    assert task.content_sha256 == hashlib.sha256(before.encode()).hexdigest()
+    scoped = task.model_copy(update={"consent_scopes": ConsentScopes(required=("train",))})
+    assert scoped.content_sha256 != task.content_sha256

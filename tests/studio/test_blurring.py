@@ -12,7 +12,9 @@ from storage.catalog import TrajectoryRecord
 from storage.errors import Conflict, CorruptObject
 from storage.publish import publish
 from storage.recording import State, blurred_key, blurred_note_key, video_key
+from storage.scopes import SCOPES
 from storage.shards import write_shard
+from storage.task import ConsentScopes
 from storage.trajectory import Trajectory, Valid
 from storage.video import open_video
 from storage.workspace import Workspace
@@ -20,14 +22,15 @@ from studio.blurring import blur_all, blur_recording
 from tests.clips import make_clip
 from tests.command import Command
 from tests.generated import make_trajectory
-from tests.takes import make_take, make_workspace
+from tests.takes import TASK, make_take, make_workspace
 
 FRAMES = 20
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Workspace]:
-    made = make_workspace(tmp_path / "workspace")
+    every = ConsentScopes(offered=tuple(SCOPES), required=tuple(SCOPES))
+    made = make_workspace(tmp_path / "workspace", task=TASK.model_copy(update={"consent_scopes": every}))
     yield made
     made.catalog.close()
 
@@ -103,7 +106,7 @@ def test_what_has_no_trajectory_or_is_withdrawn_or_was_changed_is_refused(place:
 
 def test_a_version_with_blurred_videos_has_them_and_says_so(place: Workspace, recording: str) -> None:
     blurred: list[str] = []
-    raw = publish(place, "kitchen")
+    raw = publish(place, "kitchen", video="raw")
     assert "video" not in raw.manifest
 
     def blur(recordings: Sequence[str]) -> None:

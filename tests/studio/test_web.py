@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from fastapi.routing import APIRoute
 from httpx import Client, Response
 
 from storage.recording import RecordingFile, State, video_key
+from storage.task import ConsentScopes
 from storage.workspace import Workspace
 from studio.web.app import create_app
 from studio.web.uploads import Uploads
 from tests.clips import make_clip
-from tests.takes import make_take, make_workspace
+from tests.takes import TASK, make_take, make_workspace
 
 TOKEN = "a-token-for-the-tests"
 LIMIT = 1_000_000
@@ -241,3 +243,47 @@ def test_old_uploads_are_forgotten(far: Workspace, tmp_path: Path) -> None:
     os.utime(old.path, (0, 0))
     uploads.remove_old()
     assert not old.path.exists() and new.path.exists()
+
+
+def test_a_consent_is_held_to_what_the_task_offers_and_requires(
+    client: Client, far: Workspace, made: tuple[RecordingFile, bytes]
+) -> None:
+    description, content = made
+    consent = description.consent.model_dump(mode="json")
+    agreed = description.consent.agreed_at
+    for changes, why in (
+        ({"scopes": ["train"]}, "needs consent to 'share_keypoints'"),
+        ({"scopes": ["train", "share_keypoints", "share_video"]}, "does not offer consent to 'share_video'"),
+        ({"scopes": ["train", "share_keypoints", "train"]}, "occurs twice"),
+        ({"scopes": ["sell"]}, "no description of a recording"),
+        ({"expires_at": agreed.isoformat()}, "ended before it was given"),
+        ({"expires_at": "2030-01-01T00:00:00"}, "no description of a recording"),
+        ({"agreed_at": "2026-01-01T00:00:00"}, "no time zone"),
+    ):
+        answer = describe(client, description, consent=consent | changes)
+        assert answer.status_code == 422 and why in answer.json()["error"], (changes, answer.text)
+    assert far.catalog.recordings() == []
+    end = agreed + timedelta(days=5)
+    old = {name: value for name, value in consent.items() if name != "scopes"} | {"expires_at": end.isoformat()}
+    assert describe(client, description, sent(client, content), consent=old).status_code == 201
+    (row,) = far.catalog.recordings()
+    assert (row.scopes, row.consent_expires_at) == (("train", "share_keypoints"), end)
+
+
+def test_a_consent_ends_when_the_task_says_so(
+    client: Client, far: Workspace, made: tuple[RecordingFile, bytes]
+) -> None:
+    description, _ = made
+    rule = ConsentScopes(expires_after_days=30)
+    stored, _ = far.catalog.add_task(TASK.model_copy(update={"consent_scopes": rule}))
+    agreed = description.consent.agreed_at
+    content = description.consent.model_copy(update={"task_version": stored.version})
+    for given, end, fits in (
+        (agreed, None, False),
+        (agreed, agreed + timedelta(days=31), False),
+        (agreed + timedelta(days=900), agreed + timedelta(days=910), False),
+        (agreed, agreed + timedelta(days=30), True),
+    ):
+        consent = content.model_copy(update={"agreed_at": given, "expires_at": end}).model_dump(mode="json")
+        answer = describe(client, description, task_version=stored.version, consent=consent)
+        assert ("ends after 30 days" in answer.text) != fits, (given, end, answer.text)
