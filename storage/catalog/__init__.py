@@ -7,13 +7,18 @@ from .records import (
     Decision,
     ErasureRecord,
     Event,
+    GoldRecord,
+    Reason,
     RecordingRecord,
+    ReviewLease,
     ReviewRecord,
     SegmentRecord,
     StoredTask,
     TrajectoryRecord,
     Verdict,
+    WaitingReview,
 )
+from .reviews import Reviews
 
 __all__ = [
     "Belongings",
@@ -23,10 +28,15 @@ __all__ = [
     "ErasureRecord",
     "Erasures",
     "Event",
+    "GoldRecord",
+    "Reason",
     "RecordingRecord",
+    "ReviewLease",
     "ReviewRecord",
+    "Reviews",
     "SegmentRecord",
     "StoredTask",
     "TrajectoryRecord",
     "Verdict",
+    "WaitingReview",
 ]
