@@ -11,7 +11,7 @@ import typer
 from storage.errors import KinesphereError
 from storage.version import __version__
 
-from . import blurring, calibration, contributor, erasing, operators, robotics
+from . import blurring, calibration, contributor, erasing, gate_commands, operators, reviewing, robotics
 from .output import messages, print_json, say_error
 
 app = typer.Typer(
@@ -42,6 +42,8 @@ contributor.register(app)
 calibration.register(app)
 blurring.register(app)
 operators.register(app)
+reviewing.register(app)
+gate_commands.register(app)
 erasing.register(app)
 robotics.register(app)
 
