@@ -26,7 +26,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from storage.catalog import Catalog, CheckRecord, Decision, ReviewRecord, Reviews, Verdict
+from storage.catalog import Catalog, CheckValue, Decision, ReviewRecord, Reviews, Verdict
 from storage.catalog.opinions import median_decision
 from storage.task import ReviewRules
 
@@ -48,7 +48,7 @@ class Judged:
 
     recording: str
     task: str
-    checks: Mapping[str, CheckRecord]
+    checks: Mapping[str, CheckValue]
     gate: Verdict
     """The worst verdict of all checks."""
     decision: Decision | None
@@ -156,8 +156,8 @@ def gather(catalog: Catalog, task: str | None = None) -> list[Judged]:
     """
     if task is not None:
         catalog.task(task)
-    checks: defaultdict[str, dict[str, CheckRecord]] = defaultdict(dict)
-    for recording, check in Reviews(catalog).checks():
+    checks: defaultdict[str, dict[str, CheckValue]] = defaultdict(dict)
+    for recording, check in Reviews(catalog).check_values(task):
         checks[recording][check.check] = check
     rounds: defaultdict[str, defaultdict[int, list[ReviewRecord]]] = defaultdict(lambda: defaultdict(list))
     for opinion in Reviews(catalog).opinions():

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.catalog import Catalog, CheckRecord
+from storage.catalog import Catalog, CheckValue
 from storage.errors import Conflict, InvalidInput, NotFound
 from storage.task import AtLeast, AtMost
 
@@ -137,7 +137,7 @@ def _is_wanted(one: Judged, check: str) -> bool:
     return check in one.named or (not one.named and not others)
 
 
-def _limit_of(record: CheckRecord) -> AtLeast | AtMost:
+def _limit_of(record: CheckValue) -> AtLeast | AtMost:
     if record.doubt >= record.fail:
         return AtLeast(doubt=record.doubt, fail=record.fail)
     return AtMost(doubt=record.doubt, fail=record.fail)

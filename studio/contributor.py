@@ -237,8 +237,9 @@ def status(
             say("No recordings yet. Make one with: kinesphere record --task TASK --contributor YOU")
         else:
             print_table("Recordings", *_recordings_table(rows))
+            replaced = {row.replaces for row in rows if row.state not in (State.WITHDRAWN, State.ERASED)}
             for row in rows:
-                if row.state is State.RETURNED and not place.catalog.replacements(row.recording):
+                if row.state is State.RETURNED and row.recording not in replaced:
                     say(f"{row.recording} was returned to you; how to do better: kinesphere status {row.recording}")
             for url in sorted({row.sent_to for row in rows if row.sent_to}):
                 say(f"Sent to {url}: {', '.join(row.recording for row in rows if row.sent_to == url)}")

@@ -115,6 +115,10 @@ def task_show(
     print_table("Criteria", ["check", "should be", "else a person looks", "rejected beyond"], limits)
     for kind in ("verbs", "objects", "outcomes"):
         say(f"{kind}: {', '.join(content['labels'][kind]) or 'any text'}")
+    rules = stored.task.review
+    say(
+        f"Doubts are judged by {rules.opinions} reviewer(s); of what passes, {rules.spot_check_share:.0%} is looked at."
+    )
 
 
 @contributor_app.command("add")

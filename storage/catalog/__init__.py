@@ -4,6 +4,7 @@ from .catalog import Catalog
 from .erasures import Belongings, Erasures
 from .records import (
     CheckRecord,
+    CheckValue,
     Decision,
     ErasureRecord,
     Event,
@@ -24,6 +25,7 @@ __all__ = [
     "Belongings",
     "Catalog",
     "CheckRecord",
+    "CheckValue",
     "Decision",
     "ErasureRecord",
     "Erasures",

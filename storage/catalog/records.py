@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ..recording import State
 from ..task import Task
@@ -71,6 +71,16 @@ class CheckRecord:
     verdict: Verdict
     message: str
     ranges: tuple[tuple[int, int], ...] = ()
+
+
+class CheckValue(NamedTuple):
+    """What is left of a `CheckRecord` where there are millions."""
+
+    check: str
+    value: float
+    doubt: float
+    fail: float
+    verdict: Verdict
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,17 @@ from .tables import RecordingTable, ReviewLeaseTable, ReviewRequestTable, TaskTa
 
 def follow(session: Session, row: RecordingTable, before: State, to: State) -> None:
     """Ask for the reviews that a new state calls for; those that it makes needless are over."""
-    close_all(session, row.recording)
+    if before not in (State.DRAFT, State.SUBMITTED):
+        close_all(session, row.recording)
+    if to not in (State.FLAGGED, State.ACCEPTED):
+        return
     rules = review_rules(session, row)
     if to is State.FLAGGED:
         number = 1 + (session.scalar(_last_round(row.recording)) or 0)
         ask(session, row.recording, "doubt", round=number, at=datetime.now(UTC))
         if rules.opinions > 1:
             ask(session, row.recording, "second opinion", round=number, at=datetime.now(UTC))
-    elif (before, to) == (State.SUBMITTED, State.ACCEPTED) and is_spot_checked(row.recording, rules.spot_check_share):
+    elif before is State.SUBMITTED and is_spot_checked(row.recording, rules.spot_check_share):
         ask(session, row.recording, "spot check", round=1, at=datetime.now(UTC))
 
 

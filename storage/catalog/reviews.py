@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
@@ -18,13 +19,14 @@ from .catalog import Catalog
 from .life import locked
 from .opinions import give_opinion, in_round
 from .records import (
-    CheckRecord,
+    CheckValue,
     Decision,
     GoldRecord,
     Reason,
     RecordingRecord,
     ReviewLease,
     ReviewRecord,
+    Verdict,
     WaitingReview,
 )
 from .requests import lies_within, open_requests, review_rules
@@ -242,12 +244,23 @@ class Reviews:
             rows = session.execute(query.where(ReviewRequestTable.closed_at.is_(None)))
             return {(recording, number) for recording, number in rows}
 
-    def checks(self) -> Iterator[tuple[str, CheckRecord]]:
-        """The results of all automated checks, each with its recording, by recording and name."""
+    def check_values(self, task: str | None = None) -> Iterator[tuple[str, CheckValue]]:
+        """What all automated checks measured, of one task or all; each with its recording."""
+        query = select(
+            CheckTable.recording,
+            CheckTable.check,
+            CheckTable.value,
+            CheckTable.doubt,
+            CheckTable.fail,
+            CheckTable.verdict,
+        )
+        if task is not None:
+            query = query.join(RecordingTable).where(RecordingTable.task == task)
         with self.catalog.reading() as session:
-            names = [field.name for field in fields(CheckRecord)]
-            for row in session.scalars(select(CheckTable).order_by(CheckTable.recording, CheckTable.check)):
-                yield row.recording, CheckRecord(**{name: getattr(row, name) for name in names})
+            ordered = query.order_by(CheckTable.recording, CheckTable.check).execution_options(yield_per=10_000)
+            for recording, check, value, doubt, fail, verdict in session.execute(ordered):
+                # each is one of a few words: one copy is enough
+                yield recording, CheckValue(sys.intern(check), value, doubt, fail, cast("Verdict", sys.intern(verdict)))
 
     def _lease(self, session: Session, reviewer: str, wanted: _Wanted, duration: timedelta) -> ReviewLease | None:
         held = self._held(session, reviewer)
