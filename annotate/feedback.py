@@ -35,10 +35,14 @@ TEMPLATES: Mapping[str, str] = {
     "head_cut_off_share": "Tilt the camera up or move back until your whole head is in the picture.",
     "wrist_speed": "Do the task's movements: your hands hardly move here.",
     "track_jitter": "Use more light and plain clothes that differ from the wall: your movements are hard to follow.",
+}
+"""How to do better, by check, in English; a task may have texts of its own."""
+
+BEYOND_CHECKS: Mapping[str, str] = {
     "task": "Please do what the task asks for, from its beginning to its end; it is shown before you record.",
     "privacy": "Somebody else, or something private, can be seen. Please record where only you are in the picture.",
 }
-"""How to do better, by check; and for what no check sees: `task`, `privacy`. A task may have texts of its own."""
+"""How to do better where no check sees what is wrong."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class Feedback:
 
 def texts(task: Task) -> dict[str, str]:
     """The feedback that reviewers may name: a task's own texts, in its language, before the built-in English ones."""
-    return {**TEMPLATES, **task.feedback}
+    return {**TEMPLATES, **BEYOND_CHECKS, **task.feedback}
 
 
 def composed(task: Task, named: Sequence[str], words: str) -> str:
@@ -94,7 +98,8 @@ def feedback_on(catalog: Catalog, recording: str) -> Feedback:
     row = catalog.recording(recording)
     replaced_by = tuple(take.recording for take in catalog.replacements(recording))
     is_wanted_again = row.state in (State.RETURNED, State.REJECTED) and not replaced_by
-    again = f"kinesphere record --task {row.task} --contributor {row.contributor} --replaces {recording}"
+    verb = "import VIDEO" if row.source_sha256 else "record"
+    again = f"kinesphere {verb} --task {row.task} --contributor {row.contributor} --replaces {recording}"
     return Feedback(
         recording=recording,
         state=row.state,

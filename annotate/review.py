@@ -12,7 +12,7 @@ from storage.errors import InvalidInput, NotFound
 from storage.recording import video_key
 from storage.workspace import Workspace
 
-from .feedback import composed, merged, texts
+from .feedback import TEMPLATES, composed, merged, texts
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class Evidence:
     """Of all checks; those that doubt it come first."""
     templates: Mapping[str, str]
     """Feedback that may be named, by name."""
+    beyond_checks: tuple[str, ...]
+    """The names of those that are for what no check of this recording sees."""
     until: datetime
     """It is kept for this reviewer until then, or until they ask again."""
 
@@ -150,6 +152,7 @@ def evidence(workspace: Workspace, lease: ReviewLease) -> Evidence:
         Finding(check.check, check.verdict, check.value, check.doubt, check.fail, check.message, check.ranges)
         for check in catalog.checks(row.recording)
     ]
+    known, measured = texts(catalog.task(row.task).task), {found.check for found in findings}
     key = video_key(row.recording)
     local = objects.local_path(key)
     video = str(local) if local is not None else f"{objects.url}/{key}"
@@ -166,6 +169,7 @@ def evidence(workspace: Workspace, lease: ReviewLease) -> Evidence:
             f"mpv --start={max(0, start / 1e9 - 1):.1f} {shlex.quote(video)}" for start in starts[:10] or [0]
         ),
         findings=tuple(sorted(findings, key=lambda found: (found.verdict == "pass", found.check))),
-        templates=texts(catalog.task(row.task).task),
+        templates=known,
+        beyond_checks=tuple(name for name in known if name not in TEMPLATES and name not in measured),
         until=lease.until,
     )

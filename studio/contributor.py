@@ -31,7 +31,7 @@ from .options import (
     opened,
 )
 from .output import print_json, print_table, progress, say, say_error
-from .takes import catch_up, record, say_feedback, say_take
+from .takes import ReplacesOption, catch_up, check_replaceable, record, say_feedback, say_take
 
 if TYPE_CHECKING:
     from storage.calibration import CameraCalibration, KnownLength
@@ -76,12 +76,15 @@ def import_(
     calibration: CalibrationOption = None,
     height: HeightOption = None,
     in_hand: InHandOption = None,
+    replaces: ReplacesOption = None,
     yes: YesOption = False,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Bring in videos that were recorded elsewhere. Sound is left out; times and orientation are kept."""
     with opened(workspace) as place:
+        if replaces is not None:
+            check_replaceable(place, replaces, task, contributor, takes=len(videos))
         agreement = ask_consent(place, task, contributor, yes=yes)
         length, results, failures = known_length(height, in_hand), [], []
         known = read_camera(place.objects, calibration) if calibration is not None else None
@@ -97,6 +100,7 @@ def import_(
                         quiet=as_json,
                         calibration=known,
                         length=length,
+                        replaces=replaces,
                     )
                 )
             except (InvalidInput, Conflict) as error:
@@ -124,6 +128,7 @@ def import_take(
     quiet: bool,
     calibration: CameraCalibration | None = None,
     length: KnownLength | None = None,
+    replaces: str | None = None,
 ) -> RecordingFile:
     """Bring one video file into the outbox.
 
@@ -162,6 +167,7 @@ def import_take(
         method=agreement.method,
         signed=agreement.signed,
         capture=capture,
+        replaces=replaces,
     )
 
 

@@ -183,33 +183,45 @@ def _look(
 
 
 def _decide_at_terminal(place: Workspace, found: Evidence, decision: Decision, who: str) -> None:
-    words, named = "", list[str]()
+    words, named, spans = "", list[str](), list[tuple[int, int]]()
     if decision is not Decision.accept:
         words, named = _ask_why(found)
+        spans = _ask_where() if words or named else []
         if not words and not named:
             say("Nothing was decided: the contributor needs to know why.")
             return
     try:
-        _say_decided(_decide(place, found.recording, decision, who, words, named, []), as_json=False)
-    except Conflict as error:  # decided or taken back meanwhile: on to the next
+        _say_decided(_decide(place, found.recording, decision, who, words, named, spans), as_json=False)
+    except (Conflict, InvalidInput) as error:  # decided or taken back meanwhile, or a range beyond its end
         say_error(error)
 
 
 def _ask_why(found: Evidence) -> tuple[str, list[str]]:
-    """Let the reviewer choose advice by number, and add words of their own."""
-    first = [one.check for one in found.findings if one.verdict != "pass"]
-    names = [*dict.fromkeys(name for name in first if name in found.templates)]
-    names += [name for name in found.templates if name not in names]
+    """Let the reviewer choose advice by number or name, and add words of their own."""
+    doubted = [one.check for one in found.findings if one.verdict != "pass" and one.check in found.templates]
+    names = doubted + [name for name in found.beyond_checks if name not in doubted]
     for number, name in enumerate(names, 1):
         say(f"  {number:2}  {name}: {found.templates[name]}")
+    numbered = {str(number): name for number, name in enumerate(names, 1)}
     while True:
-        typed: str = typer.prompt("Which advice (numbers, e.g. 1 3; Enter: none)", default="", show_default=False)
-        parts = typed.replace(",", " ").split()
-        if all(part.isdecimal() and 1 <= int(part) <= len(names) for part in parts):
+        asked = "Which advice (numbers, or names of other checks; Enter: none)"
+        typed: str = typer.prompt(asked, default="", show_default=False)
+        chosen = [numbered.get(part, part) for part in typed.replace(",", " ").split()]
+        if all(name in found.templates for name in chosen):
             break
-        say(f"Give numbers from 1 to {len(names)}.")
+        say(f"Give numbers from 1 to {len(names)}, or any of: {', '.join(found.templates)}")
     words: str = typer.prompt("In your own words (Enter: nothing more)", default="", show_default=False)
-    return words.strip(), [names[int(part) - 1] for part in parts]
+    return words.strip(), chosen
+
+
+def _ask_where() -> list[tuple[int, int]]:
+    while True:
+        asked = "Where, in seconds, e.g. 12.5-14 (Enter: where the checks found it)"
+        typed: str = typer.prompt(asked, default="", show_default=False)
+        try:
+            return [seconds_range(text) for text in typed.replace(",", " ").split()]
+        except InvalidInput as error:
+            say_error(error)
 
 
 def _key() -> str:

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from storage.workspace import Workspace
 
 
+ReplacesOption = Annotated[str | None, typer.Option(help="The returned recording that this take replaces.")]
+
+
 @dataclass(frozen=True)
 class Lengths:
     """What is known of the camera and of true lengths before a take."""
@@ -75,7 +78,7 @@ def record(
     calibration: CalibrationOption = None,
     height: HeightOption = None,
     in_hand: InHandOption = None,
-    replaces: Annotated[str | None, typer.Option(help="The returned recording that this take replaces.")] = None,
+    replaces: ReplacesOption = None,
     yes: YesOption = False,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
@@ -87,7 +90,7 @@ def record(
     with opened(workspace) as place:
         recovered = catch_up(place, quiet=as_json)
         if replaces is not None:
-            check_replaceable(place, replaces, task, contributor, cameras=len(source or ()))
+            check_replaceable(place, replaces, task, contributor, takes=len(source or ()))
         agreement = ask_consent(place, task, contributor, yes=yes)
         lengths = Lengths(calibration, known_length(height, in_hand))
         if source and len(source) > 1:
@@ -273,17 +276,17 @@ def record_take(
     return description, reports[0]
 
 
-def check_replaceable(workspace: Workspace, recording: str, task: str, contributor: str, *, cameras: int) -> None:
+def check_replaceable(workspace: Workspace, recording: str, task: str, contributor: str, *, takes: int) -> None:
     """Make sure that a take can replace a recording: one that came back, of the same task and contributor.
 
     Raises:
         NotFound: there is no such recording.
         Conflict: it is another one's, of another task, did not come back, or is replaced already.
-        InvalidInput: several cameras record at once.
+        InvalidInput: several takes are made at once.
     """
     row = workspace.catalog.recording(recording)
-    if cameras > 1:
-        raise InvalidInput("one take replaces one recording: record with one camera")
+    if takes > 1:
+        raise InvalidInput("one take replaces one recording: record with one camera, or import one video")
     if (row.task, row.contributor) != (task, contributor):
         raise Conflict(
             f"recording {recording} is of task '{row.task}' by {row.contributor}; "

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, event, text
 
-from annotate.feedback import TEMPLATES, clock_time, feedback_on, merged, where
+from annotate.feedback import BEYOND_CHECKS, TEMPLATES, clock_time, feedback_on, merged, where
 from annotate.review import Evidence, decide, next_to_review, release, take_for_review
 from storage.catalog import Catalog, CheckRecord, Decision, Reviews, TrajectoryRecord, Verdict
 from storage.catalog.opinions import median_decision
@@ -271,7 +271,7 @@ def test_who_agrees_with_the_gate_leaves_it_accepted_and_who_does_not_takes_it_o
     assert state_of(place, bad) is State.RETURNED
     assert [event.to_state for event in place.catalog.events(bad)][-2:] == [State.FLAGGED, State.RETURNED]
     assert [row.recording for row, *_ in place.catalog.publishable()] == [good]
-    assert feedback_on(place.catalog, bad).advice[0].better == TEMPLATES["task"]
+    assert feedback_on(place.catalog, bad).advice[0].better == BEYOND_CHECKS["task"]
     assert Reviews(place.catalog).queue() == []
 
 
@@ -339,6 +339,7 @@ def test_evidence_shows_what_is_doubted_where_and_how_to_look_at_it(place: Works
     shown = take_for_review(place, recording, "r1")
     assert shown.findings[0].check == "brightness" and shown.findings[0].ranges == ((SECOND, 3 * SECOND),)
     assert shown.video == str(place.folder / "recordings" / recording / "video.mp4")
+    assert shown.beyond_checks == ("task", "privacy")
     assert shown.open_at == (f"mpv --start=0.0 {shown.video}",)
     assert not {"contributor", "state", "reason"} & set(Evidence.__dataclass_fields__)
     with pytest.raises(Conflict, match="is not for r2 now"):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from annotate.feedback import TEMPLATES
 from storage.catalog import CheckRecord, TrajectoryRecord
 from storage.recording import State
 from storage.task import ReviewRules, Task
@@ -110,10 +111,14 @@ def test_one_key_decides_at_a_terminal(command: Command) -> None:
         person.reads("1  brightness: Open the curtains.")
         person.reads("Which advice")
         person.types("99\n")
-        person.reads("Give numbers from 1")
-        person.types("1\n")
+        person.reads("Give numbers from 1 to 3")
+        person.types("1 blur\n")
         person.reads("In your own words")
         person.types("More light, please.\n")
+        person.reads("Where, in seconds")
+        person.types("1-two\n")
+        person.reads("is no range")
+        person.types("1-2.5\n")
         person.reads(f"{second}: return.")
         person.reads(third)
         person.reads("q: quit")
@@ -123,8 +128,9 @@ def test_one_key_decides_at_a_terminal(command: Command) -> None:
     states = {row["recording"]: row["state"] for row in command.json("status")["recordings"]}
     assert states == {first: "flagged", second: "returned", third: "accepted"}
     (review,) = command.json("status", second)["reviews"]
-    assert review["feedback"] == "Open the curtains. More light, please."
-    assert review["ranges"] == [[SECOND, 3 * SECOND]] and review["begun_at"] < review["at"]
+    assert review["feedback"] == f"Open the curtains. {TEMPLATES['blur']} More light, please."
+    assert review["named"] == ["brightness", "blur"]
+    assert review["ranges"] == [[SECOND, 2.5 * SECOND]] and review["begun_at"] < review["at"]
     assert command.json("review")[0]["leased_by"] is None
 
 
