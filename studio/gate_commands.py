@@ -14,16 +14,22 @@ if TYPE_CHECKING:
     from annotate.gate_measures import Estimate, Times
     from annotate.thresholds import CurvePoint
 
-checks_app = typer.Typer(help="Checks: how good they are, and their thresholds.", no_args_is_help=True)
 CURVE_ROWS = 16
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the application."""
+    checks_app = typer.Typer(help="Checks: how good they are, and their thresholds.", no_args_is_help=True)
+    add_to(checks_app)
     app.add_typer(checks_app, name="checks")
 
 
-@checks_app.command()
+def add_to(checks_app: typer.Typer) -> None:
+    """Add the commands of this module to those of `checks`."""
+    checks_app.command()(measure)
+    checks_app.command()(calibrate)
+
+
 def measure(
     task: Annotated[str | None, typer.Option("--task", "-t", help="Only of this task.")] = None,
     workspace: WorkspaceOption = HERE,
@@ -56,7 +62,6 @@ def measure(
         print_table("Reviewers", ["reviewer", "opinions", "right where the answer is known"], rows)
 
 
-@checks_app.command()
 def calibrate(
     check: Annotated[str, typer.Argument(help="The check, e.g. brightness.")],
     task: Annotated[str, typer.Option("--task", "-t", help="The task whose decisions are used.")],
