@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, event, text
 
 from annotate.feedback import BEYOND_CHECKS, TEMPLATES, clock_time, feedback_on, merged, where
+from annotate.gate_measures import measure_gate
 from annotate.review import Evidence, decide, next_to_review, release, take_for_review
 from storage.catalog import Catalog, CheckRecord, Decision, Reviews, TrajectoryRecord, Verdict
 from storage.catalog.opinions import median_decision
@@ -205,6 +206,23 @@ def test_of_many_who_ask_at_once_each_has_another(place: Workspace) -> None:
 
 
 @on_both
+def test_who_asks_from_several_places_at_once_has_one(place: Workspace) -> None:
+    oldest, *_ = (judged(place) for _ in range(3))
+    barrier, found = threading.Barrier(4), list[str | None]()
+
+    def run() -> None:
+        barrier.wait()
+        found.append(given_to(place, "r1"))
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [oldest] * 4
+
+
+@on_both
 def test_what_was_taken_back_while_it_was_reviewed_is_not_decided(place: Workspace) -> None:
     recording = judged(place)
     assert given_to(place, "r1") == recording
@@ -322,6 +340,9 @@ def test_a_known_answer_measures_the_reviewer_and_changes_nothing(place: Workspa
     assert [(one.reviewer, one.reason) for one in reviews.opinions()] == [("r1", "doubt"), ("r2", "gold")]
     release(place, "r3")
     assert given_to(place, "r2") == waiting
+    measured = measure_gate(place.catalog, "move")
+    assert (measured.recordings, measured.flagged) == (2, 2) and measured.gate.precision is not None
+    assert [one.right and one.right.value for one in measured.reviewers] == [None, 0]
     assert reviews.unmark_gold(known) and not reviews.unmark_gold(known)
 
 

@@ -11,6 +11,7 @@ from storage.catalog import CheckRecord, TrajectoryRecord
 from storage.recording import State
 from storage.task import ReviewRules, Task
 from storage.workspace import Workspace, open_workspace
+from tests.clips import make_clip
 from tests.command import Command
 from tests.populated import describe
 from tests.terminal import Person
@@ -142,6 +143,10 @@ def test_known_answers_leases_and_usage(command: Command) -> None:
     assert command.json("review", second, "--reviewer", "r1")["recording"] == second
     assert "not decided by reviewers" in command.error("review", "--mark-gold", first)
     command.run("review", first, "--decision", "reject", "--feedback", "empty", "--reviewer", "r1")
+    clip = str(make_clip(command.workspace.parent / "clip.mp4", 10))
+    words = ("import", clip, "-t", "move", "-c", "c001", "--yes", "--replaces", first)
+    assert command.json(*words)["recordings"][0]["replaces"] == first
+    assert "one take replaces one recording" in command.error(*words, clip)
     assert command.json("review", "--mark-gold", first, "--reviewer", "boss")["decision"] == "reject"
     assert command.json("review", "--unmark-gold", first)["was_marked"] is True
     assert "give two times in seconds" in command.error("review", second, "--decision", "accept", "--range", "abc")
