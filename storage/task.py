@@ -76,6 +76,17 @@ class ConsentScopes(_Model):
         return None
 
 
+class ReviewRules(_Model):
+    """How much of a task people look at."""
+
+    opinions: Annotated[int, Field(ge=1, le=2)] = 1
+    """How many reviewers judge a recording that is doubted; where two disagree, a third is asked."""
+    spot_check_share: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Share of the recordings that pass all checks which a reviewer looks at too."""
+    gold_share: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Share of what a reviewer is given whose answer is known, to measure the reviewer."""
+
+
 class Task(_Model):
     """A task as its author wrote it; its content decides its version."""
 
@@ -89,6 +100,18 @@ class Task(_Model):
     criteria: Criteria = Criteria()
     labels: Labels = Labels()
     consent_scopes: ConsentScopes = ConsentScopes()
+    review: ReviewRules = ReviewRules()
+    feedback: dict[str, Text] = Field(default_factory=dict)
+    """What to tell contributors, in the task's language: by check, or by a name that reviewers know."""
+
+    @model_validator(mode="after")
+    def _feedback_is_named(self) -> Task:
+        for name in self.feedback:
+            checked_name("feedback text", name)
+            close = difflib.get_close_matches(name, Criteria.model_fields, n=1, cutoff=0.85)
+            if close and name not in Criteria.model_fields:
+                raise ValueError(f"feedback '{name}' is for no check; did you mean '{close[0]}'?")
+        return self
 
     @property
     def consent_sha256(self) -> str:

@@ -18,8 +18,10 @@ from . import (
     contributor,
     diversity_command,
     erasing,
+    gate_commands,
     information,
     operators,
+    reviewing,
     robotics,
 )
 from .output import messages, print_json, say_error
@@ -53,6 +55,8 @@ calibration.register(app)
 blurring.register(app)
 operators.register(app)
 checks_command.register(app)
+reviewing.register(app)
+gate_commands.add_to(checks_command.checks_app)
 erasing.register(app)
 robotics.register(app)
 information.register(app)

@@ -33,7 +33,7 @@ from .options import (
     opened,
 )
 from .output import print_json, print_table, progress, say, say_error
-from .takes import catch_up, record, say_take
+from .takes import ReplacesOption, catch_up, check_replaceable, record, say_feedback, say_take
 
 if TYPE_CHECKING:
     from storage.calibration import CameraCalibration, KnownLength
@@ -80,12 +80,15 @@ def import_(
     in_hand: InHandOption = None,
     scope: ScopeOption = None,
     consent_until: UntilOption = None,
+    replaces: ReplacesOption = None,
     yes: YesOption = False,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Bring in videos that were recorded elsewhere. Sound is left out; times and orientation are kept."""
     with opened(workspace) as place:
+        if replaces is not None:
+            check_replaceable(place, replaces, task, contributor, takes=len(videos))
         agreement = ask_consent(place, task, contributor, yes=yes, terms=Terms.of(scope, consent_until))
         length, results, failures = known_length(height, in_hand), [], []
         known = read_camera(place.objects, calibration) if calibration is not None else None
@@ -101,6 +104,7 @@ def import_(
                         quiet=as_json,
                         calibration=known,
                         length=length,
+                        replaces=replaces,
                     )
                 )
             except (InvalidInput, Conflict) as error:
@@ -128,6 +132,7 @@ def import_take(
     quiet: bool,
     calibration: CameraCalibration | None = None,
     length: KnownLength | None = None,
+    replaces: str | None = None,
 ) -> RecordingFile:
     """Bring one video file into the outbox.
 
@@ -168,6 +173,7 @@ def import_take(
         scopes=agreement.scopes,
         expires_at=agreement.expires_at,
         capture=capture,
+        replaces=replaces,
     )
 
 
@@ -242,13 +248,26 @@ def status(
         elif not rows:
             say("No recordings yet. Make one with: kinesphere record --task TASK --contributor YOU")
         else:
-            cells = [
-                (row.recording, row.state, row.task, row.contributor, f"{row.duration_ns / 1e9:.1f} s", row.frames)
-                for row in rows
-            ]
-            print_table("Recordings", ["recording", "state", "task", "contributor", "length", "frames"], cells)
+            print_table("Recordings", *_recordings_table(rows))
+            replaced = {row.replaces for row in rows if row.state not in (State.WITHDRAWN, State.ERASED)}
+            for row in rows:
+                if row.state is State.RETURNED and row.recording not in replaced:
+                    say(f"{row.recording} was returned to you; how to do better: kinesphere status {row.recording}")
             for url in sorted({row.sent_to for row in rows if row.sent_to}):
                 say(f"Sent to {url}: {', '.join(row.recording for row in rows if row.sent_to == url)}")
+
+
+def _recordings_table(rows: Sequence[RecordingRecord]) -> tuple[list[str], list[tuple[object, ...]]]:
+    """Columns and cells; which take replaces which is shown where any does."""
+    columns = ["recording", "state", "task", "contributor", "length", "frames"]
+    cells: list[tuple[object, ...]] = [
+        (row.recording, row.state, row.task, row.contributor, f"{row.duration_ns / 1e9:.1f} s", row.frames)
+        for row in rows
+    ]
+    if any(row.replaces for row in rows):
+        columns.append("replaces")
+        cells = [(*cell, row.replaces or "") for cell, row in zip(cells, rows, strict=True)]
+    return columns, cells
 
 
 def withdraw(
@@ -278,14 +297,17 @@ def withdraw(
 
 
 def _show_recording(workspace: Workspace, recording: str, *, token: str | None, as_json: bool) -> None:
+    from annotate.feedback import feedback_on, where
+
     from . import sending
 
     catalog = workspace.catalog
     row, events = catalog.recording(recording), catalog.events(recording)
     checks, reviews = catalog.checks(recording), catalog.reviews(recording)
+    feedback = feedback_on(catalog, recording)
     far = sending.ask(row, token) if row.sent_to else None
     if as_json:
-        shown = {"recording": row, "events": events, "checks": checks, "reviews": reviews}
+        shown = {"recording": row, "events": events, "checks": checks, "reviews": reviews, "feedback": feedback}
         print_json(shown | ({"server": far} if far else {}))
         return
     say(f"{row.recording}: {row.state}. Task {row.task} (version {row.task_version}), contributor {row.contributor},")
@@ -294,9 +316,13 @@ def _show_recording(workspace: Workspace, recording: str, *, token: str | None, 
     if far is not None:
         sending.say_answer(far)
     if checks:
-        print_table("Checks", ["check", "verdict", "finding"], [(c.check, c.verdict, c.message) for c in checks])
+        cells = [(check.check, check.verdict, where(check.ranges), check.message) for check in checks]
+        print_table("Checks", ["check", "verdict", "where", "finding"], cells)
         say("")
-    for review in reviews:
+    say_feedback(feedback)
+    if row.state is State.FLAGGED and reviews:  # whoever is asked next should not know what others said
+        say(f"Opinions so far: {len(reviews)}; another reviewer is asked.\n")
+    for review in reviews if row.state is not State.FLAGGED else ():
         say(f"{review.reviewer} decided: {review.decision}. {review.feedback}\n")
     moments = [(f"{e.at:%Y-%m-%d %H:%M:%S}", e.to_state, e.who, e.why) for e in events]
     print_table("Events", ["when (UTC)", "became", "who", "why"], moments)

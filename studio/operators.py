@@ -1,15 +1,13 @@
-"""Commands of operators and reviewers: init, task, contributor, process, review, serve, doctor, demo."""
+"""Commands of operators: init, task, contributor, process, serve, doctor, demo."""
 
 from __future__ import annotations
 
-import getpass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from storage.errors import InvalidInput
 from storage.recording import State
 
 from .describing import describe
@@ -37,14 +35,6 @@ class Filter(StrEnum):
     none = "none"
 
 
-class Decision(StrEnum):
-    """What a reviewer may decide."""
-
-    accept = "accept"
-    return_ = "return"
-    reject = "reject"
-
-
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the application."""
     app.command()(init)
@@ -52,7 +42,6 @@ def register(app: typer.Typer) -> None:
     contributor_app.command("describe")(describe)
     app.add_typer(contributor_app, name="contributor")
     app.command()(process)
-    app.command()(review)
     app.command()(serve)
     app.command()(doctor)
     app.command()(demo)
@@ -137,6 +126,10 @@ def task_show(
     say(f"Consent to: {_offered(stored.task.consent_scopes)}")
     for kind in ("verbs", "objects", "outcomes"):
         say(f"{kind}: {', '.join(content['labels'][kind]) or 'any text'}")
+    rules = stored.task.review
+    say(
+        f"Doubts are judged by {rules.opinions} reviewer(s); of what passes, {rules.spot_check_share:.0%} is looked at."
+    )
 
 
 def _offered(rule: ConsentScopes) -> str:
@@ -227,43 +220,6 @@ def process(
         for failure in failures:
             say_error(f"{failure.recording}: {failure.error}")
         raise typer.Exit(1)
-
-
-def review(
-    recording: Annotated[str | None, typer.Argument(help="The flagged recording to decide on.")] = None,
-    decision: Annotated[Decision | None, typer.Option(help="What to do with it.")] = None,
-    feedback: Annotated[str, typer.Option(help="What the contributor should know or do better.")] = "",
-    reviewer: Annotated[str | None, typer.Option(help="Who decides.", show_default="your login")] = None,
-    workspace: WorkspaceOption = HERE,
-    as_json: JsonOption = False,
-) -> None:
-    """List the recordings that a check doubts, or decide on one of them."""
-    with opened(workspace) as place:
-        if recording is None:
-            queue = [(row, place.catalog.checks(row.recording)) for row in place.catalog.recordings(State.FLAGGED)]
-            if as_json:
-                print_json([{"recording": row, "checks": checks} for row, checks in queue])
-            elif queue:
-                cells = [
-                    (row.recording, row.task, "; ".join(c.message for c in checks if c.verdict == "doubt"))
-                    for row, checks in queue
-                ]
-                print_table("Waiting for review, oldest first", ["recording", "task", "doubts"], cells)
-                say("Decide with: kinesphere review RECORDING --decision accept|return|reject --feedback TEXT")
-            else:
-                say("Nothing waits for review.")
-            return
-        if decision is None:
-            raise InvalidInput(f"say what to do with {recording}: --decision accept, return or reject")
-        if decision is not Decision.accept and not feedback:
-            raise InvalidInput(f"tell the contributor why: --feedback TEXT is needed to {decision.value} a recording")
-        made = place.catalog.decide(
-            recording, decision.value, reviewer=reviewer or getpass.getuser(), feedback=feedback
-        )
-    if as_json:
-        print_json(made)
-    else:
-        say(f"Recording {recording}: {made.decision}.")
 
 
 def serve(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from annotate.feedback import where
 from capture.outbox import withdraw as withdraw_here
 from capture.upload import ask_state, send, server_at, withdraw_there
 from storage.catalog import RecordingRecord
@@ -71,4 +72,11 @@ def say_answer(answer: dict[str, Any]) -> None:
     say(f"Sent to {answer['url']}, where it is: {answer.get('state')}")
     for review in answer.get("reviews", ()):
         say(f"A reviewer decided: {review.get('decision')}. {review.get('feedback')}")
+    told = answer.get("feedback") or {}
+    for advice in told.get("advice", ()):
+        places = where([(int(start), int(end)) for start, end in advice.get("ranges", ())])
+        if advice.get("what") or places:
+            say(f"What: {advice.get('what') or 'see the video'}" + (f"; at {places}" if places else ""))
+    if told.get("record_again"):
+        say(f"Record it again with: {told['record_again']}")
     say("")

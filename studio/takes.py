@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from storage.errors import InvalidInput
-from storage.recording import Origin, RecordingFile
+from storage.errors import Conflict, InvalidInput
+from storage.recording import Origin, RecordingFile, State
 
 from .calibration import for_recording, known_length
 from .consent import Agreement, Terms, ask_consent
@@ -33,12 +33,16 @@ from .options import (
 from .output import native_logs_aside, print_json, progress, say
 
 if TYPE_CHECKING:
+    from annotate.feedback import Feedback
     from capture.controls import Controls
     from capture.recorder import CaptureReport, RecordingProgress
     from capture.sources import Source
     from capture.unfinished import Leftover
     from storage.calibration import KnownLength
     from storage.workspace import Workspace
+
+
+ReplacesOption = Annotated[str | None, typer.Option(help="The returned recording that this take replaces.")]
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ def record(
     in_hand: InHandOption = None,
     scope: ScopeOption = None,
     consent_until: UntilOption = None,
+    replaces: ReplacesOption = None,
     yes: YesOption = False,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
@@ -88,6 +93,8 @@ def record(
     """
     with opened(workspace) as place:
         recovered = catch_up(place, quiet=as_json)
+        if replaces is not None:
+            check_replaceable(place, replaces, task, contributor, takes=len(source or ()))
         agreement = ask_consent(place, task, contributor, yes=yes, terms=Terms.of(scope, consent_until))
         lengths = Lengths(calibration, known_length(height, in_hand))
         if source and len(source) > 1:
@@ -96,7 +103,7 @@ def record(
         camera = source[0] if source else _default_camera()
         if agreement.method == "typed" and not as_json:
             made = _record_in_session(
-                place, task, contributor, agreement, camera, seconds, lengths, with_preview=preview
+                place, task, contributor, agreement, camera, seconds, lengths, with_preview=preview, replaces=replaces
             )
             if made is None:
                 say("No take was kept.")
@@ -112,6 +119,7 @@ def record(
                 seconds=seconds,
                 quiet=as_json,
                 lengths=lengths,
+                replaces=replaces,
             )
     if as_json:
         print_json({"recording": description, "report": report, "recovered": recovered})
@@ -135,6 +143,7 @@ def _record_in_session(
     lengths: Lengths,
     *,
     with_preview: bool,
+    replaces: str | None,
 ) -> tuple[RecordingFile, CaptureReport] | None:
     """Lead the contributor through takes until one is kept, or none."""
     from capture.live import LiveSource
@@ -162,6 +171,7 @@ def _record_in_session(
                     scopes=agreement.scopes,
                     expires_at=agreement.expires_at,
                     capture=lambda video: sitting.capture(video).model_copy(update=known),
+                    replaces=replaces,
                 )
             except Redo:
                 continue
@@ -238,6 +248,7 @@ def record_take(
     seconds: float | None,
     quiet: bool,
     lengths: Lengths | None = None,
+    replaces: str | None = None,
 ) -> tuple[RecordingFile, CaptureReport]:
     """Record one take from a source into the outbox; Ctrl-C ends the take and keeps it."""
     from capture.outbox import take
@@ -270,8 +281,47 @@ def record_take(
         scopes=agreement.scopes,
         expires_at=agreement.expires_at,
         capture=capture,
+        replaces=replaces,
     )
     return description, reports[0]
+
+
+def check_replaceable(workspace: Workspace, recording: str, task: str, contributor: str, *, takes: int) -> None:
+    """Make sure that a take can replace a recording: one that came back, of the same task and contributor.
+
+    Raises:
+        NotFound: there is no such recording.
+        Conflict: it is another one's, of another task, did not come back, or is replaced already.
+        InvalidInput: several takes are made at once.
+    """
+    row = workspace.catalog.recording(recording)
+    if takes > 1:
+        raise InvalidInput("one take replaces one recording: record with one camera, or import one video")
+    if (row.task, row.contributor) != (task, contributor):
+        raise Conflict(
+            f"recording {recording} is of task '{row.task}' by {row.contributor}; "
+            "a take replaces one of the same task and contributor"
+        )
+    # what was sent elsewhere is judged there, and here stays submitted
+    if row.state not in (State.RETURNED, State.REJECTED) and row.sent_to is None:
+        raise Conflict(f"recording {recording} is {row.state}; only what was returned or rejected is replaced")
+    for take in workspace.catalog.replacements(recording):
+        raise Conflict(f"recording {recording} is replaced already, by {take.recording} ({take.state})")
+
+
+def say_feedback(feedback: Feedback) -> None:
+    """Tell the contributor what was found in a recording, where, how to do better, and what replaces what."""
+    from annotate.feedback import where
+
+    for advice in feedback.advice:
+        found = "; ".join(part for part in (advice.what, f"at {where(advice.ranges)}" if advice.ranges else "") if part)
+        say((f"What: {found}\n" if found else "") + f"How to do better: {advice.better}\n")
+    if feedback.replaces is not None:
+        say(f"It replaces {feedback.replaces}.\n")
+    if feedback.replaced_by:
+        say(f"Replaced by {', '.join(feedback.replaced_by)}.\n")
+    if feedback.record_again is not None:
+        say(f"Record it again with: {feedback.record_again}\n")
 
 
 def _default_camera() -> str:

@@ -5,30 +5,42 @@ from .catalog import Catalog
 from .erasures import Belongings, Erasures
 from .records import (
     CheckRecord,
+    CheckValue,
     Decision,
     ErasureRecord,
     Event,
+    GoldRecord,
+    Reason,
     RecordingRecord,
+    ReviewLease,
     ReviewRecord,
     SegmentRecord,
     StoredTask,
     TrajectoryRecord,
     Verdict,
+    WaitingReview,
 )
+from .reviews import Reviews
 
 __all__ = [
     "Attributes",
     "Belongings",
     "Catalog",
     "CheckRecord",
+    "CheckValue",
     "Decision",
     "ErasureRecord",
     "Erasures",
     "Event",
+    "GoldRecord",
+    "Reason",
     "RecordingRecord",
+    "ReviewLease",
     "ReviewRecord",
+    "Reviews",
     "SegmentRecord",
     "StoredTask",
     "TrajectoryRecord",
     "Verdict",
+    "WaitingReview",
 ]

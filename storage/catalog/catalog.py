@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from ..scopes import Scope
 from ..task import Task
 from .connection import connect, database_errors
 from .life import move, new_event
+from .opinions import give_opinion
 from .records import (
     CheckRecord,
     Decision,
@@ -47,12 +48,6 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 T = TypeVar("T", bound="DataclassInstance")
-
-DECISIONS: Mapping[Decision, State] = {
-    "accept": State.ACCEPTED,
-    "return": State.RETURNED,
-    "reject": State.REJECTED,
-}
 
 
 @dataclass(frozen=True)
@@ -189,6 +184,15 @@ class Catalog:
         with self.reading() as session:
             return [_record(RecordingRecord, row) for row in session.scalars(query)]
 
+    def replacements(self, recording: str) -> list[RecordingRecord]:
+        """The takes that replace a recording and were not taken back, oldest first."""
+        query = select(RecordingTable).where(
+            RecordingTable.replaces == recording, RecordingTable.state.not_in((State.WITHDRAWN, State.ERASED))
+        )
+        with self.reading() as session:
+            ordered = query.order_by(RecordingTable.created_at, RecordingTable.recording)
+            return [_record(RecordingRecord, row) for row in session.scalars(ordered)]
+
     def left(self, recordings: Iterable[str]) -> list[str]:
         """Which of these recordings are withdrawn or erased, or not here at all."""
         query = select(RecordingTable.recording).where(RecordingTable.state.not_in((State.WITHDRAWN, State.ERASED)))
@@ -249,18 +253,10 @@ class Catalog:
             session.merge(TrajectoryTable(**vars(trajectory), created_at=datetime.now(UTC)))
 
     def decide(self, recording: str, decision: Decision, *, reviewer: str, feedback: str) -> ReviewRecord:
-        """Enter a reviewer's decision on a flagged recording.
-
-        Raises:
-            Conflict: the recording is not flagged, or the reviewer recorded it.
-        """
-        if self.recording(recording).contributor == reviewer:
-            raise Conflict(f"recording {recording} is by {reviewer}; nobody reviews their own recording")
+        """Enter a reviewer's opinion on a recording that waits for one; errors as in `opinions.give_opinion`."""
         with self.writing() as session:
-            move(session, recording, DECISIONS[decision], who=reviewer, why=feedback or decision)
-            review = ReviewRecord(recording, reviewer, decision, feedback, datetime.now(UTC))
-            session.add(ReviewTable(**vars(review)))
-            return review
+            at = datetime.now(UTC)
+            return give_opinion(session, recording, decision, reviewer=reviewer, feedback=feedback, at=at)
 
     def events(self, recording: str) -> list[Event]:
         """The life of a recording so far, oldest first."""
@@ -275,10 +271,10 @@ class Catalog:
             return [_record(CheckRecord, row) for row in session.scalars(query)]
 
     def reviews(self, recording: str) -> list[ReviewRecord]:
-        """The decisions on a recording, oldest first."""
-        query = select(ReviewTable).where(ReviewTable.recording == recording).order_by(ReviewTable.review)
+        """What reviewers said of a recording, oldest first, but for answers that only measured them."""
+        query = select(ReviewTable).where(ReviewTable.recording == recording, ReviewTable.reason != "gold")
         with self.reading() as session:
-            return [_record(ReviewRecord, row) for row in session.scalars(query)]
+            return [_record(ReviewRecord, row) for row in session.scalars(query.order_by(ReviewTable.review))]
 
     def trajectory(self, recording: str) -> TrajectoryRecord | None:
         """The newest trajectory of a recording, if it was extracted."""

@@ -24,7 +24,10 @@ from .tables import (
     ContributorTable,
     ErasureTable,
     EventTable,
+    GoldTable,
     RecordingTable,
+    ReviewLeaseTable,
+    ReviewRequestTable,
     ReviewTable,
     SegmentTable,
     Table,
@@ -172,7 +175,8 @@ def fingerprint(receipt: str, contributor: str) -> str:
 
 
 def _forget(session: Session, recordings: Sequence[str], erasure: ErasureRecord) -> None:
-    for table in (CheckTable, TrajectoryTable, SegmentTable, ReviewTable, EventTable):
+    of_reviews = (ReviewTable, ReviewRequestTable, ReviewLeaseTable, GoldTable)
+    for table in (CheckTable, TrajectoryTable, SegmentTable, EventTable, *of_reviews):
         session.execute(delete(table).where(table.recording.in_(recordings)))
     session.execute(
         update(RecordingTable)
@@ -202,7 +206,8 @@ def _forget_person(session: Session, contributor: str) -> None:
     """Delete the contributor, and put nobody in their place wherever they have acted."""
     session.execute(delete(AttributeTable).where(AttributeTable.contributor == contributor))
     session.execute(delete(ContributorTable).where(ContributorTable.contributor == contributor))
-    for column in (EventTable.who, ReviewTable.reviewer, SegmentTable.author, ErasureTable.who):
+    session.execute(delete(ReviewLeaseTable).where(ReviewLeaseTable.reviewer == contributor))
+    for column in (EventTable.who, ReviewTable.reviewer, GoldTable.marked_by, SegmentTable.author, ErasureTable.who):
         session.execute(update(column.class_).where(column == contributor).values({column.key: NOBODY}))
 
 

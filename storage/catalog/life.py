@@ -11,13 +11,14 @@ from sqlalchemy.orm import Session
 
 from ..errors import Conflict, NotFound
 from ..recording import State
+from .requests import follow
 from .tables import EventTable, RecordingTable
 
 ALLOWED: Mapping[State, frozenset[State]] = {
     State.DRAFT: frozenset({State.SUBMITTED, State.WITHDRAWN}),
     State.SUBMITTED: frozenset({State.ACCEPTED, State.FLAGGED, State.REJECTED, State.WITHDRAWN}),
     State.FLAGGED: frozenset({State.ACCEPTED, State.RETURNED, State.REJECTED, State.WITHDRAWN}),
-    State.ACCEPTED: frozenset({State.WITHDRAWN}),
+    State.ACCEPTED: frozenset({State.FLAGGED, State.WITHDRAWN}),  # a reviewer's spot check found something
     State.REJECTED: frozenset({State.WITHDRAWN}),
     State.RETURNED: frozenset({State.WITHDRAWN}),
     State.WITHDRAWN: frozenset({State.ERASED}),
@@ -27,16 +28,33 @@ ALLOWED: Mapping[State, frozenset[State]] = {
 
 
 def move(session: Session, recording: str, to: State, *, who: str, why: str) -> None:
-    """Change a recording's state, if its life allows it, and write the event.
+    """Change a recording's state, if its life allows it, write the event, and ask reviewers for what follows from it.
 
     Raises:
         NotFound: there is no such recording.
         Conflict: its state does not allow this, or somebody changed it at the same time.
     """
+    row = locked(session, recording)
+    before = row.state
+    change_state(session, row, to, who=who, why=why)
+    follow(session, row, before, to)
+
+
+def locked(session: Session, recording: str) -> RecordingTable:
+    """A recording's row, which nobody else changes until the transaction ends.
+
+    Raises:
+        NotFound: there is no such recording.
+    """
     row = session.get(RecordingTable, recording, with_for_update=True)
     if row is None:
         raise NotFound("recording", recording, hint="see: kinesphere status")
-    now = row.state
+    return row
+
+
+def change_state(session: Session, row: RecordingTable, to: State, *, who: str, why: str) -> None:
+    """Change the state of a recording that is locked, and write the event; errors as in `move`."""
+    recording, now = row.recording, row.state
     if to not in ALLOWED[now]:
         raise Conflict(f"recording {recording} is {now}; it cannot become {to} (see: kinesphere status {recording})")
     changed = session.execute(

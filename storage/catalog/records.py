@@ -1,9 +1,9 @@
 """What the catalog gives and takes: frozen dataclasses, free of SQL."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ..recording import State
 from ..scopes import IMPLIED, Scope
@@ -11,6 +11,8 @@ from ..task import Task
 
 Verdict = Literal["pass", "doubt", "fail"]
 Decision = Literal["accept", "return", "reject"]
+Reason = Literal["doubt", "spot check", "second opinion", "tie", "gold"]
+"""Why somebody is asked for an opinion."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,16 @@ class CheckRecord:
     ranges: tuple[tuple[int, int], ...] = ()
 
 
+class CheckValue(NamedTuple):
+    """What is left of a `CheckRecord` where there are millions."""
+
+    check: str
+    value: float
+    doubt: float
+    fail: float
+    verdict: Verdict
+
+
 @dataclass(frozen=True)
 class TrajectoryRecord:
     """Where the trajectory of a recording lies, and how much was found in it (shares of its frames, 0..1)."""
@@ -110,13 +122,60 @@ class SegmentRecord:
 
 @dataclass(frozen=True)
 class ReviewRecord:
-    """A person's decision on a flagged recording, with the feedback that the contributor reads."""
+    """A person's opinion on a recording, with the feedback that the contributor reads."""
 
     recording: str
     reviewer: str
     decision: Decision
     feedback: str
     at: datetime
+    reason: Reason = "doubt"
+    round: int = 1
+    """Which time the recording was up for review; the opinions of a round lead to one decision."""
+    named: Sequence[str] = ()
+    """Checks, or other feedback of the task, that the reviewer named as the reason."""
+    ranges: tuple[tuple[int, int], ...] = ()
+    """Half-open time ranges concerned, int64 ns since the recording began."""
+    asked_at: datetime | None = None
+    """Since when the contributor waited for this decision."""
+    begun_at: datetime | None = None
+    """When the reviewer was given the recording; None where they decided without asking for it."""
+
+
+@dataclass(frozen=True)
+class ReviewLease:
+    """A recording that one reviewer looks at, and nobody else until the lease ends."""
+
+    recording: str
+    reviewer: str
+    reason: Reason
+    """Not for the reviewer, who is not to know what is a test."""
+    begun_at: datetime
+    until: datetime
+
+
+@dataclass(frozen=True)
+class WaitingReview:
+    """A recording in the queue."""
+
+    recording: RecordingRecord
+    reasons: tuple[Reason, ...]
+    """One for each opinion that is still asked for."""
+    asked_at: datetime
+    opinions: int
+    """How many were given in this round."""
+    leased_by: str | None
+    leased_until: datetime | None
+
+
+@dataclass(frozen=True)
+class GoldRecord:
+    """A recording whose right decision is known."""
+
+    recording: str
+    decision: Decision
+    marked_by: str
+    marked_at: datetime
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,7 @@ class RecordingTable(Table):
         ForeignKeyConstraint(["task", "task_version"], ["task.name", "task.version"]),
         Index("recording_by_state", "state", "created_at"),
         Index("recording_by_source", "source_sha256"),
+        Index("recording_by_replaced", "replaces"),
     )
 
     recording: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -197,6 +198,49 @@ class ReviewTable(Table):
     decision: Mapped[str] = mapped_column(String(16))
     feedback: Mapped[str] = mapped_column(Text)
     at: Mapped[datetime]
+    reason: Mapped[str] = mapped_column(String(16), server_default="doubt")
+    round: Mapped[int] = mapped_column(server_default="1")
+    named: Mapped[list[str]] = mapped_column(JSON, server_default="[]")
+    ranges: Mapped[tuple[tuple[int, int], ...]] = mapped_column(RangesType, server_default="[]")
+    asked_at: Mapped[datetime | None]
+    begun_at: Mapped[datetime | None]
+
+
+class ReviewRequestTable(Table):
+    """One opinion that is asked for. Those of a round lead to one decision."""
+
+    __tablename__ = "review_request"
+    __table_args__ = (Index("review_request_by_age", "closed_at", "asked_at"),)
+
+    request: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    recording: Mapped[str] = mapped_column(ForeignKey("recording.recording"), index=True)
+    reason: Mapped[str] = mapped_column(String(16))
+    round: Mapped[int]
+    asked_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+
+
+class ReviewLeaseTable(Table):
+    """Who looks at a recording now. The keys allow one reviewer a recording, and one recording a reviewer."""
+
+    __tablename__ = "review_lease"
+
+    recording: Mapped[str] = mapped_column(ForeignKey("recording.recording"), primary_key=True)
+    reviewer: Mapped[str] = mapped_column(String(64), unique=True)
+    reason: Mapped[str] = mapped_column(String(16))
+    begun_at: Mapped[datetime]
+    until: Mapped[datetime]
+
+
+class GoldTable(Table):
+    """Recordings whose right decision is known, to measure reviewers."""
+
+    __tablename__ = "gold"
+
+    recording: Mapped[str] = mapped_column(ForeignKey("recording.recording"), primary_key=True)
+    decision: Mapped[str] = mapped_column(String(16))
+    marked_by: Mapped[str] = mapped_column(String(64))
+    marked_at: Mapped[datetime]
 
 
 class ErasureTable(Table):

@@ -6,6 +6,7 @@ import errno
 import hmac
 import json
 import logging
+from dataclasses import asdict
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -15,6 +16,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from annotate.feedback import feedback_on
 from storage.catalog import RecordingRecord
 from storage.errors import Conflict, InvalidInput, KinesphereError, NewerFormat, NotFound
 from storage.names import is_recording_id
@@ -100,8 +102,10 @@ def _add_recording_routes(app: FastAPI, workspace: Workspace, uploads: Uploads) 
         reviews = [
             {"decision": review.decision, "feedback": review.feedback, "at": review.at.isoformat()}
             for review in workspace.catalog.reviews(recording)
+            if row.state != "flagged"  # not while others are still asked
         ]
-        return JSONResponse({**_shown(row), "reviews": reviews})
+        feedback = asdict(feedback_on(workspace.catalog, recording))
+        return JSONResponse({**_shown(row), "reviews": reviews, "feedback": feedback})
 
     @app.post("/api/recordings/{recording}/withdraw")
     async def withdraw(recording: str, request: Request) -> JSONResponse:

@@ -96,10 +96,10 @@ def test_splits_are_told_and_read_back(command: Command) -> None:
     assert "Split train: " in shown and "Split test: " in shown
     shown = command.run("info", "halves").stdout
     for words in (
-        "Split test: ",
-        "Effective contributors: 10.",
+        "split test",
+        "effective contributors  10.",
         "8.33 (Simpson)",
-        "train, share_keypoints. Video: none",
+        "train, share_keypoints",
     ):
         assert words in shown
     dataset = open_dataset(command.workspace / "datasets/halves")

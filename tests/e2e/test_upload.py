@@ -273,7 +273,9 @@ def test_what_became_of_it_is_asked_of_the_server(sender: Workspace, server: Ser
     catalog.decide(recording, "return", reviewer="r1", feedback="Please turn on a light.")
     far = command.json("status", recording)["server"]
     assert far["state"] == "returned" and far["reviews"][0]["feedback"] == "Please turn on a light."
-    assert "A reviewer decided: return. Please turn on a light." in command.run("status", recording).stdout
+    shown = command.run("status", recording).stdout
+    assert "A reviewer decided: return. Please turn on a light." in shown
+    assert f"--contributor {made.contributor} --replaces {recording}" in shown
     server.end()
     assert "cannot be reached now" in command.run("status", recording).stdout
     server.start()

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 
-from storage.catalog import Catalog, CheckRecord, TrajectoryRecord
+from storage.catalog import Catalog, CheckRecord, Reviews, TrajectoryRecord
 from storage.catalog.connection import MIGRATIONS, NEWEST_REVISION
 from storage.catalog.life import ALLOWED
 from storage.catalog.tables import Table
@@ -209,6 +209,24 @@ def test_a_catalog_of_the_first_revision_is_upgraded_and_keeps_its_data(catalog_
                 f"{now}, 10, 3, 640, 480, 30.0, '{'0' * 64}', '', NULL)"
             )
         )
+        connection.execute(
+            text(
+                "INSERT INTO recording VALUES ('20261123-040000-00000002', 'pour', 1, 'c001', 'flagged', "
+                f"{now}, 10, 3, 640, 480, 30.0, '{'0' * 64}', '', NULL)"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO event (recording, at, who, from_state, to_state, why) VALUES "
+                "('20261123-040000-00000002', '2026-11-23 05:00:00', 'kinesphere', 'submitted', 'flagged', 'dark')"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO review (recording, reviewer, decision, feedback, at) VALUES "
+                f"('20261123-040000-00000001', 'r1', 'accept', 'fine', {now})"
+            )
+        )
     engine.dispose()
 
     for _ in range(2):  # the second opening finds nothing to do
@@ -219,6 +237,11 @@ def test_a_catalog_of_the_first_revision_is_upgraded_and_keeps_its_data(catalog_
         with catalog.engine.connect() as connection:
             assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == NEWEST_REVISION
             assert compare_metadata(MigrationContext.configure(connection), Table.metadata) == []
+        (waiting,) = Reviews(catalog).queue()
+        assert (waiting.recording.recording, waiting.reasons) == ("20261123-040000-00000002", ("doubt",))
+        assert waiting.asked_at.replace(tzinfo=None) == datetime(2026, 11, 23, 5)
+        (review,) = catalog.reviews("20261123-040000-00000001")
+        assert (review.reason, review.round, list(review.named), review.ranges) == ("doubt", 1, [], ())
         catalog.close()
 
 

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from storage import Withdrawn
-from storage.catalog import Catalog, ErasureRecord, Erasures
+from storage.catalog import Catalog, ErasureRecord, Erasures, Reviews
 from storage.dataset import Dataset, open_dataset
 from storage.erasure import erase, tombstone_key
 from storage.erasure_check import find_traces
@@ -23,10 +23,12 @@ from storage.objects import Objects
 from storage.publish import publish
 from storage.recording import State, description_key, video_key
 from storage.shards import write_shard
+from storage.task import ReviewRules
 from storage.versions import list_versions, read_episodes, read_manifest, read_version, write_version
 from storage.workspace import Workspace, create_workspace, open_workspace
 from tests.generated import make_row, make_table, make_trajectory
 from tests.populated import accept_recording, add_recording, describe, populate
+from tests.takes import TASK
 
 PEOPLE = {"anna": 2, "ben": 1, "carla": 1}
 
@@ -361,6 +363,36 @@ def test_a_person_who_also_reviewed_leaves_no_name_there(kitchen: Workspace) -> 
     events = kitchen.catalog.events(description.recording)
     assert events[-1].who == "(erased)"
     assert "(erased)" not in kitchen.catalog.contributors()
+
+
+def test_nothing_of_reviews_is_left_of_a_person_nor_of_their_recordings(workspace: Workspace) -> None:
+    """Anna's recordings wait, are looked at and are known answers; she herself reviews, and marks known answers."""
+    task = TASK.model_copy(update={"name": "checked", "review": ReviewRules(spot_check_share=1, gold_share=0)})
+    workspace.catalog.add_task(task)
+    populate(workspace, {"anna": 0, "ben": 0})
+    names = {"anna": list[str](), "ben": list[str]()}
+    for seed, contributor in enumerate(["anna", "anna", "anna", "ben", "ben"]):
+        description = describe(contributor, seed=seed).model_copy(update={"task": "checked"})
+        workspace.catalog.add_recording(description, who=contributor)
+        workspace.catalog.submit(description.recording, who=contributor)
+        accept_recording(workspace, description, seed=seed)
+        names[contributor].append(description.recording)
+    reviews = Reviews(workspace.catalog)
+    for recording in (names["anna"][0], names["ben"][0]):
+        reviews.decide(recording, "accept", reviewer="ben" if recording in names["anna"] else "anna", feedback="")
+        reviews.mark_gold(recording, who="anna")
+    assert reviews.lease(names["anna"][1], "eve").recording == names["anna"][1]
+    assert reviews.lease(names["ben"][1], "anna").reviewer == "anna"
+    erased(workspace)
+    assert find_traces(workspace, "anna") == []
+    left = dump(workspace.catalog)
+    assert "anna" not in left
+    for table in ("review", "review_request", "review_lease", "gold", "check_result"):
+        lines = [line for line in left.splitlines() if line.startswith(f"{table} ")]
+        assert all(name not in line for name in names["anna"] for line in lines), table
+    assert [gold.marked_by for gold in reviews.golds()] == ["(erased)"]
+    (waiting,) = reviews.queue()
+    assert waiting.recording.recording == names["ben"][1] and waiting.leased_by is None
 
 
 def test_a_version_written_before_erasures_were_known_is_read(workspace: Workspace) -> None:

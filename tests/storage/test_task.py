@@ -47,12 +47,25 @@ def test_criteria_labels_and_hotkeys_are_read(tmp_path: Path) -> None:
     assert task.labels.hotkeys == {"r": "reach"}
 
 
+def test_how_it_is_reviewed_and_what_contributors_are_told_is_read(tmp_path: Path) -> None:
+    more = "[review]\nopinions = 2\nspot_check_share = 0.1\n"
+    more += '[feedback]\nbrightness = "Abra a cortina."\nglove = "Sem luvas."\n'
+    task = read_task(written(tmp_path, FOUR_LINES + more))
+    assert (task.review.opinions, task.review.spot_check_share) == (2, 0.1)
+    assert task.feedback == {"brightness": "Abra a cortina.", "glove": "Sem luvas."}
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (FOUR_LINES.replace("title", "titel"), "'titel' is not known; did you mean 'title'?"),
         (FOUR_LINES + "[criteria]\nbrightnes = { doubt = 1, fail = 0 }", "did you mean 'brightness'?"),
         (FOUR_LINES + "[labels]\nverb = ['x']", "did you mean 'verbs'?"),
+        (FOUR_LINES + "[review]\nopinion = 2", "did you mean 'opinions'?"),
+        (FOUR_LINES + "[review]\nopinions = 3", "'review.opinions': Input should be less than or equal to 2"),
+        (FOUR_LINES + "[review]\nspot_check_share = 5", "'review.spot_check_share'"),
+        (FOUR_LINES + "[feedback]\nbrightnes = 'Turn on a light.'", "did you mean 'brightness'?"),
+        (FOUR_LINES + "[feedback]\n'a b' = 'Turn on a light.'", "cannot name a feedback text"),
         (FOUR_LINES.replace('consent = "I agree that ..."', ""), "'consent' is missing"),
         (FOUR_LINES.replace('"pour-water"', '"../x"'), "cannot name a task"),
         (FOUR_LINES.replace('"pour-water"', "7"), "'name'"),
