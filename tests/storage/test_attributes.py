@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
 
 from storage.catalog import Attributes, Erasures
 from storage.catalog.attributes import ATTRIBUTES
@@ -20,7 +22,14 @@ from tests.populated import add_recording, populate
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     folder = tmp_path_factory.mktemp("attributes")
-    url = "sqlite:///catalog.sqlite" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    url = "sqlite:///catalog.sqlite"
+    if request.param == "postgresql":  # a database of its own, as other tests count what is in theirs
+        server = make_url(request.getfixturevalue("postgres_url")).set(drivername="postgresql+psycopg")
+        engine = create_engine(server, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text("CREATE DATABASE attributes"))
+        engine.dispose()
+        url = server.set(drivername="postgresql", database="attributes").render_as_string(hide_password=False)
     made = create_workspace(folder / "workspace", catalog=url)
     populate(made, {"anna": 1, "ben": 1})
     yield made
