@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -191,6 +191,24 @@ class DuplicateIndex:
     def add(self, recording: str, fingerprint: Fingerprint) -> None:
         """Store a fingerprint and enter it, in place of what was known of the recording."""
         self._objects.put(fingerprint_key(recording), fingerprint.to_bytes())
+        self._enter(recording, fingerprint)
+
+    def catch_up(self, recordings: Iterable[str]) -> int:
+        """Enter those of some recordings that are not in this index but whose fingerprint is stored.
+
+        Other computers have processed them, or the folder of the index was lost. Returns how many were entered.
+        """
+        missing = sorted(name for name in recordings if name not in self)
+        if not missing:
+            return 0
+        stored = set(self._objects.keys("recordings"))
+        found = [name for name in missing if fingerprint_key(name) in stored]
+        for name in found:
+            key = fingerprint_key(name)
+            self._enter(name, Fingerprint.from_bytes(self._objects.get(key), key))
+        return len(found)
+
+    def _enter(self, recording: str, fingerprint: Fingerprint) -> None:
         times, hashes = fingerprint.motion.hashes()
         self._motion.add(recording, times // 1_000_000, hashes)
         each = fingerprint.video.each_second()
@@ -252,6 +270,14 @@ def _nearest(found: Neighbours, but: str) -> list[str]:
 def open_duplicate_index(workspace: Workspace) -> DuplicateIndex:
     """The workspace's index, in its folder `duplicates`, which is made if it is not there."""
     return DuplicateIndex(workspace.folder / "duplicates", workspace.objects)
+
+
+def catch_up(workspace: Workspace) -> int:
+    """Enter what other computers have processed in this computer's index; returns how many recordings."""
+    processed = (State.ACCEPTED, State.FLAGGED, State.RETURNED, State.REJECTED)
+    rows = workspace.catalog.recordings(*processed)
+    with open_duplicate_index(workspace) as index:
+        return index.catch_up(row.recording for row in rows if row.sent_to is None)
 
 
 def find_duplicates(workspace: Workspace, recording: str, contributor: str, fingerprint: Fingerprint) -> CheckRecord:

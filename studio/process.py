@@ -95,6 +95,10 @@ def process(
     Interrupted and repeated it ends the same: shards are named by their content, and a recording's checks,
     trajectory and new state enter the catalog together, here, wherever the work was done.
     """
+    from annotate.duplicates import catch_up
+
+    if recordings:
+        catch_up(workspace)
     counted, finished, lock = 0, 0, threading.Lock()
 
     def count() -> None:

@@ -288,7 +288,7 @@ def test_who_agrees_with_the_gate_leaves_it_accepted_and_who_does_not_takes_it_o
     decide(place, bad, "return", reviewer="r1", named=["task"])
     assert state_of(place, bad) is State.RETURNED
     assert [event.to_state for event in place.catalog.events(bad)][-2:] == [State.FLAGGED, State.RETURNED]
-    assert [row.recording for row, *_ in place.catalog.publishable()] == [good]
+    assert place.catalog.publishable()["recording"].to_pylist() == [good]
     assert feedback_on(place.catalog, bad).advice[0].better == BEYOND_CHECKS["task"]
     assert Reviews(place.catalog).queue() == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,12 @@ def test_the_pipeline_runs_on_postgresql_and_s3(
     assert outcome["state"] == "accepted" and outcome["frames"] == 60
     published = command.json("publish", "moves")
     assert published["location"] == f"{s3_url}/datasets/moves"
-    assert {name.split("/")[0] for name in command.files()} == {"workspace.toml"}, "everything else is in the store"
+    assert {name.split("/")[0] for name in command.files()} == {"workspace.toml", "duplicates"}
+    shutil.rmtree(command.workspace / "duplicates")  # an index, made anew from what is in the store
+    command.run("record", "--task", "move", "--contributor", "c001", "--source", f"file:{short_clip}", "--yes")
+    command.run("submit", "--all")
+    (again,) = command.json("process")["processed"]
+    assert again["state"] == "flagged" and f"recording {outcome['recording']}" in again["why"]
 
     dataset = ks.open_dataset(published["location"])
     batches = list(dataset.stream(window=16, batch_size=8, keys=["body_world", "timestamp"], shuffle=True, seed=1))
