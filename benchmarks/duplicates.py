@@ -52,7 +52,7 @@ def main() -> None:
         _false_alarms(prints)
         _cost(clips[0], Path(folder))
         for size in options.sizes:
-            _search(size, Path(folder) / f"index-{size}")
+            search(size, Path(folder) / f"index-{size}")
 
 
 def _fingerprints(clip: Path, work: Path) -> dict[str, Fingerprint]:
@@ -169,7 +169,7 @@ def _seconds(hasher: VideoHasher, frame: VideoFrame) -> float:
     return time.thread_time() - start
 
 
-def _search(recordings: int, folder: Path) -> None:
+def search(recordings: int, folder: Path) -> None:
     """Time and memory of an index of random hashes: sixty looked up, half a minute of pictures both ways round."""
     random = np.random.default_rng(0)
     hashes = random.integers(0, 256, (recordings, HASHES, 32), dtype=np.uint8)

@@ -125,6 +125,11 @@ def measure(others: int, folder: Path) -> list[str]:
 def main() -> None:
     """Print the table."""
     argparse.ArgumentParser(description=__doc__).parse_args()
+    print_erasures()
+
+
+def print_erasures() -> None:
+    """Print what it takes to erase one contributor, and to prove it."""
     with tempfile.TemporaryDirectory() as name:
         rows = [measure(others, Path(name) / str(others)) for others in OTHERS]
     print_table(

@@ -1,9 +1,10 @@
-"""What the gate costs, as a share of the time that a recording lasts: `python -m benchmarks.gate`."""
+"""What the gate costs: checks, searches for duplicates, erasures. `python -m benchmarks.gate`."""
 
 from __future__ import annotations
 
 import argparse
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -12,6 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from annotate.checks import Evidence, Footage, ImageSampler, run_checks
+from benchmarks.duplicates import search
+from benchmarks.erasure import print_erasures
 from pose.extractor import ExtractionReport, Extractor
 from pose.models import fetch_clip, hand_model, pose_model
 from storage.criteria import Criteria
@@ -21,6 +24,7 @@ from studio.output import print_table
 
 RATE = 30.0
 SIZES = ((1280, 720), (1920, 1080))
+SEARCHED = (1_000, 100_000, 1_000_000)
 Row = tuple[str, ...]
 
 
@@ -120,9 +124,14 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5, help="of which the median counts (default: %(default)s)")
+    parser.add_argument("--sizes", type=int, nargs="*", default=SEARCHED, help="recordings among which duplicates are")
     options = parser.parse_args()
     columns = ["what", "processor time a frame", "of real time", "on the clock"]
     print_table(f"The gate, at {RATE:g} frames/s, beyond extraction", columns, list(rows(options.repeats)))
+    with tempfile.TemporaryDirectory() as folder:
+        for recordings in options.sizes:
+            search(recordings, Path(folder) / f"index-{recordings}")
+    print_erasures()
 
 
 if __name__ == "__main__":

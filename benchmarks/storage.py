@@ -20,6 +20,7 @@ import zarr
 from numpy.typing import NDArray
 
 from benchmarks import storage_peers
+from benchmarks.erasure import print_erasures
 from benchmarks.spine import extraction
 from benchmarks.spine import storage as stored_size
 from benchmarks.storage_peers import BATCH, WINDOW, measured, random_windows
@@ -170,6 +171,7 @@ def main() -> None:
         [(name, f"{wall:,.0f}", f"{cpu:,.0f}", f"{ours / wall:.2f}") for name, (wall, cpu) in rows.items()],
     )
     print("\n".join([*facts, *missing]))
+    print_erasures()
 
 
 if __name__ == "__main__":
