@@ -9,6 +9,7 @@ from storage.criteria import Criteria
 from storage.recording import State
 
 from .consent_checks import CONSENT_CHECKS
+from .duplicate_check import DUPLICATE_CHECK
 from .evidence import Evidence, Footage, ImageSampler
 from .findings import Check
 from .footage_checks import FOOTAGE_CHECKS
@@ -19,7 +20,7 @@ from .presence_checks import PRESENCE_CHECKS
 
 __all__ = ["BUILT_IN", "Evidence", "Footage", "ImageSampler", "check_footage", "next_state", "run_checks"]
 
-BUILT_IN: tuple[Check, ...] = (*FOOTAGE_CHECKS, *PRESENCE_CHECKS, *FRAMING_CHECKS, *CONSENT_CHECKS)
+BUILT_IN: tuple[Check, ...] = (*FOOTAGE_CHECKS, *PRESENCE_CHECKS, *FRAMING_CHECKS, *CONSENT_CHECKS, DUPLICATE_CHECK)
 """Every check that kinesphere brings, in the order of `Criteria`, whose fields have their names."""
 
 

@@ -13,21 +13,22 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.catalog import CheckRecord, Verdict
+from storage.catalog import CheckRecord
+from storage.criteria import AtMost
 from storage.errors import CorruptObject, NotFound
 from storage.objects import Objects
 from storage.recording import State
-from storage.task import AtMost
 from storage.workspace import Workspace
 
 from .alignment import SPEEDS, Alignment, align
+from .duplicate_check import DUPLICATE_CHECK
+from .findings import Finding
 from .hamming_index import HammingIndex, Neighbours
 from .hamming_segment import RADIUS
+from .judging import judge
 from .motion_fingerprint import MotionFingerprint
 from .video_fingerprint import VideoFingerprint
 
-LIMIT = AtMost(doubt=0.2, fail=1.0)
-"""Share of a recording that is another one again. It is never rejected for that without a person having looked."""
 CANDIDATES = 20
 """Recordings that the index finds nearest are compared in full."""
 SHARP = 0.5
@@ -280,7 +281,9 @@ def catch_up(workspace: Workspace) -> int:
         return index.catch_up(row.recording for row in rows if row.sent_to is None)
 
 
-def find_duplicates(workspace: Workspace, recording: str, contributor: str, fingerprint: Fingerprint) -> CheckRecord:
+def find_duplicates(
+    workspace: Workspace, recording: str, contributor: str, fingerprint: Fingerprint, limit: AtMost
+) -> CheckRecord:
     """Look for a recording among all that were processed before, and enter it there.
 
     Recordings that were withdrawn or erased since are removed from the index and not named.
@@ -301,7 +304,7 @@ def find_duplicates(workspace: Workspace, recording: str, contributor: str, fing
                 contributors[match.recording] = row.contributor
                 matches.append(match)
         index.add(recording, fingerprint)
-    return duplicate_check(matches, contributor, contributors)
+    return duplicate_check(matches, contributor, contributors, limit)
 
 
 def forget_fingerprint(workspace: Workspace, recording: str) -> None:
@@ -310,18 +313,18 @@ def forget_fingerprint(workspace: Workspace, recording: str) -> None:
         index.remove(recording)
 
 
-def duplicate_check(matches: Sequence[Match], contributor: str, contributors: Mapping[str, str]) -> CheckRecord:
-    """The check `duplicate`, from what was found and who recorded it."""
+def duplicate_check(
+    matches: Sequence[Match], contributor: str, contributors: Mapping[str, str], limit: AtMost
+) -> CheckRecord:
+    """The check `duplicate`, from what was found and who recorded it, by the thresholds of the task."""
     if not matches:
-        return CheckRecord("duplicate", 0.0, LIMIT.doubt, LIMIT.fail, "pass", "no other recording shows this take")
+        return judge("duplicate", limit, Finding(0.0, "no other recording shows this take"))
     best = matches[0]
-    verdict: Verdict = "fail" if best.value > LIMIT.fail else "doubt" if best.value > LIMIT.doubt else "pass"
     whose = "the same contributor" if contributors[best.recording] == contributor else "another contributor"
     words = f"{best.share:.0%} of it shows what recording {best.recording} by {whose} shows, {_how(best)}"
     if len(matches) > 1:
         words += f"; and {len(matches) - 1} more recordings do"
-    ranges = (best.range_ns,) if verdict != "pass" else ()
-    return CheckRecord("duplicate", best.value, LIMIT.doubt, LIMIT.fail, verdict, words, ranges)
+    return judge("duplicate", limit, Finding(best.value, words, (best.range_ns,)), DUPLICATE_CHECK.advice)
 
 
 def _how(match: Match) -> str:

@@ -31,6 +31,7 @@ TEMPLATES: Mapping[str, str] = {
     "person_longest_absence_seconds": "Stay in the picture until you are done: for a long while nobody could be seen.",
     "upper_body_longest_absence_seconds": "Stay far enough away that head, shoulders and hips are in the picture.",
     "consent_complete": "Please read the consent text again and agree to it before you record.",
+    "duplicate": "Please record the task anew: this shows a take that was handed in already.",
     "other_people_share": "Record where nobody else passes through the picture.",
     "too_far": "Come nearer to the camera until you fill about half of the picture.",
     "too_near": "Move away from the camera until both arms fit into the picture.",

@@ -115,6 +115,7 @@ class Criteria(_Model):
     wrist_speed: Annotated[AtLeast, Unit.SHOULDERS_A_SECOND] = AtLeast(doubt=0.03, fail=0)
     track_jitter: Annotated[AtMost, Unit.SHOULDERS] = AtMost(doubt=0.15, fail=1)
     consent_complete: Annotated[AtLeast, Unit.SHARE] = AtLeast(doubt=1, fail=1)
+    duplicate: Annotated[AtMost, Unit.SHARE] = AtMost(doubt=0.2, fail=1)
     plugins: dict[PluginName, PluginLimit] = Field(default_factory=dict)
     """Those of a project's own checks, by the names of their entry points."""
 

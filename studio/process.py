@@ -171,9 +171,10 @@ def _with_duplicates(workspace: Workspace, found: Extracted) -> Extracted:
     """
     from annotate.duplicates import Fingerprint, find_duplicates
 
-    contributor = workspace.catalog.recording(found.recording).contributor
+    row = workspace.catalog.recording(found.recording)
+    limit = workspace.catalog.task(row.task, row.task_version).task.criteria.duplicate
     fingerprint = Fingerprint.from_bytes(found.fingerprint, f"fingerprint of {found.recording}")
-    check = find_duplicates(workspace, found.recording, contributor, fingerprint)
+    check = find_duplicates(workspace, found.recording, row.contributor, fingerprint, limit)
     checks = (*found.checks, check)
     if check.verdict == "pass":
         return replace(found, checks=checks)

@@ -20,6 +20,7 @@ from annotate.duplicates import (
 )
 from annotate.motion_fingerprint import MotionFingerprint, motion_fingerprint
 from annotate.video_fingerprint import VideoFingerprint, VideoHasher
+from storage.criteria import Criteria
 from storage.errors import CorruptObject
 from storage.objects import open_objects
 from storage.trajectory import BODY_LANDMARKS, HANDS, Trajectory
@@ -179,12 +180,12 @@ def test_a_fingerprint_survives_storing(original: VideoFingerprint) -> None:
 
 def test_the_check_names_the_other_recording_and_whose_it_is() -> None:
     match = Match("r2", "video", 0.5, 1.0, 1.25, True, (0, 3 * SECOND), (SECOND, 4 * SECOND))
-    check = duplicate_check([match], "anna", {"r2": "anna"})
+    check = duplicate_check([match], "anna", {"r2": "anna"}, Criteria().duplicate)
     assert (check.check, check.value, check.verdict) == ("duplicate", 1.0, "doubt")
     assert check.ranges == ((0, 3 * SECOND),)
     assert check.message == (
         "50% of it shows what recording r2 by the same contributor shows, 0.0 s to 3.0 s being its 1.0 s to 4.0 s, "
-        "mirrored, at 1.2 times its speed (by its pictures)"
+        "mirrored, at 1.2 times its speed (by its pictures) (should be at most 0.2): record a take of your own, once"
     )
-    assert "by another contributor" in duplicate_check([match], "anna", {"r2": "ben"}).message
-    assert duplicate_check([], "anna", {}).verdict == "pass"
+    assert "by another contributor" in duplicate_check([match], "anna", {"r2": "ben"}, Criteria().duplicate).message
+    assert duplicate_check([], "anna", {}, Criteria().duplicate).verdict == "pass"
