@@ -18,6 +18,7 @@ from storage.erasure_check import find_traces
 from storage.objects import Objects
 from storage.publish import publish
 from storage.recording import State, description_key, video_key
+from storage.scopes import IMPLIED
 from storage.shards import write_shard
 from storage.workspace import Workspace, create_workspace
 from studio.output import print_table
@@ -62,6 +63,7 @@ def enrol_others(workspace: Workspace, count: int) -> None:
                     frame_rate=video.frame_rate,
                     video_sha256=video.sha256,
                     source_sha256="",
+                    scopes=IMPLIED,
                 )
             )
             session.flush()

@@ -112,13 +112,13 @@ def zarr_at_random(dataset: Dataset, folder: Path) -> Iterator[object]:
 def worker_megabytes(folder: Path, dtype: str, sampling: str) -> float:
     """What a process of its own takes at most while it streams some pools, imports included."""
     code = f"""
-import itertools, resource
+import itertools
 import storage
 dataset = storage.open_dataset({str(folder / "ours/datasets/tracks")!r})
 stream = dataset.stream({WINDOW}, {BATCH}, {KEYS!r}, shuffle=True, dtype={dtype!r}, sampling={sampling!r})
 for batch in itertools.islice(stream, 2000 if {sampling!r} == "pool" else 200):
     del batch
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return int(done.stdout) / 1024
