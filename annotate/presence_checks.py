@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pose.landmarks import BODY_ELBOWS, BODY_HIPS, BODY_SHOULDERS, BODY_WRISTS
+from pose.landmarks import BODY_ELBOWS, BODY_SHOULDERS, BODY_WRISTS
 from storage.criteria import AtLeast, AtMost, Limit
 from storage.trajectory import BODY_LANDMARKS, Valid
 
@@ -13,7 +13,8 @@ from .evidence import SEEN, Evidence
 from .findings import Check, Finding, ranges_of
 
 HANDS = Valid.LEFT_HAND | Valid.RIGHT_HAND
-UPPER_BODY = (BODY_LANDMARKS.index("nose"), *BODY_SHOULDERS, *BODY_ELBOWS, *BODY_WRISTS, *BODY_HIPS)
+UPPER_BODY = (BODY_LANDMARKS.index("nose"), *BODY_SHOULDERS, *BODY_ELBOWS, *BODY_WRISTS)
+"""Without the hips: a table hides those of all who sit at one."""
 
 
 def _person(evidence: Evidence, limit: Limit) -> Finding | None:
@@ -99,7 +100,7 @@ def _where(evidence: Evidence, bad: NDArray[np.bool_]) -> tuple[tuple[int, int],
 
 
 _STAY = "stay where the camera sees you"
-_BACK = "move back until head, arms and hips are in the picture"
+_BACK = "move back until your head and both arms are in the picture"
 _HOLD = "hold your hands where the camera sees them"
 
 PRESENCE_CHECKS = (
@@ -108,7 +109,7 @@ PRESENCE_CHECKS = (
     Check("person_longest_absence_seconds", AtMost, _person_absence,
           "longest time in which neither body nor hand is found, pauses left out", _STAY),
     Check("upper_body_visible_share", AtLeast, _upper_body,
-          "frames in which nose, shoulders, elbows, wrists and hips all lie inside the picture with a visibility of at "
+          "frames in which nose, shoulders, elbows and wrists all lie inside the picture with a visibility of at "
           "least 0.5", _BACK),
     Check("upper_body_longest_absence_seconds", AtMost, _upper_body_absence,
           "longest time in which one of them does not, pauses left out", _BACK),

@@ -52,8 +52,11 @@ def _list(as_json: bool) -> None:
     if as_json:
         print_json([*built_in, *own])
         return
-    rows = [(c.check, f"{c.direction} {c.doubt:g}", f"{c.fail:g}", c.unit, c.meaning) for c in built_in]
-    print_table("Checks and default thresholds", ["check", "should be", "rejected beyond", "unit", "meaning"], rows)
+    rows = [(c.check, f"{c.direction} {c.doubt:g}", f"{c.fail:g}", c.unit) for c in built_in]
+    print_table("Checks and default thresholds", ["check", "should be", "rejected beyond", "unit"], rows)
+    say("")
+    for check in built_in:
+        say(f"{check.check}: {check.meaning}")
     if own:
         plugin_rows = [(c.check, c.plugin, c.direction, c.unit, c.problem or c.meaning) for c in own]
         print_table("Plugins", ["check", "package", "should be", "unit", "meaning"], plugin_rows)

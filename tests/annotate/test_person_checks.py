@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from annotate.checks import Evidence, Footage
 from pose.extractor import ExtractionReport
-from pose.landmarks import BODY_HIPS, BODY_SHOULDERS, BODY_WRISTS
+from pose.landmarks import BODY_SHOULDERS, BODY_WRISTS
 from storage.recording import Origin
 from storage.trajectory import Valid
 from tests.evidence import SECOND, SEEN, TIMES, checked, person, run, sampled, usual_samples
@@ -29,7 +29,7 @@ def body() -> NDArray[Any]:
 
 def test_a_part_of_the_upper_body_out_of_the_picture_or_hidden_is_missed() -> None:
     image, visibility = body(), np.array(person().arrays["body_visibility"])
-    image[100:, BODY_HIPS[0], 1] = 1.01
+    image[100:, BODY_WRISTS[0], 1] = 1.01
     visibility[60:100, BODY_WRISTS[1]] = 0.4
     check = checked(trajectory=person(body_image=image, body_visibility=visibility))["upper_body_visible_share"]
     assert check.value == pytest.approx(0.2) and check.verdict == "doubt"
