@@ -126,6 +126,19 @@ class Session:
 
     def _review(self, video: Path, report: CaptureReport) -> None:
         """Say what the take is like and let the contributor decide. Ctrl-C keeps it: nothing is lost by accident."""
+        with suppress(KeyboardInterrupt):
+            self._tell(video, report)
+            while True:
+                keys = self.keys.pressed()
+                if _is_enter(keys):
+                    return
+                if "r" in keys:
+                    raise Redo
+                if "d" in keys:
+                    raise Discarded
+                time.sleep(0.05)
+
+    def _tell(self, video: Path, report: CaptureReport) -> None:
         checks = self._checked(video, report)
         say(f"\nYour take: {report.duration_ns / 1e9:.1f} s, {report.frames} frames, {report.dropped} dropped.")
         if report.ended == "source failed":
@@ -138,16 +151,6 @@ class Session:
         if not doubted:
             say("  Nothing that the automatic checks would doubt was found in picture and timing.")
         say("Enter: keep it   r: do it again   d: discard it")
-        with suppress(KeyboardInterrupt):
-            while True:
-                keys = self.keys.pressed()
-                if _is_enter(keys):
-                    return
-                if "r" in keys:
-                    raise Redo
-                if "d" in keys:
-                    raise Discarded
-                time.sleep(0.05)
 
     def _checked(self, video: Path, report: CaptureReport) -> list[CheckRecord]:
         from annotate.checks import Footage, ImageSampler, check_footage
