@@ -18,10 +18,11 @@ demo: setup  ## Take a real clip through the whole pipeline
 test: $(VENV)/installed-test  ## Run the full suite
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
-lint: $(VENV)/installed-test  ## Check style and types
+lint: $(VENV)/installed-test  ## Check style and types, of the JavaScript too
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/node $(VENV)/javascript/node_modules/typescript/bin/tsc -p studio/web/tsconfig.json
 
 format: $(VENV)/installed-test  ## Rewrite the code in the house style
 	$(BIN)/ruff check --fix .
@@ -44,5 +45,6 @@ $(VENV)/installed: pyproject.toml storage/version.py
 # The CPU build of PyTorch serves only the tests of the torch adapter.
 $(VENV)/installed-test: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --group dev torch==2.13.0
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm install --silent --no-audit --no-fund --prefix $(VENV)/javascript typescript@5.9.3
 	sh .ci/test-programs
 	@touch $@

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import ipaddress
 import os
 import secrets
@@ -28,19 +29,22 @@ def serve(workspace: Workspace, *, host: str, port: int, upload_limit: int, as_j
         import uvicorn
 
         from .web.app import create_app
+        from .web.identity import LocalCredentials, Person, Role
 
     _check_host(host)
     given = os.environ.get(TOKEN_VARIABLE)
     token = given if given is not None else secrets.token_urlsafe(24)
     if len(token) < SHORTEST_TOKEN or not (token.isascii() and token.isprintable() and " " not in token):
         raise InvalidInput(f"{TOKEN_VARIABLE} needs at least {SHORTEST_TOKEN} printable characters, none a space")
-    app = create_app(workspace, token=token, upload_limit=upload_limit)
+    credentials = LocalCredentials(token, Person(getpass.getuser(), frozenset(Role)))
+    app = create_app(workspace, credentials=credentials, upload_limit=upload_limit)
     with _listen(host, port) as listening:
         url = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
         if as_json:
-            print_json({"url": url, "token": token})
+            print_json({"url": url, "token": token, "link": f"{url}/enter?link={credentials.link}"})
         else:
             say(f"Serving the workspace '{workspace.name}' at {url}. Ctrl-C stops.")
+            say(f"Open the studio (this link is good once): {url}/enter?link={credentials.link}")
             say(f"Token (shown once): {token}" if given is None else f"The token is that of {TOKEN_VARIABLE}.")
             say(f"Contributors send their takes with: kinesphere submit --all --to {url} --token TOKEN")
         sys.stdout.flush()

@@ -7,11 +7,16 @@ import secrets
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from storage.workspace import Workspace, create_workspace
+from tests.browser import chromium
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +33,13 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
     made = create_workspace(tmp_path / "workspace")
     yield made
     made.catalog.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A real browser."""
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

@@ -1,174 +1,49 @@
-"""The server's application: who may come in, the routes, and how failures are told."""
+"""The server's application: one process with the pages, the API and the uploads of a workspace."""
 
 from __future__ import annotations
 
-import errno
-import hmac
-import json
-import logging
-from dataclasses import asdict
+from fastapi import FastAPI, Request
+from fastapi.responses import RedirectResponse, Response
 
-from fastapi import FastAPI, HTTPException, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException as StarletteHTTPException
-from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Receive, Scope, Send
-
-from annotate.feedback import feedback_on
-from storage.catalog import RecordingRecord
-from storage.errors import Conflict, InvalidInput, KinesphereError, NewerFormat, NotFound
-from storage.names import is_recording_id
 from storage.workspace import Workspace
 
-from .submissions import Submissions
+from .answers import add_answers
+from .identity import SESSION_COOKIE, Identify, LocalCredentials, anybody, needs
+from .pages import SafeHeaders, add_static, error_page, render
+from .recordings import recording_routes
 from .tus import tus_routes
-from .uploads import TooLarge, Uploads
-
-DESCRIPTION_LIMIT = 1 << 20
-"""Bytes of a description: far more than any take's has."""
-
-log = logging.getLogger("kinesphere")
+from .uploads import Uploads
 
 
-def create_app(workspace: Workspace, *, token: str, upload_limit: int) -> FastAPI:
-    """The application that serves one workspace to those who know the token."""
+def create_app(workspace: Workspace, *, credentials: LocalCredentials, upload_limit: int) -> FastAPI:
+    """The application that serves one workspace to those who can prove who they are."""
     app = FastAPI(title="kinesphere", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     uploads = Uploads(workspace.folder / "uploads", upload_limit)
     uploads.remove_old()
     app.include_router(tus_routes(uploads))
-    _add_recording_routes(app, workspace, uploads)
-    app.add_middleware(RequireToken, token=token)
-    app.add_exception_handler(KinesphereError, _explain)
-    app.add_exception_handler(OSError, _explain)
-    app.add_exception_handler(StarletteHTTPException, _explain_http)
-    app.add_exception_handler(RequestValidationError, _explain_validation)
-    app.add_exception_handler(ClientDisconnect, _nobody_is_there)
+    app.include_router(recording_routes(workspace, uploads))
+    _add_entrance(app, workspace, credentials)
+    add_static(app)
+    add_answers(app)
+    app.add_middleware(Identify, credentials=lambda: credentials)
+    app.add_middleware(SafeHeaders)
     return app
 
 
-class RequireToken:
-    """Lets nobody in without `Authorization: Bearer TOKEN`, before anything of the request is looked at."""
+def _add_entrance(app: FastAPI, workspace: Workspace, credentials: LocalCredentials) -> None:
+    @app.get("/", dependencies=[needs()])
+    def home(request: Request) -> Response:
+        return render(request, "home.html", workspace=workspace.name)
 
-    def __init__(self, app: ASGIApp, *, token: str) -> None:
-        self.app = app
-        self.expected = f"Bearer {token}".encode()
+    @app.get("/sign-in", dependencies=[anybody()])
+    def sign_in(request: Request) -> Response:
+        return error_page(request, 401, "Open the link that `kinesphere serve` printed.")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self.app(scope, receive, send)
-            return
-        given = dict(scope["headers"]).get(b"authorization", b"")
-        if scope["type"] == "http" and hmac.compare_digest(given, self.expected):
-            await self.app(scope, receive, send)
-            return
-        refusal = _told(401, "the token is missing or wrong", "Unauthorized")
-        refusal.headers["WWW-Authenticate"] = "Bearer"
-        await refusal(scope, receive, send)
-
-
-def _add_recording_routes(app: FastAPI, workspace: Workspace, uploads: Uploads) -> None:
-    submissions = Submissions(workspace)
-
-    @app.post("/api/recordings")
-    async def take_in(request: Request) -> JSONResponse:
-        """A description alone is checked (202: send the video); with the id of an upload it becomes a recording."""
-        sent = await _json_object(request)
-        upload = sent.get("upload")
-        content = json.dumps(sent.get("recording")).encode()
-        description, present = await run_in_threadpool(submissions.check, content)
-        if present is not None and present.state != "draft":
-            return JSONResponse(_shown(present))
-        if not isinstance(upload, str):
-            return JSONResponse({"recording": description.recording, "state": "awaited"}, 202)
-        async with uploads.alone(upload):
-            received = uploads.find(upload)
-            try:
-                made = await run_in_threadpool(submissions.accept, description, received)
-            except InvalidInput:
-                if received.offset == received.length:
-                    uploads.remove(received)  # whole and wrong: going on with it would never help
-                raise
-            uploads.remove(received)
-        return JSONResponse(_shown(made), 201)
-
-    @app.get("/api/recordings/{recording}")
-    def show(recording: str) -> JSONResponse:
-        """A recording's state, and what reviewers tell its contributor."""
-        if not is_recording_id(recording):
-            raise NotFound("recording", recording[:40])
-        row = workspace.catalog.recording(recording)
-        reviews = [
-            {"decision": review.decision, "feedback": review.feedback, "at": review.at.isoformat()}
-            for review in workspace.catalog.reviews(recording)
-            if row.state != "flagged"  # not while others are still asked
-        ]
-        feedback = asdict(feedback_on(workspace.catalog, recording))
-        return JSONResponse({**_shown(row), "reviews": reviews, "feedback": feedback})
-
-    @app.post("/api/recordings/{recording}/withdraw")
-    async def withdraw(recording: str, request: Request) -> JSONResponse:
-        """Take a recording back; the hash of its video shows that whoever asks has made it."""
-        sent = await _json_object(request)
-        return JSONResponse(_shown(await run_in_threadpool(submissions.withdraw, recording, sent)))
-
-
-async def _json_object(request: Request) -> dict[str, object]:
-    content = b""
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > DESCRIPTION_LIMIT:
-            raise TooLarge(f"a description has at most {DESCRIPTION_LIMIT} bytes")
-    try:
-        found = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput("the request holds no JSON") from error
-    if not isinstance(found, dict):
-        raise InvalidInput("the request holds no JSON object")
-    return found
-
-
-def _shown(row: RecordingRecord) -> dict[str, str]:
-    return {"recording": row.recording, "state": row.state.value, "video_sha256": row.video_sha256}
-
-
-def _told(status: int, text: str, kind: str) -> JSONResponse:
-    return JSONResponse({"error": " ".join(text.split()), "kind": kind}, status)
-
-
-async def _explain(_request: Request, error: Exception) -> Response:
-    """What the sender can mend is told in full; what the server suffers from is logged, for it names our paths."""
-    kind = type(error).__name__
-    match error:
-        case TooLarge():
-            return _told(413, str(error), kind)
-        case NotFound():
-            return _told(404, str(error), kind)
-        case Conflict():
-            return _told(409, str(error), kind)
-        case InvalidInput() | NewerFormat():
-            return _told(422, str(error), kind)
-        case TimeoutError():
-            return _told(408, "nothing came for too long", kind)
-    log.error("%s: %s", kind, error)
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    if full or "no space left" in str(error).lower():
-        return _told(507, "the server's disk is full; tell its operator", "StorageFailed")
-    return _told(503, "the server cannot use its storage now; tell its operator", "StorageFailed")
-
-
-async def _explain_http(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, StarletteHTTPException)
-    told = _told(error.status_code, str(error.detail), HTTPException.__name__)
-    told.headers.update(error.headers or {})
-    return told
-
-
-async def _explain_validation(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    return _told(422, str(error.errors()[0]["msg"]), "InvalidInput")
-
-
-async def _nobody_is_there(_request: Request, _error: Exception) -> Response:
-    return Response(status_code=499)
+    @app.get("/enter", dependencies=[anybody()])
+    def enter(request: Request, link: str = "") -> Response:
+        secret = credentials.enter(link)
+        if secret is None:
+            return error_page(request, 401, "This link was used before. Start `kinesphere serve` anew for another.")
+        answer = RedirectResponse("/", 303)
+        answer.set_cookie(SESSION_COOKIE, secret, httponly=True, samesite="lax", path="/")
+        return answer

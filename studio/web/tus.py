@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
+from .identity import Role, needs
 from .uploads import Uploads
 
 VERSION = "1.0.0"
@@ -12,7 +13,7 @@ CONTENT_TYPE = "application/offset+octet-stream"
 
 def tus_routes(uploads: Uploads) -> APIRouter:
     """The routes below `/api/uploads`."""
-    routes = APIRouter(prefix="/api/uploads")
+    routes = APIRouter(prefix="/api/uploads", dependencies=[needs(Role.CONTRIBUTOR)])
 
     @routes.options("")
     async def capabilities() -> Response:

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import os
-import socket
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
-from fastapi.routing import APIRoute
 from httpx import Client, Response
 
 from storage.recording import RecordingFile, State, video_key
 from storage.task import ConsentScopes
 from storage.workspace import Workspace
-from studio.web.app import create_app
 from studio.web.uploads import Uploads
 from tests.clips import make_clip
+from tests.studio_server import LIMIT, TOKEN, routes_of, running_studio
 from tests.takes import TASK, make_take, make_workspace
 
-TOKEN = "a-token-for-the-tests"
-LIMIT = 1_000_000
 TUS = {"Tus-Resumable": "1.0.0"}
 PART = TUS | {"Content-Type": "application/offset+octet-stream"}
 
@@ -38,16 +32,8 @@ def far(tmp_path: Path) -> Iterator[Workspace]:
 
 @pytest.fixture
 def client(far: Workspace) -> Iterator[Client]:
-    app = create_app(far, token=TOKEN, upload_limit=LIMIT)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=server.run, args=([listening],))
-        thread.start()
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        with Client(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False) as opened:
-            yield opened
-        server.should_exit = True
-        thread.join()
+    with running_studio(far, limit=LIMIT) as studio, studio.client() as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -72,31 +58,22 @@ def describe(client: Client, description: RecordingFile, upload: str | None = No
     return client.post("/api/recordings", json={"recording": content, "upload": upload})
 
 
-def test_no_route_lets_anybody_in_without_the_token(client: Client, far: Workspace) -> None:
-    app = create_app(far, token=TOKEN, upload_limit=LIMIT)
-    routes = [(method, route.path) for route in _routes(app.routes) for method in route.methods or ()]
+def test_no_route_of_the_api_lets_anybody_in_without_the_token(client: Client, far: Workspace) -> None:
+    with running_studio(far) as other:
+        routes = [(method, route.path) for route in routes_of(other.app) for method in route.methods or ()]
+    routes = [(method, path) for method, path in routes if path.startswith("/api/")]
     assert len(routes) >= 6
     for given in (None, "", TOKEN, "Bearer", "Bearer x", f"Bearer {TOKEN}x", f"Basic {TOKEN}"):
         if given is None:
             del client.headers["Authorization"]
         else:
             client.headers["Authorization"] = given
-        for method, path in [*routes, ("GET", "/nowhere"), ("DELETE", "/api/uploads")]:
+        for method, path in [*routes, ("GET", "/api/nowhere"), ("DELETE", "/api/uploads")]:
             address = path.format(upload="0" * 32, recording="20261123-000000-00000000")
             answer = client.request(method, address, headers=TUS, content=b"x")
             assert answer.status_code == 401, (method, path, given)
             assert answer.headers["WWW-Authenticate"] == "Bearer"
     assert not (far.folder / "uploads").exists()
-
-
-def _routes(found: Any) -> Iterator[APIRoute]:
-    for route in found:
-        if isinstance(route, APIRoute):
-            yield route
-        else:
-            inner = getattr(route, "original_router", None)
-            assert inner is not None, f"a route of an unknown kind: {route!r}"
-            yield from _routes(inner.routes)
 
 
 def test_the_same_recording_sent_again_changes_nothing(

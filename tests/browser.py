@@ -1,0 +1,69 @@
+"""A real browser: Debian's Chromium, driven by Playwright."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+ARGUMENTS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+
+@contextmanager
+def chromium(*more: str) -> Iterator[Browser]:
+    """Start Chromium; a test is skipped where there is none, but not in CI."""
+    found = shutil.which("chromium")
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail("Chromium is missing; install it with: sudo apt-get install chromium")
+        pytest.skip("Chromium is missing; install it with: sudo apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=[*ARGUMENTS, *more])
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opened_page(
+    browser: Browser, *, cookies: Sequence[Any] = (), width: int = 1280, height: int = 720, **options: Any
+) -> Iterator[Page]:
+    """A page in a context of its own, which fails the test for any error in its console."""
+    context: BrowserContext = browser.new_context(viewport={"width": width, "height": height}, **options)
+    context.add_cookies(list(cookies))
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(f"error: {error}"))
+    page.on(
+        "console",
+        lambda said: problems.append(f"{said.type}: {said.text} {said.location}") if said.type == "error" else None,
+    )
+    try:
+        yield page
+    finally:
+        context.close()
+    assert not problems, problems
+
+
+def accessibility_violations(page: Page) -> list[str]:
+    """What axe finds against WCAG 2.2 A and AA on a page, one line each."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+    found = Axe().run(page, options={"runOnly": {"type": "tag", "values": tags}})
+    return [
+        f"{violation['id']}: {violation['help']} at {node['target']}"
+        for violation in found.response["violations"]
+        for node in violation["nodes"]
+    ]
