@@ -12,6 +12,7 @@ from storage.errors import KinesphereError
 from storage.version import __version__
 
 from . import (
+    accounts_command,
     blurring,
     calibration,
     checks_command,
@@ -56,6 +57,7 @@ blurring.register(app)
 operators.register(app)
 checks_command.register(app)
 reviewing.register(app)
+accounts_command.register(app)
 gate_commands.add_to(checks_command.checks_app)
 erasing.register(app)
 robotics.register(app)

@@ -1,8 +1,11 @@
 """The catalog: the truth about people, tasks, states, segments and reviews, in SQLite or PostgreSQL."""
 
+from .accounts import Account, Accounts, Role
 from .attributes import Attributes
+from .audit import Audit, AuditEntry
 from .catalog import Catalog
 from .erasures import Belongings, Erasures
+from .invitations import Invitation, Invitations
 from .records import (
     CheckRecord,
     CheckValue,
@@ -21,9 +24,15 @@ from .records import (
     WaitingReview,
 )
 from .reviews import Reviews
+from .sign_ins import ApiToken, SignIns, WebSession
 
 __all__ = [
+    "Account",
+    "Accounts",
+    "ApiToken",
     "Attributes",
+    "Audit",
+    "AuditEntry",
     "Belongings",
     "Catalog",
     "CheckRecord",
@@ -33,14 +42,19 @@ __all__ = [
     "Erasures",
     "Event",
     "GoldRecord",
+    "Invitation",
+    "Invitations",
     "Reason",
     "RecordingRecord",
     "ReviewLease",
     "ReviewRecord",
     "Reviews",
+    "Role",
     "SegmentRecord",
+    "SignIns",
     "StoredTask",
     "TrajectoryRecord",
     "Verdict",
     "WaitingReview",
+    "WebSession",
 ]

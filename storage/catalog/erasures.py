@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from ..errors import NotFound
 from ..recording import State
+from .accounts import forget_contributor
 from .catalog import Catalog
 from .life import move, new_event
 from .records import ErasureRecord
@@ -205,6 +206,7 @@ def _forget(session: Session, recordings: Sequence[str], erasure: ErasureRecord)
 def _forget_person(session: Session, contributor: str) -> None:
     """Delete the contributor, and put nobody in their place wherever they have acted."""
     session.execute(delete(AttributeTable).where(AttributeTable.contributor == contributor))
+    forget_contributor(session, contributor)
     session.execute(delete(ContributorTable).where(ContributorTable.contributor == contributor))
     session.execute(delete(ReviewLeaseTable).where(ReviewLeaseTable.reviewer == contributor))
     for column in (EventTable.who, ReviewTable.reviewer, GoldTable.marked_by, SegmentTable.author, ErasureTable.who):
