@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from ..errors import Conflict, InvalidInput, NotFound
 from ..recording import State
+from .accounts import own_names
 from .catalog import Catalog
 from .life import locked
 from .opinions import give_opinion, in_round
@@ -276,7 +277,7 @@ class Reviews:
             made = self._take(session, row, reviewer, "gold", duration)
             if made is not None:
                 return made
-        for recording in session.scalars(wanted.waiting(reviewer, self.clock())).all():
+        for recording in session.scalars(wanted.waiting(session, reviewer, self.clock())).all():
             made = self._take(session, locked(session, recording), reviewer, None, duration)
             if made is not None:
                 return made
@@ -292,7 +293,9 @@ class Reviews:
         """Lease a locked recording, if it still waits for this reviewer; `reason` None: as it was asked for."""
         now, requests = self.clock(), open_requests(session, row.recording)
         lease = session.get(ReviewLeaseTable, row.recording, with_for_update=True)
-        if row.contributor == reviewer or (lease is not None and lease.reviewer != reviewer and lease.until > now):
+        if lease is not None and lease.reviewer != reviewer and lease.until > now:
+            return None
+        if row.contributor in own_names(session, reviewer):
             return None
         if reason is None:
             if not requests:
@@ -324,7 +327,7 @@ class Reviews:
         rows = session.scalars(
             query.where(
                 GoldTable.marked_by != reviewer,
-                RecordingTable.contributor != reviewer,
+                RecordingTable.contributor.not_in(own_names(session, reviewer)),
                 RecordingTable.state.in_(_DECIDED),
                 RecordingTable.recording.not_in(heard),
             )
@@ -367,7 +370,7 @@ class _Wanted:
             return query.where(false())
         return query.where(tuple_(RecordingTable.task, RecordingTable.task_version).in_(self.task_versions))
 
-    def waiting(self, reviewer: str, now: datetime) -> Select[Any]:
+    def waiting(self, session: Session, reviewer: str, now: datetime) -> Select[Any]:
         """Ids of the recordings that a reviewer may have now, longest first."""
         oldest = func.min(ReviewRequestTable.asked_at)
         query = self.tasks(
@@ -383,7 +386,9 @@ class _Wanted:
         taken = select(ReviewLeaseTable.recording).where(
             ReviewLeaseTable.recording == RecordingTable.recording, ReviewLeaseTable.until > now
         )
-        query = query.where(RecordingTable.contributor != reviewer, ~heard.exists(), ~taken.exists())
+        query = query.where(
+            RecordingTable.contributor.not_in(own_names(session, reviewer)), ~heard.exists(), ~taken.exists()
+        )
         return query.group_by(RecordingTable.recording).order_by(oldest, RecordingTable.recording)
 
 

@@ -12,6 +12,7 @@ from .identity import Credentials, Identify
 from .pages import SafeHeaders, add_static
 from .people import people_routes
 from .recordings import recording_routes
+from .reviews import review_routes
 from .tus import tus_routes
 from .uploads import Uploads
 
@@ -23,6 +24,7 @@ def create_app(workspace: Workspace, *, credentials: Credentials, upload_limit: 
     uploads.remove_old()
     app.include_router(entrance_routes(workspace, credentials))
     app.include_router(people_routes(workspace, credentials))
+    app.include_router(review_routes(workspace))
     app.include_router(tus_routes(uploads))
     app.include_router(recording_routes(workspace, uploads))
     add_static(app)
