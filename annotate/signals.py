@@ -90,6 +90,16 @@ class Signals:
         minimum before its maximum, missing as NaN. Errors as in `part`."""
         return self.part(level, start_frame, end_frame, names).astype("<f4").tobytes()
 
+    def at_frames(self, rows: NDArray[np.int64]) -> Signals:
+        """The same signals by other frames, such as those of a video of which some do not decode.
+
+        Args:
+            rows: of each frame, int64 `(frames,)`; -1 gives NaN.
+        """
+        values = self.levels[0][:, rows, 0]
+        values[:, rows < 0] = np.nan
+        return Signals(self.key, len(rows), self.names, self.units, _pyramid(values))
+
     def _row(self, name: str) -> int:
         if name not in self.names:
             raise InvalidInput(f"there is no signal '{name}' (there is: {', '.join(self.names)})")
