@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 
-from storage.errors import Conflict, InvalidInput, KinesphereError, NewerFormat, NotFound
+from storage.errors import Conflict, InvalidInput, KinesphereError, NewerFormat, NotFound, Withdrawn
 
 from .rate_limits import TooOften
 from .uploads import TooLarge
@@ -78,6 +78,8 @@ async def _explain(request: Request, error: Exception) -> Response:
             return _told(request, 413, str(error), kind)
         case NotFound():
             return _told(request, 404, str(error), kind)
+        case Withdrawn():
+            return _told(request, 410, str(error), kind)
         case Conflict():
             return _told(request, 409, str(error), kind)
         case InvalidInput() | NewerFormat():

@@ -9,6 +9,7 @@ from storage.workspace import Workspace
 from .answers import add_answers
 from .entrance import entrance_routes
 from .identity import Credentials, Identify
+from .media import media_routes
 from .pages import SafeHeaders, add_static
 from .people import people_routes
 from .recordings import recording_routes
@@ -27,6 +28,7 @@ def create_app(workspace: Workspace, *, credentials: Credentials, upload_limit: 
     app.include_router(review_routes(workspace))
     app.include_router(tus_routes(uploads))
     app.include_router(recording_routes(workspace, uploads))
+    app.include_router(media_routes(workspace))
     add_static(app)
     add_answers(app)
     app.add_middleware(Identify, credentials=credentials)
