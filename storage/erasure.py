@@ -38,7 +38,7 @@ def erase(
     receipt, counts, and ids that lead nowhere any more: whoever holds copies can tell by it what to delete.
 
     The work follows the person: only the episode tables of versions and the listing of the store's folders grow with
-    the dataset.
+    the dataset. One erasure is at work on a workspace at a time; another waits, and then takes what is left.
 
     Args:
         contributor: None erases the recordings that were withdrawn so far, of whomever.
@@ -52,6 +52,13 @@ def erase(
         Conflict: a shard holds both withdrawn recordings and others.
         CorruptObject: a version cannot be read, so that nobody can tell whom it names.
     """
+    with workspace.catalog.alone("erasure"):
+        return _erase(workspace, contributor, who, on_step)
+
+
+def _erase(
+    workspace: Workspace, contributor: str | None, who: str, on_step: Callable[[str], None]
+) -> ErasureRecord | None:
     erasures, objects = Erasures(workspace.catalog), workspace.objects
     while True:
         on_step("withdrawing recordings")

@@ -23,6 +23,7 @@ from . import (
     operators,
     reviewing,
     robotics,
+    withdraw_command,
 )
 from .output import messages, print_json, say_error
 
@@ -51,6 +52,7 @@ def _root(
 
 
 contributor.register(app)
+withdraw_command.register(app)
 calibration.register(app)
 blurring.register(app)
 operators.register(app)

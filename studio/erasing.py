@@ -55,16 +55,10 @@ def erase(
 
 
 def _erase(workspace: Workspace, contributor: str | None, *, who: str, as_json: bool) -> None:
-    from annotate.duplicates import open_duplicate_index
-    from storage.erasure import erase as erase_person
+    from .withdrawing import erase_here
 
     with messages.status("Erasing") as status:
-        done = erase_person(workspace, contributor, who=who, on_step=lambda step: status.update(f"Erasing: {step}"))
-        if done is not None and done.tombstone is not None:
-            status.update("Erasing: forgetting fingerprints")
-            with open_duplicate_index(workspace) as index:
-                for recording in done.tombstone["recordings"]:
-                    index.remove(recording)
+        done = erase_here(workspace, contributor, who=who, on_step=lambda step: status.update(f"Erasing: {step}"))
     if as_json:
         print_json(done.tombstone if done is not None else None)
     elif done is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from ..errors import NotFound
 from ..recording import State
 from .catalog import Catalog
-from .life import move, new_event
+from .life import locked, move, new_event
 from .records import ErasureRecord
 from .tables import (
     NOBODY,
@@ -36,6 +36,7 @@ from .tables import (
 
 _AT_ONCE = 500
 """Databases limit how many values a statement may have."""
+_GONE = (State.WITHDRAWN, State.ERASED)
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ class Erasures:
                 return None
             if contributor is not None:
                 for recording in _withdrawable(session, contributor):
-                    move(session, recording, State.WITHDRAWN, who=who, why="to be erased")
+                    if locked(session, recording).state not in _GONE:  # not withdrawn at this very moment
+                        move(session, recording, State.WITHDRAWN, who=who, why="to be erased")
             if found is None:
                 receipt = secrets.token_hex(8)
                 found = ErasureTable(receipt=receipt, contributor=contributor, who=who, begun_at=datetime.now(UTC))
@@ -155,6 +157,11 @@ class Erasures:
         with self.catalog.reading() as session:
             return [_record(row) for row in session.scalars(query)]
 
+    def receipts(self, recordings: Iterable[str]) -> list[str]:
+        """The receipts of the erasures that took any of these recordings, oldest first."""
+        wanted = set(recordings)
+        return [record.receipt for record in self.done() if wanted & set((record.tombstone or {})["recordings"])]
+
     def mentions(self, contributor: str) -> list[str]:
         """Where the catalog names a contributor, as `table.column (rows)`."""
         found = []
@@ -212,9 +219,8 @@ def _forget_person(session: Session, contributor: str) -> None:
 
 
 def _withdrawable(session: Session, contributor: str) -> list[str]:
-    gone = (State.WITHDRAWN, State.ERASED)
     query = select(RecordingTable.recording).where(
-        RecordingTable.contributor == contributor, RecordingTable.state.not_in(gone)
+        RecordingTable.contributor == contributor, RecordingTable.state.not_in(_GONE)
     )
     return list(session.scalars(query))
 

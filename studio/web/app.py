@@ -6,6 +6,8 @@ import errno
 import hmac
 import json
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 
 from fastapi import FastAPI, HTTPException, Request, Response
@@ -22,6 +24,7 @@ from storage.errors import Conflict, InvalidInput, KinesphereError, NewerFormat,
 from storage.names import is_recording_id
 from storage.workspace import Workspace
 
+from .eraser import Eraser
 from .submissions import Submissions
 from .tus import tus_routes
 from .uploads import TooLarge, Uploads
@@ -29,16 +32,34 @@ from .uploads import TooLarge, Uploads
 DESCRIPTION_LIMIT = 1 << 20
 """Bytes of a description: far more than any take's has."""
 
+ANSWER_SECONDS = 5.0
+"""How long the answer to a withdrawal waits for the erasure; whoever asks waits 10 seconds."""
+
 log = logging.getLogger("kinesphere")
 
 
 def create_app(workspace: Workspace, *, token: str, upload_limit: int) -> FastAPI:
     """The application that serves one workspace to those who know the token."""
-    app = FastAPI(title="kinesphere", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    eraser = Eraser(workspace)
+
+    @asynccontextmanager
+    async def while_serving(_app: FastAPI) -> AsyncIterator[None]:
+        eraser.start()
+        yield
+        await run_in_threadpool(eraser.stop)
+
+    app = FastAPI(
+        title="kinesphere",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        lifespan=while_serving,
+    )
     uploads = Uploads(workspace.folder / "uploads", upload_limit)
     uploads.remove_old()
     app.include_router(tus_routes(uploads))
-    _add_recording_routes(app, workspace, uploads)
+    _add_recording_routes(app, workspace, uploads, eraser)
     app.add_middleware(RequireToken, token=token)
     app.add_exception_handler(KinesphereError, _explain)
     app.add_exception_handler(OSError, _explain)
@@ -68,7 +89,7 @@ class RequireToken:
         await refusal(scope, receive, send)
 
 
-def _add_recording_routes(app: FastAPI, workspace: Workspace, uploads: Uploads) -> None:
+def _add_recording_routes(app: FastAPI, workspace: Workspace, uploads: Uploads, eraser: Eraser) -> None:
     submissions = Submissions(workspace)
 
     @app.post("/api/recordings")
@@ -109,9 +130,14 @@ def _add_recording_routes(app: FastAPI, workspace: Workspace, uploads: Uploads) 
 
     @app.post("/api/recordings/{recording}/withdraw")
     async def withdraw(recording: str, request: Request) -> JSONResponse:
-        """Take a recording back; the hash of its video shows that whoever asks has made it."""
+        """Take a recording back; the hash of its video shows that whoever asks has made it.
+
+        It is erased at once. The answer waits for that a little: it says "erased", or "withdrawn" while it goes on.
+        """
         sent = await _json_object(request)
-        return JSONResponse(_shown(await run_in_threadpool(submissions.withdraw, recording, sent)))
+        row = await run_in_threadpool(submissions.withdraw, recording, sent)
+        await run_in_threadpool(eraser.erase_soon, recording, wait_seconds=ANSWER_SECONDS)
+        return JSONResponse({**_shown(row), "state": workspace.catalog.recording(recording).state.value})
 
 
 async def _json_object(request: Request) -> dict[str, object]:
