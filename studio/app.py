@@ -18,6 +18,7 @@ from . import (
     contributor,
     diversity_command,
     erasing,
+    exporting,
     gate_commands,
     information,
     operators,
@@ -61,6 +62,7 @@ reviewing.register(app)
 gate_commands.add_to(checks_command.checks_app)
 erasing.register(app)
 robotics.register(app)
+exporting.register(app)
 information.register(app)
 diversity_command.register(app)
 

@@ -80,6 +80,14 @@ def _tell(done: ErasureRecord) -> None:
             for v in done.tombstone["versions"]
         ]
         print_table("Withdrawn versions", ["version", "replaced by"], rows)
+    if done.tombstone.get("exports"):
+        cells = [
+            (f"{e['dataset']}@{e['version']}", e["format"], f"{e['made_on']}:{e['location']}", e["outcome"])
+            for e in done.tombstone["exports"]
+        ]
+        print_table("Exports", ["version", "format", "where", "now"], cells)
+        if any(e["outcome"] == "removed" for e in done.tombstone["exports"]):
+            say("What was removed can be exported again, from the version that replaced it.")
 
 
 def _verify(workspace: Workspace, contributor: str, *, as_json: bool) -> None:

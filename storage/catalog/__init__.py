@@ -3,12 +3,15 @@
 from .attributes import Attributes
 from .catalog import Catalog
 from .erasures import Belongings, Erasures
+from .exports import Exports
 from .records import (
     CheckRecord,
     CheckValue,
     Decision,
     ErasureRecord,
     Event,
+    ExportRecord,
+    ExportState,
     GoldRecord,
     Reason,
     RecordingRecord,
@@ -32,6 +35,9 @@ __all__ = [
     "ErasureRecord",
     "Erasures",
     "Event",
+    "ExportRecord",
+    "ExportState",
+    "Exports",
     "GoldRecord",
     "Reason",
     "RecordingRecord",

@@ -24,6 +24,7 @@ from .tables import (
     ContributorTable,
     ErasureTable,
     EventTable,
+    ExportTable,
     GoldTable,
     RecordingTable,
     ReviewLeaseTable,
@@ -214,7 +215,8 @@ def _forget_person(session: Session, contributor: str) -> None:
     session.execute(delete(AttributeTable).where(AttributeTable.contributor == contributor))
     session.execute(delete(ContributorTable).where(ContributorTable.contributor == contributor))
     session.execute(delete(ReviewLeaseTable).where(ReviewLeaseTable.reviewer == contributor))
-    for column in (EventTable.who, ReviewTable.reviewer, GoldTable.marked_by, SegmentTable.author, ErasureTable.who):
+    acted = (EventTable.who, ReviewTable.reviewer, GoldTable.marked_by, SegmentTable.author, ErasureTable.who)
+    for column in (*acted, ExportTable.made_by):
         session.execute(update(column.class_).where(column == contributor).values({column.key: NOBODY}))
 
 
