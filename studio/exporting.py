@@ -70,11 +70,11 @@ def exports(
 ) -> None:
     """List the exports that an erasure looks after, and what became of them."""
     from storage.catalog import Exports
+    from storage.exports import forget_export
 
     with opened(workspace) as place:
-        known = Exports(place.catalog)
-        gone = known.forget(forget) if forget is not None else None
-        found = known.all()
+        gone = forget_export(place, forget) if forget is not None else None
+        found = Exports(place.catalog).all()
     if as_json:
         print_json({"exports": found} | ({"forgotten": gone} if gone is not None else {}))
     elif gone is not None:

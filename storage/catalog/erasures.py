@@ -160,8 +160,16 @@ class Erasures:
 
     def receipts(self, recordings: Iterable[str]) -> list[str]:
         """The receipts of the erasures that took any of these recordings, oldest first."""
-        wanted = set(recordings)
-        return [record.receipt for record in self.done() if wanted & set((record.tombstone or {})["recordings"])]
+        wanted, found = set(recordings), list[str]()
+        done = select(ErasureTable).where(ErasureTable.done_at.is_not(None)).order_by(ErasureTable.begun_at.desc())
+        with self.catalog.reading() as session:
+            for row in session.scalars(done.execution_options(yield_per=50)):  # mostly it is among the last
+                if not wanted:
+                    break
+                taken = wanted & set((row.tombstone or {})["recordings"])
+                wanted -= taken
+                found += [row.receipt] if taken else []
+        return found[::-1]
 
     def mentions(self, contributor: str) -> list[str]:
         """Where the catalog names a contributor, as `table.column (rows)`."""

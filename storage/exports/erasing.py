@@ -7,14 +7,14 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from ..catalog import ExportRecord, Exports, ExportState
-from ..errors import CorruptObject, KinesphereError
+from ..errors import Conflict, CorruptObject, KinesphereError
 from ..objects import Objects
 from ..versions import Version, read_manifest
 from ..withdrawn_versions import Leaving
 from ..workspace import Workspace
 from .formats import format_named
 from .making import content_of
-from .target import reached, write_note
+from .target import NOTE, reached, write_note
 
 OUTCOMES = {"made": "made again without them", "removed": "removed", "unreachable": "could not be reached"}
 
@@ -103,6 +103,20 @@ def left_in_exports(workspace: Workspace, leaving: Leaving, unreached: Collectio
             continue
         if named or is_due:
             yield place_of(record), f"export {record.export} holds {named} episodes of theirs; erase again"
+
+
+def forget_export(workspace: Workspace, export: str) -> ExportRecord:
+    """Strike an export that was deleted by hand off the list; gives what was known of it.
+
+    Raises:
+        NotFound: there is none of this id.
+        Conflict: it is still there; no erasure would find it any more.
+    """
+    for record in Exports(workspace.catalog).all():
+        target = reached(record) if record.export == export else None
+        if target is not None and target.keys("") != [NOTE] and record.state != "removed":
+            raise Conflict(f"export {export} is still there, in {record.location}; delete it first")
+    return Exports(workspace.catalog).forget(export)
 
 
 def place_of(record: ExportRecord) -> str:

@@ -136,8 +136,8 @@ def _add_recording_routes(app: FastAPI, workspace: Workspace, uploads: Uploads, 
         """
         sent = await _json_object(request)
         row = await run_in_threadpool(submissions.withdraw, recording, sent)
-        await run_in_threadpool(eraser.erase_soon, recording, wait_seconds=ANSWER_SECONDS)
-        return JSONResponse({**_shown(row), "state": workspace.catalog.recording(recording).state.value})
+        is_erased = await run_in_threadpool(eraser.erase_soon, recording, wait_seconds=ANSWER_SECONDS)
+        return JSONResponse({**_shown(row), "state": "erased" if is_erased else "withdrawn"})
 
 
 async def _json_object(request: Request) -> dict[str, object]:

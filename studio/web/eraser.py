@@ -15,6 +15,7 @@ from ..withdrawing import erase_here
 AGAIN_SECONDS = 60.0
 """After this an erasure that failed, because the store could not be reached for instance, is tried again."""
 _LOOK_SECONDS = 0.05
+_PARTING_SECONDS = 5.0
 
 log = logging.getLogger("kinesphere")
 
@@ -34,10 +35,10 @@ class Eraser:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the erasure that is at work; one that is killed goes on at the next start."""
+        """End; an erasure that is at work and takes longer than a few seconds goes on at the next start."""
         self._stopping = True
         self._asked.set()
-        self._thread.join()
+        self._thread.join(_PARTING_SECONDS)
 
     def erase_soon(self, recording: str, *, wait_seconds: float) -> bool:
         """Ask for the erasure of a recording that was withdrawn; says whether it was done within some time."""

@@ -12,8 +12,11 @@ import pytest
 from sqlalchemy import text
 
 from storage import Withdrawn
+from storage.cache_erasure import cached
+from storage.cached_objects import CACHE_VARIABLE
 from storage.catalog import Catalog, ErasureRecord, Erasures, Exports, Reviews
 from storage.dataset import Dataset, open_dataset
+from storage.drawings import note_drawings
 from storage.erasure import erase, tombstone_key
 from storage.erasure_check import find_traces
 from storage.errors import Conflict, CorruptObject, NotFound
@@ -326,6 +329,47 @@ def dump(catalog: Catalog) -> str:
             rows = session.execute(text(f"select * from {table}")).mappings()
             lines += sorted(f"{table} " + str({key: row[key] for key in row if key != "event"}) for row in rows)
     return "\n".join(lines)
+
+
+def test_films_and_pictures_of_them_beside_the_workspace_go(kitchen: Workspace) -> None:
+    files = {name: kitchen.folder / f"{name}.mp4" for name in ("anna", "ben", "mine")}
+    for name, file in files.items():
+        file.write_bytes(b"film")
+        if name != "mine":
+            (shown, *_) = kitchen.catalog.recordings(contributor=name)
+            note_drawings(kitchen, [file], recording=shown.recording, contributor=name)
+    assert str(files["anna"]) in {trace.where for trace in find_traces(kitchen, "anna")}
+    erased(kitchen)
+    assert {name for name, file in files.items() if file.exists()} == {"ben", "mine"}
+    assert find_traces(kitchen, "anna") == []
+    erased(kitchen, "ben")
+    assert not files["ben"].exists() and not (kitchen.folder / "drawings.json").exists()
+
+
+def test_what_readers_on_this_computer_keep_of_them_goes_too(
+    tmp_path: Path, s3_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache"
+    monkeypatch.setenv(CACHE_VARIABLE, str(cache))
+    place = make_kitchen(create_workspace(tmp_path / "team", store=f"{s3_url}/cached"))
+    export_version(place, "kitchen", None, f"{s3_url}/copy", format_name="kinesphere")
+    for location in (place.dataset_location("kitchen"), f"{s3_url}/copy/datasets/kitchen"):
+        reading = open_dataset(location)
+        for row in range(len(reading)):
+            reading.episode(row)
+    before = len(list(cache.glob("??/*")))
+    bens = len(cached([place.objects.url], [], [row["shard"] for row in rows_of(reading, "ben")]))
+    assert before > 40 and bens > 5
+    erased(place)
+    kept = cached([place.objects.url], [], [row["shard"] for row in rows_of(reading, "ben")])
+    assert len(kept) == bens, "others' stay"
+    assert len(list(cache.glob("??/*"))) == before // 2, "half of the four recordings are theirs, in both places"
+    assert find_traces(place, "anna") == []
+    place.catalog.close()
+
+
+def rows_of(dataset: Dataset, contributor: str) -> list[dict[str, Any]]:
+    return [row for row in dataset.episodes.to_pylist() if row["contributor"] == contributor]
 
 
 def test_on_postgresql_and_s3(tmp_path: Path, postgres_url: str, s3_url: str) -> None:

@@ -19,7 +19,7 @@ from storage.dataset import Dataset, open_dataset
 from storage.erasure import erase
 from storage.erasure_check import find_traces
 from storage.errors import Conflict, InvalidInput
-from storage.exports import FORMATS, Content, export_version
+from storage.exports import FORMATS, Content, export_version, forget_export
 from storage.exports.target import NOTE, read_note
 from storage.objects import open_objects
 from storage.publish import publish
@@ -270,13 +270,15 @@ def test_a_copy_that_was_out_of_reach_through_two_erasures_ends_without_both(
 
 def test_one_that_was_deleted_by_hand_is_forgotten_by_hand(kitchen: Workspace, tmp_path: Path) -> None:
     made = exported(kitchen, tmp_path / "copy")
+    with pytest.raises(Conflict, match="is still there"):
+        forget_export(kitchen, made.export)
     shutil.rmtree(tmp_path / "copy")
     erase(kitchen, "anna", who="eve")
     assert len(find_traces(kitchen, "anna")) == 1
-    assert Exports(kitchen.catalog).forget(made.export).location == str(tmp_path / "copy")
+    assert forget_export(kitchen, made.export).location == str(tmp_path / "copy")
     assert find_traces(kitchen, "anna") == []
     with pytest.raises(NotFound, match="no export named"):
-        Exports(kitchen.catalog).forget(made.export)
+        forget_export(kitchen, made.export)
 
 
 @pytest.mark.parametrize("format_name", FORMATS)
