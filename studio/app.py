@@ -19,11 +19,13 @@ from . import (
     contributor,
     diversity_command,
     erasing,
+    exporting,
     gate_commands,
     information,
     operators,
     reviewing,
     robotics,
+    withdraw_command,
 )
 from .output import messages, print_json, say_error
 
@@ -52,6 +54,7 @@ def _root(
 
 
 contributor.register(app)
+withdraw_command.register(app)
 calibration.register(app)
 blurring.register(app)
 operators.register(app)
@@ -61,6 +64,7 @@ accounts_command.register(app)
 gate_commands.add_to(checks_command.checks_app)
 erasing.register(app)
 robotics.register(app)
+exporting.register(app)
 information.register(app)
 diversity_command.register(app)
 

@@ -5,6 +5,7 @@ from .attributes import Attributes
 from .audit import Audit, AuditEntry
 from .catalog import Catalog
 from .erasures import Belongings, Erasures
+from .exports import Exports
 from .invitations import Invitation, Invitations
 from .records import (
     CheckRecord,
@@ -12,6 +13,8 @@ from .records import (
     Decision,
     ErasureRecord,
     Event,
+    ExportRecord,
+    ExportState,
     GoldRecord,
     Reason,
     RecordingRecord,
@@ -41,6 +44,9 @@ __all__ = [
     "ErasureRecord",
     "Erasures",
     "Event",
+    "ExportRecord",
+    "ExportState",
+    "Exports",
     "GoldRecord",
     "Invitation",
     "Invitations",

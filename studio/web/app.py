@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 
 from storage.workspace import Workspace
 
 from .answers import add_answers
 from .entrance import entrance_routes
+from .eraser import Eraser
 from .identity import Credentials, Identify
 from .media import media_routes
+from .mine import my_routes
 from .pages import SafeHeaders, add_static
 from .people import people_routes
 from .recordings import recording_routes
@@ -20,15 +26,34 @@ from .uploads import Uploads
 
 def create_app(workspace: Workspace, *, credentials: Credentials, upload_limit: int) -> FastAPI:
     """The application that serves one workspace to those who can prove who they are."""
-    app = FastAPI(title="kinesphere", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    eraser = Eraser(workspace)
+
+    @asynccontextmanager
+    async def while_serving(_app: FastAPI) -> AsyncIterator[None]:
+        eraser.start()
+        yield
+        await run_in_threadpool(eraser.stop)
+
+    app = FastAPI(
+        title="kinesphere",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        lifespan=while_serving,
+    )
     uploads = Uploads(workspace.folder / "uploads", upload_limit)
     uploads.remove_old()
-    app.include_router(entrance_routes(workspace, credentials))
-    app.include_router(people_routes(workspace, credentials))
-    app.include_router(review_routes(workspace))
-    app.include_router(tus_routes(uploads))
-    app.include_router(recording_routes(workspace, uploads))
-    app.include_router(media_routes(workspace))
+    for routes in (
+        entrance_routes(workspace, credentials),
+        people_routes(workspace, credentials),
+        review_routes(workspace),
+        my_routes(workspace),
+        media_routes(workspace),
+        tus_routes(uploads),
+        recording_routes(workspace, uploads, eraser),
+    ):
+        app.include_router(routes)
     add_static(app)
     add_answers(app)
     app.add_middleware(Identify, credentials=credentials)

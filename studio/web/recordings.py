@@ -14,18 +14,22 @@ from annotate.feedback import feedback_on
 from storage.catalog import RecordingRecord
 from storage.errors import InvalidInput, NotFound
 from storage.names import is_recording_id
+from storage.recording import State
 from storage.workspace import Workspace
 
 from .answers import NotAllowed
+from .eraser import Eraser
 from .identity import Person, Role, needs
 from .requests import json_object
 from .submissions import Submissions
 from .uploads import Uploads
 
 Contributor = Annotated[Person, needs(Role.CONTRIBUTOR)]
+ANSWER_SECONDS = 5.0
+"""How long the answer to a withdrawal waits for the erasure; whoever asks waits 10 seconds."""
 
 
-def recording_routes(workspace: Workspace, uploads: Uploads) -> APIRouter:
+def recording_routes(workspace: Workspace, uploads: Uploads, eraser: Eraser) -> APIRouter:
     """The routes below `/api/recordings` that `submit --to`, `status` and `withdraw` use."""
     routes = APIRouter(prefix="/api/recordings")
     submissions = Submissions(workspace)
@@ -68,16 +72,21 @@ def recording_routes(workspace: Workspace, uploads: Uploads) -> APIRouter:
 
     @routes.post("/{recording}/withdraw")
     async def withdraw(recording: str, request: Request, person: Contributor) -> JSONResponse:
-        """Take a recording back; the hash of its video shows that whoever asks has made it."""
+        """Take a recording back; the hash of its video shows that whoever asks has made it.
+
+        It is erased at once. The answer waits for that a little: it says "erased", or "withdrawn" while it goes on.
+        """
         sent = await json_object(request)
         await run_in_threadpool(own_recording, workspace, recording, person)
-        return JSONResponse(_shown(await run_in_threadpool(submissions.withdraw, recording, sent)))
+        row = await run_in_threadpool(submissions.withdraw, recording, sent)
+        is_erased = await run_in_threadpool(eraser.erase_soon, recording, wait_seconds=ANSWER_SECONDS)
+        return JSONResponse({**_shown(row), "state": "erased" if is_erased else "withdrawn"})
 
     return routes
 
 
 def own_recording(workspace: Workspace, recording: str, person: Person) -> RecordingRecord:
-    """A recording that the person made; an operator may have any.
+    """A recording that the person made, or that is erased and nobody's any more; an operator may have any.
 
     Raises:
         NotFound: there is none of this id, or it is somebody else's: which of the two is not for telling.
@@ -85,7 +94,7 @@ def own_recording(workspace: Workspace, recording: str, person: Person) -> Recor
     if not is_recording_id(recording):
         raise NotFound("recording", recording[:40])
     row = workspace.catalog.recording(recording)
-    if not person.is_contributor(row.contributor):
+    if row.state is not State.ERASED and not person.is_contributor(row.contributor):
         raise NotFound("recording", recording, hint="see: kinesphere status")
     return row
 
