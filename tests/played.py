@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from storage.catalog import TrajectoryRecord
+from storage.catalog import CheckRecord, TrajectoryRecord
 from storage.frame_edges import frame_edges
 from storage.recording import RecordingFile, State, description_key, video_key
 from storage.shards import write_shard
@@ -56,6 +56,7 @@ def add_played(
     trajectory: bool = True,
     state: State = State.ACCEPTED,
     codec: str = "h264",
+    checks: Sequence[CheckRecord] = (),
 ) -> str:
     """Enter a clip as a submitted recording; gives its id."""
     workspace.catalog.add_task(TASK)
@@ -74,7 +75,7 @@ def add_played(
         shard = write_shard(workspace.objects, [made])
         found = TrajectoryRecord(recording, shard.extractor_id, shard.shard_id, 0, len(made), "relative", 0.9, 0.8, 0.7)
         workspace.catalog.record_outcome(
-            recording, state, checks=[], trajectory=found, who="kinesphere", why="for the player"
+            recording, state, checks=checks, trajectory=found, who="kinesphere", why="for the player"
         )
     return recording
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, Text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, Index, String, Text, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from .tables import Table
 
@@ -68,3 +68,9 @@ class AuditTable(Table):
     what: Mapped[str] = mapped_column(String(40))
     subject: Mapped[str] = mapped_column(String(64))
     detail: Mapped[str] = mapped_column(Text)
+
+
+def own_names(session: Session, person: str) -> list[str]:
+    """The ids under which somebody may have recorded: their name, and the contributor of their account."""
+    contributor = session.scalar(select(AccountTable.contributor).where(AccountTable.account == person))
+    return [person] if contributor is None else [person, contributor]

@@ -154,12 +154,6 @@ class Accounts:
             note(session, who, "account enabled", account)
 
 
-def own_names(session: Session, person: str) -> list[str]:
-    """The ids under which somebody may have recorded: their name, and the contributor of their account."""
-    contributor = session.scalar(select(AccountTable.contributor).where(AccountTable.account == person))
-    return [person] if contributor is None else [person, contributor]
-
-
 def forget_contributor(session: Session, contributor: str) -> None:
     """Part of an erasure: the contributor's account is gone, or records no more where it also has other roles."""
     row = session.scalars(select(AccountTable).where(AccountTable.contributor == contributor)).first()

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from ..errors import Conflict
 from ..recording import State
-from .accounts import own_names
+from .account_tables import own_names
 from .life import change_state, locked, new_event
 from .records import Decision, Reason, ReviewRecord
 from .requests import ask, open_requests, review_rules

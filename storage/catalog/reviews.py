@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from ..errors import Conflict, InvalidInput, NotFound
 from ..recording import State
-from .accounts import own_names
+from .account_tables import own_names
 from .catalog import Catalog
 from .life import locked
 from .opinions import give_opinion, in_round
