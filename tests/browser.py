@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -38,9 +39,19 @@ def chromium(*more: str) -> Iterator[Browser]:
 
 @contextmanager
 def opened_page(
-    browser: Browser, *, cookies: Sequence[Any] = (), width: int = 1280, height: int = 720, **options: Any
+    browser: Browser,
+    *,
+    cookies: Sequence[Any] = (),
+    width: int = 1280,
+    height: int = 720,
+    expected: str = "$nothing",
+    **options: Any,
 ) -> Iterator[Page]:
-    """A page in a context of its own, which fails the test for any error in its console."""
+    """A page in a context of its own, which fails the test for any error in its console.
+
+    Args:
+        expected: a regular expression; errors that it is found in are part of the test.
+    """
     context: BrowserContext = browser.new_context(viewport={"width": width, "height": height}, **options)
     context.add_cookies(list(cookies))
     page = context.new_page()
@@ -54,7 +65,8 @@ def opened_page(
         yield page
     finally:
         context.close()
-    assert not problems, problems
+    unexpected = [problem for problem in problems if not re.search(expected, problem)]
+    assert not unexpected, unexpected
 
 
 def accessibility_violations(page: Page) -> list[str]:
@@ -71,7 +83,7 @@ def accessibility_violations(page: Page) -> list[str]:
 
 
 def wait_until(page: Page, expression: str, *, seconds: float = 30) -> None:
-    """Wait until a JavaScript expression is true; Playwright's own wait is not allowed by our Content-Security-Policy."""
+    """Wait until a JavaScript expression is true; Playwright's own wait would offend our Content-Security-Policy."""
     until = time.monotonic() + seconds
     while not page.evaluate(expression):
         assert time.monotonic() < until, f"not within {seconds} s: {expression}"

@@ -6,6 +6,7 @@ from .audit import Audit, AuditEntry
 from .catalog import Catalog
 from .erasures import Belongings, Erasures
 from .exports import Exports
+from .flow import Arrivals, Flow, Queue
 from .invitations import Invitation, Invitations
 from .records import (
     CheckRecord,
@@ -33,6 +34,7 @@ __all__ = [
     "Account",
     "Accounts",
     "ApiToken",
+    "Arrivals",
     "Attributes",
     "Audit",
     "AuditEntry",
@@ -47,9 +49,11 @@ __all__ = [
     "ExportRecord",
     "ExportState",
     "Exports",
+    "Flow",
     "GoldRecord",
     "Invitation",
     "Invitations",
+    "Queue",
     "Reason",
     "RecordingRecord",
     "ReviewLease",

@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from storage.workspace import Workspace
 
 from .answers import add_answers
+from .dashboard import dashboard_routes
 from .entrance import entrance_routes
 from .eraser import Eraser
 from .identity import Credentials, Identify
@@ -20,6 +21,7 @@ from .pages import SafeHeaders, add_static
 from .people import people_routes
 from .recordings import recording_routes
 from .reviews import review_routes
+from .tasks import task_routes
 from .tus import tus_routes
 from .uploads import Uploads
 
@@ -49,6 +51,8 @@ def create_app(workspace: Workspace, *, credentials: Credentials, upload_limit: 
         people_routes(workspace, credentials),
         review_routes(workspace),
         my_routes(workspace),
+        dashboard_routes(workspace),
+        task_routes(workspace),
         media_routes(workspace),
         tus_routes(uploads),
         recording_routes(workspace, uploads, eraser),

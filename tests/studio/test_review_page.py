@@ -206,7 +206,7 @@ def test_contributors_see_and_take_back_nothing_of_others(studio: Studio, worksp
             assert client.get(path).status_code in (403, 404), path
         del declared["contributor"]
         assert client.post("/api/mine/attributes", json=declared).json() == {"attributes": {"handedness": "left"}}
-        declared["attributes"] = {"handedness": ""}  # type: ignore[dict-item]
+        declared["attributes"] = {"handedness": ""}
         assert client.post("/api/mine/attributes", json=declared).json() == {"attributes": {}}
         assert client.post("/api/mine/attributes", json={"attributes": {"religion": "x"}}).status_code == 422
     assert workspace.catalog.recording(theirs).state is State.RETURNED
