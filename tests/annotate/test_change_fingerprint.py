@@ -75,7 +75,7 @@ def test_it_is_known_at_another_speed(speed: float) -> None:
 
 def test_noise_and_a_lamp_that_is_switched_are_no_movement() -> None:
     random = np.random.default_rng(0)
-    still = np.clip(random.normal(100, 6, (60, HEIGHT, WIDTH, 1)), 0, 255).astype(np.uint8).repeat(3, 3)
+    still = np.clip(random.normal(100, 3, (60, HEIGHT, WIDTH, 1)), 0, 255).astype(np.uint8).repeat(3, 3)
     still[30:] += 40
     assert len(fingerprint(still).hashes()[0]) == 0
 
