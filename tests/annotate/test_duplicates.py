@@ -59,7 +59,7 @@ FOUND_BY_VIDEO = [
     "20 % brighter",
 ]  # fmt: skip
 FOUND_BY_CHANGE = [
-    "cropped by 10 %", "cropped by 20 %", "cropped by 20 %, corner", "cropped by 10 %, 1.25 x speed",
+    "cropped by 10 %", "cropped by 10 %, corner", "cropped by 20 %", "cropped by 10 %, 1.25 x speed",
     "cropped by 10 %, mirrored, crf 35",
 ]  # fmt: skip
 
