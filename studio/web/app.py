@@ -21,6 +21,7 @@ from .pages import SafeHeaders, add_static
 from .people import people_routes
 from .recordings import recording_routes
 from .reviews import review_routes
+from .takes import take_routes
 from .tasks import task_routes
 from .tus import tus_routes
 from .uploads import Uploads
@@ -54,6 +55,7 @@ def create_app(workspace: Workspace, *, credentials: Credentials, upload_limit: 
         dashboard_routes(workspace),
         task_routes(workspace),
         media_routes(workspace),
+        take_routes(workspace, uploads),
         tus_routes(uploads),
         recording_routes(workspace, uploads, eraser),
     ):
