@@ -49,9 +49,9 @@ def arrays(*annotators: Sequence[Segment]) -> tuple[list[Intervals], int]:
 
 
 @st.composite
-def disjoint(draw: st.DrawFn, *, with_gaps: bool = True, least: int = 0) -> list[Segment]:
+def disjoint(draw: st.DrawFn, *, with_gaps: bool = True) -> list[Segment]:
     """Segments of one track that do not overlap, some of them touching, within 100 frames."""
-    edges = sorted(draw(st.sets(st.integers(0, 100), min_size=least and 2, max_size=13)))
+    edges = sorted(draw(st.sets(st.integers(0, 100), max_size=13)))
     if not with_gaps:
         edges = sorted({0, *edges, 100})
     found = []

@@ -7,13 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotate import segment_matching
 from annotate.segment_matching import OTHER_LABEL, Overlaps, correspondences, matched, overlapping
 from storage.errors import InvalidInput
 from tests.segments import Segment, arrays, disjoint, drawn, overlapping_segments
+
+PROPERTY = settings(max_examples=100, deadline=None)
 
 
 def pairs_of(first: Sequence[Segment], second: Sequence[Segment]) -> Overlaps:
@@ -36,6 +38,7 @@ def heaviest(overlaps: Overlaps, pair: int = 0, taken: frozenset[tuple[str, int]
     return max(without, weight_of(overlaps, [pair]) + heaviest(overlaps, pair + 1, taken | ends))
 
 
+@PROPERTY
 @given(st.one_of(disjoint(), overlapping_segments()), st.one_of(disjoint(), overlapping_segments()))
 def test_all_pairs_that_share_a_frame_are_found_with_their_overlap(a: list[Segment], b: list[Segment]) -> None:
     (first, second), _ = arrays(a, b)
@@ -52,6 +55,7 @@ def test_all_pairs_that_share_a_frame_are_found_with_their_overlap(a: list[Segme
     assert [expected[key] for key in keys] == list(zip(found.frames.tolist(), found.iou.tolist(), strict=True))
 
 
+@PROPERTY
 @given(disjoint(), disjoint())
 def test_no_matching_of_disjoint_segments_is_heavier(a: list[Segment], b: list[Segment]) -> None:
     found = pairs_of(a, b)
@@ -60,6 +64,7 @@ def test_no_matching_of_disjoint_segments_is_heavier(a: list[Segment], b: list[S
     assert weight_of(found, chosen) == pytest.approx(heaviest(found))
 
 
+@PROPERTY
 @given(disjoint(), disjoint())
 def test_swapping_annotators_gives_the_same_pairs(a: list[Segment], b: list[Segment]) -> None:
     there, back = pairs_of(a, b), pairs_of(b, a)
@@ -67,6 +72,7 @@ def test_swapping_annotators_gives_the_same_pairs(a: list[Segment], b: list[Segm
     assert forth == {(back.second[pair], back.first[pair]) for pair in matched(back)}
 
 
+@PROPERTY
 @given(overlapping_segments(), overlapping_segments())
 def test_segments_that_overlap_each_other_are_matched_in_order(a: list[Segment], b: list[Segment]) -> None:
     found = pairs_of(a, b)
@@ -109,6 +115,7 @@ def test_differences_are_told_one_for_each_segment_in_order_of_time() -> None:
     assert correspondences(ours, theirs, tolerance_frames=1)[0].differs == ()
 
 
+@PROPERTY
 @given(disjoint(), disjoint())
 def test_every_segment_is_told_once(a: list[Segment], b: list[Segment]) -> None:
     found = correspondences(a, b)

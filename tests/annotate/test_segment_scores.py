@@ -6,12 +6,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotate.segment_matching import overlapping
 from annotate.segment_scores import edit_distance, edit_score, hits, segmental_f1, shared_frames
 from tests.segments import Segment, arrays, disjoint, drawn, overlapping_segments
+
+PROPERTY = settings(max_examples=100, deadline=None)
 
 CODES = st.lists(st.integers(0, 3), max_size=20)
 
@@ -60,6 +62,7 @@ def edit(first: str, second: str) -> float:
     return edit_score(a, b)
 
 
+@PROPERTY
 @given(disjoint(), disjoint(), st.sampled_from([0.1, 0.25, 0.5, 1.0]))
 def test_f1_is_what_the_published_evaluation_gives(a: list[Segment], b: list[Segment], least: float) -> None:
     (first, second), _ = arrays(a, b)
@@ -67,6 +70,7 @@ def test_f1_is_what_the_published_evaluation_gives(a: list[Segment], b: list[Seg
         assert segmental_f1(first, second, least) == pytest.approx(f1_as_published(a, b, least))
 
 
+@PROPERTY
 @given(CODES, CODES)
 def test_the_edit_distance_is_levenshteins(first: list[int], second: list[int]) -> None:
     found = edit_distance(np.array(first, np.int64), np.array(second, np.int64))
@@ -114,6 +118,7 @@ def test_scores_of_nothing_are_not_defined_and_of_nothing_against_something_are_
     assert shared_frames(a, a) == (0, 0) and shared_frames(a, b) == shared_frames(b, a) == (0, 2)
 
 
+@PROPERTY
 @given(st.one_of(disjoint(), overlapping_segments()), st.one_of(disjoint(), overlapping_segments()))
 def test_shared_frames_are_those_of_sets_of_frames_with_labels(a: list[Segment], b: list[Segment]) -> None:
     ours, theirs = (

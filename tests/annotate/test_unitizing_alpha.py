@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotate.unitizing_alpha import alpha, alpha_labels, alpha_units, coincidences
 from tests.segments import Segment, arrays, disjoint, drawn, stretched
+
+PROPERTY = settings(max_examples=60, deadline=None)
 
 
 def alphas(annotators: Sequence[Sequence[Segment]], frames: int) -> tuple[float, float, float]:
@@ -72,6 +74,7 @@ def test_nothing_against_something_is_no_better_than_chance() -> None:
     assert overall <= 0 and units <= 0
 
 
+@PROPERTY
 @given(disjoint(), disjoint(), disjoint())
 def test_it_is_bounded_and_the_same_in_any_order(a: list[Segment], b: list[Segment], c: list[Segment]) -> None:
     found = alphas([a, b, c], 100)
@@ -80,24 +83,28 @@ def test_it_is_bounded_and_the_same_in_any_order(a: list[Segment], b: list[Segme
     assert alphas([b, a], 100) == pytest.approx(alphas([a, b], 100), nan_ok=True)
 
 
+@PROPERTY
 @given(disjoint(), st.integers(2, 4))
 def test_of_those_who_agree_it_is_one(a: list[Segment], annotators: int) -> None:
     found = alphas([a] * annotators, 100)
     assert all(np.isnan(one) or one == pytest.approx(1) for one in found)
 
 
+@PROPERTY
 @given(disjoint(with_gaps=False), disjoint(with_gaps=False), st.integers(2, 50))
 def test_without_gaps_it_does_not_depend_on_the_frame_rate(a: list[Segment], b: list[Segment], factor: int) -> None:
     before, after = alphas([a, b], 100), alphas([stretched(a, factor), stretched(b, factor)], 100 * factor)
     assert after == pytest.approx(before, nan_ok=True)
 
 
+@PROPERTY
 @given(disjoint(), disjoint(), st.integers(2, 50))
 def test_labels_alone_never_depend_on_the_frame_rate(a: list[Segment], b: list[Segment], factor: int) -> None:
     before, after = alphas([a, b], 100), alphas([stretched(a, factor), stretched(b, factor)], 100 * factor)
     assert after[2] == pytest.approx(before[2], nan_ok=True)
 
 
+@PROPERTY
 @given(disjoint(), disjoint())
 def test_counts_of_recordings_add_up_to_those_of_one_after_the_other(a: list[Segment], b: list[Segment]) -> None:
     moved = [[Segment(one.start_frame + 100, one.end_frame + 100, one.label) for one in side] for side in (a, b)]
