@@ -83,6 +83,7 @@ def test_segments_that_overlap_each_other_are_matched_in_order(a: list[Segment],
 def test_of_two_partners_alike_the_earlier_is_taken() -> None:
     found = pairs_of(drawn("aaaaaaaaaa"), drawn("bbbbbccccc"))
     assert matched(found) == [0]
+    assert matched(pairs_of(drawn("aaaaaaaaaabb"), drawn("ccccceeeeedd"))) == [0, 2]
 
 
 def test_a_segment_is_matched_with_its_label_unless_another_fits_more_than_twice_as_well() -> None:

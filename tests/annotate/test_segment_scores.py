@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from annotate.segment_matching import overlapping
@@ -119,6 +119,7 @@ def test_scores_of_nothing_are_not_defined_and_of_nothing_against_something_are_
 
 
 @PROPERTY
+@example([Segment(0, 10, "a"), Segment(2, 3, "a"), Segment(5, 12, "a")], [Segment(4, 11, "a")])
 @given(st.one_of(disjoint(), overlapping_segments()), st.one_of(disjoint(), overlapping_segments()))
 def test_shared_frames_are_those_of_sets_of_frames_with_labels(a: list[Segment], b: list[Segment]) -> None:
     ours, theirs = (
