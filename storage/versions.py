@@ -147,7 +147,7 @@ def _plain(name: str, content: Mapping[str, Any] | None) -> Any:
     try:
         return None if content is None else json.loads(json.dumps(dict(content), allow_nan=False))
     except (TypeError, ValueError) as error:
-        raise InvalidInput(f"the {name} for a manifest is no plain JSON: {error}; undefined numbers are None") from error
+        raise InvalidInput(f"the {name} for a manifest is no plain JSON: {error}; undefined is None") from error
 
 
 def _written(

@@ -87,7 +87,7 @@ def test_the_agreement_of_annotators_is_shown_where_it_is_known(tmp_path: Path) 
     write_version(objects, "kitchen", table, agreement=to_manifest(agreement(some)))
     shown = " ".join(command.run("info", "kitchen").stdout.split())
     assert "Agreement of annotators, with 95 % intervals (edges: median, in frames)" in shown
-    assert "pour task phase 2 0.90 (0.82 to 1.00) 1.00 (1.00 to 1.00) 1.00 (1.00 to 1.00) 0.00 (0.00 to 0.00) 0." in shown
+    assert "task phase 2 0.90 (0.82 to 1.00) 1.00 (1.00 to 1.00) 1.00 (1.00 to 1.00) 0.00 (0.00 to 0.00)" in shown
     found = command.json("info", "kitchen")["agreement"]["tasks"][0]
     assert found["pairs"][0]["annotators"] == [1, 2]
     assert found["tracks"][0]["measures"]["frame_iou"]["value"] == 0.9048
