@@ -127,7 +127,8 @@ def to_manifest(report: AgreementReport) -> dict[str, Any]:
         for pair in plain["pairs"]:
             pair["annotators"] = sorted(number[name] for name in pair["annotators"])
         plain["pairs"] = sorted(plain["pairs"], key=lambda pair: pair["annotators"])
-    return _plain(content)
+    rounded: dict[str, Any] = _plain(content)
+    return rounded
 
 
 def _plain(value: Any) -> Any:

@@ -141,9 +141,10 @@ def _boundaries(errors: Sequence[NDArray[np.int64]], weights: NDArray[np.int64])
     telling = sum(len(one) > 0 for one in errors)
     found = {}
     for name, tenths in (("boundary_median", 5), ("boundary_p90", 9)):
-        rank = -(-number * tenths // 10)
-        at = np.minimum((up_to < rank[:, None]).sum(axis=1), len(values) - 1)
-        found[name] = _estimate(np.where(number > 0, values[at], np.nan) if len(values) else number * np.nan, telling)
+        shown = np.full(len(weights), np.nan)
+        rank = -(-number[number > 0] * tenths // 10)
+        shown[number > 0] = values[(up_to[number > 0] < rank[:, None]).sum(axis=1)]
+        found[name] = _estimate(shown, telling)
     return found
 
 

@@ -99,4 +99,5 @@ def _merged(start: NDArray[np.int64], end: NDArray[np.int64]) -> Intervals:
 def boundary_errors(first: Intervals, second: Intervals, overlaps: Overlaps, pairs: list[int]) -> NDArray[np.int64]:
     """How many frames apart the starts and ends of matched segments are, int64 `[2 pairs]`, never negative."""
     a, b = overlaps.first[pairs], overlaps.second[pairs]
-    return np.abs(np.concatenate([first.start[a] - second.start[b], first.end[a] - second.end[b]]))
+    apart = np.concatenate([first.start[a] - second.start[b], first.end[a] - second.end[b]])
+    return np.asarray(np.abs(apart), np.int64)
