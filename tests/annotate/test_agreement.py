@@ -25,7 +25,7 @@ ALPHAS = ("alpha", "alpha_units", "alpha_labels")
 EDGES = ("boundary_median", "boundary_p90")
 
 
-def annotations(recordings: Mapping[str, Mapping[str, str]], *, task: str = "pour") -> list[Annotation]:
+def labelled(recordings: Mapping[str, Mapping[str, str]], *, task: str = "pour") -> list[Annotation]:
     """Annotations of recordings by name and annotator, drawn as text."""
     return [
         Annotation(task, recording, annotator, len(frames), drawn(frames))
@@ -99,11 +99,9 @@ def test_in_slow_motion_all_is_the_same_and_edges_are_further_apart(
 def test_what_is_compared_is_counted() -> None:
     report = agreement(
         [
-            *annotations(
-                {"r1": {"ben": "aabb", "anna": "aabb", "carla": "abbb"}, "r2": {"anna": "aa..", "ben": "...."}}
-            ),
-            *annotations({"r3": {"anna": "cccc"}}),
-            *annotations({"r4": {"anna": "cccc"}}, task="alone"),
+            *labelled({"r1": {"ben": "aabb", "anna": "aabb", "carla": "abbb"}, "r2": {"anna": "aa..", "ben": "...."}}),
+            *labelled({"r3": {"anna": "cccc"}}),
+            *labelled({"r4": {"anna": "cccc"}}, task="alone"),
         ]
     )
     (task,) = report.tasks
@@ -119,8 +117,8 @@ def test_what_is_compared_is_counted() -> None:
     assert anna_ben.edit is not None and anna_ben.edit.value == pytest.approx(0.5), "the mean of 1 and 0"
     assert anna_ben.matched_iou is not None and anna_ben.matched_iou.recordings == 1, "nothing is matched in r2"
     alike = task.pairs[1].tracks[0].measures
-    assert alike.frame_iou == Estimate(pytest.approx(3 / 5), None, None, 1)
-    assert agreement([]).tasks == () == agreement(annotations({"r": {"anna": "aa"}})).tasks
+    assert alike.frame_iou == Estimate(3 / 5, None, None, 1)
+    assert agreement([]).tasks == () == agreement(labelled({"r": {"anna": "aa"}})).tasks
 
 
 def test_the_mean_of_both_ways_round_is_the_f1_of_two_annotators() -> None:
@@ -158,8 +156,8 @@ def test_what_is_not_defined_is_none_and_never_a_number() -> None:
 def test_recordings_whose_segments_overlap_are_left_out_of_alpha_alone() -> None:
     plain = {f"r{place}": {"anna": "aab.b", "ben": "aabb."} for place in range(3)}
     heap = [Segment(0, 4, "a"), Segment(2, 5, "b")]
-    together = [*annotations(plain), *(Annotation("pour", "r9", name, 5, heap) for name in ("anna", "ben"))]
-    without, found = (only_track(agreement(some)) for some in (annotations(plain), together))
+    together = [*labelled(plain), *(Annotation("pour", "r9", name, 5, heap) for name in ("anna", "ben"))]
+    without, found = (only_track(agreement(some)) for some in (labelled(plain), together))
     assert (found.overlapping, found.recordings) == (1, 4)
     alpha = found.measures.alpha
     assert alpha is not None and alpha.recordings == 3 and without.measures.alpha is not None
@@ -232,7 +230,7 @@ def test_the_same_annotations_in_any_order_give_the_same_numbers() -> None:
 
 
 def test_a_manifest_has_plain_numbers_and_no_names() -> None:
-    some = [*noisy(1, 5), *annotations({"r9": {"carla": "....", "anna": "...."}})]
+    some = [*noisy(1, 5), *labelled({"r9": {"carla": "....", "anna": "...."}})]
     report = agreement(some)
     content = to_manifest(report)
     text = json.dumps(content, allow_nan=False)
@@ -256,9 +254,9 @@ def test_a_manifest_has_plain_numbers_and_no_names() -> None:
     ],
 )
 def test_annotations_that_cannot_be_compared_are_refused(change: dict[str, object], words: str) -> None:
-    one, other = annotations({"r": {"anna": "aabb", "ben": "abbb"}})
+    one, other = labelled({"r": {"anna": "aabb", "ben": "abbb"}})
     with pytest.raises(InvalidInput, match=words):
-        agreement([one, replace(other, **change)])  # type: ignore[arg-type]
+        agreement([one, replace(other, **change)])
 
 
 def test_ten_thousand_segments_take_seconds() -> None:
@@ -269,7 +267,8 @@ def test_ten_thousand_segments_take_seconds() -> None:
     for name in ("anna", "ben"):
         moved = edges + random.integers(-5, 6, len(edges))
         segments = [
-            Segment(*ends, label) for *ends, label in zip(moved.tolist(), moved[1:].tolist(), labels, strict=False)
+            Segment(start, end, label)
+            for start, end, label in zip(moved.tolist(), moved[1:].tolist(), labels, strict=False)
         ]
         both.append(Annotation("t", "r", name, int(edges[-1]) + 6, segments))
     began = time.process_time()
