@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -253,7 +254,7 @@ def test_a_manifest_has_plain_numbers_and_no_names() -> None:
         ({"segments": [Segment(2, 2, "a")]}, "goes from frame 2 to 2; it must begin at 0 or later and hold a frame"),
     ],
 )
-def test_annotations_that_cannot_be_compared_are_refused(change: dict[str, object], words: str) -> None:
+def test_annotations_that_cannot_be_compared_are_refused(change: dict[str, Any], words: str) -> None:
     one, other = labelled({"r": {"anna": "aabb", "ben": "abbb"}})
     with pytest.raises(InvalidInput, match=words):
         agreement([one, replace(other, **change)])
