@@ -131,6 +131,8 @@ def _write(
         video=version.manifest.get("video", "raw"),
         criteria=version.manifest.get("criteria"),
         erasure={"receipt": leaving.receipt, relation: version.number},
+        # not where it tells of recordings that left
+        agreement=version.manifest.get("agreement") if relation == "repeats" else None,
         # not the limits: without those who left they may not hold any more
         rules={name: version.manifest[name] for name in ("needs", "splits") if name in version.manifest},
     )
