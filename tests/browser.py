@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -35,6 +36,28 @@ def chromium(*more: str) -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=found, args=[*ARGUMENTS, *more])
         yield browser
         browser.close()
+
+
+@contextmanager
+def with_camera(browser: Browser, clip: Path, folder: Path) -> Iterator[Browser]:
+    """Another Chromium, whose camera plays a clip again and again, and may be used without asking."""
+    import cv2
+
+    from storage.video import open_video
+
+    film = folder / "camera.mjpeg"
+    with open_video(clip) as video, film.open("wb") as file:
+        for frame in video.frames():
+            file.write(cv2.imencode(".jpg", frame.image[..., ::-1])[1].tobytes())
+    found = shutil.which("chromium")
+    assert found is not None
+    camera = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
+              f"--use-file-for-fake-video-capture={film}")  # fmt: skip
+    started = browser.browser_type.launch(executable_path=found, args=[*ARGUMENTS, *camera])
+    try:
+        yield started
+    finally:
+        started.close()
 
 
 @contextmanager

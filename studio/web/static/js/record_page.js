@@ -129,7 +129,9 @@ class Recorder {
     };
     localStorage.setItem(MEMORY, JSON.stringify(this.begun));
     const { sender } = this;
-    this.recorder = new MediaRecorder(this.stream, { mimeType: type, videoBitsPerSecond: 6_000_000 });
+    // MP4 leaves the browser in pieces that begin with a keyframe: what comes once a second is soon safe.
+    const options = { mimeType: type, videoBitsPerSecond: 6_000_000, videoKeyFrameIntervalDuration: CHUNK_MS };
+    this.recorder = new MediaRecorder(this.stream, options);
     this.recorder.addEventListener("dataavailable", (event) => sender.add(event.data));
     this.recorder.addEventListener("error", () => this.finish("The browser stopped recording; what was recorded is kept."));
     sender.addEventListener("sent", () => this._showSent());
