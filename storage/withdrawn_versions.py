@@ -88,7 +88,7 @@ def _replace_in(objects: Objects, dataset: str, leaving: Leaving, created_by: st
     others = [version for version in manifests if version.number not in ours.values()]
     for version in others:
         if version.is_withdrawn:
-            _delete_content(objects, version)  # of one that was withdrawn when an earlier attempt was interrupted
+            delete_content(objects, version)  # of one that was withdrawn when an earlier attempt was interrupted
             continue
         episodes = read_episodes(objects, version)
         staying = leaving.staying(episodes)
@@ -158,11 +158,11 @@ def withdraw_version(objects: Objects, version: Version, *, replaced_by: int | N
     tombstone["sha256"] = hash_of(tombstone)
     content = (json.dumps(tombstone, indent=2) + "\n").encode()
     objects.put(version_key(version.dataset, version.number, "json"), content)
-    _delete_content(objects, version)
+    delete_content(objects, version)
 
 
-def _delete_content(objects: Objects, version: Version) -> None:
-    """Delete every object of a version but its manifest."""
+def delete_content(objects: Objects, version: Version) -> None:
+    """Delete every object of a version but its manifest, or the tombstone in place of it."""
     for key in version_keys(objects, version.dataset, version.number)[:-1]:
         objects.delete(key)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -163,8 +164,11 @@ class Erasures:
         """The receipts of the erasures that took any of these recordings, oldest first."""
         wanted, found = set(recordings), list[str]()
         done = select(ErasureTable).where(ErasureTable.done_at.is_not(None)).order_by(ErasureTable.begun_at.desc())
-        with self.catalog.reading() as session:
-            for row in session.scalars(done.execution_options(yield_per=50)):  # mostly it is among the last
+        with (
+            self.catalog.reading() as session,
+            closing(session.scalars(done.execution_options(yield_per=50))) as rows,  # mostly it is among the last
+        ):
+            for row in rows:
                 if not wanted:
                     break
                 taken = wanted & set((row.tombstone or {})["recordings"])

@@ -11,8 +11,9 @@ from ..objects import Objects
 from ..recording import blurred_key, video_key
 from ..shards import Shard, shard_key
 from ..versions import list_versions, read_episodes, read_manifest, version_keys
-from ..withdrawn_versions import withdraw_version
+from ..withdrawn_versions import delete_content, withdraw_version
 from .content import Content, OnProgress
+from .parquet_files import read_owners
 from .target import copy_object
 
 
@@ -41,7 +42,9 @@ class KinesphereFormat:
             kept = set(_keys(content))
         for number in _versions_of(target, dataset):
             version = read_manifest(target, dataset, number)
-            if number != heir and not version.is_withdrawn:
+            if version.is_withdrawn:
+                delete_content(target, version)  # of one that was withdrawn when an earlier attempt was interrupted
+            elif number != heir:
                 withdraw_version(target, version, replaced_by=heir, receipt=receipt)
         whole = _versions_of(target, dataset)
         for key in target.keys(f"datasets/{dataset}/versions"):
@@ -55,14 +58,9 @@ class KinesphereFormat:
         return content is not None
 
     def held(self, target: Objects) -> pa.Table:
-        """What versions name, and what shards and videos are there, named or not."""
-        found: set[tuple[str, str]] = set()
-        for dataset in target.folders("datasets"):
-            for number in _versions_of(target, dataset):
-                version = read_manifest(target, dataset, number)
-                if not version.is_withdrawn:
-                    rows = read_episodes(target, version).select(["recording", "contributor"])
-                    found |= {(row["recording"], row["contributor"]) for row in rows.to_pylist()}
+        """What tables of episodes name, and what shards and videos are there, whether or not a version names them."""
+        tables = read_owners(target, [key for key in target.keys("datasets") if key.endswith(".parquet")])
+        found = {(row["recording"], row["contributor"]) for row in tables.to_pylist()}
         for name in target.folders("shards"):
             attributes = Shard(target, name.removesuffix(".zarr")).attributes
             found |= {(place["recording"], attributes["contributor"]) for place in attributes["trajectories"]}

@@ -207,7 +207,7 @@ def _write_episodes(
 def _tasks_table(tasks: Mapping[str, int]) -> pa.Table:
     """Tasks as pandas writes them, with the text as the index of the rows."""
     table = pa.table({"task_index": pa.array(tasks.values(), pa.int64()), _INDEX: pa.array(tasks, pa.string())})
-    columns = [
+    columns: list[dict[str, Any]] = [
         {"name": "task_index", "field_name": "task_index", "pandas_type": "int64", "numpy_type": "int64"},
         {"name": None, "field_name": _INDEX, "pandas_type": "unicode", "numpy_type": "object"},
     ]

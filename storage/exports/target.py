@@ -40,7 +40,7 @@ def write_note(target: Objects, export: ExportRecord, state: str, **more: Any) -
 def read_note(target: Objects) -> dict[str, Any] | None:
     """The note in a target, if there is one."""
     try:
-        found: dict[str, Any] = json.loads(target.get(NOTE))
+        found = json.loads(target.get(NOTE))
     except (CorruptObject, ValueError):
         return None
     return found if isinstance(found, dict) and found.get("kind") == KIND else None

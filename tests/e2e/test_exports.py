@@ -34,16 +34,11 @@ def test_versions_go_out_and_erasures_follow_them(kitchen: Command, tmp_path: Pa
     assert (made["version"], made["state"]) == (1, "made")
     assert 114 <= len(pq.read_table(lerobot / "data")) <= 120, "of 120 frames at about 30 a second"
     assert "is not empty" in kitchen.error("export", "kitchen", str(tmp_path), "--format", "parquet")
-    assert "there is: kinesphere, lerobot, parquet" in kitchen.error(
-        "export", "kitchen", str(tmp_path / "x"), "--format", "hdf5"
-    )
     listed = kitchen.run("exports").stdout
     assert str(copy) in listed and made["export"] in listed and "kitchen@1" in listed
     done = kitchen.run("erase", "anna", "--yes").stdout
     assert "made again without them" in done and "can be exported again" in done
-    assert kitchen.json("erase", "anna", "--verify")["left"] == []
     assert open_dataset(copy / "datasets/kitchen").episodes["contributor"].to_pylist() == ["ben"]
     assert "removed by an erasure" in kitchen.run("exports").stdout
     left = kitchen.json("exports", "--forget", made["export"])
     assert [export["location"] for export in left["exports"]] == [str(copy)]
-    assert "no export named" in kitchen.error("exports", "--forget", made["export"])

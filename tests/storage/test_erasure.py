@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -271,14 +272,19 @@ def make_exported_kitchen(folder: Path) -> Workspace:
 
 
 def test_killed_at_any_change_and_repeated_it_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = make_exported_kitchen(tmp_path / "whole")
+    folder, before = tmp_path / "kitchen", tmp_path / "before"
+    make_exported_kitchen(folder).catalog.close()
+    shutil.copytree(folder, before)
+    whole = open_workspace(folder)
     with killed_at(monkeypatch, -1) as changes:
         erase(whole, "anna", who="eve")
     expected = state_of(whole)
+    whole.catalog.close()
     assert len(changes) > 30
     for number in range(len(changes)):
-        folder = tmp_path / str(number)
-        interrupted = make_exported_kitchen(folder)
+        shutil.rmtree(folder)
+        shutil.copytree(before, folder)  # to the same place, which exports remember
+        interrupted = open_workspace(folder)
         with killed_at(monkeypatch, number), pytest.raises(Killed):
             erase(interrupted, "anna", who="eve")
         interrupted.catalog.close()
@@ -287,14 +293,12 @@ def test_killed_at_any_change_and_repeated_it_ends_the_same(tmp_path: Path, monk
         assert find_traces(again, "anna") == []
         assert state_of(again) == expected, f"killed before change {number}, {changes[number]}"
         again.catalog.close()
-    whole.catalog.close()
 
 
 def state_of(workspace: Workspace) -> dict[str, str]:
     """Everything that is there, but for receipts, moments and the hashes that follow from them."""
     receipts = {record.receipt: f"<receipt {n}>" for n, record in enumerate(Erasures(workspace.catalog).done())}
     receipts |= {record.export: f"<export {n}>" for n, record in enumerate(Exports(workspace.catalog).all())}
-    receipts[str(workspace.folder)] = "<workspace>"
 
     def plain(content: str) -> str:
         for receipt, name in receipts.items():
@@ -306,7 +310,8 @@ def state_of(workspace: Workspace) -> dict[str, str]:
     keys = [key for key in objects.keys("") if not key.startswith(("catalog.sqlite", "workspace.toml"))]
     folders = [str(path.relative_to(objects.url)) for path in Path(objects.url).rglob("*") if path.is_dir()]
     texts = {plain(key): plain(objects.get(key).decode()) if key.endswith(".json") else "" for key in keys}
-    return texts | {"folders": "\n".join(sorted(folders)), "catalog": plain(dump(workspace.catalog))}
+    rows = plain(dump(workspace.catalog)).splitlines()
+    return texts | {"folders": "\n".join(sorted(folders)), "catalog": "\n".join(sorted(rows))}
 
 
 _DUMPED = ("contributor", "recording", "event", "trajectory", "segment", "check_result", "erasure", "export")
