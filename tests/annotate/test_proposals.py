@@ -3,6 +3,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -182,6 +183,45 @@ def test_frames_far_apart_do_not_make_empty_proposals() -> None:
     slow = in_memory(Trajectory("r", "anna", EXTRACTOR, 1280, 720, "relative", {}, arrays))
     for each in proposals_of(slow):
         assert each.start_frame < each.end_frame
+
+
+def test_ten_thousand_segments_are_borne() -> None:
+    trajectory = make_trajectory(1800, seed=5)
+    times = trajectory.arrays["timestamp"]
+    segments = [
+        SegmentRecord(str(place), "r", "whole body", 0, 1, int(times[place % 900]), int(times[place % 900 + 1]),
+                      f"l{place % 7}", None, None, "eve", datetime.now(UTC))
+        for place in range(10_000)
+    ]  # fmt: skip
+    began = time.process_time()
+    proposals = proposals_of(in_memory(trajectory), segments, tracks=["whole body"])
+    assert time.process_time() - began < 10
+    assert min(each.start_frame for each in proposals) >= 900
+
+
+def test_times_count_from_the_beginning_of_the_recording_not_from_its_first_frame() -> None:
+    clip = performed_clip(3)
+    later = {name: clip.trajectory.read(name, 0, clip.trajectory.length) for name in ARRAYS}
+    later["timestamp"] = later["timestamp"] + 7_000_000_000
+    moved = in_memory(Trajectory("r", "anna", EXTRACTOR, 1280, 720, "relative", {}, later))
+    segments = [
+        replace(segment, start_ns=segment.start_ns + 7_000_000_000, end_ns=segment.end_ns + 7_000_000_000)
+        for segment in clip.segments[:10]
+    ]
+    expected = proposals_of(clip.trajectory, clip.segments[:10], tracks=[clip.track])
+    found = proposals_of(moved, segments, tracks=[clip.track])
+    assert [(each.start_frame, each.end_frame, each.label) for each in found] == [
+        (each.start_frame, each.end_frame, each.label) for each in expected
+    ]
+    assert [each.start_ns - 7_000_000_000 for each in found] == [each.start_ns for each in expected]
+
+
+def test_a_time_lapse_of_a_day_is_refused_with_what_to_do() -> None:
+    trajectory = make_trajectory(60, seed=2)
+    arrays = {**trajectory.arrays, "timestamp": np.arange(60, dtype=np.int64) * 1_440_000_000_000}
+    day = in_memory(Trajectory("r", "anna", EXTRACTOR, 1280, 720, "relative", {}, arrays))
+    with pytest.raises(InvalidInput, match=r"recording r lasts 23.6 h; .* up to 4 h: cut it in parts"):
+        proposals_of(day)
 
 
 def test_a_minute_of_all_tracks_takes_well_under_half_a_second() -> None:
