@@ -21,7 +21,6 @@ from studio.web.pages import CONTENT_SECURITY_POLICY, static_digest
 from tests.browser import opened_page
 from tests.generated import make_trajectory
 from tests.populated import describe
-from tests.studio_server import Studio, session_cookie
 from tests.takes import TASK
 
 if TYPE_CHECKING:
@@ -106,7 +105,7 @@ def made_trajectory(recording: str, contributor: str, times: np.ndarray, seed: i
 @contextmanager
 def playing(
     browser: Browser,
-    studio: Studio,
+    cookie: dict[str, str],
     recording: str,
     *,
     width: int = 1280,
@@ -114,10 +113,11 @@ def playing(
     density: float = 1,
     **options: bool,
 ) -> Iterator[Page]:
-    """A page with nothing but a player, served as if it were the studio's; `player` and `panel` are its globals."""
-    with opened_page(
-        browser, cookies=[session_cookie(studio)], width=width, height=height, device_scale_factor=density
-    ) as page:
+    """A page with nothing but a player, served as if it were the studio's; `player` and `panel` are its globals.
+
+    The cookie is that of `session_cookie`, whose studio it is.
+    """
+    with opened_page(browser, cookies=[cookie], width=width, height=height, device_scale_factor=density) as page:
         page.route(
             "**/player-for-tests",
             lambda route: route.fulfill(
@@ -125,6 +125,6 @@ def playing(
                 headers={"Content-Type": "text/html", "Content-Security-Policy": CONTENT_SECURITY_POLICY},
             ),
         )
-        page.goto(f"{studio.url}/player-for-tests")
+        page.goto(f"{cookie['url']}/player-for-tests")
         page.evaluate(_MOUNT, [static_digest(), recording, options])
         yield page
