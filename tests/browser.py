@@ -37,9 +37,15 @@ def chromium(*more: str) -> Iterator[Browser]:
 
 @contextmanager
 def opened_page(
-    browser: Browser, *, cookies: Sequence[Any] = (), width: int = 1280, height: int = 720, **options: Any
+    browser: Browser,
+    *,
+    cookies: Sequence[Any] = (),
+    width: int = 1280,
+    height: int = 720,
+    expect_problems: bool = False,
+    **options: Any,
 ) -> Iterator[Page]:
-    """A page in a context of its own, which fails the test for any error in its console."""
+    """A page in a context of its own, which fails the test for any error in its console that is not expected."""
     context: BrowserContext = browser.new_context(viewport={"width": width, "height": height}, **options)
     context.add_cookies(list(cookies))
     page = context.new_page()
@@ -53,7 +59,7 @@ def opened_page(
         yield page
     finally:
         context.close()
-    assert not problems, problems
+    assert expect_problems or not problems, problems
 
 
 def accessibility_violations(page: Page) -> list[str]:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from storage.catalog import TrajectoryRecord
 from storage.frame_edges import frame_edges
@@ -39,10 +40,15 @@ _MOUNT = """async ([digest, recording, options]) => {
   const { Keymap } = await import(`/static/${digest}/js/keys.js`);
   const place = document.getElementById("player");
   place.style.height = "calc(100vh - 6rem)";
-  window.panel = await mountPlayer(place, recording, options);
+  try {
+    window.panel = await mountPlayer(place, recording, options);
+  } catch (error) {
+    if (!options.mounted) return;
+    throw error;
+  }
   window.keys = new Keymap("test", panel.actions);
   window.player = panel.player;
-  await player.ready;
+  if (options.ready) await player.ready;
 }"""
 
 
@@ -93,7 +99,7 @@ def replace_video(described: RecordingFile, clip: Path, frames: int, duration_ns
     return described.model_copy(update={"video": video})
 
 
-def made_trajectory(recording: str, contributor: str, times: np.ndarray, seed: int) -> Trajectory:
+def made_trajectory(recording: str, contributor: str, times: NDArray[np.int64], seed: int) -> Trajectory:
     """A trajectory at these times, whose landmarks lie within the picture."""
     made = make_trajectory(len(times), seed=seed, recording=recording, contributor=contributor)
     arrays = {**made.arrays, "timestamp": times}
@@ -111,13 +117,16 @@ def playing(
     width: int = 1280,
     height: int = 720,
     density: float = 1,
+    expect_problems: bool = False,
+    mounted: bool = True,
     **options: bool,
 ) -> Iterator[Page]:
     """A page with nothing but a player, served as if it were the studio's; `player` and `panel` are its globals.
 
     The cookie is that of `session_cookie`, whose studio it is.
     """
-    with opened_page(browser, cookies=[cookie], width=width, height=height, device_scale_factor=density) as page:
+    size: dict[str, Any] = {"width": width, "height": height, "device_scale_factor": density}
+    with opened_page(browser, cookies=[cookie], expect_problems=expect_problems, **size) as page:
         page.route(
             "**/player-for-tests",
             lambda route: route.fulfill(
@@ -126,5 +135,6 @@ def playing(
             ),
         )
         page.goto(f"{cookie['url']}/player-for-tests")
-        page.evaluate(_MOUNT, [static_digest(), recording, options])
+        given = {**options, "mounted": mounted, "ready": not expect_problems}
+        page.evaluate(_MOUNT, [static_digest(), recording, given])
         yield page

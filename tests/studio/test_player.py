@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +47,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
         name: add_played(
             workspace,
             make_clip(
-                folder / f"{seed}.mp4", times=uneven_times(FRAMES), size=(320, 240), preset="ultrafast", **options
+                folder / f"{seed}.mp4", times=uneven_times(FRAMES), size=(256, 192), preset="ultrafast", **options
             ),
             seed=seed,
         )
@@ -66,9 +68,9 @@ def seen(page: Page) -> int:
     return read_counter(picture(page.screenshot(clip=box)))
 
 
-def wait_until(page: Page, condition: str) -> None:
+def wait_until(page: Page, condition: str, seconds: float = 15) -> None:
     """Wait until something is so on the page, whose policy forbids Playwright's own way to ask."""
-    for _ in range(200):
+    for _ in range(round(20 * seconds)):
         if page.evaluate(condition):
             return
         page.wait_for_timeout(50)
@@ -79,12 +81,12 @@ def picture(png: bytes) -> NDArray[np.uint8]:
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 
-PAINTED = """() => { const canvas = window.copy ??= document.createElement("canvas");
+PAINTED = """window.painted = () => { const canvas = window.copy ??= document.createElement("canvas");
   canvas.width = 320; canvas.height = 8; const context = canvas.getContext("2d", { willReadFrequently: true });
   context.drawImage(player.video, 0, 0, 320, 240);
   const bits = Array.from({ length: 24 }, (_, i) => context.getImageData(10 * (i + 3) + 5, 4, 1, 1).data[0] > 128);
   return bits.reduce((number, bit) => 2 * number + bit, 0); }"""
-"""Reads the number from the video element, painted to a canvas."""
+"""Defines what reads the number from the video element, painted to a canvas."""
 
 
 def first_number(name: str) -> int:
@@ -104,28 +106,28 @@ def test_seeks_to_random_frames_show_these_very_frames(browser: Browser, played:
         assert page.evaluate("player.problem") == ""
 
 
-@pytest.mark.parametrize("name", ["begins late", "one keyframe"])
-def test_steps_land_on_every_frame_once_forwards_and_backwards(browser: Browser, played: Played, name: str) -> None:
+@pytest.mark.parametrize(("name", "count"), [("begins late", FRAMES), ("one keyframe", 60)])
+def test_steps_land_on_every_frame_once_forwards_and_backwards(
+    browser: Browser, played: Played, name: str, count: int
+) -> None:
     cookie, recordings = played
     with playing(browser, cookie, recordings[name], skeleton=False) as page:
+        page.evaluate(PAINTED)
         page.evaluate(
-            """window.stepped = async (by) => {
+            """window.stepped = async (by, count) => {
               const events = []; player.addEventListener("frame", (event) => events.push(event.detail.frame));
-              const found = [[player.frame, (%s)()]];
-              for (let i = 1; i < player.frames.count; i++) found.push([await player.step(by), (%s)()]);
+              const found = [[player.frame, painted()]];
+              for (let i = 1; i < count; i++) found.push([await player.step(by), painted()]);
               return [found, events]; }"""
-            % (PAINTED, PAINTED)
         )
-        forwards, events = page.evaluate("stepped(1)")
-        assert forwards == [[frame, frame] for frame in range(FRAMES)]
-        assert events == list(range(1, FRAMES))
-        backwards, events = page.evaluate("stepped(-1)")
+        forwards, events = page.evaluate("count => stepped(1, count)", count)
+        assert forwards == [[frame, frame] for frame in range(count)]
+        assert events == list(range(1, count))
+        backwards, events = page.evaluate("count => stepped(-1, count)", count)
         assert backwards == forwards[::-1]
-        assert events == list(range(FRAMES - 1))[::-1]
+        assert events == list(range(count - 1))[::-1]
         assert page.evaluate("player.step(-1)") == 0
-        assert (
-            page.evaluate("player.seekFrame(10 ** 9)") == FRAMES - 1 and page.evaluate("player.step(1)") == FRAMES - 1
-        )
+        assert page.evaluate("player.seekFrame(10 ** 9)") == FRAMES - 1 == page.evaluate("player.step(1)")
 
 
 @pytest.mark.parametrize("rate", [0.1, 1, 4])
@@ -156,7 +158,7 @@ def test_a_loop_shows_its_frames_again_and_no_others(browser: Browser, played: P
             await player.play(); await new Promise((resolve) => setTimeout(resolve, 3000)); await player.pause();
             return shown; }"""
         )
-        returns = sum(later < earlier for earlier, later in zip(shown[:-1], shown[1:], strict=True))
+        returns = sum(later < earlier for earlier, later in pairwise(shown))
         assert returns >= 3
         assert min(shown) >= 60
         assert sum(frame >= 72 for frame in shown) <= returns, "at most one frame beyond, where a timer comes late"
@@ -166,12 +168,12 @@ def test_a_loop_shows_its_frames_again_and_no_others(browser: Browser, played: P
 def test_playing_backwards_shows_earlier_frames_only(browser: Browser, played: Played) -> None:
     cookie, recordings = played
     with playing(browser, cookie, recordings["uneven"], skeleton=False) as page:
+        page.evaluate(PAINTED)
         shown = page.evaluate(
             """async () => { await player.seekFrame(30);
-            const shown = []; player.addEventListener("frame", (event) => shown.push([event.detail.frame, (%s)()]));
+            const shown = []; player.addEventListener("frame", (event) => shown.push([event.detail.frame, painted()]));
             player.playBackwards(1); await new Promise((resolve) => setTimeout(resolve, 4000));
             return shown; }"""
-            % PAINTED
         )
         frames = [frame for frame, _ in shown]
         assert frames == sorted(frames, reverse=True) and frames[-1] == 0 and len(frames) > 5
@@ -239,3 +241,55 @@ def test_the_panel_is_accessible_and_fits_small_and_large_screens(browser: Brows
                 page.keyboard.press("Tab")
                 order.append(page.evaluate("document.activeElement.getAttribute('aria-label')"))
             assert {"Play (Space)", "Speed", "Place in the recording"} <= set(order)
+
+
+def test_a_lost_connection_is_told_and_taken_up_again(browser: Browser, workspace: Workspace, tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", frames=600, size=(640, 480), preset="ultrafast", crf="1")
+    recording = add_played(workspace, clip)
+    with ExitStack() as server:
+        studio = server.enter_context(running_studio(workspace))
+        cookie = session_cookie(studio)
+        with playing(browser, cookie, recording, skeleton=False, expect_problems=True) as page:
+            assert clip.stat().st_size > 20_000_000, "more than a browser holds ahead"
+            page.route("**/video", lambda route: route.abort())
+            page.evaluate("void player.seekFrame(590)")
+            wait_until(page, "player.problem !== ''", seconds=40)
+            assert "connection" in page.get_by_role("alert").inner_text() or page.evaluate("player.problem")
+            page.unroute("**/video")
+            page.get_by_role("button", name="Try again").click()
+            wait_until(page, "player.problem === '' && player.frame === 590 && !player.seeking")
+            assert seen(page) == 590
+
+
+def test_a_video_that_the_browser_cannot_play_is_said_to_be_one(
+    browser: Browser, workspace: Workspace, tmp_path: Path
+) -> None:
+    recording = add_played(workspace, make_clip(tmp_path / "clip.mp4", codec="libx265"), codec="hevc")
+    with (
+        running_studio(workspace) as studio,
+        playing(browser, session_cookie(studio), recording, expect_problems=True) as page,
+    ):
+        wait_until(page, "player.problem !== ''")
+        assert "it is hevc, and should be H.264" in page.get_by_role("alert").inner_text()
+        assert accessibility_violations(page) == []
+
+
+def test_what_cannot_be_shown_says_why(browser: Browser, workspace: Workspace, tmp_path: Path) -> None:
+    recording = add_played(workspace, make_clip(tmp_path / "clip.mp4"))
+    workspace.catalog.withdraw(recording, who="anna", why="")
+    with running_studio(workspace) as studio:
+        cookie = session_cookie(studio)
+        for name, words in ((recording, "taken back"), ("../x", "no recording")):
+            with playing(browser, cookie, name, expect_problems=True, mounted=False) as page:
+                assert words in page.get_by_role("alert").inner_text()
+
+
+def test_without_a_trajectory_there_is_a_player_and_nothing_to_draw(
+    browser: Browser, workspace: Workspace, tmp_path: Path
+) -> None:
+    recording = add_played(workspace, make_clip(tmp_path / "clip.mp4"), trajectory=False)
+    with running_studio(workspace) as studio, playing(browser, session_cookie(studio), recording, signals=True) as page:
+        assert page.evaluate("[panel.skeleton, panel.signals]") == [None, None]
+        assert page.evaluate("player.seekFrame(11)") == seen(page) == 11
+        page.keyboard.press("h")
+        assert "no trajectory" in page.locator("#notices").inner_text()
