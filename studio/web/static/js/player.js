@@ -54,6 +54,7 @@ export class Player extends EventTarget {
     this._timer = 0;
     this._loopTimer = 0;
     this._backwards = 0;
+    this._failedAt = 0;
     this._runs = 0;
     this._confirmed = false;
     this._callback = 0;
@@ -172,9 +173,9 @@ export class Player extends EventTarget {
     this._changed();
   }
 
-  /** Read the video anew after a failure, and show the frame that was on screen. */
+  /** Read the video anew after a failure, and show the frame that was asked for. */
   async retry() {
-    const frame = this.heading;
+    const frame = this._failedAt;
     this.problem = "";
     this._changed();
     this._confirmed = false;
@@ -356,6 +357,7 @@ export class Player extends EventTarget {
 
   /** @param {string} problem */
   _fail(problem) {
+    if (!this.problem) this._failedAt = this.heading;
     this.problem = problem;
     this._stop();
     this._settle();
