@@ -199,6 +199,7 @@ def test_keys_play_step_and_jump(browser: Browser, played: Played) -> None:
         wait_until(page, "player.playing && player.rate === 2")
         page.keyboard.press("k")
         wait_until(page, "!player.playing && !player.seeking")
+        page.evaluate("player.seekFrame(200)")
         page.keyboard.press("j")
         wait_until(page, "player.backwards && player.rate === 1")
         page.keyboard.press("Space")
