@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
@@ -39,10 +39,22 @@ class Studio:
             yield opened
 
 
+@dataclass(frozen=True)
+class _People(LocalCredentials):
+    """The laptop's owner, and others with tokens of their own."""
+
+    others: Mapping[str, Person] = field(default_factory=dict)
+
+    def by_token(self, token: str) -> Person | None:
+        return self.others.get(token) or super().by_token(token)
+
+
 @contextmanager
-def running_studio(workspace: Workspace, *, limit: int = LIMIT) -> Iterator[Studio]:
-    """Serve a workspace in a thread, until the block ends."""
-    credentials = LocalCredentials(TOKEN, Person("olivia", frozenset(Role)))
+def running_studio(
+    workspace: Workspace, *, limit: int = LIMIT, others: Mapping[str, Person] | None = None
+) -> Iterator[Studio]:
+    """Serve a workspace in a thread, until the block ends, to olivia (an operator) and others, by their tokens."""
+    credentials = _People(TOKEN, Person("olivia", frozenset(Role)), others=others or {})
     app = create_app(workspace, credentials=credentials, upload_limit=limit)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
     with socket.create_server(("127.0.0.1", 0)) as listening:

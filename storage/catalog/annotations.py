@@ -58,13 +58,17 @@ class Annotations:
             Withdrawn: its recording was taken back.
         """
         with self.catalog.reading() as session:
-            row = session.get(AnnotationTable, annotation)
-            if row is None:
+            columns = [getattr(AnnotationTable, column.name) for column in fields(AnnotationRecord)]
+            query = select(RecordingTable.state, *columns).join(
+                AnnotationTable, AnnotationTable.recording == RecordingTable.recording
+            )
+            found = session.execute(query.where(AnnotationTable.annotation == annotation)).one_or_none()
+            if found is None:
                 raise NotFound("annotation", annotation)
-            recording = session.get(RecordingTable, row.recording)
-            if recording is None or recording.state in (State.WITHDRAWN, State.ERASED):
-                raise _taken_back(row.recording)
-            return annotation_record(row)
+            record = AnnotationRecord(*found[1:])
+            if found[0] in (State.WITHDRAWN, State.ERASED):
+                raise _taken_back(record.recording)
+            return record
 
     def of_recording(self, recording: str) -> list[AnnotationRecord]:
         """All annotations of a recording, oldest first."""
@@ -85,7 +89,8 @@ class Annotations:
             rows = annotations_of(session, recording)
             mine = _own(rows, annotator.name, purpose)
             now = self.clock()
-            if mine is not None and mine.state == "done":
+            if mine is not None and mine.state != "skipped":
+                keep_lease(session, mine, now, LEASE)
                 return annotation_record(mine), False
             others = [other for other in _busy(rows, annotator.name, purpose, now) if other.state == "open"]
             if len(others) >= _wanted(session, row, purpose):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Table, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from ..errors import Conflict, InvalidInput
@@ -122,20 +122,23 @@ class Editing:
             elif name not in self.before:
                 new.append(self._row(segment))
             elif segment != self.before[name]:
-                changed.append({"segment": name, "version": segment.version, **_plain(segment.content)})
+                changed.append({"changed_segment": name, "version": segment.version, **vars(segment.content)})
         self.row.segments += len(new) - len(gone)
         self.row.changed_at = self.at
         if new and self.row.segments > MOST_SEGMENTS:
             raise InvalidInput(
                 f"an annotation has at most {MOST_SEGMENTS} segments; these would be {self.row.segments}"
             )
-        self.session.execute(insert(LabelOperationTable), self.log)
+        # Below the ORM, which takes twice as long.
+        connection, segments = self.session.connection(), cast("Table", SegmentTable.__table__)
+        connection.execute(insert(cast("Table", LabelOperationTable.__table__)), self.log)
         for some in _parts(gone):
-            self.session.execute(delete(SegmentTable).where(SegmentTable.segment.in_(some)))
+            connection.execute(delete(segments).where(segments.c.segment.in_(some)))
         if new:
-            self.session.execute(insert(SegmentTable), new)
+            connection.execute(insert(segments), new)
         if changed:
-            self.session.execute(update(SegmentTable), changed)
+            named = update(segments).where(segments.c.segment == bindparam("changed_segment"))
+            connection.execute(named.values({name: bindparam(name) for name in ("version", *_CONTENT)}), changed)
         return True
 
     def result(self) -> Applied:
@@ -152,7 +155,7 @@ class Editing:
             "recording": self.row.recording,
             "author": self.who,
             "created_at": self.at,
-            **_plain(segment.content),
+            **vars(segment.content),
         }
 
 
@@ -212,7 +215,7 @@ def _follow(segments: dict[str, VersionedSegment | None], changes: Sequence[Chan
 
 
 def _stored(change: Change) -> dict[str, Any]:
-    after = _plain(change.after) if change.after is not None else None
+    after = vars(change.after) if change.after is not None else None
     return {"segment": change.segment, "before": change.before, "after": after}
 
 
@@ -221,10 +224,6 @@ def _changes(content: Sequence[dict[str, Any]]) -> list[Change]:
         Change(item["segment"], item["before"], SegmentContent(**item["after"]) if item["after"] is not None else None)
         for item in content
     ]
-
-
-def _plain(content: SegmentContent) -> dict[str, Any]:
-    return {name: getattr(content, name) for name in _CONTENT}
 
 
 def _parts(values: Sequence[str]) -> Iterator[Sequence[str]]:
