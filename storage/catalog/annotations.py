@@ -75,6 +75,16 @@ class Annotations:
         with self.catalog.reading() as session:
             return [annotation_record(row) for row in annotations_of(session, recording)]
 
+    def sides(self, recording: str) -> tuple[AnnotationRecord, AnnotationRecord]:
+        """The two annotations that an adjudication decides between, the one that was done first in front.
+
+        Raises:
+            Conflict: no two differ.
+        """
+        with self.catalog.reading() as session:
+            first, second = _sides(annotations_of(session, recording), recording)
+            return annotation_record(first), annotation_record(second)
+
     def begin(self, recording: str, annotator: Annotator, purpose: Purpose = "label") -> tuple[AnnotationRecord, bool]:
         """Let somebody label a recording that they name, or go on with it; says whether it is a new annotation.
 
@@ -100,7 +110,7 @@ class Annotations:
                 mine.state, mine.reason, mine.leased_until = "open", "", now + LEASE
                 return annotation_record(mine), False
             if purpose == "adjudicate":
-                _check_dispute(rows, recording, annotator)
+                _check_adjudicator(rows, recording, annotator)
             return annotation_record(self.new(session, row, rows, annotator.name, purpose)), True
 
     def renew(self, annotation: str, *, duration: timedelta = LEASE) -> AnnotationRecord:
@@ -206,7 +216,7 @@ class Annotations:
         session.add(made)
         session.flush()
         if purpose == "adjudicate":
-            first, second = (segments_of(session, other.annotation) for other in two_sides(rows))
+            first, second = (segments_of(session, other.annotation) for other in _sides(rows, row.recording))
             changes = [Change(secrets.token_hex(8), None, content) for content in self.agreed(first, second)]
             begin = Operation(secrets.token_hex(16), changes)
             editing = Editing.of(session, made, [begin], who=annotator, at=now)
@@ -232,12 +242,6 @@ def annotations_of(session: Session, recording: str) -> Sequence[AnnotationTable
     """All annotations of a recording, oldest first."""
     query = select(AnnotationTable).where(AnnotationTable.recording == recording)
     return session.scalars(query.order_by(AnnotationTable.created_at, AnnotationTable.annotation)).all()
-
-
-def two_sides(rows: Sequence[AnnotationTable]) -> tuple[AnnotationTable, AnnotationTable]:
-    """Of the annotations of a disputed recording the two that differ, the one that was done first in front."""
-    done = _done(rows)
-    return done[0], next(row for row in done if row.disputed)
 
 
 def locked_annotation(session: Session, annotation: str, *, alone: bool = False) -> AnnotationTable:
@@ -311,6 +315,14 @@ def _done(rows: Sequence[AnnotationTable]) -> list[AnnotationTable]:
     return sorted(done, key=lambda row: (cast("datetime", row.done_at), row.annotation))
 
 
+def _sides(rows: Sequence[AnnotationTable], recording: str) -> tuple[AnnotationTable, AnnotationTable]:
+    done = _done(rows)
+    second = next((row for row in done if row.disputed), None)
+    if second is None:
+        raise Conflict(f"no two annotations of recording {recording} differ; there is nothing to adjudicate")
+    return done[0], second
+
+
 def _wanted(session: Session, row: RecordingTable, purpose: Purpose) -> int:
     """How many annotations a recording is to have: its id draws the lot for a second one."""
     if purpose == "adjudicate":
@@ -334,9 +346,8 @@ def _check_recording(session: Session, row: RecordingTable, annotator: Annotator
         raise Conflict(f"recording {row.recording} is not extracted yet; run: kinesphere process {row.recording}")
 
 
-def _check_dispute(rows: Sequence[AnnotationTable], recording: str, annotator: Annotator) -> None:
-    if not any(row.disputed for row in rows):
-        raise Conflict(f"no two annotations of recording {recording} differ; there is nothing to adjudicate")
+def _check_adjudicator(rows: Sequence[AnnotationTable], recording: str, annotator: Annotator) -> None:
+    _sides(rows, recording)
     if not annotator.is_operator and annotator.name in {row.annotator for row in rows}:
         raise Conflict(f"{annotator.name} has labelled recording {recording}; somebody else adjudicates it")
 

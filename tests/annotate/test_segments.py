@@ -37,7 +37,7 @@ def test_edges_move_to_the_nearest_frames_or_the_segment_is_refused(steps: list[
         assert [found.start_frame, found.end_frame] == nearest
         assert [found.start_ns, found.end_ns] == [edges[frame] for frame in nearest]
     else:
-        with pytest.raises(InvalidInput, match="does not lie in|holds no frame"):
+        with pytest.raises(InvalidInput, match=r"does not lie in|holds no frame"):
             checked_segment(draft, "r", edges, FREE)
 
 
