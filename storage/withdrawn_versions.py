@@ -46,6 +46,10 @@ class Leaving:
             left = pc.or_(left, pc.equal(episodes["contributor"], self.contributor))
         return episodes.filter(pc.invert(left))
 
+    def named(self, episodes: pa.Table) -> int:
+        """How many rows of a table with the columns `recording` and `contributor` are of those who leave."""
+        return int(episodes.num_rows - self.staying(episodes).num_rows)
+
 
 @dataclass(frozen=True)
 class Replaced:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -67,3 +68,11 @@ def accessibility_violations(page: Page) -> list[str]:
         for violation in found.response["violations"]
         for node in violation["nodes"]
     ]
+
+
+def wait_until(page: Page, expression: str, *, seconds: float = 30) -> None:
+    """Wait until a JavaScript expression is true; Playwright's own wait is not allowed by our Content-Security-Policy."""
+    until = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < until, f"not within {seconds} s: {expression}"
+        page.wait_for_timeout(50)

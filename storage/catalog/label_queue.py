@@ -181,7 +181,7 @@ def _priority() -> ColumnElement[int]:
 def _for(annotator: Annotator, purpose: Purpose) -> list[ColumnElement[bool]]:
     """What a recording must be for an annotator to get it: not by them, and not seen by them before."""
     table = AnnotationTable
-    names = [name for name in (annotator.name, annotator.contributor) if name is not None]
+    names = {annotator.name, annotator.contributor or annotator.name}
     seen = exists().where(table.recording == RecordingTable.recording, table.annotator == annotator.name)
     return [RecordingTable.contributor.not_in(names), ~seen]
 

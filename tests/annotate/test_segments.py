@@ -12,7 +12,7 @@ from annotate.segments import SegmentDraft, checked_segment, is_text
 from storage.catalog import SegmentContent, VersionedSegment
 from storage.errors import InvalidInput
 from storage.task import Labels
-from tests.labelled import content
+from tests.annotated import content
 
 FREE = Labels()
 EDGES = np.array([0, 33, 70, 100, 131, 170], np.int64)

@@ -7,34 +7,37 @@ import secrets
 import signal
 import subprocess
 import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from httpx import Client, HTTPError
 
+from tests.annotated import STEP, waiting
 from tests.command import Command
-from tests.labelled import STEP, waiting
 from tests.takes import make_workspace
 
 TOKEN = "a-token-for-the-tests"
 
 
-def start(folder: Path) -> tuple[subprocess.Popen[str], str]:
+@contextmanager
+def server(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A server process, and its address."""
     command = Command(folder)
-    process = subprocess.Popen(
-        command.arguments("serve", "--json", "--port", "0"),
-        env=command.environment | {"KINESPHERE_TOKEN": TOKEN},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    shown = ""
-    while not shown.endswith("}\n"):
-        line = process.stdout.readline()
-        assert line, "the server ended"
-        shown += line
-    return process, json.loads(shown)["url"]
+    words = command.arguments("serve", "--json", "--port", "0")
+    environment = command.environment | {"KINESPHERE_TOKEN": TOKEN}
+    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        shown = ""
+        while not shown.endswith("}\n"):
+            line = process.stdout.readline()
+            assert line, "the server ended"
+            shown += line
+        yield process, json.loads(shown)["url"]
+        process.terminate()
+        process.wait(timeout=20)
 
 
 def client(url: str) -> Client:
@@ -58,13 +61,9 @@ def test_a_server_that_is_killed_keeps_what_it_confirmed_and_takes_the_rest_agai
     place = make_workspace(tmp_path / "place")
     recording = waiting(place, in_store=True)
     place.catalog.close()
-    process, url = start(place.folder)
-    with client(url) as page:
-        annotation = page.post(f"/api/recordings/{recording}/annotations").json()["annotation"]
-    address, sent, confirmed = f"/api/annotations/{annotation}", list[dict[str, Any]](), list[str]()
-    enough = threading.Event()
+    sent, confirmed, enough = list[dict[str, Any]](), list[str](), threading.Event()
 
-    def edit() -> None:
+    def edit(url: str, address: str) -> None:
         with client(url) as page:
             for number in range(1000):
                 wanted = made(number)
@@ -78,28 +77,22 @@ def test_a_server_that_is_killed_keeps_what_it_confirmed_and_takes_the_rest_agai
                 if len(confirmed) > 20:
                     enough.set()
 
-    tabs = [threading.Thread(target=edit) for _ in range(3)]
-    for tab in tabs:
-        tab.start()
-    assert enough.wait(60)
-    process.send_signal(signal.SIGKILL)
-    for tab in tabs:
-        tab.join()
-    process.wait()
-    process, url = start(place.folder)
-    with client(url) as page:
+    with server(place.folder) as (process, url):
+        with client(url) as page:
+            annotation = page.post(f"/api/recordings/{recording}/annotations").json()["annotation"]
+        address = f"/api/annotations/{annotation}"
+        with ThreadPoolExecutor(3) as tabs:
+            ends = [tabs.submit(edit, url, address) for _ in range(3)]
+            assert enough.wait(60)
+            process.send_signal(signal.SIGKILL)
+            for end in ends:
+                end.result()
+    names = {wanted["changes"][0]["segment"] for wanted in sent}
+    with server(place.folder) as (_, url), client(url) as page:
         kept = {segment["segment"] for segment in page.get(address).json()["segments"]}
-        assert set(confirmed) <= kept, "what was confirmed is there"
-        assert kept <= {wanted["changes"][0]["segment"] for wanted in sent}
+        assert set(confirmed) <= kept <= names, "what was confirmed is there, and nothing else that was not sent"
         answer = page.post(f"{address}/operations", json={"operations": sent})
         assert answer.status_code == 200, "sent again, each counts once"
-        segments = page.get(address).json()["segments"]
-        assert {segment["segment"] for segment in segments} == {wanted["changes"][0]["segment"] for wanted in sent}
-        assert len(segments) == len(sent)
+        assert {segment["segment"] for segment in page.get(address).json()["segments"]} == names
         revisions = [row["revision"] for row in page.get(f"{address}/history?limit=1000").json()["operations"]]
         assert revisions == list(range(len(sent), 0, -1))
-    process.terminate()
-    process.wait(timeout=20)
-    for stream in (process.stdout,):
-        assert stream is not None
-        stream.close()

@@ -26,7 +26,7 @@ from storage.erasure_check import find_traces
 from storage.errors import Conflict, InvalidInput, NotFound, Withdrawn
 from storage.recording import State
 from storage.workspace import Workspace, create_workspace
-from tests.labelled import POUR, TWICE, content, new, waiting
+from tests.annotated import POUR, TWICE, content, new, waiting
 
 BEN, CARLA, DORA = Annotator("ben"), Annotator("carla"), Annotator("dora")
 

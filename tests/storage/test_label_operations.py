@@ -26,7 +26,7 @@ from storage.catalog import (
 )
 from storage.errors import Conflict, InvalidInput, NotFound, Withdrawn
 from storage.workspace import Workspace, create_workspace
-from tests.labelled import content, new, operation, waiting
+from tests.annotated import content, new, operation, waiting
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

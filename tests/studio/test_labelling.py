@@ -13,29 +13,36 @@ from httpx import Client, Response
 
 from storage.recording import State
 from storage.workspace import Workspace
-from studio.web.identity import Person, Role
+from studio.web.identity import Role
 from studio.web.labelling_requests import OPERATIONS_LIMIT
-from tests.labelled import STEP, TWICE, waiting
-from tests.studio_server import Studio, running_studio
-
-PEOPLE = {
-    "t-ben": Person("ben", frozenset({Role.ANNOTATOR})),
-    "t-carla": Person("carla", frozenset({Role.ANNOTATOR}), "anna"),
-    "t-dora": Person("dora", frozenset({Role.ANNOTATOR, Role.CONTRIBUTOR})),
-    "t-rita": Person("rita", frozenset({Role.REVIEWER})),
-    "t-anna": Person("anna", frozenset({Role.CONTRIBUTOR}), "anna"),
-}
+from tests.annotated import STEP, TWICE, waiting
+from tests.studio_server import Studio, new_account, running_studio
 
 
 @pytest.fixture
 def studio(workspace: Workspace) -> Iterator[Studio]:
-    with running_studio(workspace, others=PEOPLE) as running:
+    for contributor in ("anna", "else"):
+        workspace.catalog.add_contributor(contributor)
+    with running_studio(workspace) as running:
         yield running
 
 
 @pytest.fixture
-def ben(studio: Studio) -> Iterator[Client]:
-    with studio.client(token="t-ben") as client:
+def tokens(studio: Studio) -> dict[str, str]:
+    """Tokens of people, by name."""
+    people = {
+        "ben": ((Role.ANNOTATOR,), None), "carla": ((Role.ANNOTATOR, Role.CONTRIBUTOR), "anna"), "dora": ((Role.ANNOTATOR,), None),
+        "rita": ((Role.REVIEWER,), None), "emil": ((Role.CONTRIBUTOR,), "else"),
+    }  # fmt: skip
+    return {
+        name: new_account(studio.workspace, name, *roles, contributor=contributor)
+        for name, (roles, contributor) in people.items()
+    }
+
+
+@pytest.fixture
+def ben(studio: Studio, tokens: dict[str, str]) -> Iterator[Client]:
+    with studio.client(token=tokens["ben"]) as client:
         yield client
 
 
@@ -194,7 +201,7 @@ def test_ten_thousand_segments_fit_in_one_operation(studio: Studio, ben: Client)
     assert send(ben, annotation, *half).status_code in (413, 422)
 
 
-def test_who_may_use_which_endpoint(studio: Studio, ben: Client) -> None:
+def test_who_may_use_which_endpoint(studio: Studio, ben: Client, tokens: dict[str, str]) -> None:
     recording = waiting(studio.workspace, in_store=True)
     annotation = begun(ben, recording)
     send(ben, annotation, operation(change(segment())))
@@ -218,11 +225,11 @@ def test_who_may_use_which_endpoint(studio: Studio, ben: Client) -> None:
         ("GET", f"/api/recordings/{recording}/annotations", None),
         ("PUT", "/api/labelling/priority", {"priority": 1, "recording": recording}),
     ]
-    for token in ("t-rita", "t-anna"):
-        with studio.client(token=token) as client:
+    for name in ("rita", "emil"):
+        with studio.client(token=tokens[name]) as client:
             for method, path, body in [*for_annotators, *for_operators]:
-                assert client.request(method, path, json=body).status_code == 403, (token, method, path)
-    with studio.client(token="t-dora") as client:
+                assert client.request(method, path, json=body).status_code == 403, (name, method, path)
+    with studio.client(token=tokens["dora"]) as client:
         for method, path, body in [*for_annotators[:11], *for_operators]:
             assert client.request(method, path, json=body).status_code == 403, (method, path)
     with studio.client() as operator:
@@ -239,9 +246,11 @@ def test_who_may_use_which_endpoint(studio: Studio, ben: Client) -> None:
     assert [row["who"] for row in history] == ["olivia", "ben"]
 
 
-def test_an_annotator_does_not_get_their_own_recording_nor_see_another_s_work(studio: Studio, ben: Client) -> None:
+def test_an_annotator_does_not_get_their_own_recording_nor_see_another_s_work(
+    studio: Studio, ben: Client, tokens: dict[str, str]
+) -> None:
     recording = waiting(studio.workspace, task=TWICE, in_store=True)
-    with studio.client(token="t-carla") as carla, studio.client(token="t-dora") as dora:
+    with studio.client(token=tokens["carla"]) as carla, studio.client(token=tokens["dora"]) as dora:
         assert carla.post("/api/labelling/next").status_code == 204, "carla records as anna"
         assert carla.post(f"/api/recordings/{recording}/annotations").status_code == 409
         first, second = begun(ben, recording), begun(dora, recording)
@@ -287,7 +296,9 @@ def test_a_recording_without_a_trajectory_is_not_labelled(studio: Studio, ben: C
     assert answer.status_code == 409 and "is not extracted yet" in answer.json()["error"]
 
 
-def test_another_tab_hears_of_a_change_at_once_and_goes_on_where_it_was(studio: Studio, ben: Client) -> None:
+def test_another_tab_hears_of_a_change_at_once_and_goes_on_where_it_was(
+    studio: Studio, ben: Client, tokens: dict[str, str]
+) -> None:
     annotation = begun(ben, waiting(studio.workspace, in_store=True))
     made = [operation(change(segment(number, number + 5))) for number in range(3)]
     send(ben, annotation, made[0])
@@ -295,7 +306,7 @@ def test_another_tab_hears_of_a_change_at_once_and_goes_on_where_it_was(studio: 
 
     def listen(headers: dict[str, str], count: int) -> None:
         with (
-            studio.client(token="t-ben") as tab,
+            studio.client(token=tokens["ben"]) as tab,
             tab.stream("GET", f"/api/annotations/{annotation}/events", headers=headers) as stream,
         ):
             assert stream.headers["Content-Type"].startswith("text/event-stream")
