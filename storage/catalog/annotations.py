@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import delete, select
+from sqlalchemy import Table, bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from ..errors import Conflict, InvalidInput, NotFound, Withdrawn
@@ -23,6 +23,19 @@ from .tables import AnnotationTable, LabelPriorityTable, RecordingTable, TaskTab
 
 LEASE = timedelta(minutes=30)
 """How long a recording is kept for an annotator who is not heard of."""
+
+# Made once, as an annotator's key waits for them.
+_ANNOTATIONS, _RECORDINGS = cast("Table", AnnotationTable.__table__), cast("Table", RecordingTable.__table__)
+_ONE = (
+    select(_RECORDINGS.c.state, *(_ANNOTATIONS.c[column.name] for column in fields(AnnotationRecord)))
+    .join(_ANNOTATIONS, _ANNOTATIONS.c.recording == _RECORDINGS.c.recording)
+    .where(_ANNOTATIONS.c.annotation == bindparam("annotation"))
+)
+_RECORDING_OF = select(_RECORDINGS.c.recording, _RECORDINGS.c.state).where(
+    _RECORDINGS.c.recording
+    == select(_ANNOTATIONS.c.recording).where(_ANNOTATIONS.c.annotation == bindparam("annotation")).scalar_subquery()
+)
+_LOCK, _LOCK_ALONE = _RECORDING_OF.with_for_update(read=True), _RECORDING_OF.with_for_update()
 
 Agreed = Callable[[Sequence[VersionedSegment], Sequence[VersionedSegment]], Sequence[SegmentContent]]
 """Says on which segments two annotations of a recording agree."""
@@ -58,11 +71,7 @@ class Annotations:
             Withdrawn: its recording was taken back.
         """
         with self.catalog.reading() as session:
-            columns = [getattr(AnnotationTable, column.name) for column in fields(AnnotationRecord)]
-            query = select(RecordingTable.state, *columns).join(
-                AnnotationTable, AnnotationTable.recording == RecordingTable.recording
-            )
-            found = session.execute(query.where(AnnotationTable.annotation == annotation)).one_or_none()
+            found = session.connection().execute(_ONE, {"annotation": annotation}).one_or_none()
             if found is None:
                 raise NotFound("annotation", annotation)
             record = AnnotationRecord(*found[1:])
@@ -257,11 +266,8 @@ def locked_annotation(session: Session, annotation: str, *, alone: bool = False)
         Withdrawn: its recording was taken back.
         Conflict: its recording is neither accepted nor doubted.
     """
-    of_annotation = select(AnnotationTable.recording).where(AnnotationTable.annotation == annotation)
-    query = select(RecordingTable.recording, RecordingTable.state).where(
-        RecordingTable.recording == of_annotation.scalar_subquery()
-    )
-    found = session.execute(query.with_for_update(read=not alone)).one_or_none()
+    locking = _LOCK_ALONE if alone else _LOCK
+    found = session.connection().execute(locking, {"annotation": annotation}).one_or_none()
     if found is None:
         raise NotFound("annotation", annotation)
     recording, state = found

@@ -27,7 +27,20 @@ MOST_SEGMENTS = 20_000
 _AT_ONCE = 500
 """Databases limit how many values a statement may have."""
 _CONTENT = tuple(column.name for column in fields(SegmentContent))
-_COLUMNS = (SegmentTable.segment, SegmentTable.version, *(getattr(SegmentTable, name) for name in _CONTENT))
+# Made once, and below the ORM: an annotator's key waits for these, and making them takes as long as running them.
+_SEGMENTS, _LOG = cast("Table", SegmentTable.__table__), cast("Table", LabelOperationTable.__table__)
+_COLUMNS = tuple(_SEGMENTS.c[name] for name in ("segment", "version", *_CONTENT))
+_NAMED = select(*_COLUMNS, _SEGMENTS.c.annotation).where(_SEGMENTS.c.segment.in_(bindparam("names", expanding=True)))
+_KNOWN = select(_LOG.c.operation, _LOG.c.revision, _LOG.c.sent_sha256, _LOG.c.content).where(
+    _LOG.c.annotation == bindparam("annotation"), _LOG.c.operation.in_(bindparam("names", expanding=True))
+)
+_ADD_OPERATION, _ADD_SEGMENT = insert(_LOG), insert(_SEGMENTS)
+_CHANGE_SEGMENT = (
+    update(_SEGMENTS)
+    .where(_SEGMENTS.c.segment == bindparam("changed_segment"))
+    .values({name: bindparam(name) for name in ("version", *_CONTENT)})
+)
+_DELETE_SEGMENTS = delete(_SEGMENTS).where(_SEGMENTS.c.segment.in_(bindparam("names", expanding=True)))
 
 
 @dataclass
@@ -129,16 +142,14 @@ class Editing:
             raise InvalidInput(
                 f"an annotation has at most {MOST_SEGMENTS} segments; these would be {self.row.segments}"
             )
-        # Below the ORM, which takes twice as long.
-        connection, segments = self.session.connection(), cast("Table", SegmentTable.__table__)
-        connection.execute(insert(cast("Table", LabelOperationTable.__table__)), self.log)
+        connection = self.session.connection()
+        connection.execute(_ADD_OPERATION, self.log)
         for some in _parts(gone):
-            connection.execute(delete(segments).where(segments.c.segment.in_(some)))
+            connection.execute(_DELETE_SEGMENTS, {"names": some})
         if new:
-            connection.execute(insert(segments), new)
+            connection.execute(_ADD_SEGMENT, new)
         if changed:
-            named = update(segments).where(segments.c.segment == bindparam("changed_segment"))
-            connection.execute(named.values({name: bindparam(name) for name in ("version", *_CONTENT)}), changed)
+            connection.execute(_CHANGE_SEGMENT, changed)
         return True
 
     def result(self) -> Applied:
@@ -161,8 +172,8 @@ class Editing:
 
 def segments_of(session: Session, annotation: str) -> list[VersionedSegment]:
     """The segments of an annotation in order of time."""
-    query = select(*_COLUMNS).where(SegmentTable.annotation == annotation)
-    rows = session.execute(query.order_by(SegmentTable.start_ns, SegmentTable.segment))
+    query = select(*_COLUMNS).where(_SEGMENTS.c.annotation == annotation)
+    rows = session.execute(query.order_by(_SEGMENTS.c.start_ns, _SEGMENTS.c.segment))
     return [VersionedSegment(row[0], row[1], SegmentContent(*row[2:])) for row in rows]
 
 
@@ -188,10 +199,9 @@ def operation_record(row: Any, content: Sequence[dict[str, Any]]) -> OperationRe
 def _known(
     session: Session, annotation: str, operations: Sequence[Operation]
 ) -> dict[str, tuple[int, str, Sequence[Change]]]:
-    table, found = LabelOperationTable, dict[str, tuple[int, str, Sequence[Change]]]()
+    found = dict[str, tuple[int, str, Sequence[Change]]]()
     for some in _parts([operation.operation for operation in operations]):
-        query = select(table.operation, table.revision, table.sent_sha256, table.content)
-        for row in session.execute(query.where(table.annotation == annotation, table.operation.in_(some))):
+        for row in session.connection().execute(_KNOWN, {"annotation": annotation, "names": some}):
             found[row.operation] = (row.revision, row.sent_sha256, _changes(row.content))
     return found
 
@@ -200,8 +210,7 @@ def _present(session: Session, annotation: str, names: Collection[str]) -> dict[
     """Those of the segments named that there are."""
     found = dict[str, VersionedSegment]()
     for some in _parts(sorted(names)):
-        query = select(*_COLUMNS, SegmentTable.annotation).where(SegmentTable.segment.in_(some))
-        for row in session.execute(query):
+        for row in session.connection().execute(_NAMED, {"names": some}):
             if row[-1] != annotation:
                 raise InvalidInput(f"the id {row[0]} is taken by a segment of another annotation; make another one")
             found[row[0]] = VersionedSegment(row[0], row[1], SegmentContent(*row[2:-1]))

@@ -59,7 +59,8 @@ def operation(*changes: dict[str, Any], name: str | None = None) -> dict[str, An
 
 
 def send(client: Client, annotation: str, *operations: dict[str, Any]) -> Response:
-    return client.post(f"/api/annotations/{annotation}/operations", json={"operations": operations})
+    content = json.dumps({"operations": operations})  # in ASCII: httpx cannot send every string that JSON can hold
+    return client.post(f"/api/annotations/{annotation}/operations", content=content)
 
 
 def begun(client: Client, recording: str) -> str:
