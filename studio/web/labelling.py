@@ -267,12 +267,12 @@ def _annotator(person: Person) -> Annotator:
 def _readable(labelling: Labelling, annotation: str, person: Person) -> AnnotationRecord:
     record = labelling.annotations.get(checked_annotation(annotation))
     if not labelling.may_read(record, _annotator(person)):
-        raise NotAllowed(person.account, [Role.OPERATOR])
+        raise NotAllowed(person.account, "see what another annotator has made")
     return record
 
 
 def _own(labelling: Labelling, annotation: str, person: Person) -> AnnotationRecord:
     record = labelling.annotations.get(checked_annotation(annotation))
     if not labelling.may_change(record, _annotator(person)):
-        raise NotAllowed(person.account, [Role.OPERATOR])
+        raise NotAllowed(person.account, "change what another annotator has made")
     return record

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -141,7 +141,7 @@ async def sent_operations(request: Request) -> list[SentOperation]:
     except ValidationError as error:
         match error.errors(include_url=False, include_input=False)[0]["loc"]:
             case ("operations", int(place), *_):
-                operation: Any = SentOperations.model_construct(**found).operations[place]
+                operation = cast("list[object]", found["operations"])[place]
                 name = operation.get("operation") if isinstance(operation, dict) else None
                 if isinstance(name, str) and _OPERATION.fullmatch(name):
                     raise InvalidOperation(name, _problem(error)) from error

@@ -18,8 +18,8 @@ FREE = Labels()
 EDGES = np.array([0, 33, 70, 100, 131, 170], np.int64)
 
 
-def made(start: int = 0, end: int = 100, labels: Labels = FREE, **words: str) -> SegmentContent:
-    return checked_segment(SegmentDraft(start, end, words.pop("label", "reach"), **words), "r", EDGES, labels)
+def made(labels: Labels = FREE, *, label: str = "reach", **words: str) -> SegmentContent:
+    return checked_segment(SegmentDraft(0, 100, label, **words), "r", EDGES, labels)
 
 
 @given(
@@ -58,7 +58,7 @@ def test_what_cannot_be_shown_or_is_too_long_is_no_label(label: str) -> None:
 
 def test_words_come_from_the_task_and_a_note_may_have_lines() -> None:
     labels = Labels(verbs=("reach", "grasp"), objects=("cup",))
-    assert made(labels=labels, object="cup", hand="left", outcome="success", note="slow,\nbut well").hand == "left"
+    assert made(labels, object="cup", hand="left", outcome="success", note="slow,\nbut well").hand == "left"
     for words, why in (
         ({"label": "reech"}, "did you mean 'reach'"),
         ({"object": "glass"}, "no object of this task; choose from: cup"),
@@ -69,7 +69,7 @@ def test_words_come_from_the_task_and_a_note_may_have_lines() -> None:
         ({"note": "\x07"}, "none that only control"),
     ):
         with pytest.raises(InvalidInput, match=why):
-            made(labels=labels, **words)
+            made(labels, **words)
 
 
 def versioned(*contents: SegmentContent) -> list[VersionedSegment]:

@@ -31,9 +31,12 @@ def studio(workspace: Workspace) -> Iterator[Studio]:
 def tokens(studio: Studio) -> dict[str, str]:
     """Tokens of people, by name."""
     people = {
-        "ben": ((Role.ANNOTATOR,), None), "carla": ((Role.ANNOTATOR, Role.CONTRIBUTOR), "anna"), "dora": ((Role.ANNOTATOR,), None),
-        "rita": ((Role.REVIEWER,), None), "emil": ((Role.CONTRIBUTOR,), "else"),
-    }  # fmt: skip
+        "ben": ((Role.ANNOTATOR,), None),
+        "carla": ((Role.ANNOTATOR, Role.CONTRIBUTOR), "anna"),
+        "dora": ((Role.ANNOTATOR,), None),
+        "rita": ((Role.REVIEWER,), None),
+        "emil": ((Role.CONTRIBUTOR,), "else"),
+    }
     return {
         name: new_account(studio.workspace, name, *roles, contributor=contributor)
         for name, (roles, contributor) in people.items()
@@ -133,7 +136,7 @@ def test_a_conflict_tells_what_is_there_now(studio: Studio, ben: Client) -> None
     assert len(ben.get(f"/api/annotations/{annotation}").json()["segments"]) == 1
 
 
-UNFIT = (
+UNFIT: tuple[Any, ...] = (
     segment(0, 0), segment(-1, 5), segment(0, 10_000), segment(5, 3), segment(0, 1) | {"start_ns": 2**70},
     segment(0, 1) | {"end_ns": 1.5}, segment(0, 1) | {"end_ns": True}, segment(0, 1) | {"end_ns": "1"},
     segment(label=""), segment(label="a\0b"), segment(label="x" * 100_000), segment(label=None),
