@@ -198,5 +198,5 @@ def test_a_task_without_scopes_has_the_hash_that_it_had_before_there_were_any(tm
     assert scoped.content_sha256 != task.content_sha256
     twice = read_task(written(tmp_path, FOUR_LINES + "[labelling]\ndouble_share = 0.1\n"))
     assert twice.labelling.double_share == 0.1 and twice.content_sha256 != task.content_sha256
-    with pytest.raises(InvalidTask, match=r"less than or equal to 1 \(line 6\)"):
+    with pytest.raises(InvalidTask, match=r"less than or equal to 1 \(line 7\)"):
         read_task(written(tmp_path, FOUR_LINES + "[labelling]\ndouble_share = 1.5\n"))
