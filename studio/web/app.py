@@ -15,6 +15,7 @@ from .dashboard import dashboard_routes
 from .entrance import entrance_routes
 from .eraser import Eraser
 from .identity import Credentials, Identify
+from .labelling import labelling_routes
 from .media import media_routes
 from .mine import my_routes
 from .pages import SafeHeaders, add_static
@@ -56,6 +57,7 @@ def create_app(workspace: Workspace, *, credentials: Credentials, upload_limit: 
         task_routes(workspace),
         media_routes(workspace),
         take_routes(workspace, uploads),
+        labelling_routes(workspace),
         tus_routes(uploads),
         recording_routes(workspace, uploads, eraser),
     ):
