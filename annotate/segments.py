@@ -1,20 +1,44 @@
-"""Segments: labelled time intervals of a recording. The studio and the demo both label through `add_segment`."""
+"""Segments: labelled time intervals of a recording, and what one may say. The studio and the demo label by it."""
 
 from __future__ import annotations
 
 import difflib
 import secrets
+import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
-from storage.catalog import SegmentRecord
-from storage.errors import Conflict, InvalidInput
-from storage.shards import Shard
+from storage.catalog import SegmentContent, SegmentRecord
+from storage.errors import InvalidInput
+from storage.task import Labels
 from storage.workspace import Workspace
 
+from .frame_tables import frame_edges
+
 TRACKS = ("task phase", "whole body", "left hand", "right hand")
+HANDS = ("left", "right", "both")
+_LABEL_LENGTH, _NOTE_LENGTH = 100, 1000
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that turn round the text after them, too; a right-to-left text needs none."""
+
+
+@dataclass(frozen=True)
+class SegmentDraft:
+    """A segment as somebody wants it: its edges lie anywhere, its words may be wrong."""
+
+    start_ns: int
+    end_ns: int
+    label: str
+    track: str = "task phase"
+    object: str | None = None
+    hand: str | None = None
+    outcome: str | None = None
+    note: str = ""
 
 
 def add_segment(
@@ -28,8 +52,10 @@ def add_segment(
     track: str = "task phase",
     object: str | None = None,  # noqa: A002  the taxonomy's word
     outcome: str | None = None,
+    hand: str | None = None,
+    note: str = "",
 ) -> SegmentRecord:
-    """Label the interval `[start_ns, end_ns)` of an extracted recording; edges move to the nearest frames.
+    """Label the interval `[start_ns, end_ns)` of an extracted recording in code; edges move to the nearest frames.
 
     Args:
         start_ns, end_ns: int64 nanoseconds since the recording began.
@@ -41,52 +67,84 @@ def add_segment(
         NotFound: there is no such recording.
     """
     row = workspace.catalog.recording(recording)
-    trajectory = workspace.catalog.trajectory(recording)
-    if trajectory is None:
-        raise Conflict(f"recording {recording} is not extracted yet; run: kinesphere process {recording}")
+    edges = frame_edges(workspace, recording)
     labels = workspace.catalog.task(row.task, row.task_version).task.labels
-    _check_choice("track", track, TRACKS)
-    _check_choice("label", label, labels.verbs)
-    _check_choice("object", object, labels.objects)
-    _check_choice("outcome", outcome, labels.outcomes)
-
-    shard = Shard(workspace.objects, trajectory.shard)
-    first = trajectory.first_frame
-    times = shard.read("timestamp", first, first + trajectory.length)
-    # The end of the last frame: as long as the one before it.
-    end_of_recording = int(times[-1] + (times[-1] - times[-2] if len(times) > 1 else 1))
-    if not 0 <= start_ns < end_ns <= end_of_recording:
-        raise InvalidInput(
-            f"segment {start_ns / 1e9:.3f} s to {end_ns / 1e9:.3f} s does not lie in recording {recording}, "
-            f"which goes from 0 s to {end_of_recording / 1e9:.3f} s"
-        )
-    edges = np.append(times, end_of_recording)
-    start_frame, end_frame = (int(np.abs(edges - moment).argmin()) for moment in (start_ns, end_ns))
-    if start_frame == end_frame:
-        raise InvalidInput(f"segment {start_ns / 1e9:.3f} s to {end_ns / 1e9:.3f} s holds no frame of {recording}")
+    content = checked_segment(
+        SegmentDraft(start_ns, end_ns, label, track, object, hand, outcome, note), recording, edges, labels
+    )
     segment = SegmentRecord(
-        segment=secrets.token_hex(8),
-        recording=recording,
-        track=track,
-        start_frame=start_frame,
-        end_frame=end_frame,
-        start_ns=int(edges[start_frame]),
-        end_ns=int(edges[end_frame]),
-        label=label,
-        object=object,
-        outcome=outcome,
-        author=author,
-        created_at=datetime.now(UTC),
+        segment=secrets.token_hex(8), recording=recording, author=author, created_at=datetime.now(UTC), **vars(content)
     )
     workspace.catalog.add_segment(segment)
     return segment
 
 
+def checked_segment(draft: SegmentDraft, recording: str, edges: NDArray[np.int64], labels: Labels) -> SegmentContent:
+    """The segment that a draft comes to: its edges at the nearest frames, its words of the taxonomy.
+
+    Args:
+        edges: of the recording's frames, int64 [frames + 1], ns; see `frame_edges`.
+
+    Raises:
+        InvalidInput: it lies outside the recording or holds no frame, or says something that it may not.
+    """
+    _check_choice("track", draft.track, TRACKS)
+    _check_choice("label", draft.label, labels.verbs)
+    _check_choice("object", draft.object, labels.objects)
+    _check_choice("outcome", draft.outcome, labels.outcomes)
+    _check_choice("hand", draft.hand, HANDS)
+    if draft.note and not is_text(draft.note.replace("\n", " "), _NOTE_LENGTH):
+        raise InvalidInput(f"a note has at most {_NOTE_LENGTH} characters, and none that only control")
+    start_ns, end_ns, end = draft.start_ns, draft.end_ns, int(edges[-1])
+    if not 0 <= start_ns < end_ns <= end:
+        raise InvalidInput(
+            f"segment {start_ns / 1e9:.3f} s to {end_ns / 1e9:.3f} s does not lie in recording {recording}, "
+            f"which goes from 0 s to {end / 1e9:.3f} s"
+        )
+    start_frame, end_frame = _nearest(edges, start_ns), _nearest(edges, end_ns)
+    if start_frame == end_frame:
+        raise InvalidInput(f"segment {start_ns / 1e9:.3f} s to {end_ns / 1e9:.3f} s holds no frame of {recording}")
+    return SegmentContent(
+        track=draft.track,
+        start_ns=int(edges[start_frame]),
+        end_ns=int(edges[end_frame]),
+        start_frame=start_frame,
+        end_frame=end_frame,
+        label=draft.label,
+        object=draft.object,
+        hand=draft.hand,
+        outcome=draft.outcome,
+        note=draft.note,
+    )
+
+
+def is_text(text: str, length: int = _LABEL_LENGTH) -> bool:
+    """Whether a line can be shown: any script and emoji, but nothing that only controls, or turns other text round."""
+    return len(text) <= length and bool(text.strip()) and _is_shown(text)
+
+
+@lru_cache(maxsize=4096)
+def _is_shown(text: str) -> bool:
+    return not any(
+        character in _TURNING or unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text
+    )
+
+
+def _nearest(edges: NDArray[np.int64], moment: int) -> int:
+    """The edge that is nearest to a moment; of two as near, the earlier."""
+    after = int(np.searchsorted(edges, moment))
+    if after == 0:
+        return 0
+    if after == len(edges):
+        return after - 1
+    return after if edges[after] - moment < moment - edges[after - 1] else after - 1
+
+
 def _check_choice(kind: str, value: str | None, choices: Sequence[str]) -> None:
     if value is None or value in choices:
         return
-    if not choices and 0 < len(value) <= 100 and value.isprintable():
+    if not choices and is_text(value):
         return
-    close = difflib.get_close_matches(value, choices, n=1)
+    close = difflib.get_close_matches(value[:_LABEL_LENGTH], choices, n=1)
     advice = f"did you mean '{close[0]}'?" if close else f"choose from: {', '.join(choices)}" if choices else ""
     raise InvalidInput(f"'{value[:100]}' is no {kind} of this task; {advice or 'give 1 to 100 printable characters'}")

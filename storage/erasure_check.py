@@ -41,6 +41,7 @@ def find_traces(
     leaving = Leaving("", recordings, contributor)
     on_step("looking through the catalog")
     found = [Trace("catalog", mention) for mention in erasures.mentions(contributor)]
+    found += [Trace("catalog", rest) for rest in erasures.left_of(sorted(recordings))]
     found += [Trace(str(folder), "draft") for folder in drafts_of(workspace, leaving)]
     objects = workspace.objects
     on_step("looking through the recordings")

@@ -87,6 +87,13 @@ class ReviewRules(_Model):
     """Share of what a reviewer is given whose answer is known, to measure the reviewer."""
 
 
+class LabellingRules(_Model):
+    """How the recordings of a task are labelled."""
+
+    double_share: Annotated[float, Field(ge=0, le=1)] = 0
+    """Share of the recordings that two people label, neither of whom sees what the other does."""
+
+
 class Task(_Model):
     """A task as its author wrote it; its content decides its version."""
 
@@ -101,6 +108,7 @@ class Task(_Model):
     labels: Labels = Labels()
     consent_scopes: ConsentScopes = ConsentScopes()
     review: ReviewRules = ReviewRules()
+    labelling: LabellingRules = LabellingRules()
     feedback: dict[str, Text] = Field(default_factory=dict)
     """What to tell contributors, in the task's language: by check, or by a name that reviewers know."""
 
@@ -122,7 +130,8 @@ class Task(_Model):
     def content_sha256(self) -> str:
         """Hash of everything in the task: two tasks with equal hashes are the same version."""
         # without what later releases added, where it is not used: else every task would become a new version
-        later = {"consent_scopes"} if self.consent_scopes == ConsentScopes() else set()
+        added = {"consent_scopes": ConsentScopes(), "labelling": LabellingRules()}
+        later = {name for name, unused in added.items() if getattr(self, name) == unused}
         return hashlib.sha256(self.model_dump_json(exclude=later).encode()).hexdigest()
 
 

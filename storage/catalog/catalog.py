@@ -18,6 +18,7 @@ from ..recording import RecordingFile, State
 from ..scopes import Scope
 from ..task import Task
 from .connection import connect, database_errors
+from .deciding import counts
 from .life import move, new_event
 from .opinions import give_opinion
 from .records import (
@@ -289,8 +290,8 @@ class Catalog:
             session.add(SegmentTable(**vars(segment)))
 
     def segments(self, recording: str) -> list[SegmentRecord]:
-        """The segments of a recording, in order of time."""
-        query = select(SegmentTable).where(SegmentTable.recording == recording)
+        """The segments of a recording that count, in order of time: those that `publishable` has, too."""
+        query = select(SegmentTable).where(SegmentTable.recording == recording, counts())
         with self.reading() as session:
             rows = session.scalars(query.order_by(SegmentTable.start_ns, SegmentTable.segment))
             return [_record(SegmentRecord, row) for row in rows]

@@ -19,12 +19,15 @@ from .life import move, new_event
 from .records import ErasureRecord
 from .tables import (
     NOBODY,
+    AnnotationTable,
     AttributeTable,
     CheckTable,
     ContributorTable,
     ErasureTable,
     EventTable,
     GoldTable,
+    LabelOperationTable,
+    LabelPriorityTable,
     RecordingTable,
     ReviewLeaseTable,
     ReviewRequestTable,
@@ -168,6 +171,24 @@ class Erasures:
                         found.append(f"{table.name}.{column.name} ({rows})")
         return found
 
+    def left_of(self, recordings: Sequence[str]) -> list[str]:
+        """What the catalog still holds of recordings that were erased, as `table (rows)`.
+
+        Of an erased recording there is its own row and the event of its erasure; all else is left over.
+        """
+        found = []
+        with self.catalog.reading() as session:
+            for table in Table.metadata.sorted_tables:
+                if table.name in (RecordingTable.__tablename__, EventTable.__tablename__) or "recording" not in table.c:
+                    continue
+                counting = select(func.count()).select_from(table)
+                rows = sum(
+                    session.scalar(counting.where(table.c.recording.in_(some))) or 0 for some in _parts(recordings)
+                )
+                if rows:
+                    found.append(f"{table.name} ({rows} of their recordings)")
+        return found
+
 
 def fingerprint(receipt: str, contributor: str) -> str:
     """What a tombstone keeps of a contributor's id: whoever knows the id can find it, others cannot read it there."""
@@ -176,7 +197,10 @@ def fingerprint(receipt: str, contributor: str) -> str:
 
 def _forget(session: Session, recordings: Sequence[str], erasure: ErasureRecord) -> None:
     of_reviews = (ReviewTable, ReviewRequestTable, ReviewLeaseTable, GoldTable)
-    for table in (CheckTable, TrajectoryTable, SegmentTable, EventTable, *of_reviews):
+    annotations = select(AnnotationTable.annotation).where(AnnotationTable.recording.in_(recordings))
+    session.execute(delete(LabelOperationTable).where(LabelOperationTable.annotation.in_(annotations)))
+    of_labelling = (SegmentTable, AnnotationTable, LabelPriorityTable)
+    for table in (CheckTable, TrajectoryTable, *of_labelling, EventTable, *of_reviews):
         session.execute(delete(table).where(table.recording.in_(recordings)))
     session.execute(
         update(RecordingTable)
@@ -207,7 +231,8 @@ def _forget_person(session: Session, contributor: str) -> None:
     session.execute(delete(AttributeTable).where(AttributeTable.contributor == contributor))
     session.execute(delete(ContributorTable).where(ContributorTable.contributor == contributor))
     session.execute(delete(ReviewLeaseTable).where(ReviewLeaseTable.reviewer == contributor))
-    for column in (EventTable.who, ReviewTable.reviewer, GoldTable.marked_by, SegmentTable.author, ErasureTable.who):
+    of_people = (EventTable.who, ReviewTable.reviewer, GoldTable.marked_by, SegmentTable.author, ErasureTable.who)
+    for column in (*of_people, AnnotationTable.annotator, LabelOperationTable.who):
         session.execute(update(column.class_).where(column == contributor).values({column.key: NOBODY}))
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, Select, select
 
 from ..recording import State
 from .connection import database_errors
+from .deciding import counts
 from .tables import RecordingTable, SegmentTable, TrajectoryTable
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ def _segments(connection: Connection, *, none: bool) -> pa.Table:
     schema = pa.schema([(name, pa.int64() if name in _SEGMENT_NUMBERS else pa.string()) for name in _SEGMENT_COLUMNS])
     if none:
         return schema.empty_table()
-    return _fetched(connection, select(*(getattr(SegmentTable, name) for name in _SEGMENT_COLUMNS)), schema)
+    query = select(*(getattr(SegmentTable, name) for name in _SEGMENT_COLUMNS)).where(counts())
+    return _fetched(connection, query, schema)
 
 
 def _fetched(connection: Connection, query: Select[Any], schema: pa.Schema) -> pa.Table:

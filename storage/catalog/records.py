@@ -118,6 +118,13 @@ class SegmentRecord:
     outcome: str | None
     author: str
     created_at: datetime
+    annotation: str | None = None
+    """The labelling that it belongs to; None where code has made it."""
+    hand: str | None = None
+    """Which hand does it: "left", "right", "both", or not said."""
+    note: str = ""
+    version: int = 0
+    """The revision of its annotation that changed it last."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from ..recording import State
 from ..task import ReviewRules
 from .records import Reason
-from .tables import RecordingTable, ReviewLeaseTable, ReviewRequestTable, TaskTable
+from .tables import AnnotationTable, RecordingTable, ReviewLeaseTable, ReviewRequestTable, TaskTable
 
 
 def follow(session: Session, row: RecordingTable, before: State, to: State) -> None:
@@ -21,6 +21,7 @@ def follow(session: Session, row: RecordingTable, before: State, to: State) -> N
     if before not in (State.DRAFT, State.SUBMITTED):
         close_all(session, row.recording)
     if to not in (State.FLAGGED, State.ACCEPTED):
+        end_labelling(session, row.recording)
         return
     rules = review_rules(session, row)
     if to is State.FLAGGED:
@@ -62,6 +63,11 @@ def close_all(session: Session, recording: str) -> None:
         .where(ReviewRequestTable.recording == recording, ReviewRequestTable.closed_at.is_(None))
         .values(closed_at=datetime.now(UTC))
     )
+
+
+def end_labelling(session: Session, recording: str) -> None:
+    """Keep a recording for no annotator any more. What they have made of it stays."""
+    session.execute(update(AnnotationTable).where(AnnotationTable.recording == recording).values(leased_until=None))
 
 
 def is_spot_checked(recording: str, share: float) -> bool:

@@ -7,13 +7,13 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
-from sqlalchemy import CursorResult, Select, delete, false, func, select, tuple_
+from sqlalchemy import CursorResult, Select, delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from ..errors import Conflict, InvalidInput, NotFound
+from ..errors import Conflict, InvalidInput
 from ..recording import State
 from .catalog import Catalog
 from .life import locked
@@ -38,8 +38,8 @@ from .tables import (
     ReviewLeaseTable,
     ReviewRequestTable,
     ReviewTable,
-    TaskTable,
 )
+from .wanted import Wanted
 
 LEASE = timedelta(minutes=30)
 """How long a recording is kept for a reviewer who is not heard of."""
@@ -50,7 +50,6 @@ _OPINIONS_GIVEN = (
     .where(ReviewTable.reason != "gold")
     .group_by(ReviewTable.recording, ReviewTable.round, ReviewRequestTable.request)
 )
-_Selected = TypeVar("_Selected", bound="Select[*tuple[Any, ...]]")
 _DECIDED = {State.ACCEPTED: "accept", State.RETURNED: "return", State.REJECTED: "reject"}
 
 
@@ -85,7 +84,7 @@ class Reviews:
         for _ in range(2):
             try:
                 with self.catalog.writing() as session:
-                    return self._lease(session, reviewer, _Wanted.of(session, task, language, past), duration)
+                    return self._lease(session, reviewer, Wanted.of(session, task, language, past), duration)
             except IntegrityError:
                 continue  # the same reviewer asked twice at once: the other one has it
         raise Conflict(f"{reviewer} asks for reviews from several places at once; use one")
@@ -168,7 +167,7 @@ class Reviews:
             live = select(ReviewLeaseTable).where(ReviewLeaseTable.until > self.clock())
             leases = {lease.recording: lease for lease in session.scalars(live)}
             given = {(recording, number): count for recording, number, count in session.execute(_OPINIONS_GIVEN)}
-            for row, request in session.execute(_Wanted.of(session, task, language, ()).tasks(asked)):
+            for row, request in session.execute(Wanted.of(session, task, language, ()).held_to(asked)):
                 name, reason = row.recording, cast("Reason", request.reason)
                 if name in found:
                     found[name] = replace(found[name], reasons=(*found[name].reasons, reason))
@@ -262,10 +261,10 @@ class Reviews:
                 # each is one of a few words: one copy is enough
                 yield recording, CheckValue(sys.intern(check), value, doubt, fail, cast("Verdict", sys.intern(verdict)))
 
-    def _lease(self, session: Session, reviewer: str, wanted: _Wanted, duration: timedelta) -> ReviewLease | None:
+    def _lease(self, session: Session, reviewer: str, wanted: Wanted, duration: timedelta) -> ReviewLease | None:
         held = self._held(session, reviewer)
         if held is not None:
-            still = wanted.tasks(select(RecordingTable.recording)).where(RecordingTable.recording == held.recording)
+            still = wanted.held_to(select(RecordingTable.recording)).where(RecordingTable.recording == held.recording)
             if session.scalars(still).first() is not None:
                 held.until = self.clock() + duration
                 return _lease_record(held)
@@ -276,7 +275,7 @@ class Reviews:
             made = self._take(session, row, reviewer, "gold", duration)
             if made is not None:
                 return made
-        for recording in session.scalars(wanted.waiting(reviewer, self.clock())).all():
+        for recording in session.scalars(_waiting(wanted, reviewer, self.clock())).all():
             made = self._take(session, locked(session, recording), reviewer, None, duration)
             if made is not None:
                 return made
@@ -313,14 +312,14 @@ class Reviews:
         session.flush()
         return made
 
-    def _tests(self, session: Session, reviewer: str, wanted: _Wanted) -> list[str]:
+    def _tests(self, session: Session, reviewer: str, wanted: Wanted) -> list[str]:
         """Recordings whose answer is known, for this reviewer, if it is time for one.
 
         The reviewer's name and how many opinions they gave decide: it cannot be foreseen, and asking again is no use.
         """
         given = session.scalar(select(func.count()).select_from(ReviewTable).where(ReviewTable.reviewer == reviewer))
         heard = select(ReviewTable.recording).where(ReviewTable.reviewer == reviewer)
-        query = wanted.tasks(select(RecordingTable).join(GoldTable, GoldTable.recording == RecordingTable.recording))
+        query = wanted.held_to(select(RecordingTable).join(GoldTable, GoldTable.recording == RecordingTable.recording))
         rows = session.scalars(
             query.where(
                 GoldTable.marked_by != reviewer,
@@ -334,61 +333,24 @@ class Reviews:
         return sorted(lucky, key=lambda recording: hashlib.sha256(f"{lot}:{recording}".encode()).digest())
 
 
-@dataclass(frozen=True)
-class _Wanted:
-    """Which recordings somebody wants to review."""
-
-    task_versions: Sequence[tuple[str, int]] | None
-    past: Collection[str]
-
-    @classmethod
-    def of(cls, session: Session, task: str | None, language: str | None, past: Collection[str]) -> _Wanted:
-        """Raises NotFound if there is no such task."""
-        if task is None and language is None:
-            return cls(None, past)
-        query = select(TaskTable.name, TaskTable.version, TaskTable.content)
-        known = [(name, version, content) for name, version, content in session.execute(query)]
-        if task is not None and task not in {name for name, _, _ in known}:
-            raise NotFound("task", task, sorted({name for name, _, _ in known}), "see: kinesphere task list")
-        chosen = [
-            (name, version)
-            for name, version, content in known
-            if task in (None, name) and (language is None or _speaks(str(content.get("language", "en")), language))
-        ]
-        return cls(chosen, past)
-
-    def tasks(self, query: _Selected) -> _Selected:
-        """The query, held to recordings of these tasks."""
-        if self.past:
-            query = query.where(RecordingTable.recording.not_in(self.past))
-        if self.task_versions is None:
-            return query
-        if not self.task_versions:
-            return query.where(false())
-        return query.where(tuple_(RecordingTable.task, RecordingTable.task_version).in_(self.task_versions))
-
-    def waiting(self, reviewer: str, now: datetime) -> Select[Any]:
-        """Ids of the recordings that a reviewer may have now, longest first."""
-        oldest = func.min(ReviewRequestTable.asked_at)
-        query = self.tasks(
-            select(RecordingTable.recording)
-            .join(ReviewRequestTable, ReviewRequestTable.recording == RecordingTable.recording)
-            .where(ReviewRequestTable.closed_at.is_(None))
-        )
-        heard = select(ReviewTable.review).where(
-            ReviewTable.recording == RecordingTable.recording,
-            ReviewTable.round == ReviewRequestTable.round,
-            ReviewTable.reviewer == reviewer,
-        )
-        taken = select(ReviewLeaseTable.recording).where(
-            ReviewLeaseTable.recording == RecordingTable.recording, ReviewLeaseTable.until > now
-        )
-        query = query.where(RecordingTable.contributor != reviewer, ~heard.exists(), ~taken.exists())
-        return query.group_by(RecordingTable.recording).order_by(oldest, RecordingTable.recording)
-
-
-def _speaks(language: str, wanted: str) -> bool:
-    return language.lower() == wanted.lower() or language.lower().startswith(f"{wanted.lower()}-")
+def _waiting(wanted: Wanted, reviewer: str, now: datetime) -> Select[Any]:
+    """Ids of the recordings that a reviewer may have now, longest first."""
+    oldest = func.min(ReviewRequestTable.asked_at)
+    query = wanted.held_to(
+        select(RecordingTable.recording)
+        .join(ReviewRequestTable, ReviewRequestTable.recording == RecordingTable.recording)
+        .where(ReviewRequestTable.closed_at.is_(None))
+    )
+    heard = select(ReviewTable.review).where(
+        ReviewTable.recording == RecordingTable.recording,
+        ReviewTable.round == ReviewRequestTable.round,
+        ReviewTable.reviewer == reviewer,
+    )
+    taken = select(ReviewLeaseTable.recording).where(
+        ReviewLeaseTable.recording == RecordingTable.recording, ReviewLeaseTable.until > now
+    )
+    query = query.where(RecordingTable.contributor != reviewer, ~heard.exists(), ~taken.exists())
+    return query.group_by(RecordingTable.recording).order_by(oldest, RecordingTable.recording)
 
 
 def _check_reviewer(reviewer: str) -> None:

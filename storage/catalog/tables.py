@@ -187,6 +187,64 @@ class SegmentTable(Table):
     outcome: Mapped[str | None] = mapped_column(String(100))
     author: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
+    annotation: Mapped[str | None] = mapped_column(ForeignKey("annotation.annotation"), index=True)
+    hand: Mapped[str | None] = mapped_column(String(8))
+    note: Mapped[str] = mapped_column(Text, server_default="")
+    version: Mapped[int] = mapped_column(server_default="0")
+
+
+class AnnotationTable(Table):
+    """One person's labelling of one recording; whoever labels it holds it until `leased_until`."""
+
+    __tablename__ = "annotation"
+    __table_args__ = (
+        Index("annotation_by_recording", "recording", "annotator"),
+        Index("annotation_by_annotator", "annotator", "changed_at"),
+    )
+
+    annotation: Mapped[str] = mapped_column(String(32), primary_key=True)
+    recording: Mapped[str] = mapped_column(ForeignKey("recording.recording"))
+    annotator: Mapped[str] = mapped_column(String(64))
+    purpose: Mapped[str] = mapped_column(String(16))
+    state: Mapped[str] = mapped_column(String(16))
+    revision: Mapped[int]
+    segments: Mapped[int]
+    opinions: Mapped[int]
+    disputed: Mapped[bool]
+    created_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+    done_at: Mapped[datetime | None]
+    leased_until: Mapped[datetime | None]
+    reason: Mapped[str] = mapped_column(Text)
+
+
+class LabelOperationTable(Table):
+    """What was done to the segments of an annotation, in order. Rows are only ever added."""
+
+    __tablename__ = "label_operation"
+    __table_args__ = (Index("label_operation_by_id", "annotation", "operation", unique=True),)
+
+    annotation: Mapped[str] = mapped_column(ForeignKey("annotation.annotation"), primary_key=True)
+    revision: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    operation: Mapped[str] = mapped_column(String(32))
+    kind: Mapped[str] = mapped_column(String(16))
+    who: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime]
+    changed: Mapped[int]
+    restored: Mapped[int | None]
+    sent_sha256: Mapped[str] = mapped_column(String(64))
+    content: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+
+
+class LabelPriorityTable(Table):
+    """What is to be labelled before the rest: a task, or a recording."""
+
+    __tablename__ = "label_priority"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    task: Mapped[str | None] = mapped_column(String(64), unique=True)
+    recording: Mapped[str | None] = mapped_column(ForeignKey("recording.recording"), unique=True)
+    priority: Mapped[int]
 
 
 class ReviewTable(Table):

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 
-from storage.errors import Conflict, InvalidInput, KinesphereError, NewerFormat, NotFound
+from storage.errors import Conflict, InvalidInput, KinesphereError, NewerFormat, NotFound, Withdrawn
 
 from .uploads import TooLarge
 
@@ -76,6 +76,8 @@ async def _explain(request: Request, error: Exception) -> Response:
             return _told(request, 404, str(error), kind)
         case Conflict():
             return _told(request, 409, str(error), kind)
+        case Withdrawn():
+            return _told(request, 410, str(error), kind)
         case InvalidInput() | NewerFormat():
             return _told(request, 422, str(error), kind)
         case TimeoutError():
