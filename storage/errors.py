@@ -56,7 +56,7 @@ class NotFound(KinesphereError, LookupError):
 
 
 class Withdrawn(KinesphereError):
-    """A version of a dataset that is not there any more, because people in it took their recordings back."""
+    """A recording, or a version of a dataset, that is not there any more, because people took recordings back."""
 
 
 class Conflict(KinesphereError):

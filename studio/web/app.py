@@ -10,6 +10,7 @@ from storage.workspace import Workspace
 from .answers import add_answers
 from .identity import SESSION_COOKIE, Identify, LocalCredentials, anybody, needs
 from .labelling import labelling_routes
+from .media import media_routes
 from .pages import SafeHeaders, add_static, error_page, render
 from .recordings import recording_routes
 from .tus import tus_routes
@@ -24,6 +25,7 @@ def create_app(workspace: Workspace, *, credentials: LocalCredentials, upload_li
     app.include_router(tus_routes(uploads))
     app.include_router(recording_routes(workspace, uploads))
     app.include_router(labelling_routes(workspace))
+    app.include_router(media_routes(workspace))
     _add_entrance(app, workspace, credentials)
     add_static(app)
     add_answers(app)
