@@ -74,8 +74,6 @@ async def _explain(request: Request, error: Exception) -> Response:
             return _told(request, 413, str(error), kind)
         case NotFound():
             return _told(request, 404, str(error), kind)
-        case Withdrawn():
-            return _told(request, 410, str(error), kind)
         case Conflict():
             return _told(request, 409, str(error), kind)
         case Withdrawn():

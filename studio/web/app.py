@@ -9,9 +9,11 @@ from storage.workspace import Workspace
 
 from .answers import add_answers
 from .identity import SESSION_COOKIE, Identify, LocalCredentials, anybody, needs
+from .label_pages import label_pages
 from .labelling import labelling_routes
 from .media import media_routes
 from .pages import SafeHeaders, add_static, error_page, render
+from .proposals import proposal_routes
 from .recordings import recording_routes
 from .tus import tus_routes
 from .uploads import Uploads
@@ -26,6 +28,8 @@ def create_app(workspace: Workspace, *, credentials: LocalCredentials, upload_li
     app.include_router(recording_routes(workspace, uploads))
     app.include_router(labelling_routes(workspace))
     app.include_router(media_routes(workspace))
+    app.include_router(proposal_routes(workspace))
+    app.include_router(label_pages(workspace))
     _add_entrance(app, workspace, credentials)
     add_static(app)
     add_answers(app)

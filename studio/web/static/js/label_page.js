@@ -78,10 +78,13 @@ class LabelPage {
     this.form = new SegmentForm(find("#segment"), data.labels, (description) => this.editor.describe(description));
     this.picker = new LabelPicker(find("#picker"), data.labels);
     this.status = new LabelStatus(this.editor, new LabelMeasures());
+    /** @type {object | undefined} what was last brought into view */
+    this._shown = undefined;
     this.keymap = this._keys(colourOf);
     this._join();
     this._signals();
     void this._proposals();
+    this._lag();
     setInterval(() => void this._renew(), RENEW_MS);
     this._selected();
     this.timeline.canvas.focus({ preventScroll: true });
@@ -195,6 +198,17 @@ class LabelPage {
     form.show(editor.segment, editor.selection.size);
   }
 
+  _lag() {
+    const input = find("#lag");
+    input.value = String(this.editor.lagNs / 1e6);
+    input.addEventListener("change", () => {
+      const milliseconds = Math.max(0, Math.min(1000, Number(input.value) || 0));
+      localStorage.setItem("label:lag", String(milliseconds));
+      this.editor.lagNs = 1e6 * milliseconds;
+      input.value = String(milliseconds);
+    });
+  }
+
   /** Signals under the timeline, in its view. */
   _signals() {
     const { about } = this.panel;
@@ -266,7 +280,7 @@ class LabelPage {
 
   async _finish() {
     if (!(await this.labels.settled())) return notice("some edits are not saved yet; wait for the server", "bad");
-    await this._leave("done", { revision: this.labels.revision });
+    await this._leave("done", { revision: this.labels.latest });
   }
 
   async _skip() {

@@ -50,8 +50,10 @@ export class LabelSync extends EventTarget {
     this.removed = new Map();
     /** @type {Operation[]} */
     this.queue = [];
-    /** The revision up to which others' changes are known. */
+    /** The revision up to which all changes are known. */
     this.revision = 0;
+    /** The latest revision that there is, as far as we know. */
+    this.latest = 0;
     /** @type {SaveState} */
     this.state = "saved";
     this.trouble = "";
@@ -71,7 +73,7 @@ export class LabelSync extends EventTarget {
    * @param {{revision: number, segments: Segment[]}} told
    */
   async begin(told) {
-    this.revision = told.revision;
+    this.revision = this.latest = told.revision;
     this.confirmed = new Map(told.segments.map((segment) => [segment.segment, segment]));
     this.queue = await this.store.claim();
     /** @type {Set<string>} */
@@ -114,6 +116,17 @@ export class LabelSync extends EventTarget {
     this._soon(0);
   }
 
+  /**
+   * Wait until the server has everything.
+   * @param {number} milliseconds at most
+   * @returns {Promise<boolean>} whether it has
+   */
+  async settled(milliseconds = 5000) {
+    const until = performance.now() + milliseconds;
+    while (this.queue.length && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
+    return !this.queue.length;
+  }
+
   /** Learn what others (or another tab) have changed, as long as the page is open. */
   listen() {
     const source = new EventSource(`${this.path}/events?after=${this.revision}`);
@@ -131,6 +144,7 @@ export class LabelSync extends EventTarget {
         if (this._learn(segment, after, operation.revision)) changed.push(segment);
       }
       this.revision = Math.max(this.revision, operation.revision);
+      this.latest = Math.max(this.latest, operation.revision);
     }
     if (changed.length) this._changed(changed);
   }
@@ -225,6 +239,7 @@ export class LabelSync extends EventTarget {
     try {
       const told = await postJson(`${this.path}/operations`, { operations: batch });
       this._confirm(batch, told.segments, told.revision);
+      this.latest = Math.max(this.latest, told.revision);
       this._wait = 0;
       this._most = BATCH;
       this._sending = false;

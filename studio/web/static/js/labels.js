@@ -12,6 +12,19 @@ export class Labels extends LabelSync {
   undoable = [];
   /** @type {Step[]} */
   redoable = [];
+  /** How many segments there were when the page was opened. */
+  began = 0;
+
+  /** @param {{revision: number, segments: Segment[]}} told */
+  async begin(told) {
+    await super.begin(told);
+    this.began = this.index.size;
+  }
+
+  /** How many segments have been made here. */
+  get made() {
+    return Math.max(0, this.index.size - this.began);
+  }
 
   /**
    * Change segments; shown at once, sent at once, and taken back by one undo.
