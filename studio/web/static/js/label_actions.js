@@ -111,7 +111,13 @@ export function hotkeyActions(taxonomy, use) {
     const digit = named.has(verb) ? undefined : free.shift();
     if (digit) keys.set(digit, verb);
   }
-  return [...keys].map(([key, value]) => ({
+  const fields = lists.map(([field]) => field);
+  const inOrder = [...keys].sort(
+    ([, a], [, b]) =>
+      fields.indexOf(fieldOf(a)) - fields.indexOf(fieldOf(b)) ||
+      taxonomy.verbs.indexOf(a) - taxonomy.verbs.indexOf(b),
+  );
+  return inOrder.map(([key, value]) => ({
     name: `use ${value}`,
     title: value,
     group: "Labels of this task",

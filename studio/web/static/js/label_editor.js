@@ -12,7 +12,13 @@ import { described, merged, newSegment, reached, removed, split } from "./label_
 /** @typedef {import("./label_edits.js").Description} Description */
 /** @typedef {Partial<Description> & {label: string}} Armed */
 
-/** Events: "selection" (also of track, mark and chosen proposal), "told" (detail.text: something to be read out). */
+/** For so long after a boundary a label's key is about the segment that ended, though the video went on. */
+const GRACE_MS = 500;
+
+/**
+ * Events: "selection" (also of track, mark and chosen proposal), "told" (detail.text: something to be read out),
+ * "unlabelled" (detail.make: call it with a label, which is missing).
+ */
 export class Editor extends EventTarget {
   /**
    * @param {Labels} labels
@@ -37,6 +43,7 @@ export class Editor extends EventTarget {
     this.mark = null;
     /** How much later than they meant people press a key while it plays. */
     this.lagNs = 0;
+    this._ended = -Infinity;
     labels.addEventListener("change", () => this._segmentsChanged());
   }
 
@@ -184,11 +191,11 @@ export class Editor extends EventTarget {
   describe(description) {
     const { chosen } = this.ghosts;
     const label = description.label ?? this.armed?.label;
-    if (this.mark !== null && description.label) {
+    if (this.mark !== null && description.label && !this._hasJustEnded()) {
       this._arm({ label: description.label, ...description });
       this._close(this.edgeNow(), this.armed, true);
-    } else if (chosen && label) {
-      this._take(chosen, chosen.start_frame, chosen.end_frame, { label: chosen.label ?? label, ...description });
+    } else if (chosen) {
+      this._take(chosen, chosen.start_frame, chosen.end_frame, description);
     } else if (this.selected.length) {
       this.labels.edit(Object.values(description)[0] ?? "label", described(this.selected, description));
       const { segment } = this;
@@ -228,9 +235,7 @@ export class Editor extends EventTarget {
   accept() {
     const { chosen } = this.ghosts;
     if (!chosen) return this._look();
-    const label = chosen.label ?? this.armed?.label;
-    if (!label) return this.tell("this proposal has no label: press a label's key instead");
-    this._take(chosen, chosen.start_frame, chosen.end_frame, { label });
+    this._take(chosen, chosen.start_frame, chosen.end_frame);
   }
 
   drop() {
@@ -273,6 +278,13 @@ export class Editor extends EventTarget {
     this.tell(step ? `done again: ${step.title}` : "nothing to do again");
   }
 
+  /** Whether the selected segment ended here, or a moment ago, and the next has only begun. */
+  _hasJustEnded() {
+    const { segment, mark } = this;
+    if (!segment || segment.end_frame !== mark) return false;
+    return this.edgeNow() <= mark || performance.now() - this._ended < GRACE_MS;
+  }
+
   /** @param {number} edge */
   _open(edge) {
     this.mark = Math.min(edge, this.frames.count - 1);
@@ -290,25 +302,31 @@ export class Editor extends EventTarget {
     const next = this.index.neighbour(this.track, edgeNs(this.frames, start), 1);
     const end = next ? Math.min(edge, next.start_frame) : edge;
     if (end <= start) return this.tell("this would hold no frame");
-    if (!this._make(start, end, description)) return;
-    this.mark = goesOn && end === edge && end < this.frames.count ? end : null;
-    this.tell();
+    this._make(start, end, description, () => {
+      this.mark = goesOn && end === edge && end < this.frames.count ? end : null;
+      this._ended = performance.now();
+      this.tell();
+    });
   }
 
   /**
    * @param {number} start
    * @param {number} end
    * @param {Armed | null} description
+   * @param {() => void} [then]
    */
-  _make(start, end, description) {
-    if (!description) {
-      this.tell("choose a label first");
-      return false;
-    }
+  _make(start, end, description, then) {
+    if (!description) return this._ask((armed) => this._make(start, end, armed, then));
+    this._arm(description);
     const made = newSegment(this.frames, this.track, start, end, { ...description, note: "" });
     this.labels.edit(`new ${made.label}`, [{ segment: made.segment, after: made }]);
     this.select(made.segment);
-    return true;
+    then?.();
+  }
+
+  /** @param {(armed: Armed) => void} make */
+  _ask(make) {
+    this.dispatchEvent(new CustomEvent("unlabelled", { detail: { make } }));
   }
 
   /**
@@ -319,7 +337,7 @@ export class Editor extends EventTarget {
    */
   _take(proposal, start, end, description = {}) {
     const label = description.label ?? proposal.label ?? this.armed?.label;
-    if (!label) return this.tell("this proposal has no label: press a label's key instead");
+    if (!label) return this._ask((armed) => this._take(proposal, start, end, armed));
     if (start >= end) return this.tell("this would hold no frame");
     this.track = proposal.track;
     this._arm({ label, ...description });
@@ -377,12 +395,12 @@ export class Editor extends EventTarget {
     for (const id of this.selection) if (!this.index.get(id)) this.selection.delete(id);
     if (this.current && !this.index.get(this.current)) this.current = [...this.selection].at(-1) ?? "";
     this.ghosts.refresh();
-    this.tell();
+    this.dispatchEvent(new Event("selection"));
   }
 
-  /** @param {string} [text] read out */
-  tell(text) {
+  /** @param {string} text read out; "" takes away what was told before */
+  tell(text = "") {
     this.dispatchEvent(new Event("selection"));
-    if (text) this.dispatchEvent(new CustomEvent("told", { detail: { text } }));
+    this.dispatchEvent(new CustomEvent("told", { detail: { text } }));
   }
 }

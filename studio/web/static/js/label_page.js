@@ -170,7 +170,8 @@ class LabelPage {
     });
     on(timeline, "seek", ({ ns }) => void player.seekFrame(this.frames.frameAt(ns)));
     on(timeline, "edges", ({ edges }) => editor.drag(edges));
-    on(timeline, "create", ({ track, startNs, endNs }) => void this._draw(track, startNs, endNs));
+    on(timeline, "create", ({ track, startNs, endNs }) => editor.draw(track, startNs, endNs));
+    on(editor, "unlabelled", ({ make }) => void this._ask(make));
     on(timeline, "play", ({ segment }) => {
       editor.select(segment);
       if (!player.looped) panel.toggleLoop();
@@ -253,18 +254,12 @@ class LabelPage {
     if (picked) this.editor.describe(picked);
   }
 
-  /**
-   * @param {string} track
-   * @param {number} startNs
-   * @param {number} endNs
-   */
-  async _draw(track, startNs, endNs) {
-    if (!this.editor.armed) {
-      const picked = await this.picker.ask({});
-      if (!picked?.label) return;
-      this.editor.armed = { ...picked, label: picked.label };
-    }
-    this.editor.draw(track, startNs, endNs);
+  /** @param {(armed: import("./label_editor.js").Armed) => void} make what waits for a label */
+  async _ask(make) {
+    void this.player.pause();
+    const picked = await this.picker.ask({});
+    this.timeline.canvas.focus({ preventScroll: true });
+    if (picked?.label) make({ ...picked, label: picked.label });
   }
 
   async _goTo() {

@@ -62,15 +62,18 @@ export class TimelinePainter {
   }
 
   _paintLayer() {
-    const { index, layout } = this.timeline;
+    const { index, layout, activeTrack } = this.timeline;
     const { context, colours } = this;
     this.layout = layout;
     context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
     context.fillStyle = colours.panel;
     context.fillRect(0, 0, layout.right, layout.bottom);
     context.textBaseline = "middle";
-    index.tracks.forEach((track, place) => this._paintTrack(track, layout.ruler + place * layout.height));
+    context.fillStyle = colours.ground;
+    const active = layout.ruler + index.tracks.indexOf(activeTrack) * layout.height;
+    context.fillRect(layout.left, active, layout.right, layout.height);
     this._paintRuler();
+    index.tracks.forEach((track, place) => this._paintTrack(track, layout.ruler + place * layout.height));
     this._paintMinimap();
     this._paintNames();
   }
@@ -80,12 +83,8 @@ export class TimelinePainter {
    * @param {number} top
    */
   _paintTrack(track, top) {
-    const { index, scale, layout, activeTrack, ghosts } = this.timeline;
+    const { index, scale, layout, ghosts } = this.timeline;
     const { context, colours } = this;
-    if (track === activeTrack) {
-      context.fillStyle = colours.ground;
-      context.fillRect(layout.left, top, layout.right, layout.height);
-    }
     context.fillStyle = colours.line;
     context.fillRect(0, top, layout.right, 1);
     const { segments, reach, lanes, laneCount } = index.layout(track);
