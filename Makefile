@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := capture,pose,postgres,studio
+EXTRAS := annotate,capture,pose,postgres,studio
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format bench clean

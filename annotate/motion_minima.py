@@ -57,7 +57,8 @@ def _smoothed(values: Floats, width: float) -> Floats:
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
     smooth: Floats = np.convolve(values, kernel, "full")[reach : reach + len(values)]
     weight = np.convolve(np.ones(len(values)), kernel, "full")[reach : reach + len(values)]
-    return smooth / weight
+    smooth /= weight
+    return smooth
 
 
 def _standing_out(values: Floats) -> list[int]:

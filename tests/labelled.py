@@ -1,7 +1,7 @@
 """Clips whose segments are known: two real ones that were labelled by eye, and performances made from a seed.
 
-The real ones are 28 seconds together. `data/labelled/NAME.json` says how each was labelled; `NAME.npz` is its trajectory
-as the extractor of that day gave it, in the shard's own numbers.
+The real ones are 28 seconds together. `data/labelled/NAME.json` says how each was labelled; `NAME.npz` is its
+trajectory as the extractor of that day gave it, in the shard's own numbers.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,7 @@ class LabelledClip:
         return np.array(sorted(edge for edge in edges if times[0] < edge <= times[-1]), np.int64)
 
 
+@cache
 def real_clip(name: str) -> LabelledClip:
     """One of the `REAL` clips."""
     said = json.loads((FOLDER / f"{name}.json").read_text())
@@ -53,6 +55,7 @@ def real_clip(name: str) -> LabelledClip:
     return LabelledClip(name, said["track"], in_memory(trajectory), segments)
 
 
+@cache
 def performed_clip(seed: int, *, gestures: int = 20, pauses: bool = False, noise_m: float = 0.002) -> LabelledClip:
     """A right hand that goes from one gesture's posture to the next: known to the frame, far tidier than people are.
 

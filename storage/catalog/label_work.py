@@ -26,6 +26,7 @@ def annotations_by(catalog: Catalog, annotator: str, *, limit: int = 50) -> list
     """The annotations of somebody whose recordings are still there, those changed last in front."""
     query = (
         select(AnnotationTable, RecordingTable.task, RecordingTable.duration_ns)
+        .select_from(AnnotationTable)
         .join(RecordingTable, RecordingTable.recording == AnnotationTable.recording)
         .where(AnnotationTable.annotator == annotator)
         .where(RecordingTable.state.not_in((State.WITHDRAWN, State.ERASED)))

@@ -123,15 +123,14 @@ def test_everything_is_undone_to_the_beginning_and_done_again_to_the_end(room: R
         press(page, ",", ",", ",", ",", "<", "s", "m", "e", "Shift+Tab", "Delete", "ArrowDown", "i", ">", "o")
         saved(page)
         end = segments_of(studio, annotation)
-        steps = page.evaluate("() => Number(document.querySelector('#saved').dataset.steps)")
-        assert steps >= 10
-        for _ in range(steps):
+        steps = 0
+        while page.inner_text("#told") != "nothing to undo":
             press(page, "Control+z")
+            steps += 1
         saved(page)
+        assert steps > 12
         assert segments_of(studio, annotation) == []
-        press(page, "Control+z")
-        assert page.inner_text("#told") == "nothing to undo"
-        for _ in range(steps):
+        while page.inner_text("#told") != "nothing to do again":
             press(page, "Control+Shift+z")
         saved(page)
         again = segments_of(studio, annotation)
@@ -144,8 +143,6 @@ def test_edges_are_dragged_and_snap_and_segments_are_drawn(room: Room, browser: 
     with labelling(browser, studio, cookie, annotation) as page:
         box = page.locator("#timeline").bounding_box()
         assert box is not None
-        ns = segments_end(page)
-
         def at(frame: float, track: int) -> tuple[float, float]:
             x = box["x"] + 92 + (box["width"] - 92) * frame / 230
             return x, box["y"] + 38 + (track + 0.5) * (box["height"] - 38) / 4
@@ -162,33 +159,25 @@ def test_edges_are_dragged_and_snap_and_segments_are_drawn(room: Room, browser: 
                 page.keyboard.up(key)
             saved(page)
 
-        assert ns > 0
         press(page, "1")  # arms the label
         drag(at(20, 0), at(60, 0))
-        drag(at(60.4, 0), at(100, 0))
-        assert [abs(one["start_frame"] - wanted) <= 1 and abs(one["end_frame"] - end) <= 1 for one, wanted, end in zip(
-            segments_of(studio, annotation), (20, 60), (60, 100), strict=True)] == [True, True]  # fmt: skip
-        drag(at(99.6, 0), at(140, 0))
-        assert abs(segments_of(studio, annotation)[1]["end_frame"] - 140) <= 1
-        drag(at(61.5, 0), at(80, 0))
+        drag(at(70, 0), at(100, 0))
         first, second = segments_of(studio, annotation)
-        assert second["start_frame"] - first["end_frame"] > 15  # a gap: only the second has moved
+        drawn = first["start_frame"], first["end_frame"], second["start_frame"], second["end_frame"]
+        assert drawn == pytest.approx((20, 60, 70, 100), abs=1)
+        drag(at(99.6, 0), at(140, 0))
+        second = segments_of(studio, annotation)[1]
+        assert (second["start_frame"], second["end_frame"]) == pytest.approx((70, 140), abs=1)
         drag((at(second["start_frame"], 0)[0] + 2, at(0, 0)[1]), (at(first["end_frame"], 0)[0] + 6, at(0, 0)[1]), "Alt")
         first, second = segments_of(studio, annotation)
         assert second["start_frame"] == first["end_frame"]  # it snapped
         drag((at(second["start_frame"], 0)[0] + 2, at(0, 0)[1]), at(90, 0), "Shift")
         first, second = segments_of(studio, annotation)
         assert second["start_frame"] == first["end_frame"] and abs(first["end_frame"] - 90) <= 1  # both moved
-        page.mouse.move(*at(120, 0))
-        page.mouse.wheel(0, 0)
         press(page, "Control+z")
         saved(page)
         first, second = segments_of(studio, annotation)
         assert first["end_frame"] == second["start_frame"] != 90  # both at once
-
-
-def segments_end(page: Page) -> float:
-    return float(page.evaluate("() => document.querySelector('#player video').duration"))
 
 
 def test_labels_of_every_script_are_typed_shown_and_kept(room: Room, browser: Browser, tmp_path: Path) -> None:
@@ -200,9 +189,9 @@ def test_labels_of_every_script_are_typed_shown_and_kept(room: Room, browser: Br
         annotation = begin(own, recording)
         with labelling(browser, own, session_cookie(own), annotation) as page:
             for label in ("יציקת מים", "取る 🫗", "صبّ الماء في الكأس", "👩🏽‍🔧 réparer"):
-                press(page, "i", ">", "o")
+                press(page, "i", ">", "t")
                 page.keyboard.insert_text(label)
-                press(page, "Enter", "Escape", ".")
+                press(page, "Enter", ".", "Escape", "Escape")
             saved(page)
             assert [one["label"] for one in segments_of(own, annotation)] == [
                 "יציקת מים", "取る 🫗", "صبّ الماء في الكأس", "👩🏽‍🔧 réparer",

@@ -29,9 +29,9 @@ import { seams } from "./label_edits.js";
  */
 export function labelActions(editor, timeline, page) {
   const onTimeline = () => document.activeElement === document.body || document.activeElement === timeline.canvas;
-  /** @type {(group: string, ...actions: [string, string, string[], () => void, (() => boolean)?][]) => Action[]} */
+  /** @type {(group: string, ...actions: [string, string, string[], () => void, Partial<Action>?][]) => Action[]} */
   const group = (name, ...actions) =>
-    actions.map(([id, title, keys, run, when]) => ({ name: id, title, group: name, keys, run, when }));
+    actions.map(([id, title, keys, run, more]) => ({ name: id, title, group: name, keys, run, ...more }));
   return [
     ...group(
       "Moving",
@@ -47,8 +47,8 @@ export function labelActions(editor, timeline, page) {
       ["stop", "Set its end", ["o"], () => editor.setEnd()],
       ["split", "Split here", ["s"], () => editor.splitHere()],
       ["merge", "Merge with the next", ["m"], () => editor.mergeWithNext()],
-      ["next", "Next segment", ["Tab"], () => editor.step(1), onTimeline],
-      ["previous", "Segment before", ["Shift+Tab"], () => editor.step(-1), onTimeline],
+      ["next", "Next segment", ["Tab"], () => editor.step(1), { when: onTimeline }],
+      ["previous", "Segment before", ["Shift+Tab"], () => editor.step(-1), { when: onTimeline }],
       ["start-earlier", "Start a frame earlier", ["["], () => editor.nudge("start", -1)],
       ["start-later", "Start a frame later", ["]"], () => editor.nudge("start", 1)],
       ["end-earlier", "End a frame earlier", ["{"], () => editor.nudge("end", -1)],
@@ -80,7 +80,7 @@ export function labelActions(editor, timeline, page) {
       ["whole", "The whole recording", ["f"], () => timeline.fit()],
       ["to-segment", "The segment", ["z"], () => editor.segment && timeline.show(editor.segment)],
       ["follow", "Follow the playhead, or not", ["Shift+f"], page.toggleFollow],
-      ["panel", "Next part of the page", ["F6"], page.nextPanel],
+      ["panel", "Next part of the page", ["F6"], page.nextPanel, { always: true }],
       ["help", "These keys", ["?"], page.help],
     ),
     ...group(

@@ -282,7 +282,7 @@ export class Editor extends EventTarget {
   _hasJustEnded() {
     const { segment, mark } = this;
     if (!segment || segment.end_frame !== mark) return false;
-    return this.edgeNow() <= mark || performance.now() - this._ended < GRACE_MS;
+    return this.edgeNow() <= mark || (this.player.playing && performance.now() - this._ended < GRACE_MS);
   }
 
   /** @param {number} edge */

@@ -50,7 +50,6 @@ export class LabelStatus {
     };
     if (this.saved.textContent !== texts[labels.state]) this.saved.textContent = texts[labels.state];
     this.saved.dataset.state = labels.state;
-    this.saved.dataset.steps = String(labels.undoable.length);
     const armed = editor.armed ? [editor.armed.label, editor.armed.object, editor.armed.outcome] : ["choose a label"];
     this.next.textContent = armed.filter(Boolean).join(" · ");
     this.counts.textContent = this._counts();
