@@ -105,6 +105,7 @@ class LabelQueue:
         table = AnnotationTable
         done = (
             select(func.count(), func.sum(RecordingTable.duration_ns))
+            .select_from(table)
             .join(RecordingTable, RecordingTable.recording == table.recording)
             .where(table.annotator == annotator, table.changed_at >= since, table.done_at >= since)
         )
