@@ -47,7 +47,8 @@ export class LabelPicker {
   ask(present) {
     this._finish(null);
     this.picked = {};
-    this.present = present;
+    const { label, object, hand, outcome } = present;
+    this.present = { label, object, hand, outcome };
     this.input.value = "";
     return new Promise((answer) => {
       this._answer = answer;

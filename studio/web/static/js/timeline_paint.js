@@ -92,7 +92,7 @@ export class TimelinePainter {
     const lane = inner / laneCount;
     for (const ghost of ghosts) {
       if (ghost.track === track && ghost.end_ns > scale.startNs && ghost.start_ns < scale.endNs) {
-        this._paintGhost(ghost, top + 3, inner);
+        this._paintGhost(ghost, top + 6, inner - 6);
       }
     }
     const first = firstIndex(segments.length, (place) => reach[place] > scale.startNs);
@@ -154,17 +154,19 @@ export class TimelinePainter {
       context.fillStyle = colours.accentSoft;
       context.fillRect(left, top, width, height);
     }
+    context.globalAlpha = chosen || ghost.label ? 1 : 0.55;
     if (width < 4) {
       context.fillStyle = colours.strong;
       context.fillRect(left, top, 1, height);
-      return;
+    } else {
+      context.strokeStyle = chosen ? colours.accent : colours.strong;
+      context.lineWidth = chosen ? 1.5 : 1;
+      context.setLineDash([3, 3]);
+      context.strokeRect(left + 0.5, top + 0.5, width - 1, height - 1);
+      context.setLineDash([]);
     }
-    context.strokeStyle = chosen ? colours.accent : colours.strong;
-    context.lineWidth = chosen ? 1.5 : 1;
-    context.setLineDash([4, 3]);
-    context.strokeRect(left + 0.5, top + 0.5, width - 1, height - 1);
-    context.setLineDash([]);
-    this._paintWords(ghost.label ?? "?", left + 3, top, width - 3, height, colours.soft, "italic 400");
+    context.globalAlpha = 1;
+    if (ghost.label) this._paintWords(ghost.label, left + 3, top, width - 3, height, colours.soft, "italic 400");
   }
 
   /**
