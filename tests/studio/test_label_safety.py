@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 FRAMES = 90
+GIVEN: list[str] = []
+"""The recordings that tests have labelled."""
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +42,9 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KillableStudio]
 def annotation(studio: KillableStudio) -> str:
     """A recording that nobody has labelled yet, begun."""
     with client(studio) as opened:
-        recordings = [row["recording"] for row in opened.get("/api/labelling/queue").json()["recordings"]]
-        begun = opened.post(f"/api/recordings/{recordings[0]}/annotations", json={}).raise_for_status().json()
-        opened.post(f"/api/annotations/{begun['annotation']}/skip", json={"reason": "only for this test"})
-        opened.post(f"/api/annotations/{begun['annotation']}/reopen").raise_for_status()
-        return str(begun["annotation"])
+        begun = opened.post("/api/labelling/next", json={"past": GIVEN}).raise_for_status().json()
+    GIVEN.append(begun["recording"])
+    return str(begun["annotation"])
 
 
 def client(studio: KillableStudio) -> Client:
@@ -83,6 +83,12 @@ def press(page: Page, *keys: str) -> None:
         page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
+def offline(page: Page) -> None:
+    """Wait until the page says that edits wait."""
+    page.wait_for_function("() => document.getElementById('saved').dataset.state !== 'saving'")
+    assert page.locator("#saved").get_attribute("data-state") == "offline", page.inner_text("#saved")
+
+
 def spans(segments: list[dict[str, Any]]) -> list[tuple[int, int, str]]:
     return [(one["start_frame"], one["end_frame"], one["label"]) for one in segments]
 
@@ -94,7 +100,7 @@ def test_a_killed_server_loses_no_edit(studio: KillableStudio, annotation: str, 
         saved(page)
         studio.kill()
         press(page, ">", "2", ">", "3", "Escape", "}", "}", "Shift+Tab", "b", "Control+z", "y")
-        page.wait_for_selector("#saved[data-state=offline]")
+        offline(page)
         assert "edits wait in this browser" in page.inner_text("#saved")
         studio.start()
         saved(page)
@@ -112,7 +118,7 @@ def test_a_browser_that_crashes_while_the_server_is_away_sends_its_edits_when_it
         saved(page)
         studio.kill()
         press(page, ">", "2", ">", "3", "Escape", "Delete")
-        page.wait_for_selector("#saved[data-state=offline]")
+        offline(page)
         page.goto("about:blank")  # what is in memory is gone
         studio.start()
         page.goto(f"{studio.url}/label")
@@ -145,7 +151,7 @@ def conflicting(context: BrowserContext, studio: KillableStudio, annotation: str
     saved(page)
     context.set_offline(True)
     press(page, "Shift+Tab", "4", "]", "Tab", "5")
-    page.wait_for_selector("#saved[data-state=offline]")
+    offline(page)
     now = segments_of(studio, annotation)
     other = [
         {"segment": one["segment"], "before": one["version"], "after": {**one, "label": "rest", "outcome": "failure"}}

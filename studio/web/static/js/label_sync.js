@@ -65,6 +65,8 @@ export class LabelSync extends EventTarget {
     this._most = BATCH;
     this._sending = false;
     this._timer = 0;
+    /** @type {EventSource | null} */
+    this._source = null;
     addEventListener("online", () => this._soon(0));
   }
 
@@ -127,12 +129,22 @@ export class LabelSync extends EventTarget {
     return !this.queue.length;
   }
 
-  /** Learn what others (or another tab) have changed, as long as the page is open. */
+  /**
+   * Learn what others (or another tab) change, while the page is looked at: a browser has few connections to a server,
+   * and tabs in the background must not use them up.
+   */
   listen() {
-    const source = new EventSource(`${this.path}/events?after=${this.revision}`);
-    source.addEventListener("operation", (event) => this._hear([JSON.parse(event.data)]));
-    source.addEventListener("open", () => this._soon(0));
-    addEventListener("pagehide", () => source.close());
+    const open = () => {
+      this._source?.close();
+      this._source = null;
+      if (document.hidden) return;
+      this._source = new EventSource(`${this.path}/events?after=${this.revision}`);
+      this._source.addEventListener("operation", (event) => this._hear([JSON.parse(event.data)]));
+      this._source.addEventListener("open", () => this._soon(0));
+    };
+    document.addEventListener("visibilitychange", open);
+    addEventListener("pagehide", () => this._source?.close());
+    open();
   }
 
   /** @param {{revision: number, changes: {segment: string, after: Segment | null}[]}[]} operations of others, or our own */
@@ -236,20 +248,22 @@ export class LabelSync extends EventTarget {
     if (this.state === "saved") this._tell("saving");
     const waits = this.queue.findIndex(({ changes }) => changes.some((change) => change.before === "pending"));
     const batch = this.queue.slice(0, Math.min(waits < 0 ? this._most : waits, this._most));
+    let told;
     try {
-      const told = await postJson(`${this.path}/operations`, { operations: batch });
-      this._confirm(batch, told.segments, told.revision);
-      this.latest = Math.max(this.latest, told.revision);
-      this._wait = 0;
-      this._most = BATCH;
-      this._sending = false;
-      if (!this.queue.length) this.dispatchEvent(new Event("confirmed"));
-      this._soon(0);
+      told = await postJson(`${this.path}/operations`, { operations: batch });
     } catch (error) {
       this._sending = false;
-      if (!(error instanceof RequestFailed)) throw error;
-      this._failed(error, batch);
+      // an answer that was cut off is no RequestFailed: whether it was applied is found out by sending it again
+      this._failed(error instanceof RequestFailed ? error : new RequestFailed(0, "the connection was lost"), batch);
+      return;
     }
+    this._sending = false;
+    this._wait = 0;
+    this._most = BATCH;
+    this._confirm(batch, told.segments, told.revision);
+    this.latest = Math.max(this.latest, told.revision);
+    if (!this.queue.length) this.dispatchEvent(new Event("confirmed"));
+    this._soon(0);
   }
 
   /**
