@@ -188,7 +188,8 @@ def _moments(difference: NDArray[np.float32]) -> NDArray[np.float64]:
     unit = min(height, width)
     columns, rows = change.sum(0, dtype=np.float64), change.sum(1, dtype=np.float64)
     x, y = np.arange(width) / unit, np.arange(height) / unit
-    return np.array([rows.sum(), columns @ x, rows @ y, columns @ x**2, rows @ y**2]) / (height * width)
+    sums = [rows.sum(), columns @ x, rows @ y, columns @ x**2, rows @ y**2]
+    return np.asarray(sums, np.float64) / (height * width)
 
 
 def _unit(found: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -36,7 +36,8 @@ EVERY = 0.2
 """Seconds from one window to the next, so that some window of one begins within a tenth of a second of the other's."""
 
 Evidence = Literal["video", "change", "motion"]
-Times, Hashes = NDArray[np.int64], NDArray[np.uint8]
+Times = NDArray[np.int64]
+Hashes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

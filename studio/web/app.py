@@ -15,11 +15,13 @@ from .dashboard import dashboard_routes
 from .entrance import entrance_routes
 from .eraser import Eraser
 from .identity import Credentials, Identify
+from .label_pages import label_pages
 from .labelling import labelling_routes
 from .media import media_routes
 from .mine import my_routes
 from .pages import SafeHeaders, add_static
 from .people import people_routes
+from .proposals import proposal_routes
 from .recordings import recording_routes
 from .reviews import review_routes
 from .takes import take_routes
@@ -58,6 +60,8 @@ def create_app(workspace: Workspace, *, credentials: Credentials, upload_limit: 
         media_routes(workspace),
         take_routes(workspace, uploads),
         labelling_routes(workspace),
+        label_pages(workspace),
+        proposal_routes(workspace),
         tus_routes(uploads),
         recording_routes(workspace, uploads, eraser),
     ):

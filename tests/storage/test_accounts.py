@@ -69,12 +69,10 @@ def test_the_last_operator_cannot_be_shut_out(catalog: Catalog) -> None:
     accounts = Accounts(catalog)
     accounts.add("olivia", {Role.OPERATOR}, who="root", password_hash="x")
     assert accounts.can_be_operated()
-    for change in (
-        lambda: accounts.disable("olivia", who="olivia"),
-        lambda: accounts.set_roles("olivia", {Role.REVIEWER}, who="olivia"),
-    ):
-        with pytest.raises(Conflict, match="nobody would be left"):
-            change()
+    with pytest.raises(Conflict, match="nobody would be left"):
+        accounts.disable("olivia", who="olivia")
+    with pytest.raises(Conflict, match="nobody would be left"):
+        accounts.set_roles("olivia", {Role.REVIEWER}, who="olivia")
     assert accounts.require("olivia").roles == {Role.OPERATOR} and accounts.can_be_operated()
     accounts.add("oskar", {Role.OPERATOR}, who="olivia")
     accounts.disable("olivia", who="oskar")
@@ -104,7 +102,7 @@ def test_an_invitation_is_good_once_and_for_a_week(catalog: Catalog) -> None:
     with pytest.raises(NotFound):
         late.accept(code, "carla", "hash")
     account = invitations.accept(code, "carla", "hash")
-    assert (account.contributor, account.roles, account.has_password) == ("c007", {"contributor"}, True)
+    assert (account.contributor, account.roles, account.has_password) == ("c007", {Role.CONTRIBUTOR}, True)
     assert invitations.find(code) is None
     for again in (code, "nonsense"):
         with pytest.raises(NotFound):

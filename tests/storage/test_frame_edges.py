@@ -84,8 +84,12 @@ def test_a_damaged_index_is_noticed_or_gives_some_times(tmp_path: Path) -> None:
     noticed = 0
     for place in range(index, len(whole) - 4, 3):
         content = whole[:place] + b"\xff\xff\xff\xff" + whole[place + 4 :]
+
+        def read(start: int, stop: int, content: bytes = content) -> bytes:
+            return content[start:stop]
+
         try:
-            found = read_frame_index(lambda start, stop, c=content: c[start:stop], len(content))
+            found = read_frame_index(read, len(content))
         except NoIndex:
             noticed += 1
         else:

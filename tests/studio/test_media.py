@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -291,7 +292,7 @@ def test_results_are_kept_up_to_a_number_and_failures_are_not() -> None:
         return key.upper()
 
     for key in ("a", "b", "a", "c", "a", "b"):
-        assert kept.get(key, lambda key=key: compute(key)) == key.upper()
+        assert kept.get(key, partial(compute, key)) == key.upper()
     assert computed == ["a", "b", "c", "b"]
     with pytest.raises(StorageFailed):
         kept.get("bad", lambda: compute("bad"))

@@ -244,7 +244,7 @@ def test_the_panel_is_accessible_and_fits_small_and_large_screens(browser: Brows
 
 
 def test_a_lost_connection_is_told_and_taken_up_again(browser: Browser, workspace: Workspace, tmp_path: Path) -> None:
-    full = {"x264-params": "nal-hrd=cbr:bitrate=20000:vbv-maxrate=20000:vbv-bufsize=20000:filler=1"}
+    full: dict[str, Any] = {"x264-params": "nal-hrd=cbr:bitrate=20000:vbv-maxrate=20000:vbv-bufsize=20000:filler=1"}
     clip = make_clip(tmp_path / "clip.mp4", frames=300, preset="ultrafast", g="30", **full)
     recording = add_played(workspace, clip)
     with running_studio(workspace) as studio:

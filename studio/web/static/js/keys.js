@@ -10,6 +10,7 @@ import { notice } from "./api.js";
  * @property {string[]} keys e.g. "Space", "Shift+ArrowLeft", "Ctrl+z", "?", "["
  * @property {(event: KeyboardEvent) => void} run
  * @property {boolean} [always] also while something is typed into a field
+ * @property {() => boolean} [when] whether the key is ours now; if not, it does what it does everywhere
  */
 
 const RESERVED = new Set(["Ctrl+w", "Ctrl+t", "Ctrl+n", "Ctrl+Tab", "Ctrl+Shift+w", "Ctrl+Shift+t", "Ctrl+Shift+n"]);
@@ -139,7 +140,7 @@ export class Keymap {
     if (this.paused || event.defaultPrevented || event.isComposing || MODIFIERS.has(event.key)) return;
     if (document.querySelector("dialog[open]") && keyName(event) !== "?") return;
     const action = this.byKey.get(keyName(event));
-    if (!action) return;
+    if (!action || action.when?.() === false) return;
     const target = event.target;
     const typing =
       target instanceof HTMLElement &&

@@ -1,0 +1,38 @@
+"""What an annotator has labelled: their own annotations with the recordings that these are of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from ..recording import State
+from .annotations import annotation_record
+from .catalog import Catalog
+from .label_records import AnnotationRecord
+from .tables import AnnotationTable, RecordingTable
+
+
+@dataclass(frozen=True)
+class LabelledRecording:
+    """An annotation, with what its recording is."""
+
+    annotation: AnnotationRecord
+    task: str
+    duration_ns: int
+
+
+def annotations_by(catalog: Catalog, annotator: str, *, limit: int = 50) -> list[LabelledRecording]:
+    """The annotations of somebody whose recordings are still there, those changed last in front."""
+    query = (
+        select(AnnotationTable, RecordingTable.task, RecordingTable.duration_ns)
+        .select_from(AnnotationTable)
+        .join(RecordingTable, RecordingTable.recording == AnnotationTable.recording)
+        .where(AnnotationTable.annotator == annotator)
+        .where(RecordingTable.state.not_in((State.WITHDRAWN, State.ERASED)))
+        .order_by(AnnotationTable.changed_at.desc(), AnnotationTable.annotation)
+        .limit(limit)
+    )
+    with catalog.reading() as session:
+        rows = session.execute(query).all()
+        return [LabelledRecording(annotation_record(row), task, duration) for row, task, duration in rows]

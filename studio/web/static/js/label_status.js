@@ -1,0 +1,67 @@
+// The line at the foot of the label page: whether all is saved, what was done, what is there, and how fast one is.
+
+import { seams } from "./label_edits.js";
+
+/** @typedef {import("./label_editor.js").Editor} Editor */
+/** @typedef {import("./label_measures.js").LabelMeasures} LabelMeasures */
+
+export class LabelStatus {
+  /**
+   * @param {Editor} editor
+   * @param {LabelMeasures} measures
+   */
+  constructor(editor, measures) {
+    this.editor = editor;
+    this.labels = editor.labels;
+    this.measures = measures;
+    this.saved = /** @type {HTMLElement} */ (document.getElementById("saved"));
+    this.told = /** @type {HTMLElement} */ (document.getElementById("told"));
+    this.next = /** @type {HTMLElement} */ (document.getElementById("armed"));
+    this.counts = /** @type {HTMLElement} */ (document.getElementById("counts"));
+    this._frame = 0;
+    for (const name of ["state", "change", "confirmed"]) this.labels.addEventListener(name, () => this._soon());
+    editor.addEventListener("selection", () => this._soon());
+    editor.addEventListener("told", (event) => {
+      this.told.textContent = /** @type {CustomEvent} */ (event).detail.text;
+    });
+    addEventListener("beforeunload", (event) => {
+      if (!this.labels.store.keeps) event.preventDefault(); // the browser's storage is full: these edits are only here
+    });
+  }
+
+  _soon() {
+    if (!this._frame) {
+      this._frame = requestAnimationFrame(() => {
+        this._frame = 0;
+        this._show();
+      });
+    }
+  }
+
+  _show() {
+    const { labels, editor } = this;
+    const waiting = labels.queue.length;
+    const texts = {
+      saved: "saved",
+      saving: "saving",
+      offline: `${waiting} ${waiting === 1 ? "edit waits" : "edits wait"} in this browser: ${labels.trouble}`,
+      "signed out": `you are signed out; sign in again in another tab, ${waiting} edits wait here`,
+      stopped: labels.trouble,
+    };
+    if (this.saved.textContent !== texts[labels.state]) this.saved.textContent = texts[labels.state];
+    this.saved.dataset.state = labels.state;
+    const armed = editor.armed ? [editor.armed.label, editor.armed.object, editor.armed.outcome] : ["choose a label"];
+    this.next.textContent = armed.filter(Boolean).join(" · ");
+    this.counts.textContent = this._counts();
+  }
+
+  _counts() {
+    const { labels, editor, measures } = this;
+    const found = seams(labels.index, labels.index.tracks);
+    const overlaps = found.filter(({ kind }) => kind === "overlap").length;
+    const parts = [`${labels.index.size} segments`, `${found.length - overlaps} gaps`, `${overlaps} overlaps`];
+    if (editor.ghosts.waiting.length) parts.push(`${editor.ghosts.waiting.length} proposals`);
+    if (labels.made) parts.push(`${(measures.keys / labels.made).toFixed(1)} keys a segment`);
+    return parts.join(" · ");
+  }
+}
