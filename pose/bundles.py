@@ -6,7 +6,7 @@ import hashlib
 import io
 import struct
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 _LOCAL_HEADER_BYTES = 30
 _ALIGNMENT_FIELD = 0xD935
 """Id of the zip extra field that carries padding (Android's zipalign uses the same)."""
+_GRAPH_OUTPUTS, _GRAPH_OPERATORS = 2, 3
+"""Where a `SubGraph` of TFLite's schema keeps them, counted from its first field."""
 
 
 def read_bundle(path: Path, required: Sequence[str]) -> dict[str, str]:
@@ -116,6 +118,49 @@ def with_normalization(network: bytes) -> bytes:
     schema.ModelAddMetadata(builder, entries_vector)
     builder.Finish(schema.ModelEnd(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def without_outputs(network: bytes, unread: Collection[int]) -> bytes:
+    """The same network without some of its outputs, and without the operators that nothing else needs.
+
+    LiteRT runs every operator of a network, read or not. Only lists in front of the weights become shorter; every
+    byte stays in its place, and what is left computes the same.
+
+    Args:
+        network: a TFLite file.
+        unread: positions of the outputs.
+
+    Raises:
+        InvalidInput: it has no such output.
+    """
+    if not unread:
+        return network
+    with needs_extra("pose"):
+        from mediapipe.tasks.metadata import schema_py_generated as schema
+
+    graph = schema.Model.GetRootAs(network).Subgraphs(0)
+    if not set(unread) <= set(range(graph.OutputsLength())):
+        raise InvalidInput(f"the network has {graph.OutputsLength()} outputs, no numbers {sorted(unread)}")
+    outputs = [graph.Outputs(position) for position in range(graph.OutputsLength()) if position not in unread]
+    needed, operators = set(outputs), []
+    for position in reversed(range(graph.OperatorsLength())):
+        operator = graph.Operators(position)
+        if any(operator.Outputs(i) in needed for i in range(operator.OutputsLength())):
+            needed.update(operator.Inputs(i) for i in range(operator.InputsLength()))
+            operators.insert(0, operator._tab.Pos)
+    shorter = bytearray(network)
+
+    def replace(slot: int, values: Sequence[int], *, are_places: bool) -> None:
+        """Shorten one vector of the graph: its length lies before it, and places count from where they are stated."""
+        begin = graph._tab.Vector(graph._tab.Offset(4 + 2 * slot))
+        struct.pack_into("<I", shorter, begin - 4, len(values))
+        for row, value in enumerate(values):
+            at = begin + 4 * row
+            struct.pack_into("<I", shorter, at, value - at if are_places else value)
+
+    replace(_GRAPH_OUTPUTS, outputs, are_places=False)
+    replace(_GRAPH_OPERATORS, operators, are_places=True)
+    return bytes(shorter)
 
 
 def _normalization_metadata() -> bytes:
