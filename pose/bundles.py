@@ -16,8 +16,9 @@ _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 _LOCAL_HEADER_BYTES = 30
 _ALIGNMENT_FIELD = 0xD935
 """Id of the zip extra field that carries padding (Android's zipalign uses the same)."""
-_GRAPH_OUTPUTS, _GRAPH_OPERATORS = 2, 3
-"""Where a `SubGraph` of TFLite's schema keeps them, counted from its first field."""
+_GRAPHS, _GRAPH_OUTPUTS, _GRAPH_OPERATORS, _OPERATOR_INPUTS, _OPERATOR_OUTPUTS = 8, 8, 10, 6, 8
+"""Fields of the tables `Model`, `SubGraph` and `Operator` in TFLite's schema. Its generated classes would do, but
+loading them takes a quarter of a second, and MediaPipe's, with all that comes along, a whole one."""
 
 
 def read_bundle(path: Path, required: Sequence[str]) -> dict[str, str]:
@@ -136,31 +137,40 @@ def without_outputs(network: bytes, unread: Collection[int]) -> bytes:
     if not unread:
         return network
     with needs_extra("pose"):
-        from mediapipe.tasks.metadata import schema_py_generated as schema
+        from flatbuffers.table import Table
 
-    graph = schema.Model.GetRootAs(network).Subgraphs(0)
-    if not set(unread) <= set(range(graph.OutputsLength())):
-        raise InvalidInput(f"the network has {graph.OutputsLength()} outputs, no numbers {sorted(unread)}")
-    outputs = [graph.Outputs(position) for position in range(graph.OutputsLength()) if position not in unread]
+    root = Table(network, *_integers(network, 0, 1))
+    graphs = root.Vector(root.Offset(_GRAPHS))
+    graph = Table(network, graphs + _integers(network, graphs, 1)[0])
+    outputs = _vector(graph, _GRAPH_OUTPUTS)
+    if not set(unread) <= set(range(len(outputs))):
+        raise InvalidInput(f"the network has {len(outputs)} outputs, no numbers {sorted(unread)}")
+    outputs = [tensor for position, tensor in enumerate(outputs) if position not in unread]
+    begin = graph.Vector(graph.Offset(_GRAPH_OPERATORS))
+    places = [begin + 4 * row + offset for row, offset in enumerate(_vector(graph, _GRAPH_OPERATORS))]
     needed, operators = set(outputs), []
-    for position in reversed(range(graph.OperatorsLength())):
-        operator = graph.Operators(position)
-        if any(operator.Outputs(i) in needed for i in range(operator.OutputsLength())):
-            needed.update(operator.Inputs(i) for i in range(operator.InputsLength()))
-            operators.insert(0, operator._tab.Pos)
+    for place in reversed(places):
+        operator = Table(network, place)
+        if needed.intersection(_vector(operator, _OPERATOR_OUTPUTS)):
+            needed.update(_vector(operator, _OPERATOR_INPUTS))
+            operators.insert(0, place)
     shorter = bytearray(network)
-
-    def replace(slot: int, values: Sequence[int], *, are_places: bool) -> None:
-        """Shorten one vector of the graph: its length lies before it, and places count from where they are stated."""
-        begin = graph._tab.Vector(graph._tab.Offset(4 + 2 * slot))
-        struct.pack_into("<I", shorter, begin - 4, len(values))
-        for row, value in enumerate(values):
-            at = begin + 4 * row
-            struct.pack_into("<I", shorter, at, value - at if are_places else value)
-
-    replace(_GRAPH_OUTPUTS, outputs, are_places=False)
-    replace(_GRAPH_OPERATORS, operators, are_places=True)
+    for slot, values in ((_GRAPH_OUTPUTS, outputs), (_GRAPH_OPERATORS, operators)):
+        begin = graph.Vector(graph.Offset(slot))
+        if slot == _GRAPH_OPERATORS:  # stated as distances from where they are stated
+            values = [place - (begin + 4 * row) for row, place in enumerate(values)]
+        struct.pack_into(f"<{len(values) + 1}I", shorter, begin - 4, len(values), *values)
     return bytes(shorter)
+
+
+def _vector(table: Any, slot: int) -> Sequence[int]:
+    """The int32 numbers in a field of a FlatBuffers table; none where the field is left out."""
+    offset = table.Offset(slot)
+    return _integers(table.Bytes, table.Vector(offset), table.VectorLen(offset)) if offset else ()
+
+
+def _integers(content: bytes, begin: int, count: int) -> Sequence[int]:
+    return struct.unpack_from(f"<{count}i", content, begin)
 
 
 def _normalization_metadata() -> bytes:
