@@ -132,13 +132,15 @@ def without_outputs(network: bytes, unread: Collection[int]) -> bytes:
         unread: positions of the outputs.
 
     Raises:
-        InvalidInput: it has no such output.
+        InvalidInput: it is no such file, or has no such output.
     """
     if not unread:
         return network
     with needs_extra("pose"):
         from flatbuffers.table import Table
 
+    if network[4:8] != b"TFL3":
+        raise InvalidInput("it is not a TFLite file")
     root = Table(network, *_integers(network, 0, 1))
     graphs = root.Vector(root.Offset(_GRAPHS))
     graph = Table(network, graphs + _integers(network, graphs, 1)[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
 from collections.abc import Collection, Sequence
 
@@ -40,7 +41,7 @@ class Network:
                 content = without_outputs(bundle.read(member), unread)
             interpreter = Interpreter(model_content=content, num_threads=1)
             interpreter.allocate_tensors()
-        except (RuntimeError, ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        except (InvalidInput, RuntimeError, ValueError, KeyError, OSError, struct.error, zipfile.BadZipFile) as error:
             reason = str(error).strip().splitlines()[0]
             raise InvalidInput(f"LiteRT cannot use the model {model.path}: {reason}") from error
         found = [output["shape"].tolist() for output in interpreter.get_output_details()]
