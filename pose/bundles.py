@@ -150,7 +150,8 @@ def without_outputs(network: bytes, unread: Collection[int]) -> bytes:
     outputs = [tensor for position, tensor in enumerate(outputs) if position not in unread]
     begin = graph.Vector(graph.Offset(_GRAPH_OPERATORS))
     places = [begin + 4 * row + offset for row, offset in enumerate(_vector(graph, _GRAPH_OPERATORS))]
-    needed, operators = set(outputs), []
+    needed: set[int] = set(outputs)
+    operators: list[int] = []
     for place in reversed(places):
         operator = Table(network, place)
         if needed.intersection(_vector(operator, _OPERATOR_OUTPUTS)):

@@ -63,10 +63,7 @@ def cut(image: NDArray[np.uint8], region: Region, pixels: int) -> NDArray[np.uin
 
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"a picture is uint8 (height, width, 3), got {image.dtype} {image.shape}")
-    scale = region.side / pixels
-    cos, sin, half = scale * math.cos(region.angle), scale * math.sin(region.angle), pixels / 2
-    to_picture = np.array(
-        [[cos, -sin, region.x - half * (cos - sin)], [sin, cos, region.y - half * (sin + cos)]],
-    )
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(image, to_picture, (pixels, pixels), flags=flags), np.uint8)
+    corners = region.to_picture(np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])).astype(np.float32)
+    ends = np.array([[0, 0], [pixels, 0], [0, pixels]], np.float32)
+    transform = cv2.getAffineTransform(corners, ends)
+    return np.asarray(cv2.warpAffine(image, transform, (pixels, pixels), flags=cv2.INTER_LINEAR), np.uint8)
