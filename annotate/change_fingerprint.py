@@ -189,7 +189,7 @@ def _moments(difference: NDArray[np.float32]) -> NDArray[np.float64]:
     columns, rows = change.sum(0, dtype=np.float64), change.sum(1, dtype=np.float64)
     x, y = np.arange(width) / unit, np.arange(height) / unit
     sums = [rows.sum(), columns @ x, rows @ y, columns @ x**2, rows @ y**2]
-    return np.asarray(sums, np.float64) / (height * width)
+    return np.asarray(np.asarray(sums) / (height * width), np.float64)
 
 
 def _unit(found: NDArray[np.float32]) -> NDArray[np.float32]:

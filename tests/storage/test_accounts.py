@@ -102,7 +102,7 @@ def test_an_invitation_is_good_once_and_for_a_week(catalog: Catalog) -> None:
     with pytest.raises(NotFound):
         late.accept(code, "carla", "hash")
     account = invitations.accept(code, "carla", "hash")
-    assert (account.contributor, account.roles, account.has_password) == ("c007", {Role.CONTRIBUTOR}, True)
+    assert account.contributor == "c007" and account.roles == {Role.CONTRIBUTOR} and account.has_password
     assert invitations.find(code) is None
     for again in (code, "nonsense"):
         with pytest.raises(NotFound):
