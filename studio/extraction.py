@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,8 @@ from storage.recording import RecordingFile, State, check_length, description_ke
 from storage.task import Task
 from storage.trajectory import Trajectory, Valid
 from storage.version import __version__
+
+from .core_time import CORE_TIME
 
 if TYPE_CHECKING:
     from pose.extractor import Extractor
@@ -94,9 +96,11 @@ def load_extractor(
 def extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted | Failure:
     """Extract and check one recording and write its shard. Repeated, it gives the same and writes the same bytes."""
     try:
-        return _extract_and_check(job, on_frame)
+        with CORE_TIME.measured() as meter:
+            found = _extract_and_check(job, on_frame)
     except KinesphereError as error:
         return Failure(job.recording.recording, str(error))
+    return replace(found, trajectory=replace(found.trajectory, core_seconds=meter.core_seconds))
 
 
 def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:

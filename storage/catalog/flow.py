@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from ..recording import State
 from .catalog import Catalog
-from .tables import EventTable, RecordingTable
+from .tables import EventTable, RecordingTable, TrajectoryTable
 
 WAITING = (State.DRAFT, State.SUBMITTED, State.FLAGGED, State.RETURNED)
 """The states in which somebody is awaited: the contributor, the operator, a reviewer, the contributor again."""
@@ -90,3 +90,12 @@ class Flow:
             )
             for state in State
         ]
+
+    def extraction(self) -> tuple[float, float]:
+        """Core-seconds that extraction took where it was measured, and the seconds of video that it was for."""
+        query = select(func.sum(TrajectoryTable.core_seconds), func.sum(RecordingTable.duration_ns)).join(
+            RecordingTable, RecordingTable.recording == TrajectoryTable.recording
+        )
+        with self.catalog.reading() as session:
+            cores, total = session.execute(query.where(TrajectoryTable.core_seconds.is_not(None))).one()
+        return float(cores or 0), float(total or 0) / 1e9

@@ -1,7 +1,7 @@
 """What the catalog gives and takes: frozen dataclasses, free of SQL."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -102,6 +102,8 @@ class TrajectoryRecord:
     body_share: float
     left_hand_share: float
     right_hand_share: float
+    core_seconds: float | None = field(default=None, compare=False)
+    """Processor time that it took; None where it was not measured."""
 
 
 @dataclass(frozen=True)

@@ -169,6 +169,7 @@ class TrajectoryTable(Table):
     body_share: Mapped[float]
     left_hand_share: Mapped[float]
     right_hand_share: Mapped[float]
+    core_seconds: Mapped[float | None]
     created_at: Mapped[datetime]
 
 

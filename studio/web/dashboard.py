@@ -27,6 +27,7 @@ from .identity import needs
 from .pages import render
 
 DAYS = 30
+Price = Annotated[float | None, Query(ge=0, le=1e6)]
 FOLDERS: Mapping[str, str] = {
     "recordings": "videos",
     "shards": "trajectories",
@@ -91,7 +92,7 @@ def dashboard_routes(workspace: Workspace) -> APIRouter:
         return _svg(hours_plot(plots[plot], report))
 
     @routes.get("/storage")
-    def stored(request: Request, price: Annotated[float | None, Query(ge=0, le=1e6)] = None) -> Response:
+    def stored(request: Request, price: Price = None, core_price: Price = None) -> Response:
         sizes = {folder: workspace.objects.total_size(folder) for folder in FOLDERS}
         hours = sum(queue.hours for queue in Flow(catalog).queues() if queue.state is not State.ERASED)
         versions = {name: list_versions(workspace.objects, name) for name in list_datasets(workspace.objects)}
