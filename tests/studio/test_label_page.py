@@ -142,6 +142,7 @@ def test_edges_are_dragged_and_snap_and_segments_are_drawn(room: Room, browser: 
     with labelling(browser, studio, cookie, annotation) as page:
         box = page.locator("#timeline").bounding_box()
         assert box is not None
+
         def at(frame: float, track: int) -> tuple[float, float]:
             x = box["x"] + 92 + (box["width"] - 92) * frame / 230
             return x, box["y"] + 38 + (track + 0.5) * (box["height"] - 38) / 4
@@ -263,4 +264,3 @@ def test_keys_leave_the_timeline_for_all_parts_of_the_page(room: Room, browser: 
         assert page.locator("#segments [aria-selected=true] .what").inner_text().startswith("grasp")
         press(page, "Tab")
         assert page.evaluate(focused) != "segments"  # no trap
-

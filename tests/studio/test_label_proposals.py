@@ -68,7 +68,11 @@ def test_proposals_are_accepted_corrected_and_dropped_by_one_key_each(room: Room
         assert spans(segments_of(studio, annotation)) == expected
         press(page, ".", ".", "i")  # the next one begins two frames later
         saved(page)
-        assert spans(segments_of(studio, annotation))[-1] == (found[4]["start_frame"] + 2, found[4]["end_frame"], "pour")
+        assert spans(segments_of(studio, annotation))[-1] == (
+            found[4]["start_frame"] + 2,
+            found[4]["end_frame"],
+            "pour",
+        )
         press(page, "Control+z", "Control+z")
         saved(page)
         assert spans(segments_of(studio, annotation)) == expected[:2]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -48,9 +47,7 @@ def annotation(studio: KillableStudio) -> str:
 
 
 def client(studio: KillableStudio) -> Client:
-    return Client(
-        base_url=studio.url, headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False, timeout=30
-    )
+    return Client(base_url=studio.url, headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False, timeout=30)
 
 
 def segments_of(studio: KillableStudio, annotation: str) -> list[dict[str, Any]]:
@@ -140,7 +137,9 @@ def test_what_another_tab_does_is_seen_at_once(studio: KillableStudio, annotatio
         second.wait_for_function("() => document.querySelectorAll('#segments [data-segment]').length === 2")
         press(second, "Tab", "3")
         saved(second)
-        first.wait_for_function("() => document.querySelector('#segments [data-segment] .what').innerText.includes('pour')")
+        first.wait_for_function(
+            "() => document.querySelector('#segments [data-segment] .what').innerText.includes('pour')"
+        )
         assert spans(segments_of(studio, annotation)) == [(0, 10, "pour"), (10, 20, "grasp")]
 
 
