@@ -21,8 +21,6 @@ _PIECE = 600
 """Moments looked at together, a minute: where nothing changes for long, the time grows with their square."""
 _MARGIN = 100
 """Moments on either side of a piece that are looked at too, so that its edges change nothing."""
-
-
 PRESENCE_STRENGTH = 0.5
 """How sure an edge is where a hand or a body comes or goes: detectors lose them too."""
 
@@ -35,12 +33,8 @@ class Edge:
     """The first moment after it."""
     strength: float
     """At a change 0.5 where it is barely worth its price, towards 1 the more error it takes away."""
-    words: str = "a change of posture"
-
-    @property
-    def is_change(self) -> bool:
-        """Whether the posture changes there, in view before and after."""
-        return self.words == Edge.words
+    border: str | None = None
+    """What ends or begins there; None at a change of posture."""
 
 
 def edges(track: Postures, *, penalty: float = PENALTY) -> list[list[Edge]]:

@@ -10,14 +10,18 @@ from .findings import Finding
 
 def judge(name: str, limit: Limit, finding: Finding, advice: str = "") -> CheckRecord:
     """Hold a finding against its two thresholds."""
-    is_lower_limit = isinstance(limit, AtLeast)
-
-    def beyond(threshold: float) -> bool:
-        return finding.value < threshold if is_lower_limit else finding.value > threshold
-
-    verdict: Verdict = "fail" if beyond(limit.fail) else "doubt" if beyond(limit.doubt) else "pass"
+    verdict = verdict_on(limit, finding.value)
     if verdict == "pass":
         return CheckRecord(name, float(finding.value), limit.doubt, limit.fail, verdict, finding.words)
-    wanted = f"at {'least' if is_lower_limit else 'most'} {limit.doubt:g}"
+    wanted = f"at {'least' if isinstance(limit, AtLeast) else 'most'} {limit.doubt:g}"
     message = f"{finding.words} (should be {wanted})" + (f": {advice}" if advice else "")
     return CheckRecord(name, float(finding.value), limit.doubt, limit.fail, verdict, message, finding.ranges)
+
+
+def verdict_on(limit: Limit, value: float) -> Verdict:
+    """A value held against two thresholds."""
+
+    def beyond(threshold: float) -> bool:
+        return value < threshold if isinstance(limit, AtLeast) else value > threshold
+
+    return "fail" if beyond(limit.fail) else "doubt" if beyond(limit.doubt) else "pass"

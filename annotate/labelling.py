@@ -86,14 +86,8 @@ class Labelling:
         """
         if record.purpose != "adjudicate":
             raise Conflict(f"annotation {record.annotation} adjudicates nothing")
-        done = [
-            other
-            for other in self.annotations.of_recording(record.recording)
-            if other.purpose == "label" and other.done_at is not None
-        ]
-        done.sort(key=lambda other: (other.done_at, other.annotation))
-        disputed = next(other for other in done if other.disputed)
-        return [(side, self.operations.segments(side.annotation)) for side in (done[0], disputed)]
+        sides = self.annotations.sides(record.recording)
+        return [(side, self.operations.segments(side.annotation)) for side in sides]
 
     def _checked(self, record: AnnotationRecord, draft: OperationDraft) -> Operation:
         edges, labels = self.frames.edges(record.recording), self._labels(record.recording)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from storage.trajectory import BODY_LANDMARKS, HAND_LANDMARKS, HANDS, Trajectory, Valid
+
+from .windows import angle_bits, windows
 
 RATE = 10.0
 """Points a second: arms and hands move with little power above half of it."""
@@ -32,39 +33,28 @@ class MotionFingerprint:
     def hashes(
         self, *, speed: float = 1.0, every: float = 1.0, is_mirrored: bool = False
     ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-        """256 bits a window of two seconds, by random hyperplanes: the share of different bits is the angle over pi.
+        """256 bits a window of two seconds, by `windows.angle_bits`.
 
         Args:
-            speed: how much faster than here the motion is in what it is compared with.
+            speed: seconds of this recording in one second of a window.
             every: seconds of this recording from one window to the next.
             is_mirrored: as if the picture were turned over, left to right.
 
         Returns the times of the windows' beginnings in nanoseconds, (windows,), and their hashes, (windows, 32).
         Windows with too little motion are left out.
-
-        Charikar, "Similarity estimation techniques from rounding algorithms" (STOC 2002).
         """
         signal = self.signal.astype(np.float32)
         if is_mirrored:
             signal = signal[:, ::-1] * np.array([-1, 1], np.float32)
-        flat = signal.reshape(len(signal), -1)
-        firsts = np.arange(0, len(flat) - (WINDOW - 1) * speed - 1, every * RATE)
-        if not len(firsts):
-            return np.empty(0, np.int64), np.empty((0, 32), np.uint8)
-        at = firsts[:, None] + np.arange(WINDOW) * speed
-        lower = np.floor(at).astype(np.int64)
-        share = (at - lower)[..., None].astype(np.float32)
-        windows = flat[lower] * (1 - share) + flat[np.minimum(lower + 1, len(flat) - 1)] * share
-        there = ~np.isnan(windows)
+        times, found = windows(signal.reshape(len(signal), 4 * _FEATURES), WINDOW, rate=RATE, speed=speed, every=every)
+        there = ~np.isnan(found)
         count = np.maximum(there.sum(1, keepdims=True), 1)
-        windows = np.where(there, windows - np.where(there, windows, 0).sum(1, keepdims=True) / count, 0)
-        moves = np.sqrt((windows**2).sum((1, 2)) / np.maximum(there.sum((1, 2)), 1)) >= LEAST_MOTION
+        found = np.where(there, found - np.where(there, found, 0).sum(1, keepdims=True) / count, 0)
+        moves = np.sqrt((found**2).sum((1, 2)) / np.maximum(there.sum((1, 2)), 1)) >= LEAST_MOTION
         # A landmark that is seen in less than half of the window says more about the detector than about the person.
-        windows = np.where(there.mean(1, keepdims=True) >= 0.5, windows, 0)
-        moves &= (windows != 0).any((1, 2))
-        bits = windows[moves].reshape(int(moves.sum()), WINDOW * 4 * _FEATURES) @ _hyperplanes() > 0
-        times = np.rint(firsts[moves] / RATE * 1e9).astype(np.int64)
-        return times, np.packbits(bits, axis=1)
+        found = np.where(there.mean(1, keepdims=True) >= 0.5, found, 0)
+        moves &= (found != 0).any((1, 2))
+        return times[moves], angle_bits(found[moves])
 
 
 def motion_fingerprint(trajectory: Trajectory) -> MotionFingerprint:
@@ -115,10 +105,3 @@ def _evenly(times_ns: NDArray[np.int64], points: NDArray[np.float32]) -> NDArray
     number = counts[after] - counts[first]
     mean = np.divide(totals[after] - totals[first], number, out=np.full(number.shape, np.nan), where=number > 0)
     return np.asarray(mean.reshape(len(ticks), *points.shape[1:]), np.float32)
-
-
-@lru_cache(maxsize=1)
-def _hyperplanes() -> NDArray[np.float32]:
-    """Normals of 256 hyperplanes, (features of a window, 256): the same for ever, or fingerprints do not compare."""
-    generator = np.random.Generator(np.random.PCG64(20_260_101))
-    return generator.standard_normal((WINDOW * 2 * _FEATURES * 2, 256)).astype(np.float32)

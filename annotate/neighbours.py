@@ -13,7 +13,7 @@ from storage.recording import State
 from storage.workspace import Workspace
 
 from .change_points import LEAST_SECONDS, edges
-from .postures import RATE, Postures, postures
+from .postures import LONGEST_SECONDS, Postures, postures
 from .segments import TRACKS
 from .trajectory_reader import open_trajectory
 
@@ -28,6 +28,8 @@ RADIUS = 0.5
 """Segments that differ by this, root mean square in units of a posture, are still much alike ..."""
 UNLIKE = 2.0
 """... and at this many times the radius a single neighbour is as likely to be wrong as right."""
+_ROWS = 256
+"""Segments that are compared with all examples at a time."""
 LARGEST_OFFSET = 0.5
 """Seconds; an edge that an annotator set farther from any change has nothing to do with it."""
 MOST_FRAMES = 216_000
@@ -62,11 +64,16 @@ class Examples:
         """What those nearest to each row of `features` are; None where there are none, or none that is alike."""
         if not self.labels or not len(features):
             return [None] * len(features)
-        lengths = np.square(self.features).sum(axis=1), np.square(features).sum(axis=1)
-        # |a - b|² without the differences, which would take far more memory
-        squares = np.maximum(lengths[1][:, None] + lengths[0] - 2 * features @ self.features.T, 0)
-        nearest = np.argsort(squares, axis=1, kind="stable")[:, :NEAREST]
-        return [self._vote(places, squares[row, places]) for row, places in enumerate(nearest)]
+        lengths = np.square(self.features).sum(axis=1)
+        found: list[Likely | None] = []
+        for first in range(0, len(features), _ROWS):
+            rows = features[first : first + _ROWS]
+            # |a - b|² without the differences, which would take far more memory
+            squares = np.square(rows).sum(axis=1)[:, None] + lengths - 2 * rows @ self.features.T
+            squares = np.maximum(squares, 0)
+            nearest = np.argsort(squares, axis=1, kind="stable")[:, :NEAREST]
+            found.extend(self._vote(places, squares[row, places]) for row, places in enumerate(nearest))
+        return found
 
     def _vote(self, places: NDArray[np.int64], squares: Floats) -> Likely | None:
         votes = np.exp(-squares / RADIUS**2)
@@ -96,7 +103,8 @@ Neighbours = Mapping[str, Examples]
 def learn(workspace: Workspace, task: str, *, without: str | None = None) -> Neighbours:
     """The labelled segments of the newest recordings of a task, up to `MOST_FRAMES` frames of them.
 
-    It takes about as long as reading those recordings: keep the result while an annotator works.
+    Recordings that are withdrawn, or last longer than `postures.LONGEST_SECONDS`, are left out. It takes about as long
+    as reading the others: keep the result while an annotator works.
 
     Args:
         without: a recording that is left out, as it is the one being labelled.
@@ -107,7 +115,7 @@ def learn(workspace: Workspace, task: str, *, without: str | None = None) -> Nei
     found: list[Neighbours] = []
     frames = 0
     for row in reversed(workspace.catalog.recordings(State.ACCEPTED, State.FLAGGED)):
-        if row.task != task or row.recording == without:
+        if row.task != task or row.recording == without or row.duration_ns > LONGEST_SECONDS * 1e9:
             continue
         segments = workspace.catalog.segments(row.recording)
         if not segments:
@@ -145,7 +153,8 @@ def examples_in(segments: Iterable[SegmentRecord], found: Mapping[str, Postures]
         intervals = _with_gaps([segment for segment in ordered if segment.track == track])
         if not intervals:
             continue
-        changes = np.array([edge.moment / RATE for run in edges(found[track]) for edge in run if edge.is_change])
+        track_edges = (edge for run in edges(found[track]) for edge in run)
+        changes = np.array([found[track].time_of(edge.moment) / 1e9 for edge in track_edges if edge.border is None])
         spans = [(start_ns, end_ns) for start_ns, end_ns, _ in intervals]
         features = np.stack([segment_features(found[track], *span) for span in spans])
         offsets = np.array([[_offset(changes, moment / 1e9) for moment in span] for span in spans])
@@ -178,12 +187,9 @@ def segment_features(track: Postures, start_ns: int, end_ns: int) -> Floats:
 
     The postures at `POINTS` equal steps from beginning to end, places from their mean, and the logarithm of the
     duration. Scaled so that the Euclidean distance of two is the root mean square distance of their postures.
-
-    Args:
-        start_ns, end_ns: from the first frame on.
     """
     duration = (end_ns - start_ns) / 1e9
-    at = np.linspace(start_ns / 1e9 * RATE, end_ns / 1e9 * RATE, 2 * POINTS + 1)[1::2] - 0.5
+    at = np.linspace(track.moment_of(start_ns), track.moment_of(end_ns), 2 * POINTS + 1)[1::2] - 0.5
     at = np.clip(at, 0, len(track.values) - 1)
     lower = at.astype(np.int64)
     share = (at - lower)[:, None]

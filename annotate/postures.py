@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.errors import InvalidInput
 from storage.trajectory import BODY_LANDMARKS, HAND_LANDMARKS, HANDS
 
 from .trajectory_reader import TrajectoryReader
@@ -22,6 +23,8 @@ LEAST_VISIBLE = 0.5
 """Landmarks of the body that are less likely to be visible are guesses, such as legs under a table."""
 LONGEST_GAP = 0.5
 """Seconds; who is gone for longer is absent, and a segment ends."""
+LONGEST_SECONDS = 4 * 3600
+"""Memory grows with the duration, a tenth of a gigabyte an hour, however few frames there are."""
 _LEAST_SIZE = 0.01
 """Image heights; what seems smaller is no hand."""
 _TIPS = [HAND_LANDMARKS.index(f"{finger}_tip") for finger in ("thumb", "index", "middle", "ring", "pinky")]
@@ -47,6 +50,16 @@ class Postures:
     """Which of the numbers are places: they tell movements, not postures."""
     is_there: NDArray[np.bool_]
     """`(moments,)`: whether the track has anything to show, short gaps included."""
+    began_ns: int
+    """The time of the first frame."""
+
+    def moment_of(self, time_ns: float) -> float:
+        """The moment, with its fraction, of a time in nanoseconds since the recording began."""
+        return (time_ns - self.began_ns) / 1e9 * RATE
+
+    def time_of(self, moment: float) -> int:
+        """The inverse of `moment_of`, to the nanosecond."""
+        return self.began_ns + round(moment / RATE * 1e9)
 
 
 def postures(trajectory: TrajectoryReader) -> dict[str, Postures]:
@@ -56,6 +69,10 @@ def postures(trajectory: TrajectoryReader) -> dict[str, Postures]:
     * whole body: elbows and wrists from the shoulders, knees and ankles from the hips, how it leans and turns, and
       where it is. Landmarks that are not visible do not count.
     * task phase: all of them.
+
+    Raises:
+        InvalidInput: the recording lasts longer than `LONGEST_SECONDS`.
+        CorruptObject: the shard is damaged.
     """
     moments = _Moments(trajectory)
     parts = {side: _Part(moments.number, _HAND_NUMBERS) for side in (0, 1)}
@@ -68,8 +85,8 @@ def postures(trajectory: TrajectoryReader) -> dict[str, Postures]:
         seen = trajectory.read("body_visibility", start, stop)
         world, image = trajectory.read("body_world", start, stop), _in_heights(trajectory, "body_image", start, stop)
         body.add(at, *_body(world, image, seen))
-    left, right = (parts[side].finished(1.0) for side in (0, 1))
-    whole = body.finished(BODY_WEIGHT)
+    left, right = (parts[side].finished(1.0, moments.began_ns) for side in (0, 1))
+    whole = body.finished(BODY_WEIGHT, moments.began_ns)
     return {"task phase": _together(left, right, whole), "whole body": whole, "left hand": left, "right hand": right}
 
 
@@ -78,6 +95,13 @@ class _Moments:
 
     def __init__(self, trajectory: TrajectoryReader) -> None:
         times = trajectory.times_ns()
+        self.began_ns = int(times[0])
+        seconds = (int(times[-1]) - self.began_ns) / 1e9
+        if seconds > LONGEST_SECONDS:
+            raise InvalidInput(
+                f"recording {trajectory.recording} lasts {seconds / 3600:.1f} h; its motion is looked at in up to "
+                f"{LONGEST_SECONDS / 3600:.0f} h: cut it in parts"
+            )
         self.of = np.maximum(((times - times[0]) / 1e9 * RATE).astype(np.int64), 0)
         self.number = int(self.of.max()) + 1
 
@@ -97,7 +121,7 @@ class _Part:
         self._sums[at[firsts]] += np.add.reduceat(np.where(there, values, 0), firsts)
         self._counts[at[firsts]] += np.add.reduceat(there.astype(np.int32), firsts)
 
-    def finished(self, weight: float) -> Postures:
+    def finished(self, weight: float, began_ns: int) -> Postures:
         """The postures, with places in lengths of this hand or torso as the picture shows them."""
         found = self._counts > 0
         values = np.divide(self._sums, self._counts, out=np.full(self._sums.shape, np.nan), where=found)
@@ -106,7 +130,8 @@ class _Part:
         values = values[:, :-1]
         values[:, -2:] /= max(size, _LEAST_SIZE)
         numbers = values.shape[1]
-        return Postures(_held(values) * weight, (numbers - 2, numbers - 1), _without_short_gaps(found[:, -2]))
+        is_there = _without_short_gaps(found[:, -2])
+        return Postures(_held(values) * weight, (numbers - 2, numbers - 1), is_there, began_ns)
 
 
 def _together(*parts: Postures) -> Postures:
@@ -116,7 +141,8 @@ def _together(*parts: Postures) -> Postures:
         places += [offset + place for place in part.places]
         offset += part.values.shape[1]
     values = np.concatenate([part.values for part in parts], axis=1)
-    return Postures(values, tuple(places), np.logical_or.reduce([part.is_there for part in parts]))
+    is_there = np.logical_or.reduce([part.is_there for part in parts])
+    return Postures(values, tuple(places), is_there, parts[0].began_ns)
 
 
 def _in_heights(trajectory: TrajectoryReader, name: str, start: int, stop: int) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -41,7 +42,6 @@ class Proposal:
     """For the annotator, in half a line."""
 
 
-_LABELLED = Edge(0, 1.0, "a labelled segment")
 _Span = tuple[Edge, Edge]
 
 
@@ -87,13 +87,13 @@ def proposals_of(
     times = trajectory.times_ns()
     proposals: list[Proposal] = []
     for track in tracks:
-        labelled = [segment for segment in segments if segment.track == track]
+        covered = _covered(found[track], [segment for segment in segments if segment.track == track])
         examples = known.get(track, Examples())
         runs = _moved(found[track], edges(found[track], penalty=penalty), examples)
-        spans = [free for run in runs for span in pairwise(run) for free in _free(span, labelled, times)]
+        spans = [free for run in runs for span in pairwise(run) for free in _free(span, covered)]
         votes = examples.likely(_features(found[track], spans))
         for span, likely in zip(spans, votes, strict=True):
-            proposal = _proposal(track, span, likely, times)
+            proposal = _proposal(track, found[track], span, likely, times)
             # what annotators left without a label is nothing to propose
             if proposal.start_frame < proposal.end_frame and (likely is None or likely.label is not None):
                 proposals.append(proposal)
@@ -123,22 +123,38 @@ def _moved(track: Postures, runs: Sequence[Sequence[Edge]], examples: Examples) 
 
 def _features(track: Postures, spans: Sequence[_Span]) -> NDArray[np.float64]:
     """The features of every span, one a row."""
-    found = [segment_features(track, *(round(edge.moment / RATE * 1e9) for edge in span)) for span in spans]
+    found = [segment_features(track, *(track.time_of(edge.moment) for edge in span)) for span in spans]
     return np.stack(found) if found else np.empty((0, 0))
 
 
-def _free(span: _Span, labelled: Sequence[SegmentRecord], times_ns: NDArray[np.int64]) -> Iterator[_Span]:
+def _covered(track: Postures, labelled: Sequence[SegmentRecord]) -> list[tuple[float, float]]:
+    """The moments that segments cover, in order and apart from each other."""
+    covered: list[tuple[float, float]] = []
+    for segment in sorted(labelled, key=lambda segment: segment.start_ns):
+        begins, ends = track.moment_of(segment.start_ns), track.moment_of(segment.end_ns)
+        if covered and begins <= covered[-1][1]:
+            covered[-1] = covered[-1][0], max(covered[-1][1], ends)
+        else:
+            covered.append((begins, ends))
+    return covered
+
+
+def _free(span: _Span, covered: Sequence[tuple[float, float]]) -> Iterator[_Span]:
     """The parts of a span that no segment covers and that are long enough to be one."""
     start, end = span
-    for segment in sorted(labelled, key=lambda segment: segment.start_ns):
-        begins, ends = ((moment - times_ns[0]) / 1e9 * RATE for moment in (segment.start_ns, segment.end_ns))
-        if ends <= start.moment or begins >= end.moment:
-            continue
+    first = bisect_right(covered, start.moment, key=lambda interval: interval[1])
+    for begins, ends in covered[first:]:
+        if begins >= end.moment:
+            break
         if _is_long_enough(start.moment, begins):
-            yield start, replace(_LABELLED, moment=begins)
-        start = replace(_LABELLED, moment=ends)
+            yield start, _beside_segment(begins)
+        start = _beside_segment(ends)
     if _is_long_enough(start.moment, end.moment):
         yield start, end
+
+
+def _beside_segment(moment: float) -> Edge:
+    return Edge(moment, 1.0, "a labelled segment")
 
 
 def _is_long_enough(start: float, end: float) -> bool:
@@ -146,19 +162,21 @@ def _is_long_enough(start: float, end: float) -> bool:
     return end - start >= LEAST_SECONDS * RATE - 0.5
 
 
-def _proposal(track: str, span: _Span, likely: Likely | None, times_ns: NDArray[np.int64]) -> Proposal:
+def _proposal(name: str, track: Postures, span: _Span, likely: Likely | None, times_ns: NDArray[np.int64]) -> Proposal:
     last_step = int(times_ns[-1] - times_ns[-2]) if len(times_ns) > 1 else 1
-    moments_ns = [times_ns[0] + round(edge.moment / RATE * 1e9) for edge in span]
-    start, end = np.searchsorted(times_ns, np.array(moments_ns) - _NEAREST_NS).tolist()
+    moments_ns = np.array([track.time_of(edge.moment) for edge in span])
+    start, end = np.searchsorted(times_ns, moments_ns - _NEAREST_NS).tolist()
     start_ns, end_ns = int(times_ns[start]), int(times_ns[end] if end < len(times_ns) else times_ns[-1] + last_step)
     confidence = min(edge.strength for edge in span) * (likely.confidence if likely else 1.0)
     label = likely.label if likely else None
-    return Proposal(track, start, end, start_ns, end_ns, label, round(confidence, 4), _why(span, likely))
+    return Proposal(name, start, end, start_ns, end_ns, label, round(confidence, 4), _why(span, likely))
 
 
 def _why(span: _Span, likely: Likely | None) -> str:
-    begins, ends = (edge.words for edge in span)
-    why = "between two changes of posture" if begins == ends == Edge.words else f"from {begins} to {ends}"
+    begins, ends = (edge.border for edge in span)
+    why = "between two changes of posture"
+    if begins or ends:
+        why = f"from {begins or 'a change of posture'} to {ends or 'a change of posture'}"
     if likely is not None:
         why += f"; {likely.agreeing} of the {likely.asked} most alike are '{likely.label}'"
     return why

@@ -146,7 +146,7 @@ def signals_of(trajectory: TrajectoryReader) -> Signals:
 
 def _block(trajectory: TrajectoryReader, times_ns: NDArray[np.int64], first: int, after: int) -> Floats:
     """All signals of the frames `[first, after)`, `(signals, frames)`."""
-    steps = np.diff(times_ns[first:after]) / np.float32(1e9)
+    steps = (np.diff(times_ns[first:after]) / 1e9).astype(np.float32)
     steps[steps <= 0] = np.nan
     body = _points(trajectory, "body_image", first, after)
     hands = _points(trajectory, "hands_image", first, after)

@@ -11,13 +11,18 @@ import argparse
 import resource
 import tempfile
 import time
+from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.duplicates import DuplicateIndex, Fingerprint, compare_motion, compare_video
+from annotate.alignment import Alignment
+from annotate.change_fingerprint import ChangeFingerprint, ChangeHasher
+from annotate.comparison import compare_change, compare_motion, compare_video
+from annotate.duplicates import DuplicateIndex
+from annotate.fingerprint import Fingerprint
 from annotate.hamming_index import HammingIndex
 from annotate.motion_fingerprint import RATE, MotionFingerprint, motion_fingerprint
 from annotate.video_fingerprint import VideoFingerprint, VideoHasher
@@ -31,6 +36,7 @@ from tests.generated import make_trajectory
 from tests.transformed import TRANSFORMATIONS, Transformation, transform
 
 WIDTH = 640
+WAYS = ("video", "change", "motion")
 HASHES = 30
 """A recording's hashes in the measurement of the index: half a minute."""
 
@@ -70,20 +76,28 @@ def _fingerprints(clip: Path, work: Path) -> dict[str, Fingerprint]:
 
 
 def _fingerprint(path: Path, extractor: Extractor) -> Fingerprint:
-    hasher = VideoHasher()
+    pictures, changes = VideoHasher(), ChangeHasher()
+
+    def look(frame: VideoFrame) -> None:
+        pictures(frame)
+        changes(frame)
+
     with open_video(path) as video:
         trajectory = extractor.extract(
             video,
             recording=path.stem,
             contributor="nobody",
             intrinsics=assumed_intrinsics(video.width, video.height),
-            on_frame=hasher,
+            on_frame=look,
         )
-    return Fingerprint(hasher.fingerprint, motion_fingerprint(trajectory))
+    return Fingerprint(pictures.fingerprint, motion_fingerprint(trajectory), changes.fingerprint)
 
 
 def _recall(prints: dict[str, dict[str, Fingerprint]], folder: Path) -> None:
-    """By transformation: the largest share that each way finds, a dash where it does not, and what the index gives."""
+    """By transformation: the largest share that each way finds, a dash where it does not, and what the index gives.
+
+    The index is also asked without changes, as it was before they were looked at.
+    """
     rows = []
     with DuplicateIndex(folder / "duplicates", open_objects(folder / "objects", create=True)) as index:
         for clip, found in prints.items():
@@ -95,75 +109,96 @@ def _recall(prints: dict[str, dict[str, Fingerprint]], folder: Path) -> None:
             row = [name]
             for clip, found in prints.items():
                 original, changed = found["as it is"], found[name]
-                for way in (
-                    compare_video(changed.video, original.video),
-                    compare_motion(changed.motion, original.motion),
-                ):
+                for way in _ways(changed, original):
                     row.append(f"{max(way[0].matched, way[0].other_matched):.0%}" if way else "–")
-                named = [match.recording for match in index.find("new", changed)]
-                wrong = len([match for match in named if match != clip])
-                row.append(("found" if clip in named else "–") + (f", {wrong} wrong" if wrong else ""))
+                for query in (Fingerprint(changed.video, changed.motion), changed):
+                    named = [match.recording for match in index.find("new", query)]
+                    wrong = len([match for match in named if match != clip])
+                    row.append(("found" if clip in named else "–") + (f", {wrong} wrong" if wrong else ""))
             rows.append(row)
-    heads = [f"{clip.split('-')[0]} {way}" for clip in prints for way in ("video", "motion", "index")]
+    heads = [f"{clip.split('-')[0]} {way}" for clip in prints for way in (*WAYS, "index before", "index")]
     print_table("Recall", ["transformation", *heads], rows)
 
 
+def _ways(one: Fingerprint, other: Fingerprint) -> list[tuple[Alignment, bool] | None]:
+    return [
+        compare_video(one.video, other.video),
+        compare_change(one.change, other.change),
+        compare_motion(one.motion, other.motion),
+    ]
+
+
 def _false_alarms(prints: dict[str, dict[str, Fingerprint]]) -> None:
-    """Among thirds of a clip that do not overlap, one of them transformed, and among different clips."""
-    counts = {"parts of one clip": np.zeros(4, int), "different clips": np.zeros(4, int)}
+    """Among halves and thirds of a clip that do not overlap, one of them transformed, and among different clips."""
+    counts = {"parts of one clip": np.zeros(5, int), "different clips": np.zeros(5, int)}
     for clip, found in prints.items():
         for name, how in TRANSFORMATIONS.items():
             if how.part != (0, 1):
                 continue
-            for one, other in permutations(range(3), 2):
-                pair = _third(found[name], one), _third(found["as it is"], other)
-                counts["parts of one clip"] += _alarms(*pair)
+            for parts in (2, 3):
+                for one, other in permutations(range(parts), 2):
+                    pair = _part(found[name], one, parts), _part(found["as it is"], other, parts)
+                    counts["parts of one clip"] += _alarms(*pair)
         for other_clip in prints.keys() - {clip}:
             for changed in found.values():
                 counts["different clips"] += _alarms(changed, prints[other_clip]["as it is"])
     rows = [[name, *(str(number) for number in numbers)] for name, numbers in counts.items()]
-    print_table("False alarms", ["pairs that are no duplicates", "pairs", "video", "motion", "either"], rows)
+    print_table("False alarms", ["pairs that are no duplicates", "pairs", *WAYS, "any"], rows)
 
 
 def _alarms(one: Fingerprint, other: Fingerprint) -> NDArray[np.int64]:
-    by_video = compare_video(one.video, other.video) is not None
-    by_motion = compare_motion(one.motion, other.motion) is not None
-    return np.array([1, by_video, by_motion, by_video or by_motion])
+    found = [way is not None for way in _ways(one, other)]
+    return np.array([1, *found, any(found)])
 
 
-def _third(whole: Fingerprint, which: int) -> Fingerprint:
-    pictures, points = (np.linspace(0, n, 4).astype(int) for n in (len(whole.video), len(whole.motion.signal)))
-    part, motion = slice(*pictures[which : which + 2]), slice(*points[which : which + 2])
-    video = VideoFingerprint(whole.video.times_ns[part], whole.video.hashes[part], whole.video.mirrored[part])
-    return Fingerprint(video, MotionFingerprint(whole.motion.signal[motion]))
+def _part(whole: Fingerprint, which: int, parts: int) -> Fingerprint:
+    """One of so many parts of equal length."""
+    pictures, points, changes = (
+        slice(*np.linspace(0, length, parts + 1).astype(int)[which : which + 2])
+        for length in (len(whole.video), len(whole.motion.signal), len(whole.change.signal))
+    )
+    video = whole.video
+    return Fingerprint(
+        VideoFingerprint(video.times_ns[pictures], video.hashes[pictures], video.mirrored[pictures]),
+        MotionFingerprint(whole.motion.signal[points]),
+        ChangeFingerprint(whole.change.signal[changes]),
+    )
 
 
 def _cost(clip: Path, folder: Path) -> None:
     """Of fingerprinting 720p in percent of real time, and of a comparison of two half minutes."""
     path = transform(clip, folder / "720p.mp4", Transformation(), width=1280)
-    hasher, spent, duration = VideoHasher(), 0.0, 0
+    pictures, changes, spent, duration = VideoHasher(), ChangeHasher(), [0.0, 0.0], 0
     with open_video(path) as video:
         for frame in video.frames():
-            spent += _seconds(hasher, frame)
+            spent = [spent[0] + _seconds(pictures, frame), spent[1] + _seconds(changes, frame)]
             duration = frame.timestamp_ns
     random = np.random.default_rng(0)
     hashes = random.integers(0, 256, (120, 32), dtype=np.uint8)
     video_print = VideoFingerprint(np.arange(120) * 250_000_000, hashes, hashes)
     motion = motion_fingerprint(make_trajectory(900))
-    start = time.perf_counter()
-    compare_video(video_print, video_print)
-    middle = time.perf_counter()
-    compare_motion(motion, motion)
+    seen = changes.fingerprint.signal
+    half_minute = ChangeFingerprint(np.concatenate([seen] * (300 // len(seen) + 1))[:300])
     rows = [
-        ["fingerprint of a video at 720p", f"{spent / duration * 1e11:.2f} % of real time"],
-        ["comparing two half minutes, pictures", f"{(middle - start) * 1e3:.0f} ms"],
-        ["comparing two half minutes, motion", f"{(time.perf_counter() - middle) * 1e3:.0f} ms"],
-        ["motion fingerprint of half a minute", f"{len(motion.signal) / RATE:.0f} s, {motion.signal.nbytes} bytes"],
+        ["hashes of pictures at 720p", f"{spent[0] / duration * 1e11:.2f} % of real time"],
+        ["changes at 720p", f"{spent[1] / duration * 1e11:.2f} % of real time"],
+        ["comparing two half minutes, pictures", _milliseconds(lambda: compare_video(video_print, video_print))],
+        ["comparing two half minutes, changes", _milliseconds(lambda: compare_change(half_minute, half_minute))],
+        ["comparing two half minutes, motion", _milliseconds(lambda: compare_motion(motion, motion))],
+        ["hashes of half a minute", f"{video_print.hashes.nbytes * 2} bytes"],
+        ["changes of half a minute", f"{half_minute.signal.nbytes} bytes"],
+        ["motion of half a minute", f"{motion.signal.nbytes} bytes, {len(motion.signal) / RATE:.0f} s"],
     ]
     print_table("Cost", ["what", "takes"], rows)
 
 
-def _seconds(hasher: VideoHasher, frame: VideoFrame) -> float:
+def _milliseconds(work: Callable[[], object]) -> str:
+    start = time.perf_counter()
+    work()
+    return f"{(time.perf_counter() - start) * 1e3:.0f} ms"
+
+
+def _seconds(hasher: VideoHasher | ChangeHasher, frame: VideoFrame) -> float:
     start = time.thread_time()  # other programs do not count
     hasher(frame)
     return time.thread_time() - start

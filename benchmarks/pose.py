@@ -1,7 +1,9 @@
 """The extractor beside the plain MediaPipe loop, clip by clip, in one run: `python -m benchmarks.pose [CLIP ...]`.
 
-`network share` is the time inside the networks over the time of the whole run, on one core: what is left is decoding,
-cutting out and everything else. Processor time is steadier than wall time where other programs run.
+The ways take turns, `--rounds` times, and each number is the median of its rounds; `x plain` is that of the ratios
+within a round, since a machine is not equally fast all the time. `network share` is the processor time inside the
+networks over that of the whole run, on one core; `without decoding` leaves reading the video out, which everybody has
+to do. Processor time is steadier than wall time where other programs run: see the load that is printed.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import argparse
 import json
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import time
@@ -18,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +29,7 @@ from numpy.typing import NDArray
 from pose.extractor import Extractor, ExtractorSettings
 from pose.models import fetch_clip, hand_model, pose_model
 from storage.trajectory import HANDS, Valid
-from storage.video import open_video
+from storage.video import VideoFrame, VideoReader, open_video
 from studio.output import native_logs_aside, print_table
 
 SAME_PLACE = 0.05
@@ -40,6 +44,7 @@ class Measured:
     seconds: float
     processor_seconds: float
     network_seconds: float
+    decoding_seconds: float
     body: int
     hands: int
     flips: int
@@ -52,6 +57,7 @@ def main() -> None:
     """Print one table a clip, or with `--way` measure one way in this process and print it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", nargs="*", type=Path, help="videos; by default the demo's clip")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each way is measured")
     parser.add_argument("--way", choices=["plain", "raw", "smooth"], help=argparse.SUPPRESS)
     options = parser.parse_args()
     clips: list[Path] = options.clips or [fetch_clip()]
@@ -61,32 +67,43 @@ def main() -> None:
         print(json.dumps(asdict(found)))
         return
     for clip in clips:
-        _compare(clip)
+        _compare(clip, options.rounds)
 
 
-def _compare(clip: Path) -> None:
-    columns = ["", "frames/s", "cpu ms", "x plain", "network share", "body", "hands", "side flips", "jitter hand, body"]
+def _compare(clip: Path, rounds: int) -> None:
+    cases = [(cores, way) for cores in (1, 2) for way in ("plain", "raw", "smooth")]
+    measured: dict[tuple[int, str], list[Measured]] = {case: [] for case in cases}
+    for _ in range(rounds):
+        for cores, way in cases:
+            measured[cores, way].append(_in_process(clip, way, cores))
+    columns = ["", "frames/s", "cpu ms", "x plain", "network share", "without decoding", "body", "hands", "side flips"]
     rows: list[tuple[object, ...]] = []
-    plain: dict[int, Measured] = {}
-    for cores in (1, 2):
-        for way in ("plain", "raw", "smooth"):
-            found = _in_process(clip, way, cores)
-            plain.setdefault(cores, found)
-            rows.append(
-                (
-                    f"{way}, {cores} core{'s' * (cores > 1)}",
-                    f"{found.frames / found.seconds:.1f}",
-                    f"{found.processor_seconds / found.frames * 1000:.1f}",
-                    f"{plain[cores].seconds / found.seconds:.2f}",
-                    f"{found.network_seconds / found.seconds:.2f}" if cores == 1 and way != "plain" else "",
-                    found.body,
-                    found.hands,
-                    f"{found.flips / found.frames:.2%}",
-                    f"{found.hand_jitter:.2f}, {found.body_jitter:.2f}",
-                )
+    for cores, way in cases:
+        runs = measured[cores, way]
+        found, frames = runs[0], runs[0].frames
+        pairs = zip(measured[cores, "plain"], runs, strict=True)
+        shares = "", ""
+        if cores == 1 and way != "plain":
+            share = (run.network_seconds / run.processor_seconds for run in runs)
+            beside = (run.network_seconds / (run.processor_seconds - run.decoding_seconds) for run in runs)
+            shares = f"{statistics.median(share):.2f}", f"{statistics.median(beside):.2f}"
+        rows.append(
+            (
+                f"{way}, {cores} core{'s' * (cores > 1)}",
+                f"{statistics.median(frames / run.seconds for run in runs):.1f}",
+                f"{statistics.median(run.processor_seconds / frames for run in runs) * 1000:.1f}",
+                f"{statistics.median(plain.seconds / run.seconds for plain, run in pairs):.2f}",
+                *shares,
+                found.body,
+                found.hands,
+                f"{found.flips / frames:.2%}",
+                f"{found.hand_jitter:.2f}, {found.body_jitter:.2f}",
             )
-    title = f"{clip.name}: {found.frames} frames; peak {found.gigabytes:.2f} GB; jitter in thousandths of the picture"
-    print_table(title, columns, rows)
+        )
+    peak = max(run.gigabytes for runs in measured.values() for run in runs)
+    load = os.getloadavg()[1]
+    title = f"{clip.name}: {frames} frames; peak {peak:.2f} GB; median of {rounds}; load {load:.1f}; "
+    print_table(title + "jitter in thousandths of the picture", [*columns, "jitter hand, body"], rows)
 
 
 def _in_process(clip: Path, way: str, cores: int) -> Measured:
@@ -135,7 +152,7 @@ def _plain(clip: Path) -> Measured:
     took = time.perf_counter() - began, time.process_time() - processor
     body.close()
     hand.close()
-    return _measured(np.array(bodies), np.array(hands), *took, network_seconds=0.0)
+    return _measured(np.array(bodies), np.array(hands), *took, 0.0, 0.0)
 
 
 def _ours(clip: Path, way: str) -> Measured:
@@ -143,13 +160,13 @@ def _ours(clip: Path, way: str) -> Measured:
     settings = ExtractorSettings(filter="none" if way == "raw" else "smooth")
     extractor = Extractor(pose_model(), hand_model(), settings)
     began, processor = time.perf_counter(), time.process_time()
-    with _time_in_networks() as spent:
+    with _time_in_networks() as spent, _time_in_reading() as reading:
         arrays = extractor.extract(open_video(clip), recording="benchmark", contributor="nobody").arrays
     took = time.perf_counter() - began, time.process_time() - processor
     hands = arrays["hands_image"][..., :2].copy()
     for side, flag in enumerate((Valid.LEFT_HAND, Valid.RIGHT_HAND)):
         hands[arrays["valid"] & flag == 0, side] = np.nan  # what was filled in was not found
-    return _measured(arrays["body_image"][..., :2], hands, *took, network_seconds=sum(spent))
+    return _measured(arrays["body_image"][..., :2], hands, *took, sum(spent), sum(reading))
 
 
 @contextmanager
@@ -165,11 +182,28 @@ def _time_in_networks() -> Iterator[list[float]]:
         plain(self)
         spent.append(time.thread_time() - began)
 
-    Interpreter.invoke = timed
-    try:
+    with patch.object(Interpreter, "invoke", timed):
         yield spent
-    finally:
-        Interpreter.invoke = plain
+
+
+@contextmanager
+def _time_in_reading() -> Iterator[list[float]]:
+    """Collects the processor time that frames take to decode, in the thread that reads them: all of it on one core."""
+    spent: list[float] = []
+    plain = VideoReader.frames
+
+    def timed(self: VideoReader) -> Iterator[VideoFrame]:
+        frames = plain(self)
+        while True:
+            began = time.thread_time()
+            frame = next(frames, None)
+            spent.append(time.thread_time() - began)
+            if frame is None:
+                return
+            yield frame
+
+    with patch.object(VideoReader, "frames", timed):
+        yield spent
 
 
 def _places(landmarks: Any, count: int) -> NDArray[np.float64]:
@@ -177,13 +211,19 @@ def _places(landmarks: Any, count: int) -> NDArray[np.float64]:
 
 
 def _measured(
-    bodies: NDArray[Any], hands: NDArray[Any], seconds: float, processor_seconds: float, network_seconds: float
+    bodies: NDArray[Any],
+    hands: NDArray[Any],
+    seconds: float,
+    processor_seconds: float,
+    network_seconds: float,
+    decoding_seconds: float,
 ) -> Measured:
     return Measured(
         frames=len(bodies),
         seconds=seconds,
         processor_seconds=processor_seconds,
         network_seconds=network_seconds,
+        decoding_seconds=decoding_seconds,
         body=int(np.isfinite(bodies[:, 0, 0]).sum()),
         hands=int(np.isfinite(hands[:, :, 0, 0]).sum()),
         flips=_flips(hands),

@@ -85,12 +85,8 @@ def _edges(groups: dict[str, list[LabelledClip]]) -> None:
         f"proposals, penalty x{factor:g}": _by_proposals(PENALTY * factor) for factor in (0.5, 1, 2)
     }
     methods["minima of motion"] = _by_minima
-    for name, penalties in (
-        ("rbf", (0.5, 1.0, 2.0, 4.0)),
-        ("BottomUp", (0.25, 0.5, 1.0)),
-        ("Window", (0.25, 0.5, 1.0)),
-    ):
-        for penalty in penalties:
+    for name in ("rbf", "BottomUp", "Window"):
+        for penalty in (0.25, 0.5, 1.0):
             methods[f"{name}, penalty {penalty:g}"] = _by_ruptures(name, penalty)
     rows: list[list[str]] = []
     for name, method in methods.items():

@@ -10,7 +10,17 @@ from typing import Literal
 
 from storage.errors import InvalidInput, KinesphereError, NotFound, StorageFailed
 from storage.names import is_recording_id, new_recording_id
-from storage.recording import Beside, Consent, Origin, RecordingFile, State, check_length, description_key, video_key
+from storage.recording import (
+    Beside,
+    Consent,
+    ConsentMethod,
+    Origin,
+    RecordingFile,
+    State,
+    check_length,
+    description_key,
+    video_key,
+)
 from storage.scopes import Scope, checked_scopes
 from storage.task import Task
 from storage.workspace import Workspace
@@ -25,7 +35,7 @@ def take(
     kind: Literal["camera", "import"],
     task: str,
     contributor: str,
-    method: Literal["typed", "flag"],
+    method: ConsentMethod,
     signed: str = "",
     scopes: Sequence[Scope] | None = None,
     expires_at: datetime | None = None,
@@ -110,7 +120,7 @@ def take_together(
     *,
     task: str,
     contributor: str,
-    method: Literal["typed", "flag"],
+    method: ConsentMethod,
     signed: str = "",
     scopes: Sequence[Scope] | None = None,
     expires_at: datetime | None = None,

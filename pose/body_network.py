@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.errors import InvalidInput, needs_extra
 from storage.trajectory import BODY_LANDMARKS
 
 from .body_regions import region_of
 from .models import Model
+from .network import Network
 from .regions import Region, cut, turned
 from .sightings import Body
 
@@ -22,6 +20,8 @@ _BODY = len(BODY_LANDMARKS)
 _POINTS = 39
 """The 33 landmarks of the body, the two alignment points of its region, and four of MediaPipe's own."""
 _SHAPES = [[1, 5 * _POINTS], [1, 1], [1, 256, 256, 1], [1, 64, 64, _POINTS], [1, 3 * _POINTS]]
+_OUTLINE = 2
+"""The output that tells the person from the background, a third of the network's work, which nothing here reads."""
 _KERNEL, _CONFIDENT = 7, 0.5
 """Width of the part of a heat map that refines a landmark, and its least peak: MediaPipe's settings."""
 
@@ -45,53 +45,24 @@ class BodyNetwork:
     """The landmarks of one person in a region; no search, no memory, no smoothing. One thread at a time may use it."""
 
     def __init__(self, model: Model) -> None:
-        self._interpreter = open_network(model, MEMBER, _SHAPES)
-        self._input = self._interpreter.get_input_details()[0]
-        points, presence, _, heat, world = (output["index"] for output in self._interpreter.get_output_details())
-        self._outputs = points, presence, heat, world
-        self._pixels = int(self._input["shape"][1])
+        self._network = Network(model, MEMBER, _SHAPES, unread={_OUTLINE})
 
     def look(self, image: NDArray[np.uint8], region: Region) -> BodySighting:
         """Look for a person in a region of an RGB picture, uint8 (height, width, 3)."""
         height, width = image.shape[:2]
-        crop = cut(image, region, self._pixels)
-        self._interpreter.set_tensor(self._input["index"], np.multiply(crop, np.float32(1 / 255))[None])
-        self._interpreter.invoke()
-        points, presence, heat, world = (self._interpreter.get_tensor(index)[0] for index in self._outputs)
-        points = points.reshape(_POINTS, 5).astype(np.float64)
-        at = refined(points[:, :2] / self._pixels, heat)
+        crop = cut(image, region, self._network.pixels)
+        raw_points, presence, heat, world = self._network.run(crop)
+        points = raw_points.reshape(_POINTS, 5).astype(np.float64)
+        at = refined(points[:, :2] / self._network.pixels, heat)
         pixels = region.to_picture(at)
         image_points = np.empty((_BODY, 3), np.float32)
         image_points[:, :2] = pixels[:_BODY] / (width, height)
-        image_points[:, 2] = points[:_BODY, 2] / self._pixels * (region.side / width)
+        image_points[:, 2] = points[:_BODY, 2] / self._network.pixels * (region.side / width)
         world_points = world.reshape(_POINTS, 3)[:_BODY].astype(np.float64)
         world_points[:, :2] = turned(world_points[:, :2], region.angle)
         visibility = _sigmoid(points[:_BODY, 3]).astype(np.float32)
         body = Body(image_points, world_points.astype(np.float32), visibility)
         return BodySighting(body, float(presence[0]), region_of(*pixels[_BODY : _BODY + 2]), crop, at[:_BODY])
-
-
-def open_network(model: Model, member: str, shapes: list[list[int]]) -> Any:
-    """An interpreter of one network of a bundle, for one thread, with its tensors allocated.
-
-    Raises:
-        InvalidInput: the bundle has no such network, or its outputs are not of these shapes.
-        MissingDependency: LiteRT is not installed.
-    """
-    with needs_extra("pose"):
-        from ai_edge_litert.interpreter import Interpreter
-
-    try:
-        with zipfile.ZipFile(model.path) as bundle:
-            interpreter = Interpreter(model_content=bundle.read(member), num_threads=1)
-        interpreter.allocate_tensors()
-    except (RuntimeError, ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InvalidInput(f"LiteRT cannot use the model {model.path}: {reason}") from error
-    found = [output["shape"].tolist() for output in interpreter.get_output_details()]
-    if found != shapes:
-        raise InvalidInput(f"{member} in {model.path} gives {found}, not {shapes}; give MediaPipe's own network")
-    return interpreter
 
 
 def refined(points: NDArray[np.float64], heat: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ import hashlib
 import io
 import struct
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 _LOCAL_HEADER_BYTES = 30
 _ALIGNMENT_FIELD = 0xD935
 """Id of the zip extra field that carries padding (Android's zipalign uses the same)."""
+_GRAPHS, _GRAPH_OUTPUTS, _GRAPH_OPERATORS, _OPERATOR_INPUTS, _OPERATOR_OUTPUTS = 8, 8, 10, 6, 8
+"""Fields of the tables `Model`, `SubGraph` and `Operator` in TFLite's schema. Its generated classes would do, but
+loading them takes a quarter of a second, and MediaPipe's, with all that comes along, a whole one."""
 
 
 def read_bundle(path: Path, required: Sequence[str]) -> dict[str, str]:
@@ -116,6 +119,61 @@ def with_normalization(network: bytes) -> bytes:
     schema.ModelAddMetadata(builder, entries_vector)
     builder.Finish(schema.ModelEnd(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def without_outputs(network: bytes, unread: Collection[int]) -> bytes:
+    """The same network without some of its outputs, and without the operators that nothing else needs.
+
+    LiteRT runs every operator of a network, read or not. Only lists in front of the weights become shorter; every
+    byte stays in its place, and what is left computes the same.
+
+    Args:
+        network: a TFLite file.
+        unread: positions of the outputs.
+
+    Raises:
+        InvalidInput: it is no such file, or has no such output.
+    """
+    if not unread:
+        return network
+    with needs_extra("pose"):
+        from flatbuffers.table import Table
+
+    if network[4:8] != b"TFL3":
+        raise InvalidInput("it is not a TFLite file")
+    root = Table(network, *_integers(network, 0, 1))
+    graphs = root.Vector(root.Offset(_GRAPHS))
+    graph = Table(network, graphs + _integers(network, graphs, 1)[0])
+    outputs = _vector(graph, _GRAPH_OUTPUTS)
+    if not set(unread) <= set(range(len(outputs))):
+        raise InvalidInput(f"the network has {len(outputs)} outputs, no numbers {sorted(unread)}")
+    outputs = [tensor for position, tensor in enumerate(outputs) if position not in unread]
+    begin = graph.Vector(graph.Offset(_GRAPH_OPERATORS))
+    places = [begin + 4 * row + offset for row, offset in enumerate(_vector(graph, _GRAPH_OPERATORS))]
+    needed: set[int] = set(outputs)
+    operators: list[int] = []
+    for place in reversed(places):
+        operator = Table(network, place)
+        if needed.intersection(_vector(operator, _OPERATOR_OUTPUTS)):
+            needed.update(_vector(operator, _OPERATOR_INPUTS))
+            operators.insert(0, place)
+    shorter = bytearray(network)
+    for slot, values in ((_GRAPH_OUTPUTS, outputs), (_GRAPH_OPERATORS, operators)):
+        begin = graph.Vector(graph.Offset(slot))
+        if slot == _GRAPH_OPERATORS:  # stated as distances from where they are stated
+            values = [place - (begin + 4 * row) for row, place in enumerate(values)]
+        struct.pack_into(f"<{len(values) + 1}I", shorter, begin - 4, len(values), *values)
+    return bytes(shorter)
+
+
+def _vector(table: Any, slot: int) -> Sequence[int]:
+    """The int32 numbers in a field of a FlatBuffers table; none where the field is left out."""
+    offset = table.Offset(slot)
+    return _integers(table.Bytes, table.Vector(offset), table.VectorLen(offset)) if offset else ()
+
+
+def _integers(content: bytes, begin: int, count: int) -> Sequence[int]:
+    return struct.unpack_from(f"<{count}i", content, begin)
 
 
 def _normalization_metadata() -> bytes:

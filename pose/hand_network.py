@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .body_network import open_network
 from .models import Model
+from .network import Network
 from .regions import Region, cut, turned
 from .sightings import Hand
 
@@ -20,21 +20,14 @@ class HandNetwork:
     """The 21 landmarks of one hand in a region; no search, no memory. One thread at a time may use it."""
 
     def __init__(self, model: Model) -> None:
-        self._interpreter = open_network(model, MEMBER, _SHAPES)
-        self._input = self._interpreter.get_input_details()[0]
-        self._pixels = int(self._input["shape"][1])
-        self._outputs = [output["index"] for output in self._interpreter.get_output_details()]
+        self._network = Network(model, MEMBER, _SHAPES)
 
     def look(self, image: NDArray[np.uint8], region: Region) -> Hand:
         """What the network makes of a region of an RGB picture, uint8 (height, width, 3); its score tells whether."""
         height, width = image.shape[:2]
-        crop = cut(image, region, self._pixels)
-        self._interpreter.set_tensor(self._input["index"], np.multiply(crop, np.float32(1 / 255))[None])
-        self._interpreter.invoke()
-        image_points, presence, right, world_points = (
-            self._interpreter.get_tensor(index).ravel().astype(np.float64) for index in self._outputs
-        )
-        points, world = image_points.reshape(21, 3) / self._pixels, world_points.reshape(21, 3)
+        crop = cut(image, region, self._network.pixels)
+        image_points, presence, right, world_points = (output.astype(np.float64) for output in self._network.run(crop))
+        points, world = image_points.reshape(21, 3) / self._network.pixels, world_points.reshape(21, 3)
         points[:, 2] *= region.side / width / DEPTH_SCALE
         points[:, :2] = region.to_picture(points[:, :2]) / (width, height)
         world[:, :2] = turned(world[:, :2], region.angle)

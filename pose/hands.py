@@ -28,7 +28,7 @@ WORTH_A_SECOND_LOOK = 0.2
 """Presence at the body's wrist from which on a region around what was seen there is looked at, too."""
 LONGEST_REST = 2
 """Frames for which a wrist is left alone that showed no hand: one after the first miss, then this many. On the demo's
-clip 1 gives 125 hands for 430 looks at regions, 2 gives 114 for 379, 3 gives 109 for 359."""
+clip 1 gives 149 hands for 330 looks at regions, 2 gives 133 for 281, 3 gives 130 for 269."""
 LEARN_SIDE = 0.1
 """Share by which a frame moves what is known of a hand's side: it takes seven clear ones to turn a left hand right."""
 NEAR = 0.5
@@ -49,6 +49,7 @@ class HandFinder:
         self._network = HandNetwork(model)
         self._palms = PalmDetector(model)
         self._held: Sides = (None, None)
+        self._held_by: Body | None = None
         self._followed: list[Hand] = []
         self._misses, self._rest = [0, 0], [0, 0]
         self._to_prove = 1
@@ -71,17 +72,17 @@ class HandFinder:
             if self._is_time_to_look():
                 hands += self._strangers(image, hands)
             if believable(body, hands, size) is not None:
-                self._held, self._followed = sides, hands
+                self._held, self._held_by, self._followed = sides, body, hands
                 return body, sides
             self._to_prove = PROBATION
         else:
             hands = self._follow(image)
             if believable(body, hands, size) is not None and body is not None:
                 self._to_prove -= 1
-                self._held = self._at_wrists(image, body)
+                self._held, self._held_by = self._at_wrists(image, body), body
                 return body, self._held
             self._to_prove = PROBATION if body is not None else max(self._to_prove, 1)
-        self._followed, self._held = hands, assign_sides(hands, None, size)
+        self._followed, self._held, self._held_by = hands, assign_sides(hands, None, size), None
         return None, self._held
 
     def _is_time_to_look(self) -> bool:
@@ -132,11 +133,11 @@ class HandFinder:
         return assign_sides([left], body, size)
 
     def _at_wrist(self, image: NDArray[np.uint8], body: Body, side: int) -> Hand | None:
-        """The hand of one arm: where it was, or else at the wrist. A wrist without one rests for some frames."""
+        """The hand of one arm: where its wrist took it, or else at the wrist. A wrist without one rests a while."""
         size = (image.shape[1], image.shape[0])
         held = self._held[side]
         if held is not None:
-            hand = self._network.look(image, region_around(held, size))
+            hand = self._network.look(image, region_around(carried(held, self._held_by, body, side), size))
             if hand.score >= self._presence and reached_by(hand, body, side, size):
                 return hand
         x, y = body.image[BODY_WRISTS[side], :2]
@@ -154,3 +155,17 @@ class HandFinder:
         self._misses[side] += 1
         self._rest[side] = min(self._misses[side], LONGEST_REST)
         return None
+
+
+def carried(hand: Hand, before: Body | None, now: Body, side: int) -> Hand:
+    """A hand where its arm has taken it: moved as the body's wrist moved since, where the body showed it both times.
+
+    A quick hand goes further in a frame than the region around it reaches. On the demo's clip 40 of 114 hands were
+    found where they had been, and 106 of 133 where their wrist had taken them.
+    """
+    wrist = BODY_WRISTS[side]
+    if before is None or min(before.visibility[wrist], now.visibility[wrist]) < VISIBLE:
+        return hand
+    image = hand.image.copy()
+    image[:, :2] += now.image[wrist, :2] - before.image[wrist, :2]
+    return replace(hand, image=image)

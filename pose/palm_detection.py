@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .body_network import open_network
 from .hand_regions import region_at_palm
 from .models import Model
+from .network import Network
 from .person_detection import anchors, merged
 from .regions import Region, cut
 
@@ -24,23 +24,18 @@ class PalmDetector:
     """Finds hands by their palms in single pictures; no memory. One thread at a time may use it."""
 
     def __init__(self, model: Model) -> None:
-        self._interpreter = open_network(model, MEMBER, [[1, _ANCHORS, 18], [1, _ANCHORS, 1]])
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        self._boxes, self._scores = (output["index"] for output in self._interpreter.get_output_details())
+        self._network = Network(model, MEMBER, [[1, _ANCHORS, 18], [1, _ANCHORS, 1]])
         self._anchors = anchors(_GRIDS)
 
     def find(self, image: NDArray[np.uint8], confidence: float) -> tuple[Region, ...]:
         """Where hands are whose palm's score reaches the confidence, the surest first, in an RGB picture."""
         height, width = image.shape[:2]
         whole = Region(width / 2, height / 2, float(max(width, height)), 0.0)
-        picture = cut(image, whole, _PIXELS)
-        self._interpreter.set_tensor(self._input, np.multiply(picture, np.float32(1 / 255))[None])
-        self._interpreter.invoke()
-        raw = self._interpreter.get_tensor(self._scores)[0, :, 0].astype(np.float64)
-        scores = 1 / (1 + np.exp(-raw.clip(-100, 100)))
+        boxes, raw = self._network.run(cut(image, whole, _PIXELS))
+        scores = 1 / (1 + np.exp(-raw[:, 0].astype(np.float64).clip(-100, 100)))
         likely = np.flatnonzero(scores >= confidence)
         likely = likely[np.argsort(-scores[likely], kind="stable")]
-        shapes = self._interpreter.get_tensor(self._boxes)[0, likely].astype(np.float64).reshape(-1, 9, 2) / _PIXELS
+        shapes = boxes[likely].astype(np.float64).reshape(-1, 9, 2) / _PIXELS
         shapes[:, [0, *range(2, 9)]] += self._anchors[likely][:, None]
         regions = []
         for shape, _ in merged(shapes, scores[likely]):

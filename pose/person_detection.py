@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .body_network import open_network
 from .body_regions import region_of
 from .models import Model
+from .network import Network
 from .regions import Region, cut
 
 MEMBER = "pose_detector.tflite"
@@ -36,23 +36,18 @@ class PersonDetector:
     """Finds the people in single pictures; no memory. One thread at a time may use it."""
 
     def __init__(self, model: Model) -> None:
-        self._interpreter = open_network(model, MEMBER, [[1, _ANCHORS, 12], [1, _ANCHORS, 1]])
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        self._boxes, self._scores = (output["index"] for output in self._interpreter.get_output_details())
+        self._network = Network(model, MEMBER, [[1, _ANCHORS, 12], [1, _ANCHORS, 1]])
         self._anchors = anchors(_GRIDS)
 
     def find(self, image: NDArray[np.uint8], confidence: float) -> tuple[Person, ...]:
         """All people whose score reaches the confidence, the surest first, in an RGB picture (height, width, 3)."""
         height, width = image.shape[:2]
         whole = Region(width / 2, height / 2, float(max(width, height)), 0.0)
-        picture = cut(image, whole, _PIXELS)
-        self._interpreter.set_tensor(self._input, (picture * np.float32(2 / 255) - np.float32(1))[None])
-        self._interpreter.invoke()
-        raw = self._interpreter.get_tensor(self._scores)[0, :, 0].astype(np.float64)
-        scores = 1 / (1 + np.exp(-raw.clip(-100, 100)))
+        boxes, raw = self._network.run(cut(image, whole, _PIXELS), low=-1.0)
+        scores = 1 / (1 + np.exp(-raw[:, 0].astype(np.float64).clip(-100, 100)))
         likely = np.flatnonzero(scores >= confidence)
         likely = likely[np.argsort(-scores[likely], kind="stable")]
-        shapes = self._interpreter.get_tensor(self._boxes)[0, likely].astype(np.float64).reshape(-1, 6, 2) / _PIXELS
+        shapes = boxes[likely].astype(np.float64).reshape(-1, 6, 2) / _PIXELS
         shapes[:, [0, 2, 3, 4, 5]] += self._anchors[likely][:, None]
         people = []
         for shape, score in merged(shapes, scores[likely]):

@@ -110,6 +110,11 @@ class DiskCache:
             part = data[number * PIECE_BYTES : (number + 1) * PIECE_BYTES]
             self._store(name, number, Piece(part, len(data)))
 
+    def holds(self, name: str) -> bool:
+        """Whether any piece of an object is in the folder."""
+        stem = _stem(name)
+        return any((self.folder / stem[:2]).glob(f"{stem}.*"))
+
     def forget(self, name: str) -> None:
         """Remove the pieces of an object, because what was fetched is not what it should be."""
         stem = _stem(name)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from .catalog import Belongings, ErasureRecord, Erasures
+from .cache_erasure import forget_cached
+from .catalog import Belongings, ErasureRecord, Erasures, Exports
 from .catalog.erasures import fingerprint
+from .drawings import delete_drawings
 from .errors import Conflict, CorruptObject, NotFound
+from .exports.erasing import settle_exports
 from .objects import Objects
 from .shards import shard_key
 from .version import __version__
@@ -33,12 +36,13 @@ def erase(
 
     In this order, so that it can be interrupted anywhere and, repeated, ends the same: their recordings are withdrawn
     and the erasure entered in the catalog; every version that names them is replaced by one without them, and
-    becomes a tombstone; their videos and shards are deleted, those among them that no catalog knows; then their
-    drafts; last the catalog forgets them. What stays is a tombstone, in the catalog and under `erasures/`, with a
+    becomes a tombstone; registered exports follow their versions; their videos and shards are deleted, those among
+    them that no catalog knows; then their drafts, drawings, and what a reader's cache on this computer keeps of them;
+    last the catalog forgets them. What stays is a tombstone, in the catalog and under `erasures/`, with a
     receipt, counts, and ids that lead nowhere any more: whoever holds copies can tell by it what to delete.
 
     The work follows the person: only the episode tables of versions and the listing of the store's folders grow with
-    the dataset.
+    the dataset. One erasure is at work on a workspace at a time; another waits, and then takes what is left.
 
     Args:
         contributor: None erases the recordings that were withdrawn so far, of whomever.
@@ -52,6 +56,13 @@ def erase(
         Conflict: a shard holds both withdrawn recordings and others.
         CorruptObject: a version cannot be read, so that nobody can tell whom it names.
     """
+    with workspace.catalog.alone("erasure"):
+        return _erase(workspace, contributor, who, on_step)
+
+
+def _erase(
+    workspace: Workspace, contributor: str | None, who: str, on_step: Callable[[str], None]
+) -> ErasureRecord | None:
     erasures, objects = Erasures(workspace.catalog), workspace.objects
     while True:
         on_step("withdrawing recordings")
@@ -63,12 +74,15 @@ def erase(
         leaving = Leaving(begun.receipt, frozenset(belongings.recordings), contributor)
         on_step("replacing versions")
         replaced = replace_versions(objects, leaving, created_by=who)
+        exports = settle_exports(workspace, begun.receipt, on_step)
         on_step("deleting videos and shards")
         _delete_objects(objects, belongings)
         delete_strays(workspace, leaving)
         _delete_drafts(workspace, leaving)
+        delete_drawings(workspace, leaving)
+        forget_cached(_urls(workspace), belongings.recordings, belongings.shards)
         on_step("clearing the catalog")
-        if erasures.finish(begun, belongings, _tombstone(begun, belongings, replaced)):
+        if erasures.finish(begun, belongings, _tombstone(begun, belongings, replaced, exports)):
             break
     (done,) = (record for record in erasures.done() if record.receipt == begun.receipt)
     _keep_tombstone(objects, done)
@@ -133,8 +147,11 @@ def _done_before(workspace: Workspace, erasures: Erasures, contributor: str | No
         assert record.tombstone is not None  # of an erasure that is done
         leaving = Leaving(record.receipt, frozenset(record.tombstone["recordings"]), contributor)
         replace_versions(workspace.objects, leaving, created_by=record.who)
+        settle_exports(workspace, record.receipt)
         delete_strays(workspace, leaving)
         _delete_drafts(workspace, leaving)
+        delete_drawings(workspace, leaving)
+        forget_cached(_urls(workspace), leaving.recordings, record.tombstone["shards"])
         _keep_tombstone(workspace.objects, record)
     return found[-1]
 
@@ -160,7 +177,15 @@ def _delete_drafts(workspace: Workspace, leaving: Leaving) -> None:
         folder.with_suffix(".lock").unlink(missing_ok=True)
 
 
-def _tombstone(begun: ErasureRecord, belongings: Belongings, replaced: Sequence[Replaced]) -> dict[str, Any]:
+def _urls(workspace: Workspace) -> list[str]:
+    """Where readers may have found the same shards: in the workspace, and in copies of its versions."""
+    copies = [export.location for export in Exports(workspace.catalog).all() if export.format == "kinesphere"]
+    return [workspace.objects.url, *copies]
+
+
+def _tombstone(
+    begun: ErasureRecord, belongings: Belongings, replaced: Sequence[Replaced], exports: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     contributor = begun.contributor
     return {
         "format_version": FORMAT_VERSION,
@@ -177,10 +202,12 @@ def _tombstone(begun: ErasureRecord, belongings: Belongings, replaced: Sequence[
             "seconds": belongings.duration_ns / 1e9,
             "shards": len(belongings.shards),
             "versions": len(replaced),
+            "exports": len(exports),
         },
         "recordings": list(belongings.recordings),
         "shards": list(belongings.shards),
         "versions": [asdict(version) for version in replaced],
+        "exports": [dict(export) for export in exports],
     }
 
 

@@ -8,9 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from .cache_erasure import cached
 from .catalog import Erasures
+from .drawings import drawings_of
 from .erasure import drafts_of, tombstone_key
 from .errors import CorruptObject, KinesphereError
+from .exports.erasing import OUTCOMES, left_in_exports
 from .objects import Objects
 from .versions import Version, list_datasets, list_versions, read_episodes, read_manifest, version_key
 from .withdrawn_versions import Leaving
@@ -43,6 +46,11 @@ def find_traces(
     found = [Trace("catalog", mention) for mention in erasures.mentions(contributor)]
     found += [Trace("catalog", rest) for rest in erasures.left_of(sorted(recordings))]
     found += [Trace(str(folder), "draft") for folder in drafts_of(workspace, leaving)]
+    found += [Trace(str(file), "drawing") for file in drawings_of(workspace, leaving)]
+    shards = [shard for tombstone in tombstones for shard in tombstone["shards"]]
+    found += [
+        Trace(name, "in the cache of this computer") for name in cached([workspace.objects.url], recordings, shards)
+    ]
     objects = workspace.objects
     on_step("looking through the recordings")
     found += _in_folders(objects, "recordings", "recording.json", lambda text: _names_recording(text, leaving))
@@ -50,6 +58,14 @@ def find_traces(
     found += _in_folders(objects, "shards", "zarr.json", lambda text: _names_shard(text, leaving))
     on_step("looking through the versions")
     found += _in_versions(objects, leaving)
+    on_step("looking through the exports")
+    unreached = [
+        export["export"]
+        for tombstone in tombstones
+        for export in tombstone.get("exports", ())
+        if export["outcome"] == OUTCOMES["unreachable"]
+    ]
+    found += [Trace(where, what) for where, what in left_in_exports(workspace, leaving, unreached)]
     for tombstone in tombstones:
         if not objects.exists(tombstone_key(tombstone["receipt"])):
             found.append(Trace(tombstone_key(tombstone["receipt"]), "the tombstone is missing; erase again"))
@@ -91,7 +107,7 @@ def _in_versions(objects: Objects, leaving: Leaving) -> Iterator[Trace]:
                 version = read_manifest(objects, dataset, number)
                 if not version.is_withdrawn:
                     episodes = read_episodes(objects, version)
-                    named = episodes.num_rows - leaving.staying(episodes).num_rows
+                    named = leaving.named(episodes)
                     if named:
                         yield Trace(f"{dataset}@{number}", f"{named} of its episodes are theirs")
                 if _where_names(version, leaving):

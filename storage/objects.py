@@ -125,6 +125,15 @@ class Objects:
         with self._named(key):
             return int(obstore.head(self.raw, key)["size"])
 
+    def total_size(self, prefix: str) -> tuple[int, int]:
+        """How many objects there are below a prefix, and their bytes together; it lists all of them."""
+        count = total = 0
+        with self._named(prefix):
+            for page in obstore.list(self.raw, prefix):
+                count += len(page)
+                total += sum(int(meta["size"]) for meta in page)
+        return count, total
+
     def keys(self, prefix: str) -> list[str]:
         """All keys below a prefix, sorted."""
         with self._named(prefix):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import Conflict, InvalidInput, KinesphereError
@@ -36,6 +36,7 @@ def publish(
     rules: PublishRules | None = None,
     on_left_out: Callable[[Consents], None] = lambda consents: None,
     before_writing: Callable[[Sequence[str]], None] | None = None,
+    agreement: Callable[[Sequence[str]], Mapping[str, Any] | None] | None = None,
 ) -> Version:
     """Write the next version of a dataset. No array is copied: a version points into shards.
 
@@ -49,10 +50,12 @@ def publish(
         rules: the consent that each recording needs, limits, splits; see `PublishRules` for what is asked by default.
         on_left_out: told how many accepted recordings may not enter for want of consent, and why.
         before_writing: called with the ids of the recordings that enter; if it raises, nothing is published.
+        agreement: called with the same ids; what it gives, plain JSON, is in the manifest as `agreement`: how well
+            annotators of these recordings agree. None where nobody can tell. If it raises, nothing is published.
 
     Raises:
         Conflict: no recording is accepted yet, none has such tracks or is consented to, or a limit does not hold.
-        InvalidInput: the expression cannot be read, or matches nothing.
+        InvalidInput: the expression cannot be read, or matches nothing, or the agreement is no JSON.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -101,6 +104,7 @@ def publish(
         video=video,
         rules=rules.to_manifest(),
         criteria=_criteria(workspace.catalog, table),
+        agreement=None if agreement is None else agreement(recordings),
     )
     if not version.is_new or not workspace.catalog.left(recordings):
         return version
@@ -117,6 +121,7 @@ def publish(
             rules=rules,
             on_left_out=on_left_out,
             before_writing=before_writing,
+            agreement=agreement,
         )
     except KinesphereError:
         withdraw_version(workspace.objects, version, replaced_by=None)

@@ -13,6 +13,7 @@ from .errors import CorruptObject, InvalidInput, NewerFormat
 from .scopes import IMPLIED, Scope
 
 FORMAT_VERSION = 1
+ConsentMethod = Literal["typed", "ticked", "flag"]
 
 
 class State(StrEnum):
@@ -40,8 +41,8 @@ class Consent(_Model):
     text_sha256: str
     language: str
     agreed_at: datetime
-    method: Literal["typed", "flag"]
-    """`typed` at the prompt, or the flag `--yes`, by which a script says that the contributor has agreed."""
+    method: ConsentMethod
+    """`typed` at the prompt, `ticked` on the page, or the flag `--yes`, by which a script says that they agreed."""
     signed: str = ""
     """The name or initials that they typed."""
     scopes: tuple[Scope, ...] = IMPLIED

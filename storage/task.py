@@ -145,10 +145,22 @@ def read_task(path: Path) -> Task:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        content = tomllib.loads(text)
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise InvalidInput(f"cannot read the task file {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise InvalidTask(f"{path} is not valid TOML: {error}") from error
+    return parse_task(text, str(path))
+
+
+def parse_task(text: str, path: str = "the task") -> Task:
+    """Validate the text of a task file, of which messages speak as `path`.
+
+    Raises:
+        InvalidTask: as `read_task` does.
+    """
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise InvalidTask(f"{path} is not valid TOML: {error}") from error
     try:
         task = Task.model_validate(content)

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from .episode_parts import describe_part, describe_table, encode_part, parts_of, read_table, split_table
 from .episodes import EPISODE_SCHEMA, checked_episodes
-from .errors import CorruptObject, NewerFormat, NotFound, Withdrawn
+from .errors import CorruptObject, InvalidInput, NewerFormat, NotFound, Withdrawn
 from .hill_numbers import manifest_summary
 from .names import checked_name
 from .objects import Objects
@@ -40,7 +40,8 @@ class Version:
     dataset: str
     number: int
     manifest: Mapping[str, Any]
-    """The content of the JSON: parent, created_at, created_by, software, where, criteria, counts, labels, episodes."""
+    """The content of the JSON: parent, created_at, created_by, software, where, criteria, counts, labels,
+    episodes and so on; see `docs/format.md`."""
     is_new: bool = False
     """Whether this call wrote it: the same episodes again are the version that is there already."""
 
@@ -61,6 +62,7 @@ def write_version(
     erasure: Mapping[str, Any] | None = None,
     criteria: Mapping[str, Any] | None = None,
     rules: Mapping[str, Any] | None = None,
+    agreement: Mapping[str, Any] | None = None,
 ) -> Version:
     """Write the next version of a dataset, or return the newest if it holds the same episodes.
 
@@ -78,20 +80,25 @@ def write_version(
             `storage.publish_rules`.
         erasure: for a version that follows from an erasure: its receipt, and the version that this one replaces.
         criteria: the criteria by which their recordings were accepted, for the record; see `docs/format.md`.
+        agreement: how well annotators of its recordings agree, plain JSON, for the record. The same episodes with
+            another one are another version.
 
     Raises:
-        InvalidInput: the name or the table is not valid.
+        InvalidInput: the name or the table is not valid, or the agreement is no JSON.
         NewerFormat: the newest version was written by a later release.
     """
     checked_name("dataset", dataset)
     table = checked_episodes(episodes)
+    agreed = _plain("agreement", agreement)
     newest = _newest(objects, dataset)
     parent = None if newest is None else newest.number
     if newest is not None and erasure is None:
         same_size = newest.manifest["counts"]["episodes"] == table.num_rows
         same_video = newest.manifest.get("video", "raw") == video
         same_rules = all(newest.manifest.get(name) == (rules or {}).get(name) for name in RULES)
-        if same_size and same_video and same_rules and read_episodes(objects, newest).equals(table):
+        same_agreement = agreed is None or newest.manifest.get("agreement") == agreed
+        is_same = same_size and same_video and same_rules and same_agreement
+        if is_same and read_episodes(objects, newest).equals(table):
             return newest
     first, *others = split_table(table)
     content = encode_part(first, is_only=not others)
@@ -119,6 +126,8 @@ def write_version(
     }
     if criteria is not None:
         manifest["criteria"] = dict(criteria)
+    if agreed is not None:
+        manifest["agreement"] = agreed
     if video != "raw":
         manifest["video"] = video
     if erasure is not None:
@@ -131,6 +140,14 @@ def write_version(
             return found
         raise CorruptObject(f"object '{key}' is there without its table; move it away and publish again")
     return Version(dataset, number, manifest, is_new=True)
+
+
+def _plain(name: str, content: Mapping[str, Any] | None) -> Any:
+    """Content of a manifest as it will be read again, so that it can be compared with what was."""
+    try:
+        return None if content is None else json.loads(json.dumps(dict(content), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"the {name} for a manifest is no plain JSON: {error}; undefined is None") from error
 
 
 def _written(

@@ -46,6 +46,10 @@ class Leaving:
             left = pc.or_(left, pc.equal(episodes["contributor"], self.contributor))
         return episodes.filter(pc.invert(left))
 
+    def named(self, episodes: pa.Table) -> int:
+        """How many rows of a table with the columns `recording` and `contributor` are of those who leave."""
+        return int(episodes.num_rows - self.staying(episodes).num_rows)
+
 
 @dataclass(frozen=True)
 class Replaced:
@@ -84,7 +88,7 @@ def _replace_in(objects: Objects, dataset: str, leaving: Leaving, created_by: st
     others = [version for version in manifests if version.number not in ours.values()]
     for version in others:
         if version.is_withdrawn:
-            _delete_content(objects, version)  # of one that was withdrawn when an earlier attempt was interrupted
+            delete_content(objects, version)  # of one that was withdrawn when an earlier attempt was interrupted
             continue
         episodes = read_episodes(objects, version)
         staying = leaving.staying(episodes)
@@ -127,6 +131,8 @@ def _write(
         video=version.manifest.get("video", "raw"),
         criteria=version.manifest.get("criteria"),
         erasure={"receipt": leaving.receipt, relation: version.number},
+        # not where it tells of recordings that left
+        agreement=version.manifest.get("agreement") if relation == "repeats" else None,
         # not the limits: without those who left they may not hold any more
         rules={name: version.manifest[name] for name in ("needs", "splits") if name in version.manifest},
     )
@@ -152,11 +158,11 @@ def withdraw_version(objects: Objects, version: Version, *, replaced_by: int | N
     tombstone["sha256"] = hash_of(tombstone)
     content = (json.dumps(tombstone, indent=2) + "\n").encode()
     objects.put(version_key(version.dataset, version.number, "json"), content)
-    _delete_content(objects, version)
+    delete_content(objects, version)
 
 
-def _delete_content(objects: Objects, version: Version) -> None:
-    """Delete every object of a version but its manifest."""
+def delete_content(objects: Objects, version: Version) -> None:
+    """Delete every object of a version but its manifest, or the tombstone in place of it."""
     for key in version_keys(objects, version.dataset, version.number)[:-1]:
         objects.delete(key)
 

@@ -12,17 +12,20 @@ from storage.errors import KinesphereError
 from storage.version import __version__
 
 from . import (
+    accounts_command,
     blurring,
     calibration,
     checks_command,
     contributor,
     diversity_command,
     erasing,
+    exporting,
     gate_commands,
     information,
     operators,
     reviewing,
     robotics,
+    withdraw_command,
 )
 from .output import messages, print_json, say_error
 
@@ -51,14 +54,17 @@ def _root(
 
 
 contributor.register(app)
+withdraw_command.register(app)
 calibration.register(app)
 blurring.register(app)
 operators.register(app)
 checks_command.register(app)
 reviewing.register(app)
+accounts_command.register(app)
 gate_commands.add_to(checks_command.checks_app)
 erasing.register(app)
 robotics.register(app)
+exporting.register(app)
 information.register(app)
 diversity_command.register(app)
 

@@ -1,8 +1,7 @@
-"""Commands of contributors: cameras, record, import, submit, status, withdraw."""
+"""Commands of contributors: cameras, record, import, submit, status."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -48,7 +47,6 @@ def register(app: typer.Typer) -> None:
     app.command("import")(import_)
     app.command()(submit)
     app.command()(status)
-    app.command()(withdraw)
 
 
 def cameras(as_json: JsonOption = False) -> None:
@@ -268,32 +266,6 @@ def _recordings_table(rows: Sequence[RecordingRecord]) -> tuple[list[str], list[
         columns.append("replaces")
         cells = [(*cell, row.replaces or "") for cell, row in zip(cells, rows, strict=True)]
     return columns, cells
-
-
-def withdraw(
-    recordings: Annotated[list[str], typer.Argument(help="Which recordings to take back.")],
-    why: Annotated[str, typer.Option(help="The reason, if you want to give one.")] = "",
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    token: TokenOption = None,
-    workspace: WorkspaceOption = HERE,
-    as_json: JsonOption = False,
-) -> None:
-    """Take recordings back, whatever became of them. Drafts are deleted; nothing published from now on holds them."""
-    from . import sending
-
-    with opened(workspace) as place:
-        rows = [place.catalog.recording(name) for name in dict.fromkeys(recordings)]
-        if not yes and not (sys.stdin.isatty() and typer.confirm(f"Take back {len(rows)} recordings for good?")):
-            raise InvalidInput("nothing was taken back; pass --yes to do it without being asked")
-        for row in rows:
-            sending.withdraw(place, row, why=why or "the contributor took it back", token=token)
-    if as_json:
-        print_json({"withdrawn": [row.recording for row in rows]})
-        return
-    for row in rows:
-        say(
-            f"Withdrawn {row.recording}." + ("" if row.state is State.DRAFT else " The operator erases what is stored.")
-        )
 
 
 def _show_recording(workspace: Workspace, recording: str, *, token: str | None, as_json: bool) -> None:

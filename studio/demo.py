@@ -196,6 +196,7 @@ def _stream_one_epoch(location: str, number: int, *, quiet: bool) -> Streamed:
 def _draw(workspace: Workspace, recording: str, *, quiet: bool) -> tuple[Path, Path]:
     """Draw the whole trajectory over its video; gives the paths of the film and of the contact sheet."""
     from pose.overlay import contact_sheet, draw_overlay
+    from storage.drawings import note_drawings
     from storage.shards import Shard
     from storage.trajectory import ARRAYS, from_stored
 
@@ -207,6 +208,7 @@ def _draw(workspace: Workspace, recording: str, *, quiet: bool) -> tuple[Path, P
     arrays = {name: from_stored(spec, shard.read(name, first, stop)) for name, spec in ARRAYS.items()}
 
     overlay, sheet = workspace.folder / "overlay.mp4", workspace.folder / "contact-sheet.png"
+    note_drawings(workspace, (overlay, sheet), recording=recording, contributor=row.contributor)
     with progress("Drawing the skeleton over the video", row.frames, quiet=quiet) as show:
         draw_overlay(video, arrays, overlay, on_progress=show)
     contact_sheet(video, arrays, sheet)

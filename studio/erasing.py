@@ -55,16 +55,10 @@ def erase(
 
 
 def _erase(workspace: Workspace, contributor: str | None, *, who: str, as_json: bool) -> None:
-    from annotate.duplicates import open_duplicate_index
-    from storage.erasure import erase as erase_person
+    from .withdrawing import erase_here
 
     with messages.status("Erasing") as status:
-        done = erase_person(workspace, contributor, who=who, on_step=lambda step: status.update(f"Erasing: {step}"))
-        if done is not None and done.tombstone is not None:
-            status.update("Erasing: forgetting fingerprints")
-            with open_duplicate_index(workspace) as index:
-                for recording in done.tombstone["recordings"]:
-                    index.remove(recording)
+        done = erase_here(workspace, contributor, who=who, on_step=lambda step: status.update(f"Erasing: {step}"))
     if as_json:
         print_json(done.tombstone if done is not None else None)
     elif done is None:
@@ -86,6 +80,14 @@ def _tell(done: ErasureRecord) -> None:
             for v in done.tombstone["versions"]
         ]
         print_table("Withdrawn versions", ["version", "replaced by"], rows)
+    if done.tombstone.get("exports"):
+        cells = [
+            (f"{e['dataset']}@{e['version']}", e["format"], f"{e['made_on']}:{e['location']}", e["outcome"])
+            for e in done.tombstone["exports"]
+        ]
+        print_table("Exports", ["version", "format", "where", "now"], cells)
+        if any(e["outcome"] == "removed" for e in done.tombstone["exports"]):
+            say("What was removed can be exported again, from the version that replaced it.")
 
 
 def _verify(workspace: Workspace, contributor: str, *, as_json: bool) -> None:

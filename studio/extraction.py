@@ -56,7 +56,7 @@ class Extracted:
     damaged_ns: tuple[int, ...]
     """Times of the frames that could not be decoded."""
     fingerprint: bytes = b""
-    """An `annotate.duplicates.Fingerprint`, to look for duplicates with; nothing for one that was extracted again."""
+    """An `annotate.fingerprint.Fingerprint`, to look for duplicates with; nothing for one that was extracted again."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,9 @@ def extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted | Fai
 
 
 def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
+    from annotate.change_fingerprint import ChangeHasher
     from annotate.checks import Evidence, Footage, ImageSampler, next_state, run_checks
-    from annotate.duplicates import Fingerprint
+    from annotate.fingerprint import Fingerprint
     from annotate.motion_fingerprint import motion_fingerprint
     from annotate.video_fingerprint import VideoHasher
     from pose.extractor import ExtractionReport
@@ -116,14 +117,15 @@ def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
     check_length(row.recording, row.frames, row.frame_rate)
     description = verified_description(objects, row)
     camera, length, samples = description.origin.calibration, description.origin.known_length, ImageSampler()
-    hasher = VideoHasher() if not job.is_repeated else None
+    pictures, changes = VideoHasher(), ChangeHasher()
     report = ExtractionReport()
 
     def look(frame: VideoFrame) -> None:
         on_frame()
         samples(frame)
-        if hasher is not None:
-            hasher(frame)
+        if not job.is_repeated:
+            pictures(frame)
+            changes(frame)
         if sheets is not None:
             sheets(frame)
 
@@ -159,7 +161,7 @@ def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
     )
     checks = [] if job.is_repeated else run_checks(job.task.criteria, evidence)
     state, why = (row.state, "extracted again") if job.is_repeated else next_state(checks)
-    motion = motion_fingerprint(trajectory)
+    fingerprint = Fingerprint(pictures.fingerprint, motion_fingerprint(trajectory), changes.fingerprint)
     if length is not None and sheets is not None:
         trajectory, why_not = to_metric(trajectory, length, sheets.sightings)
         why += f"; lengths stay relative: {why_not}" if why_not else ""
@@ -176,7 +178,7 @@ def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
         hands_found=int(((valid & Valid.LEFT_HAND) > 0).sum() + ((valid & Valid.RIGHT_HAND) > 0).sum()),
         shard_bytes=shard.size_bytes,
         damaged_ns=tuple(damaged),
-        fingerprint=Fingerprint(hasher.fingerprint, motion).to_bytes() if hasher is not None else b"",
+        fingerprint=b"" if job.is_repeated else fingerprint.to_bytes(),
     )
 
 

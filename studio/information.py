@@ -108,6 +108,7 @@ def _print_summary(version: Version, summary: VersionSummary) -> None:
         ("Contributors", summary.by_contributor),
     ):
         _print_amounts(title, title.lower().removesuffix("s"), amounts)
+    _print_agreement(manifest.get("agreement", {}))
     if not summary.total.episodes:
         return
     quality = [(f"frames with {part.replace('_', ' ')}", f"{share:.1%}") for part, share in summary.found.items()]
@@ -138,6 +139,31 @@ def _diversity_rows(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     for split, part in diversity.get("splits", {}).items():
         rows.append((f"split {split}", f"{part['contributors']} contributors, {part['episodes']} episodes"))
     return rows
+
+
+def _print_agreement(agreement: Mapping[str, Any]) -> None:
+    """How well annotators agreed when it was published, of the version's tasks and tracks. Pairs are in --json."""
+    shown = {"frame_iou": "IoU", "f1_50": "F1@50", "edit": "edit", "boundary_median": "edges", "alpha": "alpha"}
+    rows = [
+        (
+            task["task"],
+            track["track"],
+            f"{track['recordings']:,}",
+            *(_estimate(track["measures"].get(name)) for name in shown),
+        )
+        for task in agreement.get("tasks", ())
+        for track in task["tracks"]
+    ]
+    if rows:
+        columns = ["task", "track", "recordings", *shown.values()]
+        print_table("Agreement of annotators, with 95 % intervals (edges: median, in frames)", columns, rows)
+
+
+def _estimate(estimate: Mapping[str, Any] | None) -> str:
+    if estimate is None:
+        return "-"
+    ends = "" if estimate["low"] is None else f" ({estimate['low']:.2f} to {estimate['high']:.2f})"
+    return f"{estimate['value']:.2f}{ends}"
 
 
 def _print_amounts(title: str, column: str, amounts: Mapping[str, Amount]) -> None:

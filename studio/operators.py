@@ -223,17 +223,29 @@ def process(
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen at; only this computer's own for now.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; others than this computer's own need accounts.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes a free one.")] = 8765,
     upload_limit: Annotated[float, typer.Option(min=0, help="Largest video that is taken, in GiB.")] = 20,
+    certificate: Annotated[Path | None, typer.Option(help="PEM file of a certificate, to serve https.")] = None,
+    key: Annotated[Path | None, typer.Option(help="PEM file of the certificate's key.")] = None,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
-    """Serve the workspace, so that contributors can send their takes to it."""
+    """Serve the studio: pages to label, review and operate, and uploads from contributors."""
     from .serving import serve as run_server
 
     with opened(workspace) as place:
-        run_server(place, host=host, port=port, upload_limit=int(upload_limit * 2**30), as_json=as_json)
+        run_server(
+            place,
+            host=host,
+            port=port,
+            upload_limit=int(upload_limit * 2**30),
+            certificate=certificate,
+            key=key,
+            as_json=as_json,
+        )
 
 
 def doctor(

@@ -169,7 +169,8 @@ def _with_duplicates(workspace: Workspace, found: Extracted) -> Extracted:
     Raises:
         Conflict: another process has held the index for a minute.
     """
-    from annotate.duplicates import Fingerprint, find_duplicates
+    from annotate.duplicates import find_duplicates
+    from annotate.fingerprint import Fingerprint
 
     row = workspace.catalog.recording(found.recording)
     limit = workspace.catalog.task(row.task, row.task_version).task.criteria.duplicate

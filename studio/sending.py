@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from annotate.feedback import where
-from capture.outbox import withdraw as withdraw_here
 from capture.upload import ask_state, send, server_at, withdraw_there
 from storage.catalog import RecordingRecord
 from storage.errors import KinesphereError, StorageFailed
@@ -53,15 +52,15 @@ def ask(row: RecordingRecord, token: str | None) -> dict[str, Any]:
     return {"url": row.sent_to, **answer}
 
 
-def withdraw(workspace: Workspace, row: RecordingRecord, *, why: str, token: str | None) -> None:
-    """Take a recording back, first from the server that it was sent to, so that nothing is believed gone that is not.
+def withdraw(row: RecordingRecord, *, why: str, token: str | None) -> str:
+    """Take a recording back from the server that has it; gives its state there: erased, or withdrawn until it is.
 
     Raises:
         StorageFailed: that server cannot be reached; nothing has changed.
     """
-    if row.sent_to is not None:
-        withdraw_there(row.recording, server_at(row.sent_to, token), video_sha256=row.video_sha256, why=why)
-    withdraw_here(workspace, row.recording, why=why)
+    assert row.sent_to is not None
+    answer = withdraw_there(row.recording, server_at(row.sent_to, token), video_sha256=row.video_sha256, why=why)
+    return str(answer.get("state"))
 
 
 def say_answer(answer: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""`kinesphere serve`: the server of a workspace, for now on this computer only."""
+"""`kinesphere serve`: the studio of a workspace, on one's own computer or, with accounts, for others too."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import ipaddress
 import os
 import secrets
 import socket
+import ssl
 import sys
+from pathlib import Path
+from typing import Any
 
+from storage.catalog import Accounts, SignIns
 from storage.errors import InvalidInput, needs_extra
 from storage.workspace import Workspace
 
@@ -18,37 +22,61 @@ TOKEN_VARIABLE = "KINESPHERE_TOKEN"
 SHORTEST_TOKEN = 16
 
 
-def serve(workspace: Workspace, *, host: str, port: int, upload_limit: int, as_json: bool) -> None:
+def serve(
+    workspace: Workspace,
+    *,
+    host: str,
+    port: int,
+    upload_limit: int,
+    certificate: Path | None,
+    key: Path | None,
+    as_json: bool,
+) -> None:
     """Serve until Ctrl-C.
 
+    Args:
+        certificate, key: PEM files, to serve https.
+
     Raises:
-        InvalidInput: the host is not this computer, the port is taken, or the token is too short.
+        InvalidInput: others would be served though no operator can sign in, the port is taken, the token is too
+            short, or certificate and key cannot be used.
         MissingDependency: the extra `studio` is not installed.
     """
     with needs_extra("studio"):
         import uvicorn
 
         from .web.app import create_app
-        from .web.identity import LocalCredentials, Person, Role
+        from .web.identity import Credentials, LocalAccess
 
-    _check_host(host)
-    given = os.environ.get(TOKEN_VARIABLE)
-    token = given if given is not None else secrets.token_urlsafe(24)
-    if len(token) < SHORTEST_TOKEN or not (token.isascii() and token.isprintable() and " " not in token):
-        raise InvalidInput(f"{TOKEN_VARIABLE} needs at least {SHORTEST_TOKEN} printable characters, none a space")
-    credentials = LocalCredentials(token, Person(getpass.getuser(), frozenset(Role)))
-    app = create_app(workspace, credentials=credentials, upload_limit=upload_limit)
+    given, local = os.environ.get(TOKEN_VARIABLE), None
+    if is_loopback(host):
+        token = given if given is not None else secrets.token_urlsafe(24)
+        _check_token(token)
+        local = LocalAccess(getpass.getuser(), token)
+    else:
+        _check_accounts(workspace, host)
+    options = _tls(certificate, key)
+    app = create_app(workspace, credentials=Credentials(SignIns(workspace.catalog), local), upload_limit=upload_limit)
     with _listen(host, port) as listening:
-        url = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
+        name = f"[{host}]" if ":" in host else host
+        url = f"http{'s' if options else ''}://{name}:{listening.getsockname()[1]}"
+        link = f"{url}/enter?link={local.link}" if local is not None else None
         if as_json:
-            print_json({"url": url, "token": token, "link": f"{url}/enter?link={credentials.link}"})
+            print_json({"url": url} | ({"token": local.token, "link": link} if local is not None else {}))
         else:
             say(f"Serving the workspace '{workspace.name}' at {url}. Ctrl-C stops.")
-            say(f"Open the studio (this link is good once): {url}/enter?link={credentials.link}")
-            say(f"Token (shown once): {token}" if given is None else f"The token is that of {TOKEN_VARIABLE}.")
+            if local is not None:
+                say(f"Open the studio (this link is good once): {link}")
+                say(
+                    f"Token (shown once): {local.token}" if given is None else f"The token is that of {TOKEN_VARIABLE}."
+                )
+            elif not options:
+                say("Passwords travel unprotected: put it behind a proxy with https, or pass --certificate and --key.")
             say(f"Contributors send their takes with: kinesphere submit --all --to {url} --token TOKEN")
         sys.stdout.flush()
-        config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=5, **options
+        )
         uvicorn.Server(config).run(sockets=[listening])
 
 
@@ -60,9 +88,29 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _check_host(host: str) -> None:
-    if not is_loopback(host):
-        raise InvalidInput(f"--host {host} is refused: accounts are not there yet, so only 127.0.0.1 is served")
+def _check_token(token: str) -> None:
+    if len(token) < SHORTEST_TOKEN or not (token.isascii() and token.isprintable() and " " not in token):
+        raise InvalidInput(f"{TOKEN_VARIABLE} needs at least {SHORTEST_TOKEN} printable characters, none a space")
+
+
+def _check_accounts(workspace: Workspace, host: str) -> None:
+    if not Accounts(workspace.catalog).can_be_operated():
+        raise InvalidInput(
+            f"--host {host} is refused: nobody could sign in; first make an account with: "
+            "kinesphere account add NAME --role operator"
+        )
+
+
+def _tls(certificate: Path | None, key: Path | None) -> dict[str, Any]:
+    if certificate is None and key is None:
+        return {}
+    if certificate is None or key is None:
+        raise InvalidInput("--certificate and --key go together; give both or neither")
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise InvalidInput(f"certificate {certificate} and key {key} cannot be used: {error}") from error
+    return {"ssl_certfile": certificate, "ssl_keyfile": key}
 
 
 def _listen(host: str, port: int) -> socket.socket:

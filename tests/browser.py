@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,10 +39,42 @@ def chromium(*more: str) -> Iterator[Browser]:
 
 
 @contextmanager
+def with_camera(browser: Browser, clip: Path, folder: Path) -> Iterator[Browser]:
+    """Another Chromium, whose camera plays a clip again and again, and may be used without asking."""
+    import cv2
+
+    from storage.video import open_video
+
+    film = folder / "camera.mjpeg"
+    with open_video(clip) as video, film.open("wb") as file:
+        for frame in video.frames():
+            file.write(cv2.imencode(".jpg", frame.image[..., ::-1])[1].tobytes())
+    found = shutil.which("chromium")
+    assert found is not None
+    camera = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
+              f"--use-file-for-fake-video-capture={film}")  # fmt: skip
+    started = browser.browser_type.launch(executable_path=found, args=[*ARGUMENTS, *camera])
+    try:
+        yield started
+    finally:
+        started.close()
+
+
+@contextmanager
 def opened_page(
-    browser: Browser, *, cookies: Sequence[Any] = (), width: int = 1280, height: int = 720, **options: Any
+    browser: Browser,
+    *,
+    cookies: Sequence[Any] = (),
+    width: int = 1280,
+    height: int = 720,
+    expected: str = "$nothing",
+    **options: Any,
 ) -> Iterator[Page]:
-    """A page in a context of its own, which fails the test for any error in its console."""
+    """A page in a context of its own, which fails the test for any error in its console.
+
+    Args:
+        expected: a regular expression; errors that it is found in are part of the test.
+    """
     context: BrowserContext = browser.new_context(viewport={"width": width, "height": height}, **options)
     context.add_cookies(list(cookies))
     page = context.new_page()
@@ -53,7 +88,8 @@ def opened_page(
         yield page
     finally:
         context.close()
-    assert not problems, problems
+    unexpected = [problem for problem in problems if not re.search(expected, problem)]
+    assert not unexpected, unexpected
 
 
 def accessibility_violations(page: Page) -> list[str]:
@@ -67,3 +103,11 @@ def accessibility_violations(page: Page) -> list[str]:
         for violation in found.response["violations"]
         for node in violation["nodes"]
     ]
+
+
+def wait_until(page: Page, expression: str, *, seconds: float = 30) -> None:
+    """Wait until a JavaScript expression is true; Playwright's own wait would offend our Content-Security-Policy."""
+    until = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < until, f"not within {seconds} s: {expression}"
+        page.wait_for_timeout(50)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import insert
 
 from storage.catalog import Catalog
-from storage.catalog.tables import ContributorTable, RecordingTable, SegmentTable, TrajectoryTable
+from storage.catalog.tables import AnnotationTable, ContributorTable, RecordingTable, SegmentTable, TrajectoryTable
 from storage.recording import State
 from storage.task import Task
 
@@ -50,12 +50,14 @@ def enter(
     recordings: Sequence[dict[str, Any]],
     trajectories: Sequence[dict[str, Any]],
     segments: Sequence[dict[str, Any]],
+    annotations: Sequence[dict[str, Any]] = (),
 ) -> None:
     """Enter rows in one transaction."""
     with catalog.engine.execution_options(writes=True).begin() as connection:
         for table, rows in (
             (RecordingTable, recordings),
             (TrajectoryTable, trajectories),
+            (AnnotationTable, annotations),
             (SegmentTable, segments),
         ):
             if rows:
@@ -98,8 +100,35 @@ def trajectory_row(
     }
 
 
+def annotation_row(recording: dict[str, Any], place: int, state: str, purpose: str) -> dict[str, Any]:
+    at = recording["created_at"] + timedelta(hours=place)
+    return {
+        "annotation": f"{place}{recording['recording']}",
+        "recording": recording["recording"],
+        "annotator": f"annotator {place}",
+        "purpose": purpose,
+        "state": state,
+        "revision": 1,
+        "segments": 1,
+        "opinions": 1,
+        "disputed": False,
+        "created_at": at,
+        "changed_at": at,
+        "done_at": at if state == "done" else None,
+        "leased_until": None,
+        "reason": "",
+    }
+
+
 def segment_row(
-    recording: dict[str, Any], segment: str, start: int, end: int, *, label: str, what: str | None = None
+    recording: dict[str, Any],
+    segment: str,
+    start: int,
+    end: int,
+    *,
+    label: str,
+    what: str | None = None,
+    annotation: str | None = None,
 ) -> dict[str, Any]:
     return {
         "segment": segment,
@@ -114,4 +143,5 @@ def segment_row(
         "outcome": "success",
         "author": "eve",
         "created_at": recording["created_at"],
+        "annotation": annotation,
     }

@@ -56,6 +56,16 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def postgres_url(postgres_server: str) -> str:
     """URL of an empty database of the module's own."""
+    return _new_database(postgres_server)
+
+
+@pytest.fixture
+def own_postgres_url(postgres_server: str) -> str:
+    """URL of an empty database of the test's own."""
+    return _new_database(postgres_server)
+
+
+def _new_database(postgres_server: str) -> str:
     server = make_url(postgres_server)
     name = f"test_{secrets.token_hex(4)}"
     engine = create_engine(server.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")

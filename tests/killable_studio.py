@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from studio.web.identity import SESSION_COOKIE, LocalCredentials, Person, Role
+from storage.catalog import SignIns
+from storage.workspace import open_workspace
+from studio.web.identity import SESSION_COOKIE, Credentials, LocalAccess
 from tests.studio_server import LIMIT, TOKEN
-
-SECRET = "a-session-for-the-tests"
 
 
 class KillableStudio:
@@ -28,7 +28,12 @@ class KillableStudio:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self.cookie = {"name": SESSION_COOKIE, "value": SECRET, "url": self.url}
+        opened = open_workspace(workspace)
+        secret = SignIns(opened.catalog).begin_session(
+            "olivia", local=True
+        )  # the catalog keeps it: crashes end no session
+        opened.catalog.close()
+        self.cookie = {"name": SESSION_COOKIE, "value": secret, "url": self.url}
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -65,12 +70,11 @@ class KillableStudio:
 def _serve(folder: str, port: str) -> None:
     import uvicorn
 
-    from storage.workspace import open_workspace
     from studio.web.app import create_app
 
-    person = Person("olivia", frozenset(Role), csrf="the-page-s-token")
-    credentials = LocalCredentials(TOKEN, person, _sessions={SECRET: person})
-    app = create_app(open_workspace(Path(folder)), credentials=credentials, upload_limit=LIMIT)
+    workspace = open_workspace(Path(folder))
+    credentials = Credentials(SignIns(workspace.catalog), LocalAccess("olivia", TOKEN))
+    app = create_app(workspace, credentials=credentials, upload_limit=LIMIT)
     uvicorn.run(app, port=int(port), log_level="warning")
 
 

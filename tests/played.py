@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from storage.catalog import TrajectoryRecord
+from storage.catalog import CheckRecord, TrajectoryRecord
 from storage.frame_edges import frame_edges
 from storage.recording import RecordingFile, State, description_key, video_key
 from storage.shards import write_shard
@@ -21,7 +22,6 @@ from studio.web.pages import CONTENT_SECURITY_POLICY, static_digest
 from tests.browser import opened_page
 from tests.generated import make_trajectory
 from tests.populated import describe
-from tests.studio_server import Studio, session_cookie
 from tests.takes import TASK
 
 if TYPE_CHECKING:
@@ -40,10 +40,15 @@ _MOUNT = """async ([digest, recording, options]) => {
   const { Keymap } = await import(`/static/${digest}/js/keys.js`);
   const place = document.getElementById("player");
   place.style.height = "calc(100vh - 6rem)";
-  window.panel = await mountPlayer(place, recording, options);
+  try {
+    window.panel = await mountPlayer(place, recording, options);
+  } catch (error) {
+    if (!options.mounted) return;
+    throw error;
+  }
   window.keys = new Keymap("test", panel.actions);
   window.player = panel.player;
-  await player.ready;
+  if (options.ready) await player.ready;
 }"""
 
 
@@ -56,6 +61,7 @@ def add_played(
     trajectory: bool = True,
     state: State = State.ACCEPTED,
     codec: str = "h264",
+    checks: Sequence[CheckRecord] = (),
 ) -> str:
     """Enter a clip as a submitted recording; gives its id."""
     workspace.catalog.add_task(TASK)
@@ -74,7 +80,7 @@ def add_played(
         shard = write_shard(workspace.objects, [made])
         found = TrajectoryRecord(recording, shard.extractor_id, shard.shard_id, 0, len(made), "relative", 0.9, 0.8, 0.7)
         workspace.catalog.record_outcome(
-            recording, state, checks=[], trajectory=found, who="kinesphere", why="for the player"
+            recording, state, checks=checks, trajectory=found, who="kinesphere", why="for the player"
         )
     return recording
 
@@ -94,7 +100,7 @@ def replace_video(described: RecordingFile, clip: Path, frames: int, duration_ns
     return described.model_copy(update={"video": video})
 
 
-def made_trajectory(recording: str, contributor: str, times: np.ndarray, seed: int) -> Trajectory:
+def made_trajectory(recording: str, contributor: str, times: NDArray[np.int64], seed: int) -> Trajectory:
     """A trajectory at these times, whose landmarks lie within the picture."""
     made = make_trajectory(len(times), seed=seed, recording=recording, contributor=contributor)
     arrays = {**made.arrays, "timestamp": times}
@@ -106,18 +112,22 @@ def made_trajectory(recording: str, contributor: str, times: np.ndarray, seed: i
 @contextmanager
 def playing(
     browser: Browser,
-    studio: Studio,
+    cookie: dict[str, str],
     recording: str,
     *,
     width: int = 1280,
     height: int = 720,
     density: float = 1,
+    expect_problems: bool = False,
+    mounted: bool = True,
     **options: bool,
 ) -> Iterator[Page]:
-    """A page with nothing but a player, served as if it were the studio's; `player` and `panel` are its globals."""
-    with opened_page(
-        browser, cookies=[session_cookie(studio)], width=width, height=height, device_scale_factor=density
-    ) as page:
+    """A page with nothing but a player, served as if it were the studio's; `player` and `panel` are its globals.
+
+    The cookie is that of `session_cookie`, whose studio it is.
+    """
+    size: dict[str, Any] = {"width": width, "height": height, "device_scale_factor": density}
+    with opened_page(browser, cookies=[cookie], expected="" if expect_problems else "$nothing", **size) as page:
         page.route(
             "**/player-for-tests",
             lambda route: route.fulfill(
@@ -125,6 +135,7 @@ def playing(
                 headers={"Content-Type": "text/html", "Content-Security-Policy": CONTENT_SECURITY_POLICY},
             ),
         )
-        page.goto(f"{studio.url}/player-for-tests")
-        page.evaluate(_MOUNT, [static_digest(), recording, options])
+        page.goto(f"{cookie['url']}/player-for-tests")
+        given = {**options, "mounted": mounted, "ready": not expect_problems}
+        page.evaluate(_MOUNT, [static_digest(), recording, given])
         yield page

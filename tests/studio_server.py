@@ -14,9 +14,10 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from httpx import Client
 
+from storage.catalog import Accounts, SignIns
 from storage.workspace import Workspace
 from studio.web.app import create_app
-from studio.web.identity import SESSION_COOKIE, LocalCredentials, Person, Role
+from studio.web.identity import SESSION_COOKIE, Credentials, LocalAccess, Role
 
 TOKEN = "a-token-for-the-tests"
 LIMIT = 1_000_000
@@ -29,7 +30,7 @@ class Studio:
     url: str
     app: FastAPI
     workspace: Workspace
-    credentials: LocalCredentials
+    credentials: Credentials
 
     @contextmanager
     def client(self, *, token: str | None = TOKEN) -> Iterator[Client]:
@@ -42,7 +43,7 @@ class Studio:
 @contextmanager
 def running_studio(workspace: Workspace, *, limit: int = LIMIT) -> Iterator[Studio]:
     """Serve a workspace in a thread, until the block ends."""
-    credentials = LocalCredentials(TOKEN, Person("olivia", frozenset(Role)))
+    credentials = Credentials(SignIns(workspace.catalog), LocalAccess("olivia", TOKEN))
     app = create_app(workspace, credentials=credentials, upload_limit=limit)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -55,11 +56,17 @@ def running_studio(workspace: Workspace, *, limit: int = LIMIT) -> Iterator[Stud
             thread.join()
 
 
-def session_cookie(studio: Studio) -> dict[str, str]:
-    """A cookie for a browser, as Playwright takes it."""
-    secret = studio.credentials.enter(studio.credentials.link)
-    assert secret is not None
+def session_cookie(studio: Studio, account: str | None = None) -> dict[str, str]:
+    """A cookie for a browser, as Playwright takes it: of an account, or of who sits at the server's computer."""
+    sign_ins = SignIns(studio.workspace.catalog)
+    secret = sign_ins.begin_session(account or "olivia", local=account is None)
     return {"name": SESSION_COOKIE, "value": secret, "url": studio.url}
+
+
+def new_account(workspace: Workspace, account: str, *roles: Role, contributor: str | None = None) -> str:
+    """Make an account; gives a token of its."""
+    Accounts(workspace.catalog).add(account, roles, who="olivia", contributor=contributor)
+    return SignIns(workspace.catalog).new_token(account, "tests", who="olivia")
 
 
 def routes_of(app: FastAPI) -> list[APIRoute]:

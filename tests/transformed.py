@@ -29,19 +29,39 @@ class Transformation:
     crf: int = 23
 
 
-_CROP = "crop=iw*0.9:ih*0.9"
+def _cropped(share: float, *, at: str = "") -> str:
+    """What keeps all but a share of both sides; in the middle, or where `at` says, as `:x:y`."""
+    return f"crop=iw*{1 - share:g}:ih*{1 - share:g}{at}"
+
+
+_CORNER, _OTHER_CORNER = ":0:0", ":iw-ow:ih-oh"
 TRANSFORMATIONS: Mapping[str, Transformation] = {
     "as it is": Transformation(),
     "re-encoded (crf 35)": Transformation(crf=35),
     "scaled to 360p": Transformation(("scale=-2:360",)),
-    "cropped by 10 %": Transformation((_CROP,)),
     "mirrored": Transformation(("hflip",)),
     "0.8 x speed": Transformation(speed=0.8),
     "1.25 x speed": Transformation(speed=1.25),
     "middle third": Transformation(part=(1 / 3, 2 / 3)),
     "20 % brighter": Transformation(("lutyuv=y=clip(val*1.2\\,16\\,235)",)),
     "letterboxed": Transformation(("pad=iw:ih*1.25:0:ih*0.125",)),
-    "re-encoded, mirrored, cropped": Transformation(("hflip", _CROP), crf=35),
+    "padded in white": Transformation(("pad=iw*1.2:ih*1.2:iw*0.1:ih*0.1:white",)),
+    "cropped by 5 %": Transformation((_cropped(0.05),)),
+    "cropped by 10 %": Transformation((_cropped(0.1),)),
+    "cropped by 20 %": Transformation((_cropped(0.2),)),
+    "cropped by 40 %": Transformation((_cropped(0.4),)),
+    "cropped by 5 %, corner": Transformation((_cropped(0.05, at=_CORNER),)),
+    "cropped by 10 %, corner": Transformation((_cropped(0.1, at=_CORNER),)),
+    "cropped by 20 %, corner": Transformation((_cropped(0.2, at=_CORNER),)),
+    "cropped by 20 %, other corner": Transformation((_cropped(0.2, at=_OTHER_CORNER),)),
+    "cropped to 4:3": Transformation(("crop=ih*4/3:ih",)),
+    "cropped by 10 %, mirrored": Transformation((_cropped(0.1), "hflip")),
+    "cropped by 20 %, corner, mirrored": Transformation((_cropped(0.2, at=_CORNER), "hflip")),
+    "cropped by 10 %, crf 35": Transformation((_cropped(0.1),), crf=35),
+    "cropped by 10 %, 1.25 x speed": Transformation((_cropped(0.1),), speed=1.25),
+    "cropped by 10 %, 0.8 x speed": Transformation((_cropped(0.1),), speed=0.8),
+    "cropped by 10 %, middle half": Transformation((_cropped(0.1),), part=(0.25, 0.75)),
+    "cropped by 10 %, mirrored, crf 35": Transformation((_cropped(0.1), "hflip"), crf=35),
 }
 
 

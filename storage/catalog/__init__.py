@@ -1,9 +1,14 @@
 """The catalog: the truth about people, tasks, states, segments and reviews, in SQLite or PostgreSQL."""
 
+from .accounts import Account, Accounts, Role
 from .annotations import Agreed, Annotations, Annotator
 from .attributes import Attributes
+from .audit import Audit, AuditEntry
 from .catalog import Catalog
 from .erasures import Belongings, Erasures
+from .exports import Exports
+from .flow import Arrivals, Flow, Queue
+from .invitations import Invitation, Invitations
 from .label_log import MOST_SEGMENTS
 from .label_operations import LabelOperations
 from .label_queue import LabelQueue
@@ -29,6 +34,8 @@ from .records import (
     Decision,
     ErasureRecord,
     Event,
+    ExportRecord,
+    ExportState,
     GoldRecord,
     Reason,
     RecordingRecord,
@@ -41,16 +48,23 @@ from .records import (
     WaitingReview,
 )
 from .reviews import Reviews
+from .sign_ins import ApiToken, SignIns, WebSession
 
 __all__ = [
     "MOST_SEGMENTS",
+    "Account",
+    "Accounts",
     "Agreed",
     "AnnotationRecord",
     "AnnotationState",
     "Annotations",
     "Annotator",
+    "ApiToken",
     "Applied",
+    "Arrivals",
     "Attributes",
+    "Audit",
+    "AuditEntry",
     "Belongings",
     "Catalog",
     "Change",
@@ -60,8 +74,14 @@ __all__ = [
     "ErasureRecord",
     "Erasures",
     "Event",
+    "ExportRecord",
+    "ExportState",
+    "Exports",
+    "Flow",
     "GoldRecord",
     "InvalidOperation",
+    "Invitation",
+    "Invitations",
     "LabelConflict",
     "LabelOperations",
     "LabelQueue",
@@ -69,13 +89,16 @@ __all__ = [
     "OperationRecord",
     "Progress",
     "Purpose",
+    "Queue",
     "Reason",
     "RecordingRecord",
     "ReviewLease",
     "ReviewRecord",
     "Reviews",
+    "Role",
     "SegmentContent",
     "SegmentRecord",
+    "SignIns",
     "Skip",
     "StoredTask",
     "TrajectoryRecord",
@@ -83,4 +106,5 @@ __all__ = [
     "VersionedSegment",
     "WaitingLabelling",
     "WaitingReview",
+    "WebSession",
 ]

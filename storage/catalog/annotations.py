@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import delete, select
+from sqlalchemy import Table, bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from ..errors import Conflict, InvalidInput, NotFound, Withdrawn
@@ -23,6 +23,19 @@ from .tables import AnnotationTable, LabelPriorityTable, RecordingTable, TaskTab
 
 LEASE = timedelta(minutes=30)
 """How long a recording is kept for an annotator who is not heard of."""
+
+# Made once, as an annotator's key waits for them.
+_ANNOTATIONS, _RECORDINGS = cast("Table", AnnotationTable.__table__), cast("Table", RecordingTable.__table__)
+_ONE = (
+    select(_RECORDINGS.c.state, *(_ANNOTATIONS.c[column.name] for column in fields(AnnotationRecord)))
+    .join(_ANNOTATIONS, _ANNOTATIONS.c.recording == _RECORDINGS.c.recording)
+    .where(_ANNOTATIONS.c.annotation == bindparam("annotation"))
+)
+_RECORDING_OF = select(_RECORDINGS.c.recording, _RECORDINGS.c.state).where(
+    _RECORDINGS.c.recording
+    == select(_ANNOTATIONS.c.recording).where(_ANNOTATIONS.c.annotation == bindparam("annotation")).scalar_subquery()
+)
+_LOCK, _LOCK_ALONE = _RECORDING_OF.with_for_update(read=True), _RECORDING_OF.with_for_update()
 
 Agreed = Callable[[Sequence[VersionedSegment], Sequence[VersionedSegment]], Sequence[SegmentContent]]
 """Says on which segments two annotations of a recording agree."""
@@ -58,18 +71,28 @@ class Annotations:
             Withdrawn: its recording was taken back.
         """
         with self.catalog.reading() as session:
-            row = session.get(AnnotationTable, annotation)
-            if row is None:
+            found = session.connection().execute(_ONE, {"annotation": annotation}).one_or_none()
+            if found is None:
                 raise NotFound("annotation", annotation)
-            recording = session.get(RecordingTable, row.recording)
-            if recording is None or recording.state in (State.WITHDRAWN, State.ERASED):
-                raise _taken_back(row.recording)
-            return annotation_record(row)
+            record = AnnotationRecord(*found[1:])
+            if found[0] in (State.WITHDRAWN, State.ERASED):
+                raise _taken_back(record.recording)
+            return record
 
     def of_recording(self, recording: str) -> list[AnnotationRecord]:
         """All annotations of a recording, oldest first."""
         with self.catalog.reading() as session:
             return [annotation_record(row) for row in annotations_of(session, recording)]
+
+    def sides(self, recording: str) -> tuple[AnnotationRecord, AnnotationRecord]:
+        """The two annotations that an adjudication decides between, the one that was done first in front.
+
+        Raises:
+            Conflict: no two differ.
+        """
+        with self.catalog.reading() as session:
+            first, second = _sides(annotations_of(session, recording), recording)
+            return annotation_record(first), annotation_record(second)
 
     def begin(self, recording: str, annotator: Annotator, purpose: Purpose = "label") -> tuple[AnnotationRecord, bool]:
         """Let somebody label a recording that they name, or go on with it; says whether it is a new annotation.
@@ -85,7 +108,8 @@ class Annotations:
             rows = annotations_of(session, recording)
             mine = _own(rows, annotator.name, purpose)
             now = self.clock()
-            if mine is not None and mine.state == "done":
+            if mine is not None and mine.state != "skipped":
+                keep_lease(session, mine, now, LEASE)
                 return annotation_record(mine), False
             others = [other for other in _busy(rows, annotator.name, purpose, now) if other.state == "open"]
             if len(others) >= _wanted(session, row, purpose):
@@ -95,7 +119,7 @@ class Annotations:
                 mine.state, mine.reason, mine.leased_until = "open", "", now + LEASE
                 return annotation_record(mine), False
             if purpose == "adjudicate":
-                _check_dispute(rows, recording, annotator)
+                _check_adjudicator(rows, recording, annotator)
             return annotation_record(self.new(session, row, rows, annotator.name, purpose)), True
 
     def renew(self, annotation: str, *, duration: timedelta = LEASE) -> AnnotationRecord:
@@ -201,7 +225,7 @@ class Annotations:
         session.add(made)
         session.flush()
         if purpose == "adjudicate":
-            first, second = (segments_of(session, other.annotation) for other in two_sides(rows))
+            first, second = (segments_of(session, other.annotation) for other in _sides(rows, row.recording))
             changes = [Change(secrets.token_hex(8), None, content) for content in self.agreed(first, second)]
             begin = Operation(secrets.token_hex(16), changes)
             editing = Editing.of(session, made, [begin], who=annotator, at=now)
@@ -229,12 +253,6 @@ def annotations_of(session: Session, recording: str) -> Sequence[AnnotationTable
     return session.scalars(query.order_by(AnnotationTable.created_at, AnnotationTable.annotation)).all()
 
 
-def two_sides(rows: Sequence[AnnotationTable]) -> tuple[AnnotationTable, AnnotationTable]:
-    """Of the annotations of a disputed recording the two that differ, the one that was done first in front."""
-    done = _done(rows)
-    return done[0], next(row for row in done if row.disputed)
-
-
 def locked_annotation(session: Session, annotation: str, *, alone: bool = False) -> AnnotationTable:
     """The row of an annotation that may be changed, which nobody else changes until the transaction ends.
 
@@ -248,11 +266,8 @@ def locked_annotation(session: Session, annotation: str, *, alone: bool = False)
         Withdrawn: its recording was taken back.
         Conflict: its recording is neither accepted nor doubted.
     """
-    of_annotation = select(AnnotationTable.recording).where(AnnotationTable.annotation == annotation)
-    query = select(RecordingTable.recording, RecordingTable.state).where(
-        RecordingTable.recording == of_annotation.scalar_subquery()
-    )
-    found = session.execute(query.with_for_update(read=not alone)).one_or_none()
+    locking = _LOCK_ALONE if alone else _LOCK
+    found = session.connection().execute(locking, {"annotation": annotation}).one_or_none()
     if found is None:
         raise NotFound("annotation", annotation)
     recording, state = found
@@ -306,6 +321,14 @@ def _done(rows: Sequence[AnnotationTable]) -> list[AnnotationTable]:
     return sorted(done, key=lambda row: (cast("datetime", row.done_at), row.annotation))
 
 
+def _sides(rows: Sequence[AnnotationTable], recording: str) -> tuple[AnnotationTable, AnnotationTable]:
+    done = _done(rows)
+    second = next((row for row in done if row.disputed), None)
+    if second is None:
+        raise Conflict(f"no two annotations of recording {recording} differ; there is nothing to adjudicate")
+    return done[0], second
+
+
 def _wanted(session: Session, row: RecordingTable, purpose: Purpose) -> int:
     """How many annotations a recording is to have: its id draws the lot for a second one."""
     if purpose == "adjudicate":
@@ -329,9 +352,8 @@ def _check_recording(session: Session, row: RecordingTable, annotator: Annotator
         raise Conflict(f"recording {row.recording} is not extracted yet; run: kinesphere process {row.recording}")
 
 
-def _check_dispute(rows: Sequence[AnnotationTable], recording: str, annotator: Annotator) -> None:
-    if not any(row.disputed for row in rows):
-        raise Conflict(f"no two annotations of recording {recording} differ; there is nothing to adjudicate")
+def _check_adjudicator(rows: Sequence[AnnotationTable], recording: str, annotator: Annotator) -> None:
+    _sides(rows, recording)
     if not annotator.is_operator and annotator.name in {row.annotator for row in rows}:
         raise Conflict(f"{annotator.name} has labelled recording {recording}; somebody else adjudicates it")
 

@@ -17,9 +17,9 @@ from ..names import checked_name
 from ..recording import RecordingFile, State
 from ..scopes import Scope
 from ..task import Task
-from .connection import connect, database_errors
+from .connection import connect, database_errors, one_at_a_time
 from .deciding import counts
-from .life import move, new_event
+from .life import locked, move, new_event
 from .opinions import give_opinion
 from .records import (
     CheckRecord,
@@ -214,8 +214,7 @@ class Catalog:
         From then on nothing that is published holds it.
         """
         with self.writing() as session:
-            row = session.get(RecordingTable, recording)
-            if row is None or row.state not in (State.WITHDRAWN, State.ERASED):
+            if locked(session, recording).state not in (State.WITHDRAWN, State.ERASED):
                 move(session, recording, State.WITHDRAWN, who=who, why=why)
 
     def record_outcome(
@@ -318,6 +317,12 @@ class Catalog:
         query = select(*columns).where(RecordingTable.state == State.ACCEPTED)
         with self.reading() as session:
             return {recording: (scopes, expires_at) for recording, scopes, expires_at in session.execute(query)}
+
+    @contextmanager
+    def alone(self, purpose: str) -> Iterator[None]:
+        """Do something that nobody else does meanwhile on this catalog; see `connection.one_at_a_time`."""
+        with one_at_a_time(self.engine, purpose):
+            yield
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from ..errors import CorruptObject, InvalidInput, MissingDependency, NewerFormat, NotFound, StorageFailed
+from ..errors import Conflict, CorruptObject, InvalidInput, MissingDependency, NewerFormat, NotFound, StorageFailed
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 NEWEST_REVISION = "0008"
 """The last migration; a test holds it to the folder."""
+_PATIENCE_SECONDS = 3600.0
 
 
 def connect(url: str, *, create: bool) -> Engine:
@@ -61,6 +64,35 @@ def database_errors(what: str) -> Iterator[None]:
         if error.connection_invalidated or type(error).__name__ in ("OperationalError", "InterfaceError"):
             raise StorageFailed(f"catalog {what}: {reason}") from error
         raise
+
+
+@contextmanager
+def one_at_a_time(engine: Engine, purpose: str) -> Iterator[None]:
+    """Wait until nobody else does this on this catalog, in any process on any machine, and keep others waiting.
+
+    Who dies makes way: the lock is the operating system's, on a file beside SQLite's, or PostgreSQL's.
+
+    Raises:
+        Conflict: somebody else has been at it for an hour.
+        StorageFailed: the database cannot be reached.
+    """
+    if engine.dialect.name == "sqlite":
+        try:
+            with FileLock(f"{engine.url.database}.{purpose}.lock", timeout=_PATIENCE_SECONDS):
+                yield
+        except Timeout as error:
+            raise Conflict(f"another {purpose} has not ended for an hour; end it, and repeat this one") from error
+        return
+    with database_errors(engine.url.render_as_string(hide_password=True)):
+        connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        connection.detach()  # closed at the end for good, which gives the lock back
+    try:
+        with database_errors(engine.url.render_as_string(hide_password=True)):
+            key = int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:8], "big", signed=True)
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
+        yield
+    finally:
+        connection.close()
 
 
 def _configure_sqlite(engine: Engine) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,8 +15,9 @@ from sqlalchemy.orm import Session
 
 from ..errors import NotFound
 from ..recording import State
+from .accounts import forget_contributor
 from .catalog import Catalog
-from .life import move, new_event
+from .life import locked, move, new_event
 from .records import ErasureRecord
 from .tables import (
     NOBODY,
@@ -25,6 +27,7 @@ from .tables import (
     ContributorTable,
     ErasureTable,
     EventTable,
+    ExportTable,
     GoldTable,
     LabelOperationTable,
     LabelPriorityTable,
@@ -39,6 +42,7 @@ from .tables import (
 
 _AT_ONCE = 500
 """Databases limit how many values a statement may have."""
+_GONE = (State.WITHDRAWN, State.ERASED)
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,8 @@ class Erasures:
                 return None
             if contributor is not None:
                 for recording in _withdrawable(session, contributor):
-                    move(session, recording, State.WITHDRAWN, who=who, why="to be erased")
+                    if locked(session, recording).state not in _GONE:  # not withdrawn at this very moment
+                        move(session, recording, State.WITHDRAWN, who=who, why="to be erased")
             if found is None:
                 receipt = secrets.token_hex(8)
                 found = ErasureTable(receipt=receipt, contributor=contributor, who=who, begun_at=datetime.now(UTC))
@@ -158,6 +163,22 @@ class Erasures:
         with self.catalog.reading() as session:
             return [_record(row) for row in session.scalars(query)]
 
+    def receipts(self, recordings: Iterable[str]) -> list[str]:
+        """The receipts of the erasures that took any of these recordings, oldest first."""
+        wanted, found = set(recordings), list[str]()
+        done = select(ErasureTable).where(ErasureTable.done_at.is_not(None)).order_by(ErasureTable.begun_at.desc())
+        with (
+            self.catalog.reading() as session,
+            closing(session.scalars(done.execution_options(yield_per=50))) as rows,  # mostly it is among the last
+        ):
+            for row in rows:
+                if not wanted:
+                    break
+                taken = wanted & set((row.tombstone or {})["recordings"])
+                wanted -= taken
+                found += [row.receipt] if taken else []
+        return found[::-1]
+
     def mentions(self, contributor: str) -> list[str]:
         """Where the catalog names a contributor, as `table.column (rows)`."""
         found = []
@@ -229,17 +250,17 @@ def _forget(session: Session, recordings: Sequence[str], erasure: ErasureRecord)
 def _forget_person(session: Session, contributor: str) -> None:
     """Delete the contributor, and put nobody in their place wherever they have acted."""
     session.execute(delete(AttributeTable).where(AttributeTable.contributor == contributor))
+    forget_contributor(session, contributor)
     session.execute(delete(ContributorTable).where(ContributorTable.contributor == contributor))
     session.execute(delete(ReviewLeaseTable).where(ReviewLeaseTable.reviewer == contributor))
-    of_people = (EventTable.who, ReviewTable.reviewer, GoldTable.marked_by, SegmentTable.author, ErasureTable.who)
-    for column in (*of_people, AnnotationTable.annotator, LabelOperationTable.who):
+    acted = (EventTable.who, ReviewTable.reviewer, GoldTable.marked_by, SegmentTable.author, ErasureTable.who)
+    for column in (*acted, ExportTable.made_by, AnnotationTable.annotator, LabelOperationTable.who):
         session.execute(update(column.class_).where(column == contributor).values({column.key: NOBODY}))
 
 
 def _withdrawable(session: Session, contributor: str) -> list[str]:
-    gone = (State.WITHDRAWN, State.ERASED)
     query = select(RecordingTable.recording).where(
-        RecordingTable.contributor == contributor, RecordingTable.state.not_in(gone)
+        RecordingTable.contributor == contributor, RecordingTable.state.not_in(_GONE)
     )
     return list(session.scalars(query))
 

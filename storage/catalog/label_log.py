@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Table, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from ..errors import Conflict, InvalidInput
@@ -27,7 +27,20 @@ MOST_SEGMENTS = 20_000
 _AT_ONCE = 500
 """Databases limit how many values a statement may have."""
 _CONTENT = tuple(column.name for column in fields(SegmentContent))
-_COLUMNS = (SegmentTable.segment, SegmentTable.version, *(getattr(SegmentTable, name) for name in _CONTENT))
+# Made once, and below the ORM: an annotator's key waits for these, and making them takes as long as running them.
+_SEGMENTS, _LOG = cast("Table", SegmentTable.__table__), cast("Table", LabelOperationTable.__table__)
+_COLUMNS = tuple(_SEGMENTS.c[name] for name in ("segment", "version", *_CONTENT))
+_NAMED = select(*_COLUMNS, _SEGMENTS.c.annotation).where(_SEGMENTS.c.segment.in_(bindparam("names", expanding=True)))
+_KNOWN = select(_LOG.c.operation, _LOG.c.revision, _LOG.c.sent_sha256, _LOG.c.content).where(
+    _LOG.c.annotation == bindparam("annotation"), _LOG.c.operation.in_(bindparam("names", expanding=True))
+)
+_ADD_OPERATION, _ADD_SEGMENT = insert(_LOG), insert(_SEGMENTS)
+_CHANGE_SEGMENT = (
+    update(_SEGMENTS)
+    .where(_SEGMENTS.c.segment == bindparam("changed_segment"))
+    .values({name: bindparam(name) for name in ("version", *_CONTENT)})
+)
+_DELETE_SEGMENTS = delete(_SEGMENTS).where(_SEGMENTS.c.segment.in_(bindparam("names", expanding=True)))
 
 
 @dataclass
@@ -122,20 +135,21 @@ class Editing:
             elif name not in self.before:
                 new.append(self._row(segment))
             elif segment != self.before[name]:
-                changed.append({"segment": name, "version": segment.version, **_plain(segment.content)})
+                changed.append({"changed_segment": name, "version": segment.version, **vars(segment.content)})
         self.row.segments += len(new) - len(gone)
         self.row.changed_at = self.at
         if new and self.row.segments > MOST_SEGMENTS:
             raise InvalidInput(
                 f"an annotation has at most {MOST_SEGMENTS} segments; these would be {self.row.segments}"
             )
-        self.session.execute(insert(LabelOperationTable), self.log)
+        connection = self.session.connection()
+        connection.execute(_ADD_OPERATION, self.log)
         for some in _parts(gone):
-            self.session.execute(delete(SegmentTable).where(SegmentTable.segment.in_(some)))
+            connection.execute(_DELETE_SEGMENTS, {"names": some})
         if new:
-            self.session.execute(insert(SegmentTable), new)
+            connection.execute(_ADD_SEGMENT, new)
         if changed:
-            self.session.execute(update(SegmentTable), changed)
+            connection.execute(_CHANGE_SEGMENT, changed)
         return True
 
     def result(self) -> Applied:
@@ -152,14 +166,14 @@ class Editing:
             "recording": self.row.recording,
             "author": self.who,
             "created_at": self.at,
-            **_plain(segment.content),
+            **vars(segment.content),
         }
 
 
 def segments_of(session: Session, annotation: str) -> list[VersionedSegment]:
     """The segments of an annotation in order of time."""
-    query = select(*_COLUMNS).where(SegmentTable.annotation == annotation)
-    rows = session.execute(query.order_by(SegmentTable.start_ns, SegmentTable.segment))
+    query = select(*_COLUMNS).where(_SEGMENTS.c.annotation == annotation)
+    rows = session.execute(query.order_by(_SEGMENTS.c.start_ns, _SEGMENTS.c.segment))
     return [VersionedSegment(row[0], row[1], SegmentContent(*row[2:])) for row in rows]
 
 
@@ -185,10 +199,9 @@ def operation_record(row: Any, content: Sequence[dict[str, Any]]) -> OperationRe
 def _known(
     session: Session, annotation: str, operations: Sequence[Operation]
 ) -> dict[str, tuple[int, str, Sequence[Change]]]:
-    table, found = LabelOperationTable, dict[str, tuple[int, str, Sequence[Change]]]()
+    found = dict[str, tuple[int, str, Sequence[Change]]]()
     for some in _parts([operation.operation for operation in operations]):
-        query = select(table.operation, table.revision, table.sent_sha256, table.content)
-        for row in session.execute(query.where(table.annotation == annotation, table.operation.in_(some))):
+        for row in session.connection().execute(_KNOWN, {"annotation": annotation, "names": some}):
             found[row.operation] = (row.revision, row.sent_sha256, _changes(row.content))
     return found
 
@@ -197,8 +210,7 @@ def _present(session: Session, annotation: str, names: Collection[str]) -> dict[
     """Those of the segments named that there are."""
     found = dict[str, VersionedSegment]()
     for some in _parts(sorted(names)):
-        query = select(*_COLUMNS, SegmentTable.annotation).where(SegmentTable.segment.in_(some))
-        for row in session.execute(query):
+        for row in session.connection().execute(_NAMED, {"names": some}):
             if row[-1] != annotation:
                 raise InvalidInput(f"the id {row[0]} is taken by a segment of another annotation; make another one")
             found[row[0]] = VersionedSegment(row[0], row[1], SegmentContent(*row[2:-1]))
@@ -212,7 +224,7 @@ def _follow(segments: dict[str, VersionedSegment | None], changes: Sequence[Chan
 
 
 def _stored(change: Change) -> dict[str, Any]:
-    after = _plain(change.after) if change.after is not None else None
+    after = vars(change.after) if change.after is not None else None
     return {"segment": change.segment, "before": change.before, "after": after}
 
 
@@ -221,10 +233,6 @@ def _changes(content: Sequence[dict[str, Any]]) -> list[Change]:
         Change(item["segment"], item["before"], SegmentContent(**item["after"]) if item["after"] is not None else None)
         for item in content
     ]
-
-
-def _plain(content: SegmentContent) -> dict[str, Any]:
-    return {name: getattr(content, name) for name in _CONTENT}
 
 
 def _parts(values: Sequence[str]) -> Iterator[Sequence[str]]:

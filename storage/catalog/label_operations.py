@@ -100,18 +100,17 @@ class LabelOperations:
         self, annotation: str, *, after: int, operations: int = 1000, segments: int = 20_000
     ) -> list[OperationRecord]:
         """The operations after a revision, oldest first: at most so many, with so many changes (but at least one)."""
-        query = select(LabelOperationTable).where(
-            LabelOperationTable.annotation == annotation, LabelOperationTable.revision > after
-        )
-        found = list[OperationRecord]()
+        table, last = LabelOperationTable, after
+        later = (table.annotation == annotation, table.revision > after)
         with self.catalog.reading() as session:
-            ordered = query.order_by(LabelOperationTable.revision).limit(operations)
-            for row in session.scalars(ordered.execution_options(yield_per=50)):
-                segments -= row.changed
-                if found and segments < 0:
+            sizes = select(table.revision, table.changed).where(*later).order_by(table.revision).limit(operations)
+            for revision, changed in session.execute(sizes).all():
+                segments -= changed
+                if last > after and segments < 0:
                     break
-                found.append(operation_record(row, row.content))
-        return found
+                last = revision
+            rows = session.scalars(select(table).where(*later, table.revision <= last).order_by(table.revision))
+            return [operation_record(row, row.content) for row in rows]
 
     def history(self, annotation: str, *, before: int | None = None, limit: int = 1000) -> list[OperationRecord]:
         """Who did what when, newest first, without the changes themselves."""

@@ -24,8 +24,10 @@ from .tables import (
 )
 from .wanted import Wanted
 
-_TRIES = 20
-"""Recordings that others may take while one of them is locked."""
+_TRIES, _ROUNDS = 20, 3
+"""How many recordings are looked at that others may take meanwhile, and how often."""
+_PURPOSES: tuple[Purpose, ...] = ("adjudicate", "label")
+"""In this order: for an adjudication two people have worked already."""
 _ACTIVE = timedelta(days=30)
 
 
@@ -59,15 +61,14 @@ class LabelQueue:
                 locked(session, row.recording)
                 if keep_lease(session, row, now, LEASE):
                     return annotation_record(row)
-            purposes: tuple[Purpose, ...] = ("adjudicate", "label")
-            for purpose in purposes:
-                query = _needing(purpose, now, wanted).where(*_for(annotator, purpose)).limit(_TRIES)
-                for recording in session.scalars(query.with_only_columns(RecordingTable.recording)).all():
-                    found = locked(session, recording)
-                    rows = annotations_of(session, recording)
-                    if found.state is State.ACCEPTED and has_room(session, found, rows, annotator.name, purpose, now):
-                        made = self.annotations.new(session, found, rows, annotator.name, purpose)
-                        return annotation_record(made)
+        for _ in range(_ROUNDS):
+            found = self._candidates(annotator, now, wanted)
+            for purpose, recording in found:
+                made = self._take(annotator, purpose, recording, now)
+                if made is not None:
+                    return made
+            if len(found) < _TRIES:
+                break
         return None
 
     def waiting(
@@ -80,8 +81,7 @@ class LabelQueue:
             wanted = Wanted.of(session, task, language, ())
             active = select(AnnotationTable.annotator).where(AnnotationTable.changed_at > now - _ACTIVE).distinct()
             people = set(session.scalars(active))
-            purposes: tuple[Purpose, ...] = ("adjudicate", "label")
-            for purpose in purposes:
+            for purpose in _PURPOSES:
                 query = _needing(purpose, None, wanted).add_columns(_priority()).limit(limit - len(found))
                 for row, priority in session.execute(query).all():
                     rows = annotations_of(session, row.recording)
@@ -91,10 +91,9 @@ class LabelQueue:
     def counts(self, annotator: Annotator) -> dict[str, int]:
         """How many recordings of each task this annotator could be given now."""
         now, found = self.annotations.clock(), dict[str, int]()
-        purposes: tuple[Purpose, ...] = ("adjudicate", "label")
         with self.annotations.catalog.reading() as session:
-            for purpose in purposes:
-                query = _needing(purpose, now, Wanted(None, ())).where(*_for(annotator, purpose)).order_by(None)
+            for purpose in _PURPOSES:
+                query = _needing(purpose, now, Wanted(None, ())).where(*_for(annotator)).order_by(None)
                 counting = query.with_only_columns(RecordingTable.task, func.count()).group_by(RecordingTable.task)
                 for task, count in session.execute(counting):
                     found[task] = found.get(task, 0) + count
@@ -119,6 +118,30 @@ class LabelQueue:
         with self.annotations.catalog.reading() as session:
             annotations, labelled_ns = session.execute(done).one()
             return Progress(annotations, session.scalar(made) or 0, int(labelled_ns or 0))
+
+    def _candidates(self, annotator: Annotator, now: datetime, wanted: Wanted) -> list[tuple[Purpose, str]]:
+        """What an annotator could be given, first things first. It takes a while, and nobody waits for it."""
+        found = list[tuple[Purpose, str]]()
+        with self.annotations.catalog.reading() as session:
+            for purpose in _PURPOSES:
+                query = _needing(purpose, now, wanted).where(*_for(annotator)).limit(_TRIES)
+                names = session.scalars(query.with_only_columns(RecordingTable.recording))
+                found += [(purpose, recording) for recording in names]
+        return found
+
+    def _take(self, annotator: Annotator, purpose: Purpose, recording: str, now: datetime) -> AnnotationRecord | None:
+        """Give a recording to an annotator, unless others were faster."""
+        with self.annotations.catalog.writing() as session:
+            row = locked(session, recording)
+            rows = annotations_of(session, recording)
+            seen = annotator.name in {other.annotator for other in rows}
+            if (
+                row.state is not State.ACCEPTED
+                or seen
+                or not has_room(session, row, rows, annotator.name, purpose, now)
+            ):
+                return None
+            return annotation_record(self.annotations.new(session, row, rows, annotator.name, purpose))
 
 
 def _begun(annotator: Annotator, wanted: Wanted) -> Select[Any]:
@@ -178,10 +201,10 @@ def _priority() -> ColumnElement[int]:
     return func.coalesce(of_recording.priority, of_task.priority, 0)
 
 
-def _for(annotator: Annotator, purpose: Purpose) -> list[ColumnElement[bool]]:
+def _for(annotator: Annotator) -> list[ColumnElement[bool]]:
     """What a recording must be for an annotator to get it: not by them, and not seen by them before."""
     table = AnnotationTable
-    names = [name for name in (annotator.name, annotator.contributor) if name is not None]
+    names = {annotator.name, annotator.contributor or annotator.name}
     seen = exists().where(table.recording == RecordingTable.recording, table.annotator == annotator.name)
     return [RecordingTable.contributor.not_in(names), ~seen]
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from ..errors import Conflict
 from ..recording import State
+from .account_tables import own_names
 from .life import change_state, locked, new_event
 from .records import Decision, Reason, ReviewRecord
 from .requests import ask, open_requests, review_rules
@@ -43,7 +44,7 @@ def give_opinion(
             opinion: it was decided or withdrawn meanwhile.
     """
     row = locked(session, recording)
-    if row.contributor == reviewer:
+    if row.contributor in own_names(session, reviewer):
         raise Conflict(f"recording {recording} is by {reviewer}; nobody reviews their own recording")
     if row.state in (State.WITHDRAWN, State.ERASED):
         raise Conflict(f"recording {recording} was taken back by its contributor; nothing is decided on it any more")

@@ -11,6 +11,8 @@ from ..task import Task
 
 Verdict = Literal["pass", "doubt", "fail"]
 Decision = Literal["accept", "return", "reject"]
+ExportState = Literal["writing", "made", "removed", "unreachable"]
+"""Of a copy of a version: begun, whole, taken away by an erasure, or to be taken away as soon as it can be reached."""
 Reason = Literal["doubt", "spot check", "second opinion", "tie", "gold"]
 """Why somebody is asked for an opinion."""
 
@@ -197,3 +199,24 @@ class ErasureRecord:
     done_at: datetime | None
     tombstone: Mapping[str, Any] | None
     """What is kept of it once it is done; see `storage.erasure`."""
+
+
+@dataclass(frozen=True)
+class ExportRecord:
+    """A copy of a version outside the workspace."""
+
+    export: str
+    dataset: str
+    version: int
+    format: str
+    location: str
+    """Folder, or URL of a prefix in an object store."""
+    made_on: str
+    """Name of the computer, which tells where a folder is."""
+    made_by: str
+    made_at: datetime
+    state: ExportState
+    receipt: str | None = None
+    """Of the erasure that removed it, made it again without those who left, or could not reach it."""
+    held_before: int | None = None
+    """The version that it held until then."""

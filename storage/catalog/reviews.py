@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from ..errors import Conflict, InvalidInput
 from ..recording import State
+from .account_tables import own_names
 from .catalog import Catalog
 from .life import locked
 from .opinions import give_opinion, in_round
@@ -275,7 +276,7 @@ class Reviews:
             made = self._take(session, row, reviewer, "gold", duration)
             if made is not None:
                 return made
-        for recording in session.scalars(_waiting(wanted, reviewer, self.clock())).all():
+        for recording in session.scalars(_waiting(session, wanted, reviewer, self.clock())).all():
             made = self._take(session, locked(session, recording), reviewer, None, duration)
             if made is not None:
                 return made
@@ -291,7 +292,9 @@ class Reviews:
         """Lease a locked recording, if it still waits for this reviewer; `reason` None: as it was asked for."""
         now, requests = self.clock(), open_requests(session, row.recording)
         lease = session.get(ReviewLeaseTable, row.recording, with_for_update=True)
-        if row.contributor == reviewer or (lease is not None and lease.reviewer != reviewer and lease.until > now):
+        if lease is not None and lease.reviewer != reviewer and lease.until > now:
+            return None
+        if row.contributor in own_names(session, reviewer):
             return None
         if reason is None:
             if not requests:
@@ -323,7 +326,7 @@ class Reviews:
         rows = session.scalars(
             query.where(
                 GoldTable.marked_by != reviewer,
-                RecordingTable.contributor != reviewer,
+                RecordingTable.contributor.not_in(own_names(session, reviewer)),
                 RecordingTable.state.in_(_DECIDED),
                 RecordingTable.recording.not_in(heard),
             )
@@ -333,7 +336,7 @@ class Reviews:
         return sorted(lucky, key=lambda recording: hashlib.sha256(f"{lot}:{recording}".encode()).digest())
 
 
-def _waiting(wanted: Wanted, reviewer: str, now: datetime) -> Select[Any]:
+def _waiting(session: Session, wanted: Wanted, reviewer: str, now: datetime) -> Select[Any]:
     """Ids of the recordings that a reviewer may have now, longest first."""
     oldest = func.min(ReviewRequestTable.asked_at)
     query = wanted.held_to(
@@ -349,7 +352,9 @@ def _waiting(wanted: Wanted, reviewer: str, now: datetime) -> Select[Any]:
     taken = select(ReviewLeaseTable.recording).where(
         ReviewLeaseTable.recording == RecordingTable.recording, ReviewLeaseTable.until > now
     )
-    query = query.where(RecordingTable.contributor != reviewer, ~heard.exists(), ~taken.exists())
+    query = query.where(
+        RecordingTable.contributor.not_in(own_names(session, reviewer)), ~heard.exists(), ~taken.exists()
+    )
     return query.group_by(RecordingTable.recording).order_by(oldest, RecordingTable.recording)
 
 

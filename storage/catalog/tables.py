@@ -310,3 +310,21 @@ class ErasureTable(Table):
     begun_at: Mapped[datetime]
     done_at: Mapped[datetime | None]
     tombstone: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+
+
+class ExportTable(Table):
+    """Copies of versions outside the workspace, that an erasure has to find."""
+
+    __tablename__ = "export"
+
+    export: Mapped[str] = mapped_column(String(16), primary_key=True)
+    dataset: Mapped[str] = mapped_column(String(64))
+    version: Mapped[int]
+    format: Mapped[str] = mapped_column(String(32))
+    location: Mapped[str] = mapped_column(Text)
+    made_on: Mapped[str] = mapped_column(String(255))
+    made_by: Mapped[str] = mapped_column(String(64))
+    made_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(16))
+    receipt: Mapped[str | None] = mapped_column(String(32))
+    held_before: Mapped[int | None]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Sequence
 from urllib.parse import quote
 
 from fastapi import FastAPI, HTTPException, Request, Response
@@ -16,6 +15,7 @@ from starlette.types import Scope
 
 from storage.errors import Conflict, InvalidInput, KinesphereError, NewerFormat, NotFound, Withdrawn
 
+from .rate_limits import TooOften
 from .uploads import TooLarge
 
 log = logging.getLogger("kinesphere")
@@ -31,8 +31,8 @@ class NotSignedIn(KinesphereError):
 class NotAllowed(KinesphereError):
     """Somebody asks for what their roles do not cover."""
 
-    def __init__(self, account: str, roles: Sequence[str]) -> None:
-        super().__init__(f"'{account}' may not do this; it takes the role {' or '.join(roles)}: ask your operator")
+    def __init__(self, account: str, what: str) -> None:
+        super().__init__(f"'{account}' may not {what}; ask your operator")
 
 
 def add_answers(app: FastAPI) -> None:
@@ -70,6 +70,10 @@ async def _explain(request: Request, error: Exception) -> Response:
             return RedirectResponse(f"/sign-in?next={quote(request.url.path)}", 303)
         case NotAllowed():
             return _told(request, 403, str(error), kind)
+        case TooOften():
+            answer = _told(request, 429, str(error), kind)
+            answer.headers["Retry-After"] = str(error.wait_seconds)
+            return answer
         case TooLarge():
             return _told(request, 413, str(error), kind)
         case NotFound():

@@ -2,56 +2,72 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI, Request
-from fastapi.responses import RedirectResponse, Response
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 
 from storage.workspace import Workspace
 
 from .answers import add_answers
-from .identity import SESSION_COOKIE, Identify, LocalCredentials, anybody, needs
+from .dashboard import dashboard_routes
+from .entrance import entrance_routes
+from .eraser import Eraser
+from .identity import Credentials, Identify
 from .label_pages import label_pages
 from .labelling import labelling_routes
 from .media import media_routes
-from .pages import SafeHeaders, add_static, error_page, render
+from .mine import my_routes
+from .pages import SafeHeaders, add_static
+from .people import people_routes
 from .proposals import proposal_routes
 from .recordings import recording_routes
+from .reviews import review_routes
+from .takes import take_routes
+from .tasks import task_routes
 from .tus import tus_routes
 from .uploads import Uploads
 
 
-def create_app(workspace: Workspace, *, credentials: LocalCredentials, upload_limit: int) -> FastAPI:
+def create_app(workspace: Workspace, *, credentials: Credentials, upload_limit: int) -> FastAPI:
     """The application that serves one workspace to those who can prove who they are."""
-    app = FastAPI(title="kinesphere", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    eraser = Eraser(workspace)
+
+    @asynccontextmanager
+    async def while_serving(_app: FastAPI) -> AsyncIterator[None]:
+        eraser.start()
+        yield
+        await run_in_threadpool(eraser.stop)
+
+    app = FastAPI(
+        title="kinesphere",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        lifespan=while_serving,
+    )
     uploads = Uploads(workspace.folder / "uploads", upload_limit)
     uploads.remove_old()
-    app.include_router(tus_routes(uploads))
-    app.include_router(recording_routes(workspace, uploads))
-    app.include_router(labelling_routes(workspace))
-    app.include_router(media_routes(workspace))
-    app.include_router(proposal_routes(workspace))
-    app.include_router(label_pages(workspace))
-    _add_entrance(app, workspace, credentials)
+    for routes in (
+        entrance_routes(workspace, credentials),
+        people_routes(workspace, credentials),
+        review_routes(workspace),
+        my_routes(workspace),
+        dashboard_routes(workspace),
+        task_routes(workspace),
+        media_routes(workspace),
+        take_routes(workspace, uploads),
+        labelling_routes(workspace),
+        label_pages(workspace),
+        proposal_routes(workspace),
+        tus_routes(uploads),
+        recording_routes(workspace, uploads, eraser),
+    ):
+        app.include_router(routes)
     add_static(app)
     add_answers(app)
-    app.add_middleware(Identify, credentials=lambda: credentials)
+    app.add_middleware(Identify, credentials=credentials)
     app.add_middleware(SafeHeaders)
     return app
-
-
-def _add_entrance(app: FastAPI, workspace: Workspace, credentials: LocalCredentials) -> None:
-    @app.get("/", dependencies=[needs()])
-    def home(request: Request) -> Response:
-        return render(request, "home.html", workspace=workspace.name)
-
-    @app.get("/sign-in", dependencies=[anybody()])
-    def sign_in(request: Request) -> Response:
-        return error_page(request, 401, "Open the link that `kinesphere serve` printed.")
-
-    @app.get("/enter", dependencies=[anybody()])
-    def enter(request: Request, link: str = "") -> Response:
-        secret = credentials.enter(link)
-        if secret is None:
-            return error_page(request, 401, "This link was used before. Start `kinesphere serve` anew for another.")
-        answer = RedirectResponse("/", 303)
-        answer.set_cookie(SESSION_COOKIE, secret, httponly=True, samesite="lax", path="/")
-        return answer

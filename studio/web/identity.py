@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from storage.catalog import Account, Role, SignIns
+
 from .answers import NotAllowed, NotSignedIn, refuse
 
+__all__ = ["Credentials", "Identify", "LocalAccess", "Person", "Role", "anybody", "needs", "person_of"]
+
 SESSION_COOKIE = "kinesphere_session"
-
-
-class Role(StrEnum):
-    """What somebody may do. An operator may do everything."""
-
-    CONTRIBUTOR = "contributor"
-    ANNOTATOR = "annotator"
-    REVIEWER = "reviewer"
-    OPERATOR = "operator"
+_REMEMBERED_SECONDS = 2.0
+_MOST_REMEMBERED = 5_000
+_FORMS = ("/sign-in", "/invitation")
+"""What is sent by those who are not signed in (yet), and carries a secret of its own."""
 
 
 @dataclass(frozen=True)
@@ -43,46 +43,80 @@ class Person:
         """Whether they have one of these roles, or are an operator."""
         return Role.OPERATOR in self.roles or not self.roles.isdisjoint(roles)
 
-
-class Credentials(Protocol):
-    """Knows what proves whom."""
-
-    def by_token(self, token: str) -> Person | None:
-        """Whom an API token belongs to."""
-
-    def by_session(self, secret: str) -> Person | None:
-        """Whose browser holds this session's secret."""
+    def is_contributor(self, contributor: str) -> bool:
+        """Whether this contributor is them, or they may act for all as an operator."""
+        return contributor == self.contributor or Role.OPERATOR in self.roles
 
 
 @dataclass(frozen=True)
-class LocalCredentials:
-    """One's own laptop: one token for the commands, and a link that is good once for the browser."""
+class Credentials:
+    """Knows what proves whom: the catalog's accounts, and on one's own computer a token and a link without accounts."""
 
-    token: str
-    person: Person
-    link: str = field(default_factory=lambda: secrets.token_urlsafe(24))
-    _sessions: dict[str, Person] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _used: list[str] = field(default_factory=list)
+    sign_ins: SignIns
+    local: LocalAccess | None = None
+    """None where the server is reached from elsewhere."""
+    _known: dict[str, tuple[float, Person]] = field(default_factory=dict)
 
     def by_token(self, token: str) -> Person | None:
-        """The laptop's owner, for whoever knows the token."""
-        return self.person if secrets.compare_digest(token.encode(), self.token.encode()) else None
+        """Whom an API token belongs to."""
+        if self.local is not None and secrets.compare_digest(token.encode(), self.local.token.encode()):
+            return Person(self.local.account, frozenset(Role))
+        return self._remembered(f"token {token}", lambda: _person(self.sign_ins.by_token(token), None))
 
     def by_session(self, secret: str) -> Person | None:
-        """The laptop's owner, in a browser that came by the link."""
-        return self._sessions.get(secret)
+        """Whose browser holds this session's secret."""
+        return self._remembered(f"session {secret}", lambda: self._of_session(secret))
 
-    def enter(self, link: str) -> str | None:
-        """Use the link up; gives the secret of a new session, or None if it is not good (any more)."""
+    def forget(self) -> None:
+        """Look everybody up again: somebody's rights have changed."""
+        self._known.clear()
+
+    def _of_session(self, secret: str) -> Person | None:
+        found = self.sign_ins.by_session(secret)
+        if found is None:
+            return None
+        session, account = found
+        if session.local:
+            return Person(session.account, frozenset(Role), None, session.csrf) if self.local is not None else None
+        return _person(account, session.csrf)
+
+    def _remembered(self, key: str, look: Callable[[], Person | None]) -> Person | None:
+        """For a moment, so that a page with a hundred requests asks the catalog once."""
+        known = self._known.get(key)
+        if known is not None and time.monotonic() - known[0] < _REMEMBERED_SECONDS:
+            return known[1]
+        person = look()
+        if person is None:
+            self._known.pop(key, None)
+            return None
+        if len(self._known) > _MOST_REMEMBERED:
+            self._known.clear()
+        self._known[key] = (time.monotonic(), person)
+        return person
+
+
+@dataclass(frozen=True)
+class LocalAccess:
+    """One's own computer: a token for the commands, and a link that is good once for the browser."""
+
+    account: str
+    """How whoever sits here is named."""
+    token: str
+    link: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    _used: list[str] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def use(self, link: str) -> bool:
+        """Use the link up; says whether it was good."""
         with self._lock:
             if self._used or not secrets.compare_digest(link.encode(), self.link.encode()):
-                return None
+                return False
             self._used.append(link)
-            secret = secrets.token_urlsafe(32)
-            person = self.person
-            self._sessions[secret] = Person(person.account, person.roles, person.contributor, secrets.token_urlsafe(24))
-            return secret
+            return True
+
+
+def _person(account: Account | None, csrf: str | None) -> Person | None:
+    return Person(account.account, account.roles, account.contributor, csrf) if account is not None else None
 
 
 @dataclass(frozen=True)
@@ -98,7 +132,7 @@ class Demand:
         if person is None:
             raise NotSignedIn
         if not person.may(*self.roles):
-            raise NotAllowed(person.account, sorted(self.roles))
+            raise NotAllowed(person.account, f"do this, which takes the role {' or '.join(sorted(self.roles))}")
         return person
 
 
@@ -125,7 +159,7 @@ class Identify:
     session's token in `X-CSRF-Token`, and come from a page of ours (https://owasp.org/www-community/attacks/csrf).
     """
 
-    def __init__(self, app: ASGIApp, *, credentials: Callable[[], Credentials]) -> None:
+    def __init__(self, app: ASGIApp, *, credentials: Credentials) -> None:
         self.app = app
         self.credentials = credentials
 
@@ -134,7 +168,7 @@ class Identify:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        person, refusal = self._person(headers, scope["method"])
+        person, refusal = await run_in_threadpool(self._person, headers, scope["method"], scope["path"])
         if refusal is None and person is None and scope["path"].startswith("/api/"):
             refusal = "the token is missing or wrong"
         if refusal is not None:
@@ -143,19 +177,21 @@ class Identify:
         scope["kinesphere.person"] = person
         await self.app(scope, receive, send)
 
-    def _person(self, headers: Headers, method: str) -> tuple[Person | None, str | None]:
+    def _person(self, headers: Headers, method: str, path: str) -> tuple[Person | None, str | None]:
         """Who asks, or why they get no further."""
         given = headers.get("authorization")
         if given is not None:
             scheme, _, token = given.partition(" ")
-            person = self.credentials().by_token(token) if scheme == "Bearer" and token else None
+            person = self.credentials.by_token(token) if scheme == "Bearer" and token else None
             return person, None if person is not None else "the token is missing or wrong"
-        secret = _cookie(headers, SESSION_COOKIE)
-        person = self.credentials().by_session(secret) if secret else None
+        secret = session_secret(headers)
+        person = self.credentials.by_session(secret) if secret else None
         if method in ("GET", "HEAD", "OPTIONS"):
             return person, None
         if not _is_ours(headers):
             return None, "this change was asked for by a page of another site"
+        if path in _FORMS:
+            return None, None
         if person is not None and not secrets.compare_digest(
             headers.get("x-csrf-token", "").encode(), (person.csrf or "").encode()
         ):
@@ -163,10 +199,11 @@ class Identify:
         return person, None
 
 
-def _cookie(headers: Headers, name: str) -> str | None:
+def session_secret(headers: Headers) -> str | None:
+    """The secret of the session that a browser has sent."""
     for part in headers.get("cookie", "").split(";"):
         key, _, value = part.strip().partition("=")
-        if key == name:
+        if key == SESSION_COOKIE:
             return value
     return None
 

@@ -72,7 +72,7 @@ def label_pages(workspace: Workspace) -> APIRouter:
 def _own(labelling: Labelling, annotation: str, person: Person) -> AnnotationRecord:
     record = labelling.annotations.get(checked_annotation(annotation))
     if not labelling.may_change(record, _annotator(person)):
-        raise NotAllowed(person.account, [Role.OPERATOR])
+        raise NotAllowed(person.account, "open an annotation of somebody else")
     return record
 
 

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from annotate.labelling import Labelling
-from storage.catalog import AnnotationRecord, Annotator, Applied, LabelConflict
+from storage.catalog import AnnotationRecord, Annotator, Applied, InvalidOperation, LabelConflict
 from storage.errors import InvalidInput
 from storage.names import checked_name
 from storage.workspace import Workspace
@@ -21,23 +21,22 @@ from .identity import Person, Role, needs
 from .label_events import LabelEvents
 from .labelling_requests import (
     LARGEST,
-    MOST_CHANGES,
-    OPERATIONS_LIMIT,
     SentBegin,
     SentDone,
     SentNext,
-    SentOperations,
     SentPriority,
     SentRestore,
     SentSkip,
     checked_annotation,
     checked_recording,
     sent,
+    sent_operations,
     shown_annotation,
     shown_applied,
     shown_changes,
     shown_conflict,
     shown_operation,
+    shown_refusal,
     shown_segment,
     shown_waiting,
 )
@@ -138,17 +137,20 @@ def _operation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
     @routes.post("/operations")
     async def apply(annotation: str, request: Request, person: Labels) -> JSONResponse:
         """Change segments; see docs/decisions/0031-label-operations.md."""
-        wanted = await sent(request, SentOperations, limit=OPERATIONS_LIMIT)
-        if sum(len(operation.changes) for operation in wanted.operations) > MOST_CHANGES:
-            raise InvalidInput(f"a request changes at most {MOST_CHANGES} segments; send the rest in another one")
+        try:
+            wanted = await sent_operations(request)
+        except InvalidOperation as refused:
+            return JSONResponse(shown_refusal(refused), 422)
 
         def do() -> JSONResponse:
             record = _own(labelling, annotation, person)
-            drafts = [operation.draft() for operation in wanted.operations]
+            drafts = [operation.draft() for operation in wanted]
             try:
                 return JSONResponse(shown_applied(labelling.apply(record, drafts, who=person.account)))
             except LabelConflict as conflict:
                 return JSONResponse(shown_conflict(conflict), 409)
+            except InvalidOperation as refused:
+                return JSONResponse(shown_refusal(refused), 422)
 
         answer = await run_in_threadpool(do)
         events.tell(annotation)
@@ -265,12 +267,12 @@ def _annotator(person: Person) -> Annotator:
 def _readable(labelling: Labelling, annotation: str, person: Person) -> AnnotationRecord:
     record = labelling.annotations.get(checked_annotation(annotation))
     if not labelling.may_read(record, _annotator(person)):
-        raise NotAllowed(person.account, [Role.OPERATOR])
+        raise NotAllowed(person.account, "see what another annotator has made")
     return record
 
 
 def _own(labelling: Labelling, annotation: str, person: Person) -> AnnotationRecord:
     record = labelling.annotations.get(checked_annotation(annotation))
     if not labelling.may_change(record, _annotator(person)):
-        raise NotAllowed(person.account, [Role.OPERATOR])
+        raise NotAllowed(person.account, "change what another annotator has made")
     return record

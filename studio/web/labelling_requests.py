@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -16,6 +16,7 @@ from annotate.segments import SegmentDraft
 from storage.catalog import (
     AnnotationRecord,
     Applied,
+    InvalidOperation,
     LabelConflict,
     OperationRecord,
     SegmentContent,
@@ -33,7 +34,7 @@ MOST_OPERATIONS, MOST_CHANGES = 1000, 20_000
 """In one request."""
 LARGEST = 2**31 - 1
 """Of a revision: what a database keeps in four bytes."""
-_ANNOTATION = re.compile(r"[0-9a-f]{16}")
+_ANNOTATION, _OPERATION = re.compile(r"[0-9a-f]{16}"), re.compile(r"[0-9a-f]{32}")
 
 Revision = Annotated[int, Field(ge=0, le=LARGEST)]
 Word = Annotated[str, Field(max_length=100)]
@@ -114,23 +115,46 @@ class SentPriority(_Sent):
     recording: Annotated[str, Field(max_length=40)] | None = None
 
 
-async def sent(request: Request, model: type[Model], *, limit: int | None = None) -> Model:
+async def sent(request: Request, model: type[Model]) -> Model:
     """What a request holds; one without a body counts as an empty object.
 
     Raises:
         TooLarge, InvalidInput: it is too large, no JSON, or not what it should be.
     """
     length = request.headers.get("content-length", "0" if "transfer-encoding" not in request.headers else "")
-    if length == "0":
-        found: dict[str, object] = {}
-    else:
-        found = await (json_object(request) if limit is None else json_object(request, limit))
+    found = await json_object(request) if length != "0" else {}
     try:
         return model.model_validate(found)
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part)[:40] for part in problem["loc"])
-        raise InvalidInput(f"{where}: {problem['msg']}" if where else str(problem["msg"])) from error
+        raise InvalidInput(_problem(error)) from error
+
+
+async def sent_operations(request: Request) -> list[SentOperation]:
+    """The operations that a request holds; errors as in `sent`.
+
+    Raises:
+        InvalidOperation: one of them is not what it should be, and can be named.
+    """
+    found = await json_object(request, OPERATIONS_LIMIT)
+    try:
+        operations = SentOperations.model_validate(found).operations
+    except ValidationError as error:
+        match error.errors(include_url=False, include_input=False)[0]["loc"]:
+            case ("operations", int(place), *_):
+                operation = cast("list[object]", found["operations"])[place]
+                name = operation.get("operation") if isinstance(operation, dict) else None
+                if isinstance(name, str) and _OPERATION.fullmatch(name):
+                    raise InvalidOperation(name, _problem(error)) from error
+        raise InvalidInput(_problem(error)) from error
+    if sum(len(operation.changes) for operation in operations) > MOST_CHANGES:
+        raise InvalidInput(f"a request changes at most {MOST_CHANGES} segments; send the rest in another one")
+    return operations
+
+
+def _problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part)[:40] for part in problem["loc"])
+    return f"{where}: {problem['msg']}" if where else str(problem["msg"])
 
 
 def checked_annotation(annotation: str) -> str:
@@ -194,6 +218,11 @@ def shown_conflict(conflict: LabelConflict) -> dict[str, object]:
         "revision": conflict.revision,
         "applied": conflict.applied,
     }
+
+
+def shown_refusal(refused: InvalidOperation) -> dict[str, object]:
+    """Which operation cannot be, and why."""
+    return {"error": str(refused), "kind": "InvalidInput", "operation": refused.operation, "applied": []}
 
 
 def shown_operation(operation: OperationRecord) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import Annotated
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
@@ -13,26 +14,35 @@ from annotate.feedback import feedback_on
 from storage.catalog import RecordingRecord
 from storage.errors import InvalidInput, NotFound
 from storage.names import is_recording_id
+from storage.recording import State
 from storage.workspace import Workspace
 
-from .identity import Role, needs
+from .answers import NotAllowed
+from .eraser import Eraser
+from .identity import Person, Role, needs
 from .requests import json_object
 from .submissions import Submissions
 from .uploads import Uploads
 
+Contributor = Annotated[Person, needs(Role.CONTRIBUTOR)]
+ANSWER_SECONDS = 5.0
+"""How long the answer to a withdrawal waits for the erasure; whoever asks waits 10 seconds."""
 
-def recording_routes(workspace: Workspace, uploads: Uploads) -> APIRouter:
+
+def recording_routes(workspace: Workspace, uploads: Uploads, eraser: Eraser) -> APIRouter:
     """The routes below `/api/recordings` that `submit --to`, `status` and `withdraw` use."""
-    routes = APIRouter(prefix="/api/recordings", dependencies=[needs(Role.CONTRIBUTOR)])
+    routes = APIRouter(prefix="/api/recordings")
     submissions = Submissions(workspace)
 
     @routes.post("")
-    async def take_in(request: Request) -> JSONResponse:
+    async def take_in(request: Request, person: Contributor) -> JSONResponse:
         """A description alone is checked (202: send the video); with the id of an upload it becomes a recording."""
         sent = await json_object(request)
         upload = sent.get("upload")
         content = json.dumps(sent.get("recording")).encode()
         description, present = await run_in_threadpool(submissions.check, content)
+        if not person.is_contributor(description.contributor):
+            raise NotAllowed(person.account, "send recordings of another contributor")
         if present is not None and present.state != "draft":
             return JSONResponse(_shown(present))
         if not isinstance(upload, str):
@@ -49,11 +59,9 @@ def recording_routes(workspace: Workspace, uploads: Uploads) -> APIRouter:
         return JSONResponse(_shown(made), 201)
 
     @routes.get("/{recording}")
-    def show(recording: str) -> JSONResponse:
+    def show(recording: str, person: Contributor) -> JSONResponse:
         """A recording's state, and what reviewers tell its contributor."""
-        if not is_recording_id(recording):
-            raise NotFound("recording", recording[:40])
-        row = workspace.catalog.recording(recording)
+        row = own_recording(workspace, recording, person)
         reviews = [
             {"decision": review.decision, "feedback": review.feedback, "at": review.at.isoformat()}
             for review in workspace.catalog.reviews(recording)
@@ -63,12 +71,32 @@ def recording_routes(workspace: Workspace, uploads: Uploads) -> APIRouter:
         return JSONResponse({**_shown(row), "reviews": reviews, "feedback": feedback})
 
     @routes.post("/{recording}/withdraw")
-    async def withdraw(recording: str, request: Request) -> JSONResponse:
-        """Take a recording back; the hash of its video shows that whoever asks has made it."""
+    async def withdraw(recording: str, request: Request, person: Contributor) -> JSONResponse:
+        """Take a recording back; the hash of its video shows that whoever asks has made it.
+
+        It is erased at once. The answer waits for that a little: it says "erased", or "withdrawn" while it goes on.
+        """
         sent = await json_object(request)
-        return JSONResponse(_shown(await run_in_threadpool(submissions.withdraw, recording, sent)))
+        await run_in_threadpool(own_recording, workspace, recording, person)
+        row = await run_in_threadpool(submissions.withdraw, recording, sent)
+        is_erased = await run_in_threadpool(eraser.erase_soon, recording, wait_seconds=ANSWER_SECONDS)
+        return JSONResponse({**_shown(row), "state": "erased" if is_erased else "withdrawn"})
 
     return routes
+
+
+def own_recording(workspace: Workspace, recording: str, person: Person) -> RecordingRecord:
+    """A recording that the person made, or that is erased and nobody's any more; an operator may have any.
+
+    Raises:
+        NotFound: there is none of this id, or it is somebody else's: which of the two is not for telling.
+    """
+    if not is_recording_id(recording):
+        raise NotFound("recording", recording[:40])
+    row = workspace.catalog.recording(recording)
+    if row.state is not State.ERASED and not person.is_contributor(row.contributor):
+        raise NotFound("recording", recording, hint="see: kinesphere status")
+    return row
 
 
 def _shown(row: RecordingRecord) -> dict[str, str]:

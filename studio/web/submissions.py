@@ -81,6 +81,8 @@ class Submissions:
             raise InvalidInput(f"the reason should be a line of at most {_LONGEST_TEXT} characters")
         catalog = self.workspace.catalog
         row = catalog.recording(recording)
+        if row.state is State.ERASED:
+            return row  # of which nothing is left that could be shown or taken
         if request.get("video_sha256") != row.video_sha256:
             raise InvalidInput(f"recording {recording} is taken back by who has its video: name that video's sha256")
         catalog.withdraw(recording, who=row.contributor, why=why or "the contributor took it back")
@@ -107,6 +109,8 @@ class Submissions:
             row = self.workspace.catalog.recording(recording)
         except NotFound:
             return None
+        if row.state is State.ERASED:
+            raise Conflict(f"recording {recording} was taken back and erased here; record it anew to hand it in")
         if (row.video_sha256, row.contributor) != (description.video.sha256, description.contributor):
             raise Conflict(f"another recording {recording} is here already; nothing was changed")
         if row.state is State.DRAFT and (self.workspace.drafts / recording).exists():

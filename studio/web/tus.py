@@ -1,47 +1,61 @@
-"""Resumable uploads by tus 1.0 (https://tus.io/protocols/resumable-upload): its core and the creation extension."""
+"""Resumable uploads by tus 1.0 (https://tus.io/protocols/resumable-upload): its core, creation and deferred length."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from .identity import Role, needs
+from storage.catalog import Role
+
+from .identity import Person, needs
+from .rate_limits import RateLimit
 from .uploads import Uploads
 
 VERSION = "1.0.0"
+Sender = Annotated[Person, needs(Role.CONTRIBUTOR)]
 CONTENT_TYPE = "application/offset+octet-stream"
 
 
 def tus_routes(uploads: Uploads) -> APIRouter:
     """The routes below `/api/uploads`."""
-    routes = APIRouter(prefix="/api/uploads", dependencies=[needs(Role.CONTRIBUTOR)])
+    routes = APIRouter(prefix="/api/uploads")
+    often = RateLimit("uploads were begun", burst=300, seconds_each=1)
 
     @routes.options("")
-    async def capabilities() -> Response:
+    async def capabilities(_person: Sender) -> Response:
         return _answer(
             204,
-            **{"Tus-Version": VERSION, "Tus-Extension": "creation", "Tus-Max-Size": str(uploads.limit)},
+            **{
+                "Tus-Version": VERSION,
+                "Tus-Extension": "creation,creation-defer-length",
+                "Tus-Max-Size": str(uploads.limit),
+            },
         )
 
     @routes.post("")
-    async def create(request: Request) -> Response:
+    async def create(request: Request, person: Sender) -> Response:
         _check_version(request)
-        made = uploads.create(_number(request, "Upload-Length"))
+        often.take(person.account)
+        is_deferred = request.headers.get("Upload-Defer-Length") == "1"
+        made = uploads.create(None if is_deferred else _number(request, "Upload-Length"))
         return _answer(201, Location=f"/api/uploads/{made.upload}")
 
     @routes.head("/{upload}")
-    async def offset(upload: str, request: Request) -> Response:
+    async def offset(upload: str, request: Request, _person: Sender) -> Response:
         _check_version(request)
         received = await uploads.offset(upload)
         length = uploads.find(upload).length
-        return _answer(
-            200, **{"Upload-Offset": str(received), "Upload-Length": str(length), "Cache-Control": "no-store"}
-        )
+        told = {"Upload-Defer-Length": "1"} if length is None else {"Upload-Length": str(length)}
+        return _answer(200, **{"Upload-Offset": str(received), "Cache-Control": "no-store"}, **told)
 
     @routes.patch("/{upload}")
-    async def receive(upload: str, request: Request) -> Response:
+    async def receive(upload: str, request: Request, _person: Sender) -> Response:
         _check_version(request)
         if request.headers.get("Content-Type") != CONTENT_TYPE:
             raise HTTPException(415, f"the content type of a part is {CONTENT_TYPE}")
+        if "Upload-Length" in request.headers:
+            await uploads.settle(upload, _number(request, "Upload-Length"))
         received = await uploads.receive(upload, _number(request, "Upload-Offset"), request.stream())
         return _answer(204, **{"Upload-Offset": str(received)})
 

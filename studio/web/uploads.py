@@ -21,6 +21,10 @@ DAYS_KEPT = 14
 STALLED_SECONDS = 60.0
 """A sender who is silent for so long is taken for gone, so that a new connection can go on."""
 
+_OPEN = "open"
+"""Ends the name of an upload whose length is not known yet."""
+_LEAST_FREE = 1 << 28
+"""Bytes that must be free for such an upload to begin."""
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -34,7 +38,8 @@ class Upload:
 
     upload: str
     path: Path
-    length: int
+    length: int | None
+    """Of the whole, in bytes; None while it is being made and not known yet."""
 
     @property
     def offset(self) -> int:
@@ -50,21 +55,20 @@ class Uploads:
     limit: int
     _locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
-    def create(self, length: int) -> Upload:
-        """Begin an upload of `length` bytes.
+    def create(self, length: int | None) -> Upload:
+        """Begin an upload of `length` bytes, or of a length that `settle` tells later.
 
         Raises:
             TooLarge: `length` is over the limit.
             OSError: the disk is full, or would be.
         """
-        if length > self.limit:
-            raise TooLarge(f"{length} bytes are more than this server takes ({self.limit} bytes)")
+        self._check_length(length or 0)
         self.folder.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(self.folder).free < length:
+        if shutil.disk_usage(self.folder).free < (length or _LEAST_FREE):
             raise OSError(28, "No space left on device")
         upload = secrets.token_hex(16)
         # The length is part of the name: there is no second file that could be lost or disagree.
-        path = self.folder / f"{upload}.{length}"
+        path = self.folder / f"{upload}.{_OPEN if length is None else length}"
         path.touch(exist_ok=False)
         return Upload(upload, path, length)
 
@@ -77,7 +81,25 @@ class Uploads:
         found = list(self.folder.glob(f"{upload}.*")) if _ID.fullmatch(upload) else []
         if not found:
             raise NotFound("upload", upload[:40], hint="begin it again")
-        return Upload(upload, found[0], int(found[0].suffix[1:]))
+        ending = found[0].suffix[1:]
+        return Upload(upload, found[0], None if ending == _OPEN else int(ending))
+
+    async def settle(self, upload: str, length: int) -> None:
+        """Tell the length of an upload that was begun without; told again it does nothing.
+
+        Raises:
+            NotFound: there is no such upload.
+            TooLarge: `length` is over the limit.
+            Conflict: it has another length, or more has arrived already.
+        """
+        self._check_length(length)
+        async with self.alone(upload):
+            found = self.find(upload)
+            if found.length == length:
+                return
+            if found.length is not None or found.offset > length:
+                raise Conflict(f"the upload cannot have {length} bytes: it has {found.length or found.offset}")
+            found.path.rename(found.path.with_suffix(f".{length}"))
 
     async def offset(self, upload: str) -> int:
         """Bytes received, once no earlier connection is still writing."""
@@ -100,9 +122,10 @@ class Uploads:
                 raise Conflict(f"the upload stands at byte {found.offset}, not at {offset}; go on from there")
             with found.path.open("ab", buffering=0) as file:
                 try:
+                    most = self.limit if found.length is None else found.length
                     while (chunk := await asyncio.wait_for(anext(content, None), STALLED_SECONDS)) is not None:
-                        if offset + len(chunk) > found.length:
-                            raise TooLarge(f"more bytes came than the {found.length} that were announced")
+                        if offset + len(chunk) > most:
+                            raise TooLarge(f"more bytes came than the {most} that are awaited")
                         await asyncio.to_thread(_write, file.fileno(), chunk)
                         offset += len(chunk)
                 finally:
@@ -117,6 +140,10 @@ class Uploads:
         """Forget an upload; repeated it does nothing."""
         upload.path.unlink(missing_ok=True)
         self._locks.pop(upload.upload, None)
+
+    def _check_length(self, length: int) -> None:
+        if length > self.limit:
+            raise TooLarge(f"{length} bytes are more than this server takes ({self.limit} bytes)")
 
     def remove_old(self) -> None:
         """Forget what nobody went on with."""

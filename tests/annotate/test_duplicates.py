@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from annotate.duplicates import (
-    DuplicateIndex,
-    Fingerprint,
-    Match,
-    compare,
-    compare_motion,
-    compare_video,
-    duplicate_check,
-    fingerprint_key,
-)
+from annotate.change_fingerprint import ChangeHasher
+from annotate.comparison import Match, compare, compare_motion, compare_video
+from annotate.duplicates import DuplicateIndex, duplicate_check
+from annotate.fingerprint import Fingerprint, fingerprint_key
+from annotate.hamming_index import HammingIndex
 from annotate.motion_fingerprint import MotionFingerprint, motion_fingerprint
 from annotate.video_fingerprint import VideoFingerprint, VideoHasher
-from storage.criteria import Criteria
+from storage.criteria import AtMost, Criteria
 from storage.errors import CorruptObject
 from storage.objects import open_objects
 from storage.trajectory import BODY_LANDMARKS, HANDS, Trajectory
@@ -29,14 +25,18 @@ from tests.generated import make_trajectory
 from tests.transformed import TRANSFORMATIONS, Transformation, transform
 
 SECOND = 1_000_000_000
+NO_MOTION = MotionFingerprint(np.empty((0, 2, 5, 2), np.float16))
+NO_PICTURES = VideoFingerprint(np.empty(0, np.int64), np.empty((0, 32), np.uint8), np.empty((0, 32), np.uint8))
 
 
-def hashed(path: Path) -> VideoFingerprint:
-    hasher = VideoHasher()
+def hashed(path: Path) -> Fingerprint:
+    """Without the motion, which would have to be extracted."""
+    pictures, changes = VideoHasher(), ChangeHasher()
     with open_video(path) as video:
         for frame in video.frames():
-            hasher(frame)
-    return hasher.fingerprint
+            pictures(frame)
+            changes(frame)
+    return Fingerprint(pictures.fingerprint, NO_MOTION, changes.fingerprint)
 
 
 @pytest.fixture(scope="module")
@@ -45,20 +45,30 @@ def small_clip(body_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture(scope="module")
-def original(small_clip: Path) -> VideoFingerprint:
+def taken(small_clip: Path) -> Fingerprint:
     return hashed(small_clip)
 
 
-FOUND_BY_VIDEO = sorted(
-    set(TRANSFORMATIONS) - {name for name in TRANSFORMATIONS if "cropped" in name} - {"letterboxed"}
-)
+@pytest.fixture(scope="module")
+def original(taken: Fingerprint) -> VideoFingerprint:
+    return taken.video
+
+
+FOUND_BY_VIDEO = [
+    "as it is", "re-encoded (crf 35)", "scaled to 360p", "mirrored", "0.8 x speed", "1.25 x speed", "middle third",
+    "20 % brighter",
+]  # fmt: skip
+FOUND_BY_CHANGE = [
+    "cropped by 10 %", "cropped by 10 %, corner", "cropped by 20 %", "cropped by 10 %, 1.25 x speed",
+    "cropped by 10 %, mirrored, crf 35",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FOUND_BY_VIDEO)
 def test_pictures_are_known_again(name: str, small_clip: Path, original: VideoFingerprint, tmp_path: Path) -> None:
     how = TRANSFORMATIONS[name]
     changed = hashed(transform(small_clip, tmp_path / "changed.mp4", how))
-    found = compare_video(changed, original)
+    found = compare_video(changed.video, original)
     assert found is not None
     alignment, is_mirrored = found
     assert is_mirrored == ("hflip" in how.filters)
@@ -66,6 +76,23 @@ def test_pictures_are_known_again(name: str, small_clip: Path, original: VideoFi
     assert alignment.other_matched == pytest.approx(how.part[1] - how.part[0], abs=0.15)
     assert alignment.speed == pytest.approx(how.speed, rel=0.1)
     assert alignment.other_range_ns[0] == pytest.approx(7.67 * how.part[0] * SECOND, abs=0.6 * SECOND)
+
+
+@pytest.mark.parametrize("name", FOUND_BY_CHANGE)
+def test_a_crop_is_known_by_its_changes_and_through_the_index(
+    name: str, small_clip: Path, taken: Fingerprint, tmp_path: Path
+) -> None:
+    how = TRANSFORMATIONS[name]
+    changed = hashed(transform(small_clip, tmp_path / "changed.mp4", how))
+    assert compare_video(changed.video, taken.video) is None, "this is what changes are for"
+    with DuplicateIndex(tmp_path / "index", open_objects(tmp_path / "store", create=True)) as index:
+        index.add("known", taken)
+        index.add("generated", Fingerprint(NO_PICTURES, motion_fingerprint(make_trajectory(230))))
+        (match,) = index.find("new", changed)
+    assert (match.recording, match.evidence) == ("known", ("change",))
+    assert match.is_mirrored == ("hflip" in how.filters)
+    assert match.value > 0.7
+    assert match.speed == pytest.approx(how.speed, rel=0.15)
 
 
 @pytest.mark.parametrize("parts", [((0, 15), (15, 31)), ((0, 10), (20, 31)), ((10, 20), (20, 31))])
@@ -153,12 +180,12 @@ def test_the_index_finds_a_take_and_forgets_what_is_removed(tmp_path: Path, orig
         index.add("other", other)
     with DuplicateIndex(tmp_path / "index", objects) as index:
         (match,) = index.find("new", known)
-        assert (match.recording, match.evidence, match.share) == ("known", "both", 1.0)
+        assert (match.recording, match.evidence, match.share) == ("known", ("video", "motion"), 1.0)
         assert index.find("known", known) == [], "a recording is no duplicate of itself"
         swapped = Fingerprint(other.video, known.motion)
         assert {(m.recording, m.evidence) for m in index.find("new", swapped)} == {
-            ("other", "video"),
-            ("known", "motion"),
+            ("other", ("video",)),
+            ("known", ("motion",)),
         }
         index.remove("known")
         assert index.find("new", known) == []
@@ -168,8 +195,33 @@ def test_the_index_finds_a_take_and_forgets_what_is_removed(tmp_path: Path, orig
         assert "other" not in index
 
 
-def test_a_fingerprint_survives_storing(original: VideoFingerprint) -> None:
-    fingerprint = Fingerprint(original, motion_fingerprint(make_trajectory(100)))
+def test_a_recording_of_an_earlier_release_is_found_by_what_it_has(tmp_path: Path, taken: Fingerprint) -> None:
+    """Its fingerprint has no changes, and its index no folder for them."""
+    objects = open_objects(tmp_path / "store", create=True)
+    motion = motion_fingerprint(make_trajectory(230, seed=1))
+    content = io.BytesIO()
+    np.savez_compressed(
+        content,
+        times_ns=taken.video.times_ns,
+        hashes=taken.video.hashes,
+        mirrored=taken.video.mirrored,
+        signal=motion.signal,
+    )
+    objects.put(fingerprint_key("old"), content.getvalue())
+    each = taken.video.each_second()
+    with HammingIndex(tmp_path / "index" / "video") as video:
+        video.add("old", each.times_ns // 1_000_000, each.hashes)
+    with DuplicateIndex(tmp_path / "index", objects) as index:
+        assert "old" in index
+        assert (index.catch_up(["old"]), index.catch_up(["old"])) == (1, 0)
+        (match,) = index.find("new", Fingerprint(taken.video, motion, taken.change))
+        assert match.evidence == ("video", "motion")
+        index.remove("old")
+        assert "old" not in index
+
+
+def test_a_fingerprint_survives_storing(taken: Fingerprint) -> None:
+    fingerprint = Fingerprint(taken.video, motion_fingerprint(make_trajectory(100)), taken.change)
     content = fingerprint.to_bytes()
     assert content == fingerprint.to_bytes(), "equal fingerprints are equal bytes"
     read = Fingerprint.from_bytes(content, "key")
@@ -179,7 +231,7 @@ def test_a_fingerprint_survives_storing(original: VideoFingerprint) -> None:
 
 
 def test_the_check_names_the_other_recording_and_whose_it_is() -> None:
-    match = Match("r2", "video", 0.5, 1.0, 1.25, True, (0, 3 * SECOND), (SECOND, 4 * SECOND))
+    match = Match("r2", ("video",), 0.5, 1.0, 1.25, True, (0, 3 * SECOND), (SECOND, 4 * SECOND))
     check = duplicate_check([match], "anna", {"r2": "anna"}, Criteria().duplicate)
     assert (check.check, check.value, check.verdict) == ("duplicate", 1.0, "doubt")
     assert check.ranges == ((0, 3 * SECOND),)
@@ -189,3 +241,18 @@ def test_the_check_names_the_other_recording_and_whose_it_is() -> None:
     )
     assert "by another contributor" in duplicate_check([match], "anna", {"r2": "ben"}, Criteria().duplicate).message
     assert duplicate_check([], "anna", {}, Criteria().duplicate).verdict == "pass"
+
+
+def test_what_the_motion_alone_tells_is_a_doubt_and_named_as_another_view() -> None:
+    ranges = (0, 3 * SECOND), (SECOND, 4 * SECOND)
+    motion = Match("r2", ("motion",), 0.9, 1.0, 1.0, False, *ranges)
+    strict = AtMost(doubt=0.2, fail=0.5)
+    whose = {"r2": "anna", "r3": "anna"}
+    check = duplicate_check([motion], "anna", whose, strict)
+    assert check.verdict == "doubt"
+    assert "(by how the person moves alone: perhaps another camera's view of it)" in check.message
+    pictures = Match("r3", ("change", "motion"), 0.7, 0.6, 1.0, False, *ranges)
+    check = duplicate_check([motion, pictures], "anna", whose, strict)
+    assert (check.verdict, check.value) == ("fail", 0.7)
+    assert "r3 by the same contributor" in check.message
+    assert "(by where its pictures change and how the person moves)" in check.message

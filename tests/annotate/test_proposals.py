@@ -3,7 +3,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,9 +46,10 @@ def of_track(
 
 def still(frames: int, *, found: bool = True) -> TrajectoryReader:
     """A trajectory in which nothing moves, or nothing was found."""
-    arrays = {
-        name: np.full((frames, *spec.shape), 0.3 if found else np.nan, np.float32) for name, spec in ARRAYS.items()
-    }
+    value = 0.3 if found else np.nan
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, spec in ARRAYS.items():
+        arrays[name] = np.full((frames, *spec.shape), value, np.float32)
     arrays["timestamp"] = np.arange(frames, dtype=np.int64) * 33_333_333
     arrays["valid"] = np.zeros(frames, np.uint8)
     return in_memory(Trajectory("r", "anna", EXTRACTOR, 1280, 720, "relative", {}, arrays))
@@ -184,6 +187,45 @@ def test_frames_far_apart_do_not_make_empty_proposals() -> None:
         assert each.start_frame < each.end_frame
 
 
+def test_ten_thousand_segments_are_borne() -> None:
+    trajectory = make_trajectory(1800, seed=5)
+    times = trajectory.arrays["timestamp"]
+    segments = [
+        SegmentRecord(str(place), "r", "whole body", 0, 1, int(times[place % 900]), int(times[place % 900 + 1]),
+                      f"l{place % 7}", None, None, "eve", datetime.now(UTC))
+        for place in range(10_000)
+    ]  # fmt: skip
+    began = time.process_time()
+    proposals = proposals_of(in_memory(trajectory), segments, tracks=["whole body"])
+    assert time.process_time() - began < 10
+    assert min(each.start_frame for each in proposals) >= 900
+
+
+def test_times_count_from_the_beginning_of_the_recording_not_from_its_first_frame() -> None:
+    clip = performed_clip(3)
+    later = {name: clip.trajectory.read(name, 0, clip.trajectory.length) for name in ARRAYS}
+    later["timestamp"] = later["timestamp"] + 7_000_000_000
+    moved = in_memory(Trajectory("r", "anna", EXTRACTOR, 1280, 720, "relative", {}, later))
+    segments = [
+        replace(segment, start_ns=segment.start_ns + 7_000_000_000, end_ns=segment.end_ns + 7_000_000_000)
+        for segment in clip.segments[:10]
+    ]
+    expected = proposals_of(clip.trajectory, clip.segments[:10], tracks=[clip.track])
+    found = proposals_of(moved, segments, tracks=[clip.track])
+    assert [(each.start_frame, each.end_frame, each.label) for each in found] == [
+        (each.start_frame, each.end_frame, each.label) for each in expected
+    ]
+    assert [each.start_ns - 7_000_000_000 for each in found] == [each.start_ns for each in expected]
+
+
+def test_a_time_lapse_of_a_day_is_refused_with_what_to_do() -> None:
+    trajectory = make_trajectory(60, seed=2)
+    arrays = {**trajectory.arrays, "timestamp": np.arange(60, dtype=np.int64) * 1_440_000_000_000}
+    day = in_memory(Trajectory("r", "anna", EXTRACTOR, 1280, 720, "relative", {}, arrays))
+    with pytest.raises(InvalidInput, match=r"recording r lasts 23.6 h; .* up to 4 h: cut it in parts"):
+        proposals_of(day)
+
+
 def test_a_minute_of_all_tracks_takes_well_under_half_a_second() -> None:
     trajectory = in_memory(make_trajectory(1800, seed=5))
     proposals_of(trajectory)  # loads the library
@@ -217,6 +259,7 @@ def test_changes_do_not_depend_on_where_a_long_recording_is_cut(monkeypatch: pyt
     random = np.random.default_rng(0)
     values = np.repeat(random.normal(0, 0.6, (150, 5)), random.integers(4, 40, 150), axis=0)
     values += random.normal(0, 0.05, values.shape)
+    monkeypatch.setattr("annotate.change_points._PIECE", 25)
     in_pieces = [change.moment for change in change_points(values)]
     monkeypatch.setattr("annotate.change_points._PIECE", 10**6)
     assert in_pieces == [change.moment for change in change_points(values)]

@@ -29,7 +29,9 @@ def changed(trajectory: Trajectory, **arrays: NDArray[Any]) -> Trajectory:
 
 def missing(frames: int) -> Trajectory:
     """A trajectory in which nothing was found."""
-    arrays = {name: np.full((frames, *spec.shape), np.nan, np.float32) for name, spec in ARRAYS.items()}
+    arrays: dict[str, NDArray[Any]] = {
+        name: np.full((frames, *spec.shape), np.nan, np.float32) for name, spec in ARRAYS.items()
+    }
     arrays["timestamp"] = np.arange(frames, dtype=np.int64) * 33_333_333
     arrays["valid"] = np.zeros(frames, np.uint8)
     for name in ("body_visibility", "hand_score"):

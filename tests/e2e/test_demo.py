@@ -43,6 +43,13 @@ def test_run_again_it_prints_for_people_and_publishes_the_next_version(demo: Com
     assert "Traceback" not in done.stderr
 
 
+def test_what_it_drew_goes_with_the_recording_that_it_shows(demo: Command) -> None:
+    drawings = {demo.workspace / name for name in ("overlay.mp4", "contact-sheet.png")}
+    assert all(file.exists() for file in drawings)
+    demo.run("withdraw", "--contributor", "demo-person", "--yes")
+    assert not any(file.exists() for file in drawings)
+
+
 def test_it_leaves_a_workspace_of_ones_own_alone(tmp_path: Path) -> None:
     command = Command.in_new_workspace(tmp_path / "mine")
     before = command.files()

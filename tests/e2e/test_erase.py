@@ -61,10 +61,34 @@ def test_killed_and_repeated_it_ends_with_nothing_left(kitchen: Command) -> None
     assert kitchen.json("info", "kitchen")["counts"]["episodes"] == 1, f"once it took {whole:.1f} s unkilled"
 
 
-def test_withdrawn_recordings_are_erased_together(kitchen: Command) -> None:
-    first, *_ = kitchen.json("status")["recordings"]
-    kitchen.run("withdraw", first["recording"], "--yes")
-    done = kitchen.json("erase", "--withdrawn", "--yes")
-    assert done["recordings"] == [first["recording"]]
-    assert "Nothing is withdrawn" in kitchen.run("erase", "--withdrawn", "--yes").stdout
+def test_what_is_withdrawn_is_erased_at_once(kitchen: Command) -> None:
+    first, second, third, bens = kitchen.json("status")["recordings"]
+    assert "pass --yes" in kitchen.error("withdraw", first["recording"])
+    done = kitchen.run("withdraw", first["recording"], "--yes").stdout
+    assert f"Erased {first['recording']}. Receipt: " in done
+    again = kitchen.json("withdraw", first["recording"], "--yes")
+    assert again["withdrawn"] == [first["recording"]] and again["receipts"][0] in done
     assert kitchen.json("status", first["recording"])["recording"]["state"] == "erased"
+    assert kitchen.json("info", "kitchen")["counts"]["episodes"] == 3
+    everything = kitchen.json("withdraw", "--contributor", "anna", "--yes")
+    assert everything["withdrawn"] == [second["recording"], third["recording"]]
+    assert kitchen.json("info", "kitchen")["counts"]["episodes"] == 1
+    assert "nothing of 'anna' to take back" in kitchen.run("withdraw", "-c", "anna", "--yes").stdout
+    assert "is not of contributor 'anna'" in kitchen.error("withdraw", bens["recording"], "-c", "anna", "--yes")
+    assert "no contributor named 'nobody'" in kitchen.error("withdraw", "-c", "nobody", "--yes")
+    assert "say what to take back" in kitchen.error("withdraw", "--yes")
+    assert "Nothing is withdrawn" in kitchen.run("erase", "--withdrawn", "--yes").stdout
+    kitchen.run("erase", "anna", "--yes")
+    assert kitchen.json("erase", "anna", "--verify")["left"] == []
+
+
+def test_two_withdrawals_at_once_both_end(kitchen: Command) -> None:
+    first, second, *_ = (row["recording"] for row in kitchen.json("status")["recordings"])
+    both = [
+        subprocess.Popen(kitchen.arguments("withdraw", name, "--yes"), env=kitchen.environment)
+        for name in (first, second)
+    ]
+    assert [process.wait() for process in both] == [0, 0]
+    states = {row["recording"]: row["state"] for row in kitchen.json("status")["recordings"]}
+    assert states[first] == states[second] == "erased"
+    assert kitchen.json("info", "kitchen")["counts"]["episodes"] == 2

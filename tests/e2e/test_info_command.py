@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from annotate.agreement import Annotation, agreement, to_manifest
 from storage.objects import open_objects
 from storage.recording import video_key
 from storage.shards import ShardRecord, write_shard
 from storage.versions import write_version
 from tests.command import Command
 from tests.generated import make_row, make_table, make_trajectory
+from tests.segments import drawn
 
 HOUR = 3_600 * 10**9
 
@@ -68,6 +70,27 @@ def test_people_read_the_same(command: Command) -> None:
         "scale metric 4.000 hours", "frames, each once 1,200",
     ):  # fmt: skip
         assert words in shown, shown
+
+
+def test_the_agreement_of_annotators_is_shown_where_it_is_known(tmp_path: Path) -> None:
+    command = Command.in_new_workspace(tmp_path / "workspace")
+    objects = open_objects(command.workspace)
+    shard = write_shard(objects, [make_trajectory(600, seed=1)])
+    table = make_table([make_row(shard)])
+    some = [
+        Annotation("pour", f"r{place}", name, 30, drawn(frames))
+        for place, (anna, ben) in enumerate([("aaaaabbbbb", "aaaaabbbbb"), ("aaaabbbbbb", "aaaaabbbbb")])
+        for name, frames in (("anna", anna), ("ben", ben))
+    ]
+    write_version(objects, "kitchen", table)
+    assert "Agreement" not in command.run("info", "kitchen").stdout
+    write_version(objects, "kitchen", table, agreement=to_manifest(agreement(some)))
+    shown = " ".join(command.run("info", "kitchen").stdout.split())
+    assert "Agreement of annotators, with 95 % intervals (edges: median, in frames)" in shown
+    assert "task phase 2 0.90 (0.82 to 1.00) 1.00 (1.00 to 1.00) 1.00 (1.00 to 1.00) 0.00 (0.00 to 0.00)" in shown
+    found = command.json("info", "kitchen")["agreement"]["tasks"][0]
+    assert found["pairs"][0]["annotators"] == [1, 2]
+    assert found["tracks"][0]["measures"]["frame_iou"]["value"] == 0.9048
 
 
 def test_sizes_are_those_of_the_files(command: Command, shards: tuple[Command, list[ShardRecord]]) -> None:

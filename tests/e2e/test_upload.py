@@ -289,9 +289,11 @@ def test_what_was_sent_is_taken_back_there_first(sender: Workspace, server: Serv
     assert "cannot be reached now" in command.error("withdraw", made.recording, "--yes")
     assert sender.catalog.recording(made.recording).state is State.SUBMITTED
     server.start()
-    command.run("withdraw", made.recording, "--yes")
-    assert sender.catalog.recording(made.recording).state is State.WITHDRAWN
-    assert server.workspace.catalog.recording(made.recording).state is State.WITHDRAWN
+    done = command.json("withdraw", made.recording, "--yes")
+    assert done["servers"] == {made.recording: "erased"}
+    assert sender.catalog.recording(made.recording).state is State.ERASED
+    assert server.workspace.catalog.recording(made.recording).state is State.ERASED
+    assert server.workspace.objects.keys("recordings") == []
 
 
 def test_only_this_computer_is_served(sender: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,10 @@ from mediapipe.tasks.python import vision
 from mediapipe.tasks.python.core.base_options import BaseOptions
 from numpy.typing import NDArray
 
-from pose.body_network import BodyNetwork, refined
+from pose.body_network import _SHAPES, MEMBER, BodyNetwork, refined
 from pose.bundles import build_bundle
 from pose.models import Model, hand_model, pose_model
+from pose.network import Network
 from pose.person_detection import PersonDetector
 from pose.regions import Region
 from storage.errors import InvalidInput
@@ -101,3 +102,18 @@ def test_a_bundle_with_another_network_is_one_clear_line(tmp_path: Path) -> None
     own.write_bytes(build_bundle({"pose_landmarks_detector.tflite": b"?"}))
     with pytest.raises(InvalidInput, match="LiteRT cannot use the model"):
         BodyNetwork(Model(own, {}))
+
+
+def test_the_landmarks_are_the_same_without_the_outline_that_nobody_reads(
+    network: BodyNetwork, picture: Picture, region: Region
+) -> None:
+    whole = Network(pose_model(), MEMBER, _SHAPES)
+    crop = network.look(picture, region).crop
+    points, presence, _, heat, world = (output.copy() for output in whole.run(crop))
+    for full, ours in zip((points, presence, heat, world), network._network.run(crop), strict=True):
+        np.testing.assert_array_equal(full, ours)
+
+
+def test_an_output_that_is_not_there_cannot_be_left_out() -> None:
+    with pytest.raises(InvalidInput, match=r"the network has 5 outputs, no numbers \[7\]"):
+        Network(pose_model(), MEMBER, _SHAPES, unread={7})

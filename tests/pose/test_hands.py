@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,14 @@ from numpy.typing import NDArray
 from pose.bundles import build_bundle
 from pose.hand_network import HandNetwork
 from pose.hand_regions import region_around
-from pose.hands import HandFinder
+from pose.hands import HandFinder, carried
+from pose.landmarks import BODY_WRISTS
 from pose.models import Model, hand_model, pose_model
 from pose.palm_detection import PalmDetector
 from pose.people import BodyFinder
 from pose.regions import Region, cut
 from pose.sides import Sides, reached_by
-from pose.sightings import Body
+from pose.sightings import Body, Hand
 from storage.errors import InvalidInput
 from storage.video import open_video
 
@@ -41,10 +43,21 @@ def found(seen: list[tuple[Picture, Body | None]]) -> list[tuple[Body | None, Si
     return [finder.find(image, body) for image, body in seen]
 
 
+def is_far_from_the_other_wrist(hand: Hand, body: Body, side: int) -> bool:
+    region = region_around(hand, SIZE)
+    other = body.image[BODY_WRISTS[1 - side], :2] * SIZE
+    return bool(np.hypot(*(other - (region.x, region.y))) > 2 * region.side)
+
+
 @pytest.fixture(scope="module")
 def close_up(seen: list[tuple[Picture, Body | None]], found: list[tuple[Body | None, Sides]]) -> Picture:
-    """The hand whose side is clearest, upright and large in the middle of a picture of its own, uint8 (480, 480, 3)."""
-    hands = [(hand, image) for (image, _), (_, sides) in zip(seen, found, strict=True) for hand in sides if hand]
+    """The hand whose side is clearest, large in the middle of a picture of its own, uint8 (480, 480, 3)."""
+    hands = [
+        (hand, image)
+        for (image, _), (body, sides) in zip(seen, found, strict=True)
+        for side, hand in enumerate(sides)
+        if hand is not None and body is not None and is_far_from_the_other_wrist(hand, body, side)
+    ]
     hand, image = max(hands, key=lambda pair: pair[0].score * abs(pair[0].right - 0.5))
     region = region_around(hand, SIZE)
     return cut(image, Region(region.x, region.y, 2 * region.side, region.angle), 480)
@@ -69,6 +82,32 @@ def test_each_hand_is_found_at_the_wrist_of_its_own_arm(found: list[tuple[Body |
     for body, side, hand in hands:
         assert body is not None and reached_by(hand, body, side, SIZE)
         assert 0.6 <= hand.score <= 1
+
+
+def test_a_hand_goes_where_the_wrist_takes_it_if_the_wrist_is_seen(
+    found: list[tuple[Body | None, Sides]],
+) -> None:
+    body, hand = next((body, sides[0]) for body, sides in found if body is not None and sides[0] is not None)
+    step = np.array([0.03, -0.02], np.float32)
+    moved = replace(body, image=body.image + np.append(step, np.float32(0)))
+    np.testing.assert_allclose(carried(hand, body, moved, 0).image[:, :2], hand.image[:, :2] + step, atol=1e-6)
+    hidden = replace(moved, visibility=np.zeros_like(moved.visibility))
+    assert carried(hand, body, hidden, 0) is hand
+    assert carried(hand, None, moved, 0) is hand
+
+
+def test_quick_hands_are_followed_without_a_search(seen: list[tuple[Picture, Body | None]]) -> None:
+    finder = HandFinder(hand_model(), 0.5, 0.6, 2)
+    looks = [0]
+    look = finder._network.look
+
+    def counted(image: Picture, region: Region) -> Hand:
+        looks[0] += 1
+        return look(image, region)
+
+    finder._network.look = counted  # type: ignore[method-assign]
+    hands = sum(hand is not None for image, body in seen for hand in finder.find(image, body)[1])
+    assert looks[0] < 2 * hands, "it was three looks a hand when they were looked for where they had been"
 
 
 def test_a_large_hand_is_found_by_its_palm_where_mediapipe_finds_it(close_up: Picture) -> None:

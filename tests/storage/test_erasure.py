@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,15 @@ import pytest
 from sqlalchemy import text
 
 from storage import Withdrawn
-from storage.catalog import Catalog, ErasureRecord, Erasures, Reviews
+from storage.cache_erasure import cached
+from storage.cached_objects import CACHE_VARIABLE
+from storage.catalog import Catalog, ErasureRecord, Erasures, Exports, Reviews
 from storage.dataset import Dataset, open_dataset
+from storage.drawings import note_drawings
 from storage.erasure import erase, tombstone_key
 from storage.erasure_check import find_traces
 from storage.errors import Conflict, CorruptObject, NotFound
-from storage.objects import Objects
+from storage.exports import export_version
 from storage.publish import publish
 from storage.recording import State, description_key, video_key
 from storage.shards import write_shard
@@ -27,6 +29,7 @@ from storage.task import ReviewRules
 from storage.versions import list_versions, read_episodes, read_manifest, read_version, write_version
 from storage.workspace import Workspace, create_workspace, open_workspace
 from tests.generated import make_row, make_table, make_trajectory
+from tests.interruptions import Killed, killed_at
 from tests.populated import accept_recording, add_recording, describe, populate
 from tests.takes import TASK
 
@@ -78,6 +81,7 @@ def test_nothing_is_left_and_the_others_stay_as_they_were(kitchen: Workspace) ->
     assert all((frames[name] == values).all() for name, values in after.episode(ben, ["timestamp", "valid"]).items())
     assert tombstone["counts"] == {
         "recordings": 2, "frames": 80, "seconds": pytest.approx(80 / 30, abs=1e-6), "shards": 2, "versions": 3,
+        "exports": 0,
     }  # fmt: skip
     assert json.loads(kitchen.objects.get(tombstone_key(tombstone["receipt"]))) == tombstone
 
@@ -259,42 +263,28 @@ def test_a_version_that_cannot_be_read_stops_it_before_anything_is_deleted(kitch
     assert any("cannot be read" in trace.what for trace in find_traces(kitchen, "anna"))
 
 
-class Killed(BaseException):
-    """What a kill -9 is to the code: nothing after it runs."""
-
-
-@contextmanager
-def killed_at(monkeypatch: pytest.MonkeyPatch, number: int) -> Iterator[list[str]]:
-    """Stop before the change of this number to objects or the catalog, and count the changes."""
-    changes: list[str] = []
-
-    def counted(kind: type, name: str) -> None:
-        original = getattr(kind, name)
-
-        def change(self: Any, *arguments: Any, **options: Any) -> Any:
-            if len(changes) == number:
-                raise Killed
-            changes.append(name)
-            return original(self, *arguments, **options)
-
-        context.setattr(kind, name, change)
-
-    with monkeypatch.context() as context:
-        for name in ("put", "put_if_absent", "delete", "delete_below"):
-            counted(Objects, name)
-        counted(Catalog, "writing")
-        yield changes
+def make_exported_kitchen(folder: Path) -> Workspace:
+    """`make_kitchen` with a copy of its first version, and of "garden" in files that cannot do without anna."""
+    made = make_kitchen(create_workspace(folder))
+    export_version(made, "kitchen", 1, made.folder / "exports/copy", format_name="kinesphere")
+    export_version(made, "garden", None, made.folder / "exports/plain", format_name="parquet", keys=["grip"])
+    return made
 
 
 def test_killed_at_any_change_and_repeated_it_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = make_kitchen(create_workspace(tmp_path / "whole"))
+    folder, before = tmp_path / "kitchen", tmp_path / "before"
+    make_exported_kitchen(folder).catalog.close()
+    shutil.copytree(folder, before)
+    whole = open_workspace(folder)
     with killed_at(monkeypatch, -1) as changes:
         erase(whole, "anna", who="eve")
     expected = state_of(whole)
-    assert len(changes) > 15
+    whole.catalog.close()
+    assert len(changes) > 30
     for number in range(len(changes)):
-        folder = tmp_path / str(number)
-        interrupted = make_kitchen(create_workspace(folder))
+        shutil.rmtree(folder)
+        shutil.copytree(before, folder)  # to the same place, which exports remember
+        interrupted = open_workspace(folder)
         with killed_at(monkeypatch, number), pytest.raises(Killed):
             erase(interrupted, "anna", who="eve")
         interrupted.catalog.close()
@@ -303,12 +293,12 @@ def test_killed_at_any_change_and_repeated_it_ends_the_same(tmp_path: Path, monk
         assert find_traces(again, "anna") == []
         assert state_of(again) == expected, f"killed before change {number}, {changes[number]}"
         again.catalog.close()
-    whole.catalog.close()
 
 
 def state_of(workspace: Workspace) -> dict[str, str]:
     """Everything that is there, but for receipts, moments and the hashes that follow from them."""
     receipts = {record.receipt: f"<receipt {n}>" for n, record in enumerate(Erasures(workspace.catalog).done())}
+    receipts |= {record.export: f"<export {n}>" for n, record in enumerate(Exports(workspace.catalog).all())}
 
     def plain(content: str) -> str:
         for receipt, name in receipts.items():
@@ -320,17 +310,71 @@ def state_of(workspace: Workspace) -> dict[str, str]:
     keys = [key for key in objects.keys("") if not key.startswith(("catalog.sqlite", "workspace.toml"))]
     folders = [str(path.relative_to(objects.url)) for path in Path(objects.url).rglob("*") if path.is_dir()]
     texts = {plain(key): plain(objects.get(key).decode()) if key.endswith(".json") else "" for key in keys}
-    return texts | {"folders": "\n".join(sorted(folders)), "catalog": plain(dump(workspace.catalog))}
+    rows = plain(dump(workspace.catalog)).splitlines()
+    return texts | {"folders": "\n".join(sorted(folders)), "catalog": "\n".join(sorted(rows))}
+
+
+_DUMPED = ("contributor", "recording", "event", "trajectory", "segment", "check_result", "erasure", "export")
 
 
 def dump(catalog: Catalog) -> str:
     """All rows of all tables, but for numbers that count up."""
     lines = []
     with catalog.reading() as session:
-        for table in ("contributor", "recording", "event", "trajectory", "segment", "check_result", "erasure"):
+        for table in (
+            "contributor",
+            "recording",
+            "event",
+            "trajectory",
+            "segment",
+            "check_result",
+            "erasure",
+            "export",
+        ):
             rows = session.execute(text(f"select * from {table}")).mappings()
             lines += sorted(f"{table} " + str({key: row[key] for key in row if key != "event"}) for row in rows)
     return "\n".join(lines)
+
+
+def test_films_and_pictures_of_them_beside_the_workspace_go(kitchen: Workspace) -> None:
+    files = {name: kitchen.folder / f"{name}.mp4" for name in ("anna", "ben", "mine")}
+    for name, file in files.items():
+        file.write_bytes(b"film")
+        if name != "mine":
+            (shown, *_) = kitchen.catalog.recordings(contributor=name)
+            note_drawings(kitchen, [file], recording=shown.recording, contributor=name)
+    assert str(files["anna"]) in {trace.where for trace in find_traces(kitchen, "anna")}
+    erased(kitchen)
+    assert {name for name, file in files.items() if file.exists()} == {"ben", "mine"}
+    assert find_traces(kitchen, "anna") == []
+    erased(kitchen, "ben")
+    assert not files["ben"].exists() and not (kitchen.folder / "drawings.json").exists()
+
+
+def test_what_readers_on_this_computer_keep_of_them_goes_too(
+    tmp_path: Path, s3_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache"
+    monkeypatch.setenv(CACHE_VARIABLE, str(cache))
+    place = make_kitchen(create_workspace(tmp_path / "team", store=f"{s3_url}/cached"))
+    export_version(place, "kitchen", None, f"{s3_url}/copy", format_name="kinesphere")
+    for location in (place.dataset_location("kitchen"), f"{s3_url}/copy/datasets/kitchen"):
+        reading = open_dataset(location)
+        for row in range(len(reading)):
+            reading.episode(row)
+    before = len(list(cache.glob("??/*")))
+    bens = len(cached([place.objects.url], [], [row["shard"] for row in rows_of(reading, "ben")]))
+    assert before > 40 and bens > 5
+    erased(place)
+    kept = cached([place.objects.url], [], [row["shard"] for row in rows_of(reading, "ben")])
+    assert len(kept) == bens, "others' stay"
+    assert len(list(cache.glob("??/*"))) == before // 2, "half of the four recordings are theirs, in both places"
+    assert find_traces(place, "anna") == []
+    place.catalog.close()
+
+
+def rows_of(dataset: Dataset, contributor: str) -> list[dict[str, Any]]:
+    return [row for row in dataset.episodes.to_pylist() if row["contributor"] == contributor]
 
 
 def test_on_postgresql_and_s3(tmp_path: Path, postgres_url: str, s3_url: str) -> None:

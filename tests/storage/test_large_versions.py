@@ -29,7 +29,7 @@ from storage.version_difference import compare_versions
 from storage.versions import list_versions, read_episodes, read_version, version_keys, write_version
 from storage.where import where_expression
 from storage.workspace import Workspace
-from tests.catalogs import enter, fill_catalog, recording_row, segment_row, trajectory_row
+from tests.catalogs import annotation_row, enter, fill_catalog, recording_row, segment_row, trajectory_row
 from tests.generated import make_row, make_table, make_trajectory
 from tests.windows import same_batches
 
@@ -301,11 +301,13 @@ def test_a_large_table_is_published_with_what_is_asked_for_together_side_by_side
     assert clustered(mixed.slice(0, 40)).equals(mixed.slice(0, 40))
 
 
+STATES = st.sampled_from(["open", "done", "skipped"])
 RECORDINGS = st.lists(
     st.fixed_dictionaries({
         "state": st.sampled_from([State.ACCEPTED, State.ACCEPTED, State.FLAGGED, State.WITHDRAWN]),
         "extractors": st.lists(st.sampled_from(["a" * 16, "b" * 16, "c" * 16]), max_size=3, unique=True),
         "cuts": st.lists(st.tuples(st.integers(0, 900), st.integers(1, 900)), max_size=4),
+        "annotations": st.lists(st.tuples(STATES, st.sampled_from(["label", "adjudicate"])), max_size=3),
     }),
     max_size=6,
 )  # fmt: skip
@@ -317,7 +319,7 @@ def test_what_is_publishable_is_what_one_would_list_by_hand(
     workspace_of: Callable[[], Workspace], drawn: list[dict[str, Any]], wanted: set[str], with_segments: bool
 ) -> None:
     catalog = workspace_of().catalog
-    recordings, trajectories, segments = [], [], []
+    recordings, trajectories, annotations, segments = [], [], [], []
     expected: list[dict[str, Any]] = []
     for number, item in enumerate(drawn):
         row = recording_row(number, task="t", contributor="c001", state=item["state"])
@@ -333,11 +335,20 @@ def test_what_is_publishable_is_what_one_would_list_by_hand(
         ]
         recordings.append(row)
         trajectories += found
-        segments += cuts
+        made = [annotation_row(row, place, *how) for place, how in enumerate(item["annotations"])]
+        of_people = [
+            segment_row(row, f"{number}-p{place}", place, place + 9, label="by hand")
+            | {"annotation": one["annotation"]}
+            for place, one in enumerate(made)
+        ]
+        annotations += made
+        segments += [*cuts, *of_people]
+        done = [(one["purpose"] == "label", place) for place, one in enumerate(made) if one["state"] == "done"]
+        cuts += [of_people[min(done)[1]]] if done else []
         newest = [trajectory for trajectory in found if trajectory["extractor"][0] in wanted][-1:]
         if row["state"] == State.ACCEPTED and newest:
             expected += by_hand(row, newest[0], cuts if with_segments else [])
-    enter(catalog, recordings, trajectories, segments)
+    enter(catalog, recordings, trajectories, segments, annotations)
     table = catalog.publishable(lambda extractor, shard: extractor[0] in wanted, with_segments=with_segments)
     assert table.schema == EPISODE_SCHEMA
     assert table.equals(make_table(expected))
@@ -364,14 +375,14 @@ def workspace_of(workspace: Workspace) -> Callable[[], Workspace]:
     """The workspace, emptied of recordings, with a task and a contributor."""
     from sqlalchemy import delete
 
-    from storage.catalog.tables import RecordingTable, SegmentTable, TrajectoryTable
+    from storage.catalog.tables import AnnotationTable, RecordingTable, SegmentTable, TrajectoryTable
 
     workspace.catalog.add_task(Task(name="t", title="T", instructions="I", consent="C"))
     workspace.catalog.add_contributor("c001")
 
     def emptied() -> Workspace:
         with workspace.catalog.engine.execution_options(writes=True).begin() as connection:
-            for table in (SegmentTable, TrajectoryTable, RecordingTable):
+            for table in (SegmentTable, AnnotationTable, TrajectoryTable, RecordingTable):
                 connection.execute(delete(table))
         return workspace
 

@@ -190,8 +190,13 @@ def test_a_task_without_scopes_has_the_hash_that_it_had_before_there_were_any(tm
     task = read_task(written(tmp_path, FOUR_LINES))
     content = task.model_dump(mode="json")
     assert content.pop("consent_scopes")
-    assert Task.model_validate(content) == task, "a catalog from before holds no scopes"
+    assert content.pop("labelling") == {"double_share": 0}
+    assert Task.model_validate(content) == task, "a catalog from before holds no scopes, and no rules of labelling"
     before = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
     assert task.content_sha256 == hashlib.sha256(before.encode()).hexdigest()
     scoped = task.model_copy(update={"consent_scopes": ConsentScopes(required=("train",))})
     assert scoped.content_sha256 != task.content_sha256
+    twice = read_task(written(tmp_path, FOUR_LINES + "[labelling]\ndouble_share = 0.1\n"))
+    assert twice.labelling.double_share == 0.1 and twice.content_sha256 != task.content_sha256
+    with pytest.raises(InvalidTask, match=r"less than or equal to 1 \(line 7\)"):
+        read_task(written(tmp_path, FOUR_LINES + "[labelling]\ndouble_share = 1.5\n"))

@@ -16,13 +16,18 @@ from tests.studio_server import Studio, routes_of, running_studio, session_cooki
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-OPEN_TO_ALL = {"/sign-in", "/enter"}
+OPEN_TO_ALL = {"/sign-in", "/enter", "/invitation"}
 
 
 @pytest.fixture
 def studio(workspace: Workspace) -> Iterator[Studio]:
     with running_studio(workspace) as running:
         yield running
+
+
+def link_of(studio: Studio) -> str:
+    assert studio.credentials.local is not None
+    return studio.credentials.local.link
 
 
 def test_every_route_says_who_may_use_it(studio: Studio) -> None:
@@ -44,12 +49,12 @@ def test_pages_send_strangers_to_the_sign_in(studio: Studio) -> None:
 def test_the_link_is_good_once_and_its_cookie_is_not_for_scripts(studio: Studio) -> None:
     with studio.client(token=None) as client:
         assert client.get("/enter?link=wrong").status_code == 401
-        answer = client.get(f"/enter?link={studio.credentials.link}")
+        answer = client.get(f"/enter?link={link_of(studio)}")
         assert answer.status_code == 303
         assert "HttpOnly" in answer.headers["Set-Cookie"] and "SameSite" in answer.headers["Set-Cookie"]
         assert client.get("/").status_code == 200
         client.cookies.clear()
-        assert client.get(f"/enter?link={studio.credentials.link}").status_code == 401
+        assert client.get(f"/enter?link={link_of(studio)}").status_code == 401
 
 
 def test_a_change_by_cookie_needs_the_page_s_token_and_our_own_page(studio: Studio) -> None:

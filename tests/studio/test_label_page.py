@@ -45,7 +45,8 @@ def spans(segments: list[dict[str, Any]]) -> list[tuple[int, int, str]]:
 
 
 def key_times(page: Page) -> list[float]:
-    return page.evaluate("() => performance.getEntriesByName('key to paint').map((one) => one.duration)")
+    found: list[float] = page.evaluate("() => performance.getEntriesByName('key to paint').map((one) => one.duration)")
+    return found
 
 
 def test_a_real_recording_is_labelled_wholly_by_keys_and_a_reload_in_the_middle_loses_nothing(

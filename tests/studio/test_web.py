@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -69,7 +71,7 @@ def test_no_route_of_the_api_lets_anybody_in_without_the_token(client: Client, f
         else:
             client.headers["Authorization"] = given
         for method, path in [*routes, ("GET", "/api/nowhere"), ("DELETE", "/api/uploads")]:
-            address = path.format(upload="0" * 32, recording="20261123-000000-00000000")
+            address = re.sub(r"{\w+}", "0" * 32, path)
             answer = client.request(method, address, headers=TUS, content=b"x")
             assert answer.status_code == 401, (method, path, given)
             assert answer.headers["WWW-Authenticate"] == "Bearer"
@@ -107,11 +109,50 @@ def test_a_recording_is_taken_back_only_by_who_has_its_video(
         assert client.post(address, json=wrong).status_code == 422
     assert far.catalog.recording(description.recording).state is State.SUBMITTED
     for _ in range(2):
-        assert client.post(address, json=proof | {"why": "my face shows"}).json()["state"] == "withdrawn"
-    last = far.catalog.events(description.recording)[-1]
-    assert (last.to_state, last.who, last.why) == (State.WITHDRAWN, description.contributor, "my face shows")
+        assert client.post(address, json=proof | {"why": "my face shows"}).json()["state"] == "erased"
+    assert far.objects.keys("recordings") == []
+    again = describe(client, description)
+    assert (again.status_code, "taken back and erased" in again.json()["error"]) == (409, True)
     assert client.post("/api/recordings/20260101-000000-00000000/withdraw", json=proof).status_code == 404
     assert client.post("/api/recordings/x/withdraw", json=proof).status_code == 404
+
+
+def test_a_server_that_was_killed_after_a_withdrawal_erases_at_its_next_start(
+    far: Workspace, made: tuple[RecordingFile, bytes], request: pytest.FixtureRequest
+) -> None:
+    description, content = made
+    far.objects.put(video_key(description.recording), content)
+    far.catalog.add_recording(description, who="c001")
+    far.catalog.withdraw(description.recording, who="c001", why="killed right after this")
+    client: Client = request.getfixturevalue("client")  # only now the server starts
+    for _ in range(200):
+        shown = client.get(f"/api/recordings/{description.recording}").json()
+        if shown["state"] == "erased":
+            break
+        time.sleep(0.05)
+    assert (shown["state"], far.objects.keys("recordings")) == ("erased", [])
+
+
+def test_what_cannot_be_erased_now_is_withdrawn_and_tried_again(
+    client: Client, far: Workspace, made: tuple[RecordingFile, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    description, content = made
+    assert describe(client, description, sent(client, content)).status_code == 201
+    monkeypatch.setattr("studio.web.recordings.ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("studio.web.eraser.AGAIN_SECONDS", 0.2)
+    broken = far.folder / "datasets/kitchen/versions/000001.json"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("{}")  # nobody can tell whom it names
+    answer = client.post(
+        f"/api/recordings/{description.recording}/withdraw", json={"video_sha256": description.video.sha256}
+    )
+    assert answer.json()["state"] == "withdrawn"
+    broken.unlink()
+    for _ in range(200):
+        if far.catalog.recording(description.recording).state is State.ERASED:
+            break
+        time.sleep(0.05)
+    assert far.catalog.recording(description.recording).state is State.ERASED
 
 
 def test_a_server_that_crashed_between_draft_and_submitted_ends_right_when_asked_again(

@@ -57,14 +57,14 @@ export class FrameTable {
   }
 
   /**
-   * A media time within a frame: where a seek shows this frame and no neighbour, however times are rounded.
+   * The media time so far behind the beginning of a frame, but not behind its middle.
    * @param {number} frame
-   * @param {number} share 0 at its beginning, 1 at its end
+   * @param {number} ns
    * @returns {number}
    */
-  mediaSeconds(frame, share = 0.5) {
+  mediaSeconds(frame, ns = 0) {
     const k = this.clamped(frame);
-    return (this.edges[k] + share * (this.edges[k + 1] - this.edges[k])) / 1e9;
+    return (this.edges[k] + Math.min(ns, (this.edges[k + 1] - this.edges[k]) / 2)) / 1e9;
   }
 
   /** @param {number} frame */

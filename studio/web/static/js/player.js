@@ -2,8 +2,12 @@
 
 import { FrameTable } from "./frame_table.js";
 
-/** Where in a frame a seek aims: its middle first, and elsewhere if another frame comes. */
-const AIMS = [0.5, 0.3, 0.7, 0.15, 0.85];
+/**
+ * How far behind its beginning a seek aims at a frame, in nanoseconds; at most at its middle. Another is tried if
+ * another frame comes. Not the middle first: Chromium takes a frame's length from the order of decoding, so that with
+ * B-frames and uneven times it passes over frames that it believes to be over (docs/decisions/0032-exact-frames.md).
+ */
+const AIMS = [1e6, 2e4, 3e3, Infinity];
 const CONFIRM_MS = 250;
 const LEAST_RATE = 0.1;
 const GREATEST_RATE = 4;
@@ -19,8 +23,8 @@ const GREATEST_RATE = 4;
  * - "frame": another frame is on screen, confirmed by the browser; `detail.frame`
  * - "state": `playing`, `rate`, `looped`, `waiting` or `problem` has changed
  *
- * A browser paints the frame that contains the time it was asked for, rounded to microseconds: the middle of a frame
- * is safe. `requestVideoFrameCallback` tells which frame was composed; if it is not the one asked for, the seek is
+ * A browser rounds the time that it is asked for to microseconds, so a seek aims into a frame and not at its edge.
+ * `requestVideoFrameCallback` tells which frame was composed; if it is not the one asked for, the seek is
  * repeated with another time within that frame.
  */
 export class Player extends EventTarget {
@@ -50,6 +54,7 @@ export class Player extends EventTarget {
     this._timer = 0;
     this._loopTimer = 0;
     this._backwards = 0;
+    this._failedAt = 0;
     this._runs = 0;
     this._confirmed = false;
     this._callback = 0;
@@ -168,9 +173,9 @@ export class Player extends EventTarget {
     this._changed();
   }
 
-  /** Read the video anew after a failure, and show the frame that was on screen. */
+  /** Read the video anew after a failure, and show the frame that was asked for. */
   async retry() {
-    const frame = this.heading;
+    const frame = this._failedAt;
     this.problem = "";
     this._changed();
     this._confirmed = false;
@@ -248,9 +253,8 @@ export class Player extends EventTarget {
   _aim() {
     clearTimeout(this._timer);
     if (this._target === null) return;
-    const share = AIMS[this._attempt];
     const last = this._target === this.frames.count - 1;
-    const seconds = this.frames.mediaSeconds(this._target, share);
+    const seconds = this.frames.mediaSeconds(this._target, AIMS[this._attempt]);
     // The last frame of some files has no length of its own; behind the end it is shown all the same.
     const aim = last && seconds >= this.video.duration ? this.video.duration : seconds;
     if (this.video.currentTime === aim && this._confirmed && this.frame === this._target && !this.video.seeking) {
@@ -308,7 +312,7 @@ export class Player extends EventTarget {
   /** Back to the beginning of what is looped, while playing. */
   _again() {
     if (!this.looped || !this.playing || this.backwards) return;
-    this.video.currentTime = this.frames.mediaSeconds(this.looped.startFrame);
+    this.video.currentTime = this.frames.mediaSeconds(this.looped.startFrame, AIMS[0]);
   }
 
   _ended() {
@@ -353,6 +357,7 @@ export class Player extends EventTarget {
 
   /** @param {string} problem */
   _fail(problem) {
+    if (!this.problem) this._failedAt = this.heading;
     this.problem = problem;
     this._stop();
     this._settle();

@@ -169,6 +169,7 @@ export class PlayerPanel {
     view.rate.addEventListener("change", () => player.setRate(Number(view.rate.value)));
     view.slider.addEventListener("input", () => void player.seekFrame(Number(view.slider.value)));
     view.frame.addEventListener("change", () => this._goTo(view.frame.value));
+    view.frame.addEventListener("blur", () => this._tell());
     view.retry.addEventListener("click", () => void player.retry());
     player.addEventListener("frame", () => this._tell());
     player.addEventListener("state", () => this._tellState());
@@ -195,14 +196,14 @@ export class PlayerPanel {
   _goTo(typed) {
     const frame = Number.parseInt(typed, 10);
     if (Number.isInteger(frame)) void this.player.seekFrame(frame);
-    this._tell();
+    this.view.frame.blur(); // so that keys are the player's again
   }
 
   _tell() {
     const { player, frames, view } = this;
     const time = clock(player.timeNs);
     view.place.textContent = `${time} / ${clock(frames.durationNs)}`;
-    if (document.activeElement !== view.frame || player.playing) view.frame.value = String(player.frame);
+    if (document.activeElement !== view.frame) view.frame.value = String(player.frame);
     view.slider.value = String(player.frame);
     view.slider.setAttribute("aria-valuetext", `frame ${player.frame}, ${time}`);
   }

@@ -1,0 +1,57 @@
+// The contributor's pages: look at what reviewers mean, declare something about oneself, take recordings back.
+
+import { notice, pageData, postJson } from "./api.js";
+
+const data = pageData();
+
+/** @param {unknown} error */
+const say = (error) => notice(error instanceof Error ? error.message : String(error), "bad", 10);
+
+const place = document.getElementById("player");
+if (place) {
+  const { mountPlayer } = await import("./player_panel.js");
+  const { Keymap } = await import("./keys.js");
+  const panel = await mountPlayer(place, data.recording).catch(() => null);
+  if (panel) {
+    const keymap = new Keymap("mine", []);
+    keymap.add([...panel.actions, { name: "help", title: "These keys", group: "Help", keys: ["?"], run: () => keymap.help() }]);
+    for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-start]")))
+      button.addEventListener("click", async () => {
+        const startFrame = panel.frames.frameAt(Number(button.dataset.start));
+        panel.player.loop({ startFrame, endFrame: panel.frames.frameAt(Number(button.dataset.end)) + 1 });
+        await panel.player.seekFrame(startFrame);
+        await panel.player.play();
+      });
+  }
+}
+
+const attributes = /** @type {HTMLFormElement | null} */ (document.getElementById("attributes"));
+attributes?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  try {
+    const chosen = Object.fromEntries(new FormData(attributes));
+    await postJson("/api/mine/attributes", { contributor: data.contributor, attributes: chosen });
+    notice("Kept.", "good");
+  } catch (error) {
+    say(error);
+  }
+});
+
+const sure = /** @type {HTMLDialogElement} */ (document.getElementById("sure"));
+for (const id of ["take-back", "take-back-all"])
+  document.getElementById(id)?.addEventListener("click", () => sure.showModal());
+document.getElementById("do-it")?.addEventListener("click", async () => {
+  const button = /** @type {HTMLButtonElement} */ (document.getElementById("do-it"));
+  button.disabled = true;
+  const why = /** @type {HTMLInputElement} */ (document.getElementById("why")).value;
+  const recordings = data.recording ? [data.recording] : null;
+  try {
+    await postJson("/api/mine/take-back", { contributor: data.contributor, recordings, why });
+    location.assign(data.recording ? `/mine?contributor=${encodeURIComponent(data.contributor)}` : location.href);
+  } catch (error) {
+    sure.close();
+    say(error);
+  } finally {
+    button.disabled = false;
+  }
+});
