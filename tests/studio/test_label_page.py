@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +91,7 @@ def test_one_key_a_segment_is_enough_while_it_plays(room: Room, browser: Browser
         saved(page)
         made = segments_of(studio, annotation)
         assert [one["label"] for one in made] == ["reach", "grasp", "pour", "reach", "grasp"]
-        assert all(before["end_frame"] == after["start_frame"] for before, after in zip(made, made[1:], strict=False))
+        assert all(before["end_frame"] == after["start_frame"] for before, after in pairwise(made))
         keys = float(page.inner_text("#counts").split(" · ")[-1].removesuffix(" keys a segment"))
         assert keys == pytest.approx(8 / 5, abs=0.05)
 
@@ -181,8 +182,7 @@ def test_edges_are_dragged_and_snap_and_segments_are_drawn(room: Room, browser: 
         assert first["end_frame"] == second["start_frame"] != 90  # both at once
 
 
-def test_labels_of_every_script_are_typed_shown_and_kept(room: Room, browser: Browser, tmp_path: Path) -> None:
-    studio, cookie, _clip = room
+def test_labels_of_every_script_are_typed_shown_and_kept(browser: Browser, tmp_path: Path) -> None:
     workspace = create_workspace(tmp_path / "open")
     clip = make_clip(tmp_path / "clip.mp4", times=uneven_times(60), size=(320, 240))
     recording = add_labelled(workspace, clip, labels=Labels())
