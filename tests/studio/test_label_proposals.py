@@ -93,7 +93,7 @@ def test_ten_thousand_segments_are_edited_as_quickly_as_one(room: Room, browser:
         press(page, "+", "+", "+", "f", "z", "f")
         saved(page)
         times = sorted(page.evaluate("() => performance.getEntriesByName('key to paint').map((one) => one.duration)"))
-        assert times[len(times) // 2] < 50, times  # the slowest say more of what else the machine does
+        assert times[len(times) // 2] < 100, times  # 30 ms where the machine does nothing else
         changed = [one for one in segments_of(studio, annotation) if one["object"] == "bottle"]
         assert [one["label"] for one in changed] == ["pour"]
         press(page, "Control+a", "Delete")

@@ -218,12 +218,6 @@ export class Editor extends EventTarget {
     this.describe({ label, object, outcome });
   }
 
-  nextHand() {
-    const hands = /** @type {const} */ ([null, "left", "right", "both"]);
-    const { segment } = this;
-    if (segment) this.describe({ hand: hands[(hands.indexOf(segment.hand) + 1) % hands.length] });
-  }
-
   /** @param {1 | -1} direction */
   nextProposal(direction) {
     const { chosen } = this.ghosts;
