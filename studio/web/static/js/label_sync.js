@@ -335,6 +335,7 @@ export class LabelSync extends EventTarget {
       else this.confirmed.delete(segment);
       return { segment, mine, theirs: current };
     });
+    this._tell("saving");
     this.dispatchEvent(new Event("conflict"));
   }
 

@@ -127,14 +127,14 @@ export class TimelinePainter {
     const edges = dragged.get(segment.segment) ?? segment;
     const left = Math.max(layout.left - 4, layout.left + scale.toX(edges.start_ns));
     const right = Math.min(layout.right + 4, layout.left + scale.toX(edges.end_ns));
-    const width = Math.max(1, right - left - 1);
+    const width = right - left < LEAST ? LEAST : right - left - 1;
     const { fill, edge } = this.labelColours[this.colourOf(segment)];
     const chosen = selection.has(segment.segment);
-    context.fillStyle = width < 3 ? edge : fill;
+    context.fillStyle = width <= LEAST ? edge : fill;
     context.fillRect(left, top, width, height);
-    if (width >= 3) {
+    if (width > LEAST) {
       context.fillStyle = edge;
-      context.fillRect(left, top, Math.min(3, width), height);
+      context.fillRect(left, top, LEAST, height);
     }
     if (chosen) {
       context.strokeStyle = colours.focus;
