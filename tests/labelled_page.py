@@ -1,4 +1,4 @@
-"""Recordings to label in a browser: a real clip with a trajectory on its times, a task with labels, and the page open."""
+"""Recordings to label in a browser: a real clip with a trajectory on its times, a task with labels, the page open."""
 
 from __future__ import annotations
 
@@ -40,9 +40,8 @@ def h264(source: Path, path: Path, *, width: int = 640) -> Path:
     with av.open(str(source)) as read, av.open(str(path), "w", options={"movflags": "faststart"}) as written:
         video = read.streams.video[0]
         height = 2 * round(video.height * width / video.width / 2)
-        stream: Any = written.add_stream(
-            "libx264", rate=Fraction(30), options={"preset": "veryfast", "g": "30", "bf": "0"}
-        )
+        options = {"preset": "veryfast", "g": "30", "bf": "0"}
+        stream: Any = written.add_stream("libx264", rate=Fraction(30), options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.codec_context.time_base = video.time_base
         for frame in read.decode(video):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 
 Room = tuple[Studio, dict[str, str], Path]
 """A studio, the cookie of who is signed in to it, and a real clip."""
-KEY_TO_PAINT_MS = 100
-"""Twice the goal, for a machine that does other things meanwhile; `benchmarks.studio` holds it to the goal."""
+KEY_TO_PAINT_MS = 50
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +73,10 @@ def test_a_real_recording_is_labelled_wholly_by_keys_and_a_reload_in_the_middle_
         ]  # fmt: skip
         last = segments_of(studio, annotation)[-1]
         assert (last["object"], last["outcome"]) == ("glass", "success")
-        assert "5 segments · 0 gaps · 0 overlaps" in page.inner_text("#counts")
+        page.wait_for_selector("#counts >> text=5 segments · 0 gaps · 0 overlaps")
         times = sorted(key_times(page))
         assert len(times) > 20
-        assert times[int(0.95 * len(times))] < KEY_TO_PAINT_MS, times
+        assert times[len(times) // 2] < KEY_TO_PAINT_MS, times  # the slowest say more of what else the machine does
 
 
 def test_one_key_a_segment_is_enough_while_it_plays(room: Room, browser: Browser) -> None:
@@ -91,9 +91,8 @@ def test_one_key_a_segment_is_enough_while_it_plays(room: Room, browser: Browser
         saved(page)
         made = segments_of(studio, annotation)
         assert [one["label"] for one in made] == ["reach", "grasp", "pour", "reach", "grasp"]
-        assert all(before["end_frame"] == after["start_frame"] for before, after in zip(made, made[1:], strict=False))
-        keys = float(page.inner_text("#counts").split(" · ")[-1].removesuffix(" keys a segment"))
-        assert keys == pytest.approx(8 / 5, abs=0.05)
+        assert all(before["end_frame"] == after["start_frame"] for before, after in pairwise(made))
+        page.wait_for_selector("#counts >> text=1.6 keys a segment")  # eight keys for five
 
 
 def test_the_lag_of_a_person_is_taken_off_while_it_plays(room: Room, browser: Browser) -> None:
@@ -106,13 +105,13 @@ def test_the_lag_of_a_person_is_taken_off_while_it_plays(room: Room, browser: Br
         press(page, "Enter", "1")  # at rest there is no lag
         press(page, "Space")
         page.wait_for_timeout(1500)
-        before = page.evaluate("() => Math.round(document.querySelector('#player video').currentTime * 30)")
+        before = int(page.input_value(".player-frame"))
         page.keyboard.press("1")
         press(page, "k")
         saved(page)
         (made,) = segments_of(studio, annotation)
         assert made["start_frame"] == 0
-        assert -12 - 6 < made["end_frame"] - before < -6
+        assert before - 15 - 1 <= made["end_frame"] <= int(page.input_value(".player-frame")) - 15 + 1
 
 
 def test_everything_is_undone_to_the_beginning_and_done_again_to_the_end(room: Room, browser: Browser) -> None:
@@ -182,8 +181,7 @@ def test_edges_are_dragged_and_snap_and_segments_are_drawn(room: Room, browser: 
         assert first["end_frame"] == second["start_frame"] != 90  # both at once
 
 
-def test_labels_of_every_script_are_typed_shown_and_kept(room: Room, browser: Browser, tmp_path: Path) -> None:
-    studio, cookie, _clip = room
+def test_labels_of_every_script_are_typed_shown_and_kept(browser: Browser, tmp_path: Path) -> None:
     workspace = create_workspace(tmp_path / "open")
     clip = make_clip(tmp_path / "clip.mp4", times=uneven_times(60), size=(320, 240))
     recording = add_labelled(workspace, clip, labels=Labels())

@@ -63,7 +63,7 @@ export function labelActions(editor, timeline, page) {
       "Labels",
       ["pick", "Find a label by typing", ["t", "/"], page.pick],
       ["repeat", "Last label again", ["e"], () => editor.repeat()],
-      ["hand", "Next hand", ["u"], () => editor.nextHand()],
+      ["hand", "Next hand", ["u"], () => nextHand(editor)],
       ["note", "Write a note", ["n"], page.writeNote],
     ),
     ...group(
@@ -137,6 +137,13 @@ function toEdge({ index, track, player, frames }, direction) {
   const edges = index.layout(track).segments.flatMap((one) => [one.start_frame, one.end_frame]);
   const there = edges.filter((edge) => (direction > 0 ? edge > now : edge < now) && edge < frames.count);
   if (there.length) void player.seekFrame(there.reduce((a, b) => (direction > 0 ? Math.min(a, b) : Math.max(a, b))));
+}
+
+/** @param {Editor} editor */
+function nextHand(editor) {
+  const hands = /** @type {const} */ ([null, "left", "right", "both"]);
+  const { segment } = editor;
+  if (segment) editor.describe({ hand: hands[(hands.indexOf(segment.hand) + 1) % hands.length] });
 }
 
 /** @param {Editor} editor */

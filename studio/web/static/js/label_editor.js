@@ -64,8 +64,8 @@ export class Editor extends EventTarget {
 
   /** The edge at the frame that is shown; while playing, as much earlier as the person is late. */
   edgeNow() {
-    const { heading, playing } = this.player;
-    if (playing && this.lagNs) return nearestEdge(this.frames, this.frames.startNs(heading) - this.lagNs);
+    const { heading, playing, rate } = this.player;
+    if (playing && this.lagNs) return nearestEdge(this.frames, this.frames.startNs(heading) - rate * this.lagNs);
     return !playing && heading === this.frames.count - 1 ? this.frames.count : heading;
   }
 
@@ -216,12 +216,6 @@ export class Editor extends EventTarget {
       if (at) this.select(at.segment);
     }
     this.describe({ label, object, outcome });
-  }
-
-  nextHand() {
-    const hands = /** @type {const} */ ([null, "left", "right", "both"]);
-    const { segment } = this;
-    if (segment) this.describe({ hand: hands[(hands.indexOf(segment.hand) + 1) % hands.length] });
   }
 
   /** @param {1 | -1} direction */

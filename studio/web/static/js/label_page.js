@@ -240,7 +240,7 @@ class LabelPage {
       const told = await getJson(`/api/recordings/${this.data.recording}/proposals`);
       this.timeline.minima = told.minima_ns;
       this.ghosts.fill(told.proposals);
-      this._selected();
+      this.editor.tell();
     } catch (error) {
       if (!(error instanceof RequestFailed)) throw error;
       this.editor.tell(`no proposals: ${error.message}`);

@@ -5,6 +5,9 @@ import { seams } from "./label_edits.js";
 /** @typedef {import("./label_editor.js").Editor} Editor */
 /** @typedef {import("./label_measures.js").LabelMeasures} LabelMeasures */
 
+/** Counting looks at all segments: it waits until the person does. */
+const COUNT_MS = 120;
+
 export class LabelStatus {
   /**
    * @param {Editor} editor
@@ -19,6 +22,7 @@ export class LabelStatus {
     this.next = /** @type {HTMLElement} */ (document.getElementById("armed"));
     this.counts = /** @type {HTMLElement} */ (document.getElementById("counts"));
     this._frame = 0;
+    this._counting = 0;
     for (const name of ["state", "change", "confirmed"]) this.labels.addEventListener(name, () => this._soon());
     editor.addEventListener("selection", () => this._soon());
     editor.addEventListener("told", (event) => {
@@ -52,7 +56,8 @@ export class LabelStatus {
     this.saved.dataset.state = labels.state;
     const armed = editor.armed ? [editor.armed.label, editor.armed.object, editor.armed.outcome] : ["choose a label"];
     this.next.textContent = armed.filter(Boolean).join(" · ");
-    this.counts.textContent = this._counts();
+    clearTimeout(this._counting);
+    this._counting = setTimeout(() => (this.counts.textContent = this._counts()), COUNT_MS);
   }
 
   _counts() {

@@ -228,7 +228,7 @@ export class LabelSync extends EventTarget {
     }
     if (state) this.index.put(state);
     else this.index.remove(segment);
-    return before?.version !== state?.version || !sameContent(before, state);
+    return !sameContent(before, state);
   }
 
   /** @param {number} milliseconds */
@@ -276,9 +276,11 @@ export class LabelSync extends EventTarget {
     const ids = new Set(batch.flatMap(({ changes }) => changes.map((change) => change.segment)));
     const done = new Set(batch);
     this.queue = this.queue.filter((operation) => !done.has(operation));
+    /** @type {string[]} */
+    const changed = []; // by the server, which may have moved an edge to a frame's
     for (const segment of ids) {
       const state = made.get(segment) ?? null;
-      this._learn(segment, state, state?.version ?? revision);
+      if (this._learn(segment, state, state?.version ?? revision)) changed.push(segment);
       for (const operation of this.queue) {
         const next = operation.changes.find((change) => change.segment === segment);
         if (!next) continue;
@@ -290,7 +292,7 @@ export class LabelSync extends EventTarget {
       }
     }
     for (const operation of batch) this.store.forget(operation);
-    this._changed([...ids]);
+    if (changed.length) this._changed(changed);
   }
 
   /**
@@ -333,6 +335,7 @@ export class LabelSync extends EventTarget {
       else this.confirmed.delete(segment);
       return { segment, mine, theirs: current };
     });
+    this._tell("saving");
     this.dispatchEvent(new Event("conflict"));
   }
 

@@ -63,6 +63,8 @@ export class SegmentIndex {
     this.tracks = tracks;
     /** @type {Map<string, Segment>} */
     this.byId = new Map();
+    /** How often something was put or removed. */
+    this.changes = 0;
     /** @type {Map<string, Segment[]>} */
     this._sorted = new Map(tracks.map((track) => [track, []]));
     /** @type {Map<string, TrackLayout>} */
@@ -80,6 +82,7 @@ export class SegmentIndex {
 
   /** @param {Iterable<Segment>} segments instead of all that were there */
   fill(segments) {
+    this.changes += 1;
     this.byId.clear();
     this._layouts.clear();
     for (const track of this._sorted.keys()) this._sorted.set(track, []);
@@ -93,6 +96,7 @@ export class SegmentIndex {
   /** @param {Segment} segment put in place of the one with its id, if there is one */
   put(segment) {
     this.remove(segment.segment);
+    this.changes += 1;
     const sorted = this._of(segment.track);
     sorted.splice(firstIndex(sorted.length, (place) => byTime(sorted[place], segment) >= 0), 0, segment);
     this.byId.set(segment.segment, segment);
@@ -103,6 +107,7 @@ export class SegmentIndex {
   remove(id) {
     const known = this.byId.get(id);
     if (!known) return;
+    this.changes += 1;
     const sorted = this._of(known.track);
     sorted.splice(firstIndex(sorted.length, (place) => byTime(sorted[place], known) >= 0), 1);
     this.byId.delete(id);

@@ -8,6 +8,8 @@ import { clock, tickDistance } from "./time_scale.js";
 /** @typedef {import("./timeline.js").Ghost} Ghost */
 
 export const LABEL_COLOURS = 10;
+/** Pixels by which a segment must differ from the one before to be painted. */
+const LEAST = 3;
 const NAMES = /** @type {const} */ ({
   ground: "--ground", panel: "--panel", raised: "--raised", line: "--line", strong: "--line-strong", text: "--text",
   soft: "--text-soft", accent: "--accent", accentSoft: "--accent-soft", doubt: "--doubt", bad: "--bad", focus: "--focus",
@@ -26,6 +28,8 @@ export class TimelinePainter {
     this.target = /** @type {CanvasRenderingContext2D} */ (timeline.canvas.getContext("2d"));
     this.layer = document.createElement("canvas");
     this.context = /** @type {CanvasRenderingContext2D} */ (this.layer.getContext("2d"));
+    this.minimap = document.createElement("canvas");
+    this.minimapKey = "";
     this.layout = timeline.layout;
     /** @type {Record<keyof typeof NAMES, string>} */
     this.colours = /** @type {any} */ ({});
@@ -83,7 +87,7 @@ export class TimelinePainter {
    * @param {number} top
    */
   _paintTrack(track, top) {
-    const { index, scale, layout, ghosts } = this.timeline;
+    const { index, scale, layout, ghosts, selection } = this.timeline;
     const { context, colours } = this;
     context.fillStyle = colours.line;
     context.fillRect(0, top, layout.right, 1);
@@ -98,12 +102,15 @@ export class TimelinePainter {
     const first = firstIndex(segments.length, (place) => reach[place] > scale.startNs);
     /** @type {number[]} the last pixel that was painted in each lane */
     const painted = [];
+    let seam = 0;
     for (let place = first; place < segments.length && segments[place].start_ns < scale.endNs; place++) {
       const segment = segments[place];
-      const before = place ? reach[place - 1] : 0;
-      if (place && Math.abs(segment.start_ns - before) > (segment.start_ns > before ? scale.nsPerPixel : 0)) this._paintSeam(before, segment.start_ns, top, layout.height);
-      const right = Math.round(scale.toX(segment.end_ns));
-      if (right <= (painted[lanes[place]] ?? -1) && !this.timeline.selection.has(segment.segment)) continue;
+      if (place) seam = this._paintSeam(reach[place - 1], segment.start_ns, top, layout.height, seam);
+      const left = scale.toX(segment.start_ns);
+      const right = scale.toX(segment.end_ns);
+      const last = painted[lanes[place]] ?? -LEAST;
+      // seen from afar: what lies within a few pixels of the one before says nothing of its own
+      if (right < last + LEAST && left < last + LEAST && !selection.has(segment.segment)) continue;
       painted[lanes[place]] = right;
       this._paintSegment(segment, top + 3 + lanes[place] * lane, lane - 1);
     }
@@ -120,14 +127,14 @@ export class TimelinePainter {
     const edges = dragged.get(segment.segment) ?? segment;
     const left = Math.max(layout.left - 4, layout.left + scale.toX(edges.start_ns));
     const right = Math.min(layout.right + 4, layout.left + scale.toX(edges.end_ns));
-    const width = Math.max(1, right - left - 1);
+    const width = right - left < LEAST ? LEAST : right - left - 1;
     const { fill, edge } = this.labelColours[this.colourOf(segment)];
     const chosen = selection.has(segment.segment);
-    context.fillStyle = width < 3 ? edge : fill;
+    context.fillStyle = width <= LEAST ? edge : fill;
     context.fillRect(left, top, width, height);
-    if (width >= 3) {
+    if (width > LEAST) {
       context.fillStyle = edge;
-      context.fillRect(left, top, Math.min(3, width), height);
+      context.fillRect(left, top, LEAST, height);
     }
     if (chosen) {
       context.strokeStyle = colours.focus;
@@ -175,16 +182,19 @@ export class TimelinePainter {
    * @param {number} nextNs where the next begins
    * @param {number} top
    * @param {number} height
+   * @param {number} last pixel of the seam before
+   * @returns {number} the last pixel of this one
    */
-  _paintSeam(beforeNs, nextNs, top, height) {
+  _paintSeam(beforeNs, nextNs, top, height, last) {
     const { scale, layout } = this.timeline;
-    const { context, colours } = this;
+    const overlap = nextNs < beforeNs;
     const from = layout.left + scale.toX(Math.min(beforeNs, nextNs));
     const to = layout.left + scale.toX(Math.max(beforeNs, nextNs));
-    if (to < layout.left) return;
-    const overlap = nextNs < beforeNs;
-    context.fillStyle = overlap ? colours.bad : colours.doubt;
-    context.fillRect(from, overlap ? top + 1 : top + height - 2, Math.max(2, to - from - 1), overlap ? 3 : 1);
+    const hidden = overlap ? to <= from : to - from < 1;
+    if (to < layout.left || hidden || to < last + LEAST) return last;
+    this.context.fillStyle = overlap ? this.colours.bad : this.colours.doubt;
+    this.context.fillRect(from, overlap ? top + 1 : top + height - 2, Math.max(2, to - from - 1), overlap ? 3 : 1);
+    return to;
   }
 
   /**
@@ -267,27 +277,43 @@ export class TimelinePainter {
     const { index, scale, layout, durationNs } = this.timeline;
     const { context, colours } = this;
     const width = layout.right - layout.left;
-    const height = layout.minimap - 4;
-    context.fillStyle = colours.raised;
-    context.fillRect(layout.left, 0, width, layout.minimap - 1);
-    const row = height / index.tracks.length;
-    index.tracks.forEach((track, place) => {
-      let painted = -1;
-      for (const segment of index.layout(track).segments) {
-        const left = Math.floor((segment.start_ns / durationNs) * width);
-        const right = Math.max(left + 1, Math.round((segment.end_ns / durationNs) * width) - 1);
-        if (right <= painted) continue;
-        painted = right;
-        context.fillStyle = this.labelColours[this.colourOf(segment)].edge;
-        context.fillRect(layout.left + left, 2 + place * row, right - left, Math.max(1, row - 1));
-      }
-    });
+    const key = `${index.changes} ${width} ${layout.minimap} ${devicePixelRatio} ${colours.raised}`;
+    if (key !== this.minimapKey) this._drawMinimap(width, layout.minimap);
+    this.minimapKey = key;
+    context.drawImage(this.minimap, layout.left, 0, width, layout.minimap);
     if (scale.fitted) return;
     const from = layout.left + (scale.startNs / durationNs) * width;
     const to = layout.left + (scale.endNs / durationNs) * width;
     context.strokeStyle = colours.text;
     context.lineWidth = 1.5;
     context.strokeRect(from + 0.75, 0.75, Math.max(3, to - from - 1.5), layout.minimap - 2.5);
+  }
+
+  /**
+   * All segments, on a picture of its own: it stays while one only looks around.
+   * @param {number} width
+   * @param {number} height
+   */
+  _drawMinimap(width, height) {
+    const { index, durationNs } = this.timeline;
+    this.minimap.width = Math.max(1, Math.round(width * devicePixelRatio));
+    this.minimap.height = Math.max(1, Math.round(height * devicePixelRatio));
+    const context = /** @type {CanvasRenderingContext2D} */ (this.minimap.getContext("2d"));
+    context.scale(devicePixelRatio, devicePixelRatio);
+    context.fillStyle = this.colours.raised;
+    context.fillRect(0, 0, width, height - 1);
+    const row = (height - 4) / index.tracks.length;
+    index.tracks.forEach((track, place) => {
+      let painted = -1;
+      for (const segment of index.layout(track).segments) {
+        const left = Math.floor((segment.start_ns / durationNs) * width);
+        const right = Math.max(left + 1, Math.round((segment.end_ns / durationNs) * width) - 1);
+        if (right <= painted + 1) continue;
+        painted = right;
+        context.fillStyle = this.labelColours[this.colourOf(segment)].edge;
+        context.fillRect(left, 2 + place * row, right - left, Math.max(1, row - 1));
+      }
+    });
   }
 
   _paintNames() {
