@@ -25,7 +25,9 @@ from .mp4 import TICKS_PER_SECOND, copy_stream, put_in_place, refuse_to_replace,
 from .sources import CapturedFrame, Source
 from .worker import Worker
 
-Ended = Literal["asked", "source ended", "source failed", "interrupted"]
+Ended = Literal["asked", "source ended", "source failed", "interrupted", "full"]
+MOST_FRAMES = 2**18
+"""No more fit into a shard; a recording that has so many ends as if it were asked to."""
 
 _SYNC_SECONDS = 1.0
 _LATE = 1.5
@@ -198,7 +200,7 @@ class _Take:
         self._late_at_ns: list[int] = []
         self._pauses_ns: list[tuple[int, int]] = []
         self._drift = DriftMeter()
-        self._was_asked = False
+        self._was_asked = self._is_full = False
 
     @property
     def has_frames(self) -> bool:
@@ -231,7 +233,9 @@ class _Take:
             self._grabber.raise_error()
             raise InvalidInput(f"'{self._source.name}' gave no frame before the recording ended")
         failure = "" if self._grabber.error is None or self._was_asked else str(self._grabber.error)
-        return self._report("source failed" if failure else "asked" if self._was_asked else "source ended", failure)
+        if failure:
+            return self._report("source failed", failure)
+        return self._report("full" if self._is_full else "asked" if self._was_asked else "source ended")
 
     def _report(self, ended: Ended, failure: str = "") -> CaptureReport:
         """What has been recorded so far, at least one frame."""
@@ -267,7 +271,7 @@ class _Take:
         self._syncer.join()
 
     def _grab(self) -> None:
-        previous_ns = kept_ns = 0
+        previous_ns = kept_ns = taken = 0
         paused_at_ns: int | None = None
         interval_ns = 1e9 / self._source.frame_rate
         try:
@@ -277,7 +281,8 @@ class _Take:
                 since_ns = self._since_first(captured)
                 if captured.device_ns is not None:
                     self._drift.add(captured.device_ns, captured.arrived_ns)
-                if self._limit_ns is not None and since_ns >= self._limit_ns:
+                self._is_full = taken >= MOST_FRAMES
+                if self._is_full or (self._limit_ns is not None and since_ns >= self._limit_ns):
                     self._was_asked = True
                     return
                 if self._controls.paused and since_ns:
@@ -290,6 +295,7 @@ class _Take:
                     self._late_at_ns.append(since_ns)
                 previous_ns = since_ns
                 if self._queue.put(captured):
+                    taken += 1
                     self._longest_gap_ns = max(self._longest_gap_ns, since_ns - kept_ns)
                     kept_ns = since_ns
                 else:

@@ -143,6 +143,8 @@ class Session:
         say(f"\nYour take: {report.duration_ns / 1e9:.1f} s, {report.frames} frames, {report.dropped} dropped.")
         if report.ended == "source failed":
             say(f"It ended early: {report.failure}")
+        elif report.ended == "full":
+            say("It is as long as a recording may be; begin another one for the rest.")
         doubted = [check for check in checks if check.verdict != "pass"]
         for check in doubted:
             where = ", ".join(f"{start / 1e9:.1f} to {end / 1e9:.1f} s" for start, end in check.ranges[:3])

@@ -131,6 +131,8 @@ def record(
         say(f"{report.dropped} frames were dropped: this computer could not keep up.")
     if report.ended == "source failed":
         say("The camera stopped by itself; what it gave until then is kept.")
+    elif report.ended == "full":
+        say("It is as long as a recording may be; begin another one for the rest.")
 
 
 def _record_in_session(

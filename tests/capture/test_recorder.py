@@ -21,10 +21,11 @@ from av.video.frame import VideoFrame
 from capture.controls import Controls
 from capture.encoding import H264File, live_settings
 from capture.pattern import Pattern, read_counter
-from capture.recorder import RecordingProgress, finish, journal_path, partial_path, record
+from capture.recorder import MOST_FRAMES, RecordingProgress, finish, journal_path, partial_path, record
 from capture.sources import FileSource, PacedSource, PatternSource
 from storage.errors import Conflict, InvalidInput, InvalidVideo, StorageFailed
 from storage.recording import Origin
+from storage.shards import MAX_FRAMES
 from storage.video import open_video
 from tests.clips import TICKS, make_clip, uneven_times
 
@@ -146,6 +147,14 @@ def test_a_stop_ends_the_take_properly_and_progress_is_told(tmp_path: Path) -> N
     assert report.frames >= 20
     assert numbers_in(tmp_path / "take.mp4") == list(range(report.frames))
     assert [p.frames for p in seen] == sorted(p.frames for p in seen)
+
+
+def test_a_take_ends_before_it_is_too_long_to_be_processed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert MOST_FRAMES == MAX_FRAMES
+    monkeypatch.setattr("capture.recorder.MOST_FRAMES", 20)
+    report = record(PatternSource(), tmp_path / "take.mp4", seconds=10)
+    assert (report.frames, report.ended, report.failure) == (20, "full", "")
+    assert len(numbers_in(tmp_path / "take.mp4")) == 20 and report.origin().ended == "full"
 
 
 def test_a_pause_leaves_frames_out_and_is_told_and_a_moment_can_be_marked(tmp_path: Path) -> None:
