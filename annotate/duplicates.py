@@ -33,8 +33,8 @@ CANDIDATES = 20
 WINDOW_QUERIES = 480
 """Windows that are looked up in an index: phases of a fifth of a second, both ways round, at each speed."""
 WINDOW_FLIPS = 0
-"""Bits by which a band of a window may differ: see `HammingIndex.neighbours`. Windows of smooth signals crowd: with two,
-240 of them took 4 s of processor time among 10^5 recordings. Twice as many make up for most of the loss."""
+"""Bits by which a band of a window may differ: see `HammingIndex.neighbours`. Windows of smooth signals crowd:
+with two, 240 of them took 4 s of processor time among 10^5 recordings. Twice as many make up for most of the loss."""
 
 
 class DuplicateIndex:
