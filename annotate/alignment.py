@@ -13,6 +13,8 @@ SPEEDS = tuple(float(s) for s in np.geomspace(0.5, 2.0, 29))
 STEP_NS = 250_000_000
 LEAST = 8
 """Fewer pairs in a row prove nothing."""
+TICKS = 25
+"""Moments in a step at which lines are looked up: 10 ms."""
 MOST = 400
 """Of longer recordings only so many points are compared, spread evenly."""
 
@@ -47,6 +49,7 @@ def align(
     other_hashes: NDArray[np.uint8],
     *,
     limit: int,
+    least_share: float = 0.0,
     speeds: Sequence[float] = SPEEDS,
 ) -> Alignment | None:
     """The best line through the distances of two recordings' hashes, or None where none has `LEAST` pairs.
@@ -55,6 +58,7 @@ def align(
         times_ns, other_times_ns: (points,), increasing.
         hashes, other_hashes: (points, 32) uint8.
         limit: the distance in bits that still counts as a match.
+        least_share: of the points of either, so many have to match, or whoever asks does not want to know.
         speeds: those that are tried, in seconds of the other in one of this.
     """
     some, others = _spread(len(times_ns)), _spread(len(other_times_ns))
@@ -64,48 +68,82 @@ def align(
     if min(len(times_ns), len(other_times_ns)) < LEAST:
         return None
     distances = hamming(hashes, other_hashes)
-    if (distances.min(axis=1) <= limit).sum() < LEAST:
+    near = int((distances.min(axis=1) <= limit).sum())
+    # A pair of the line is counted at most once of ours, and at most with its two neighbours of the other.
+    if near < max(LEAST, least_share * min(len(times_ns), len(other_times_ns) / 3)):
         return None
     step = max(STEP_NS, int(np.median(np.diff(other_times_ns))))
-    best: tuple[float, float, NDArray[np.int64]] | None = None
+    gains = _Gains.made(times_ns, other_times_ns, distances, step, limit)
+    best: tuple[float, float, int] | None = None
     for speed in speeds:
-        gains, nearest = _lines(times_ns, other_times_ns, distances, speed, step, limit)
-        at = int(gains.argmax())
-        if (nearest[at] >= 0).sum() >= LEAST and (best is None or gains[at] > best[0]):
-            best = float(gains[at]), speed, nearest[at]
-    return None if best is None else _described(times_ns, other_times_ns, distances, best[1], best[2], step, limit)
+        gain, begin_ns = gains.best(speed)
+        if best is None or gain > best[0]:
+            best = gain, speed, begin_ns
+    if best is None or best[0] <= 0:
+        return None
+    _, speed, begin_ns = best
+    nearest = _nearest(np.rint(times_ns * speed).astype(np.int64) + begin_ns, other_times_ns, step)
+    return _described(times_ns, other_times_ns, distances, speed, nearest, step, limit)
 
 
-def hamming(hashes: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.int64]:
+def hamming(hashes: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.int16]:
     """Bits that differ, each hash with each: (hashes, others)."""
     left, right = (np.ascontiguousarray(h).view(np.uint64) for h in (hashes, others))
-    return np.asarray(np.bitwise_count(left[:, None] ^ right[None]).sum(axis=2), np.int64)
+    found = np.zeros((len(left), len(right)), np.int16)
+    for ours, theirs in zip(left.T, right.T, strict=True):  # word by word: a sum over a short axis is slow
+        found += np.bitwise_count(ours[:, None] ^ theirs)
+    return found
 
 
-def _lines(
-    times: NDArray[np.int64],
-    others: NDArray[np.int64],
-    distances: NDArray[np.int64],
-    speed: float,
-    step: int,
-    limit: int,
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """For each beginning of a line: the sum by which its pairs are under the limit, and the pairs, -1 for none."""
-    scaled = times * speed
-    begins = np.arange(others[0] - scaled[-1], others[-1] - scaled[0] + step, step)
-    wanted = scaled[None] + begins[:, None]
+@dataclass(frozen=True)
+class _Gains:
+    """What a pair adds to a line, for each point of ours and each moment of the other: looked up, not searched."""
+
+    times_ns: NDArray[np.int64]
+    first_ns: int
+    tick_ns: int
+    table: NDArray[np.int16]
+    """(points, moments + 2): by how much the other's nearest hash is under the limit, and 0 where none is near in time.
+    Moments are `tick_ns` apart; the first and the last column are for all that is before and after."""
+
+    @classmethod
+    def made(
+        cls, times: NDArray[np.int64], others: NDArray[np.int64], distances: NDArray[np.int16], step: int, limit: int
+    ) -> _Gains:
+        """Of two recordings' distances, (points, others)."""
+        tick = step // TICKS
+        first, last = int(others[0]) - step, int(others[-1]) + step
+        nearest = _nearest(np.arange(first, last + tick, tick), others, step)
+        gains = np.maximum(limit - distances, -limit).astype(np.int16)
+        table = np.zeros((len(times), len(nearest) + 2), np.int16)
+        np.take(gains, nearest, axis=1, out=table[:, 1:-1], mode="wrap")
+        table[:, 1:-1][:, nearest < 0] = 0
+        return cls(times, first, tick, table)
+
+    def best(self, speed: float) -> tuple[float, int]:
+        """The line of most gain at a speed, of all that begin `TICKS` ticks apart: its gain, and where ours begins."""
+        scaled = np.rint(self.times_ns * speed / self.tick_ns).astype(np.int64)
+        moments = self.table.shape[1]
+        if scaled[-LEAST] + moments <= scaled[LEAST - 1]:  # no line has `LEAST` pairs
+            return 0.0, 0
+        begins = np.arange(-int(scaled[-LEAST]), moments - int(scaled[LEAST - 1]), TICKS)
+        columns = np.clip(scaled + begins[:, None] + 1, 0, moments - 1)
+        gains = self.table.ravel()[columns + np.arange(len(scaled)) * moments].sum(axis=1, dtype=np.int64)
+        at = int(gains.argmax())
+        return float(gains[at]), self.first_ns + int(begins[at]) * self.tick_ns
+
+
+def _nearest(wanted: NDArray[np.int64], others: NDArray[np.int64], step: int) -> NDArray[np.int64]:
+    """Which of the others is nearest to each moment, -1 where none is within three quarters of a step."""
     after = np.clip(np.searchsorted(others, wanted), 1, len(others) - 1)
     nearest = np.where(wanted - others[after - 1] <= others[after] - wanted, after - 1, after)
-    nearest = np.where(np.abs(others[nearest] - wanted) <= step * 0.75, nearest, -1)
-    found = distances[np.arange(len(times))[None], nearest]
-    gains = np.where(nearest >= 0, np.maximum(limit - found, -limit), 0).sum(axis=1, dtype=np.float64)
-    return gains, nearest
+    return np.where(np.abs(others[nearest] - wanted) <= step * 0.75, nearest, -1)
 
 
 def _described(
     times: NDArray[np.int64],
     others: NDArray[np.int64],
-    distances: NDArray[np.int64],
+    distances: NDArray[np.int16],
     speed: float,
     nearest: NDArray[np.int64],
     step: int,

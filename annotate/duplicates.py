@@ -25,13 +25,16 @@ from .duplicate_check import DUPLICATE_CHECK
 from .findings import Finding
 from .fingerprint import Fingerprint, fingerprint_key
 from .hamming_index import HammingIndex, Neighbours
-from .hamming_segment import RADIUS
+from .hamming_segment import FLIPS, RADIUS
 from .judging import judge
 
 CANDIDATES = 20
 """Recordings that each index finds nearest are compared in full."""
-WINDOW_QUERIES = 240
+WINDOW_QUERIES = 480
 """Windows that are looked up in an index: phases of a fifth of a second, both ways round, at each speed."""
+WINDOW_FLIPS = 0
+"""Bits by which a band of a window may differ: see `HammingIndex.neighbours`. Windows of smooth signals crowd:
+with two, 240 of them took 4 s of processor time among 10^5 recordings. Twice as many make up for most of the loss."""
 
 
 class DuplicateIndex:
@@ -109,11 +112,11 @@ class DuplicateIndex:
         """The recordings most like this one, nearest first: `CANDIDATES` by each index."""
         each = query.fingerprint.video.each_second()
         asked = (
-            (self._video, np.concatenate([_some(each.hashes, 60), _some(each.mirrored, 60)])),
-            (self._change, _window_queries(query.change)),
-            (self._motion, _window_queries(query.motion)),
+            (self._video, np.concatenate([_some(each.hashes, 60), _some(each.mirrored, 60)]), FLIPS),
+            (self._change, _window_queries(query.change), WINDOW_FLIPS),
+            (self._motion, _window_queries(query.motion), WINDOW_FLIPS),
         )
-        found = [_nearest(index.neighbours(hashes), but)[:CANDIDATES] for index, hashes in asked]
+        found = [_nearest(index.neighbours(hashes, flips=flips), but)[:CANDIDATES] for index, hashes, flips in asked]
         return list(dict.fromkeys(chain.from_iterable(found)))
 
     def find(self, recording: str, fingerprint: Fingerprint) -> list[Match]:

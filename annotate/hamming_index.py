@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from storage.errors import Conflict, CorruptObject, NewerFormat
 
-from .hamming_segment import RADIUS, Entries, Segment, write_segment
+from .alignment import hamming
+from .hamming_segment import FLIPS, RADIUS, Entries, Segment, write_segment
 
 FORMAT_VERSION = 1
 LOG_LIMIT = 65_536
@@ -143,8 +144,12 @@ class HammingIndex:
         intent.unlink()
         _flush_folder(self.folder)
 
-    def neighbours(self, hashes: NDArray[np.uint8]) -> Neighbours:
-        """All pairs within `RADIUS` bits of the hashes given, (queries, 32) uint8."""
+    def neighbours(self, hashes: NDArray[np.uint8], *, flips: int = FLIPS) -> Neighbours:
+        """All pairs within `RADIUS` bits of the hashes given, (queries, 32) uint8.
+
+        With fewer `flips` only those of which one of the 11 bands differs by so few bits: much less has to be looked at
+        where hashes crowd, and some pairs are missed.
+        """
         queries = _words(hashes)
         parts: list[tuple[list[str], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = []
         if self._log and len(queries):
@@ -153,12 +158,18 @@ class HammingIndex:
             times = np.concatenate([entries.times_ms for entries in self._log.values()])
             known = np.concatenate([entries.words for entries in self._log.values()])
             for at, query in enumerate(queries):
-                distance = np.bitwise_count(known ^ query).sum(axis=1, dtype=np.int64)
+                distance = hamming(query[None], known)[0]
                 rows = np.flatnonzero(distance <= RADIUS)
                 parts.append(
-                    (names, owners[rows], np.full(len(rows), at), times[rows].astype(np.int64), distance[rows])
+                    (
+                        names,
+                        owners[rows],
+                        np.full(len(rows), at),
+                        times[rows].astype(np.int64),
+                        distance[rows].astype(int),
+                    )
                 )
-        parts += [segment.neighbours(queries) for segment in self._segments] if len(queries) else []
+        parts += [segment.neighbours(queries, flips) for segment in self._segments] if len(queries) else []
         return _joined(parts)
 
     def _remove(self, recording: str) -> None:

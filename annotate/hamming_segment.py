@@ -84,10 +84,10 @@ class Segment:
         self._gone.flush()  # type: ignore[attr-defined]
 
     def neighbours(
-        self, queries: NDArray[np.uint64]
+        self, queries: NDArray[np.uint64], flips: int = FLIPS
     ) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Names of recordings, then for each pair within `RADIUS`: whose, which query, when, and how far."""
-        masks = _masks(self._bits)
+        masks = _masks(self._bits, flips)
         found: list[NDArray[np.int64]] = []
         for band in range(BANDS):
             probes = _keys(queries, band, self._bits)[:, None] ^ masks[None]
@@ -101,15 +101,21 @@ class Segment:
             rows = self._rows[band][np.repeat(begin, count) + within]
             there = rows != GONE
             rows, asked = rows[there].astype(np.int64), asked[there]
-            near = np.bitwise_count(self._words[rows] ^ queries[asked]).sum(axis=1) <= RADIUS
+            near = _bits_between(self._words[rows], queries[asked]) <= RADIUS
             found.append(asked[near] * self.hashes + rows[near])
         pairs = np.unique(np.concatenate(found))
         asked, rows = np.divmod(pairs, max(self.hashes, 1))
-        distance = np.bitwise_count(self._words[rows] ^ queries[asked]).sum(axis=1, dtype=np.int64)
+        distance = _bits_between(self._words[rows], queries[asked]).astype(np.int64)
         owner = np.searchsorted(self._firsts, rows, side="right") - 1
         unique, inverse = np.unique(owner, return_inverse=True)
         names = [name.decode() for name in self._names[unique]]
         return names, inverse.astype(np.int64), asked, self._times[rows].astype(np.int64), distance
+
+
+def _bits_between(words: NDArray[np.uint64], others: NDArray[np.uint64]) -> NDArray[np.int16]:
+    """Bits that differ, pair by pair; word by word, because a sum over a short axis is slow."""
+    counts = np.bitwise_count(words ^ others)
+    return np.asarray(sum(counts[:, word].astype(np.int16) for word in range(4)), np.int16)
 
 
 def write_segment(folder: Path, items: Sequence[tuple[str, Entries]]) -> None:
@@ -153,7 +159,7 @@ def _keys(words: NDArray[np.uint64], band: int, bits: int) -> NDArray[np.int64]:
     return (keys & np.uint64((1 << bits) - 1)).astype(np.int64)
 
 
-def _masks(bits: int) -> NDArray[np.int64]:
-    """All numbers with at most `FLIPS` of `bits` bits set."""
-    flips = (sum(1 << bit for bit in some) for n in range(FLIPS + 1) for some in combinations(range(bits), n))
-    return np.fromiter(flips, np.int64)
+def _masks(bits: int, flips: int) -> NDArray[np.int64]:
+    """All numbers with at most `flips` of `bits` bits set."""
+    found = (sum(1 << bit for bit in some) for n in range(flips + 1) for some in combinations(range(bits), n))
+    return np.fromiter(found, np.int64)

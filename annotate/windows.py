@@ -37,11 +37,11 @@ def angle_bits(found: NDArray[np.float32]) -> NDArray[np.uint8]:
     Charikar, "Similarity estimation techniques from rounding algorithms" (STOC 2002).
     """
     features = found.shape[1] * found.shape[2]
-    return np.packbits(found.reshape(len(found), features) @ _hyperplanes(features) > 0, axis=1)
+    return np.packbits(found.reshape(len(found), features) @ hyperplanes(features) > 0, axis=1)
 
 
 @lru_cache(maxsize=2)
-def _hyperplanes(features: int) -> NDArray[np.float32]:
+def hyperplanes(features: int) -> NDArray[np.float32]:
     """Normals of 256 hyperplanes, (features, 256): the same for ever, or stored fingerprints do not compare."""
     generator = np.random.Generator(np.random.PCG64(20_260_101))
     return generator.standard_normal((features, 256)).astype(np.float32)

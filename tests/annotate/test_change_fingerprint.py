@@ -13,12 +13,12 @@ from annotate.comparison import compare_change
 from storage.video import VideoFrame
 
 SECONDS = 12
-HEIGHT, WIDTH = 120, 200
+HEIGHT, WIDTH = 60, 100
 
 
 def take(seed: int) -> NDArray[np.uint8]:
     """Pictures of one room in which something bright moves about, (pictures, height, width, 3), ten a second."""
-    room = np.random.default_rng(0).integers(60, 120, (HEIGHT // 10, WIDTH // 10)).repeat(10, 0).repeat(10, 1)
+    room = np.random.default_rng(0).integers(60, 120, (HEIGHT // 5, WIDTH // 5)).repeat(5, 0).repeat(5, 1)
     random = np.random.default_rng(seed)
     times = np.arange(SECONDS * RATE) / RATE
     waves = random.uniform(0.5, 3, (2, 4)), random.uniform(0, 6, (2, 4))
@@ -26,7 +26,7 @@ def take(seed: int) -> NDArray[np.uint8]:
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     pictures = []
     for right, down in ways:
-        blob = np.hypot(x - WIDTH / 2 - 60 * right, y - HEIGHT / 2 - 35 * down) < 12
+        blob = np.hypot(x - WIDTH / 2 - 30 * right, y - HEIGHT / 2 - 17.5 * down) < 6
         pictures.append(np.where(blob, 220, room) + random.normal(0, 2, room.shape))
     return np.clip(pictures, 0, 255).astype(np.uint8)[..., None].repeat(3, 3)
 
@@ -53,7 +53,7 @@ def test_what_is_cut_off_or_put_around_it_changes_nothing(
     top, start = round(above * (HEIGHT - height)), round(left * (WIDTH - width))
     changed = FILMED[:, top : top + height, start : start + width]
     changed = changed[:, :, ::-1] if mirrored else changed
-    changed = np.pad(changed, ((0, 0), (20, 20), (0, 0), (0, 0)), constant_values=200) if border else changed
+    changed = np.pad(changed, ((0, 0), (10, 10), (0, 0), (0, 0)), constant_values=200) if border else changed
     found = compare_change(fingerprint(changed), KNOWN)
     assert found is not None
     assert found[1] == mirrored
@@ -75,7 +75,7 @@ def test_it_is_known_at_another_speed(speed: float) -> None:
 
 def test_noise_and_a_lamp_that_is_switched_are_no_movement() -> None:
     random = np.random.default_rng(0)
-    still = np.clip(random.normal(100, 3, (60, HEIGHT, WIDTH, 1)), 0, 255).astype(np.uint8).repeat(3, 3)
+    still = np.clip(random.normal(100, 3, (60, 120, 200, 1)), 0, 255).astype(np.uint8).repeat(3, 3)
     still[30:] += 40
     assert len(fingerprint(still).hashes()[0]) == 0
 

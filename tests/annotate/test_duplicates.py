@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from annotate.change_fingerprint import ChangeHasher
-from annotate.comparison import Match, compare, compare_motion, compare_video
+from annotate.comparison import Match, Views, compare, compare_motion, compare_video
 from annotate.duplicates import DuplicateIndex, duplicate_check
 from annotate.fingerprint import Fingerprint, fingerprint_key
 from annotate.hamming_index import HammingIndex
@@ -91,7 +91,7 @@ def test_a_crop_is_known_by_its_changes_and_through_the_index(
         (match,) = index.find("new", changed)
     assert (match.recording, match.evidence) == ("known", ("change",))
     assert match.is_mirrored == ("hflip" in how.filters)
-    assert match.value > 0.7
+    assert match.value > 0.6
     assert match.speed == pytest.approx(how.speed, rel=0.15)
 
 
@@ -157,7 +157,9 @@ def test_a_part_of_a_motion_is_known_again() -> None:
 
 def test_other_motions_are_not() -> None:
     takes = [motion_fingerprint(make_trajectory(300, seed=seed)) for seed in range(10, 14)]
-    assert [compare_motion(one, other) for i, one in enumerate(takes) for other in takes[:i]] == [None] * 6
+    views = [Views.made(take) for take in takes]
+    pairs = [(i, other) for i in range(4) for other in takes[:i]]
+    assert [compare_motion(takes[i], other, views[i]) for i, other in pairs] == [None] * 6
 
 
 def test_who_does_not_move_has_no_fingerprint() -> None:

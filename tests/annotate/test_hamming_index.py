@@ -71,6 +71,19 @@ def test_it_finds_what_brute_force_finds(
     assert answer == expected
 
 
+def test_with_fewer_flips_only_bands_that_are_so_near_are_looked_up(tmp_path: Path) -> None:
+    """One bit turned over in each band: none is the same, each is near."""
+    base = some_hashes(1)
+    bits = np.unpackbits(base, axis=1, bitorder="little")
+    bits[:, [256 * band // 11 for band in range(11)]] ^= 1
+    with HammingIndex(tmp_path) as index:
+        index.add_many([("r", TIMES[:1], base), ("other", TIMES, some_hashes(5, 1))])
+        query = np.packbits(bits, axis=1, bitorder="little")
+        assert index.neighbours(query, flips=0).recordings == []
+        assert index.neighbours(query, flips=1).recordings == ["r"]
+        assert index.neighbours(base, flips=0).recordings == ["r"]
+
+
 def test_31_bits_spread_over_all_bands_are_not_missed(tmp_path: Path) -> None:
     """The hardest case: three bits turned over in each band but two, two in each of these."""
     base = some_hashes(1)
