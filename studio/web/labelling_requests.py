@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from annotate.labelling import ChangeDraft, OperationDraft
 from annotate.label_comparison import Difference
+from annotate.labelling import ChangeDraft, OperationDraft
 from annotate.segments import SegmentDraft
 from storage.catalog import (
     AnnotationRecord,
