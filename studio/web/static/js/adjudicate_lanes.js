@@ -141,11 +141,12 @@ export class Lanes extends EventTarget {
       this._paintPlace(track, top);
       sides.forEach((side, row) => {
         const y = top + (row * ROW + GAP / 2) * unit;
-        const { segments, reach, lanes, laneCount } = side.index.layout(track);
-        const height = (ROW * unit - 3) / laneCount;
+        const { segments, reach } = side.index.layout(track);
         const first = firstIndex(segments.length, (place) => reach[place] > scale.startNs);
         for (let place = first; place < segments.length && segments[place].start_ns < scale.endNs; place++) {
-          this._paintSegment(segments[place], y + lanes[place] * height, height - (laneCount > 1 ? 1 : 0));
+          this._paintSegment(segments[place], y);
+          const { start_ns, end_ns } = segments[place];
+          if (place && reach[place - 1] > start_ns) this._paintOverlap(start_ns, Math.min(end_ns, reach[place - 1]), y);
         }
       });
       this._paintNames(track, top);
@@ -172,10 +173,10 @@ export class Lanes extends EventTarget {
   /**
    * @param {Segment} segment
    * @param {number} top
-   * @param {number} height
    */
-  _paintSegment(segment, top, height) {
+  _paintSegment(segment, top) {
     const { context, scale, left, unit, colours } = this;
+    const height = ROW * unit - 3;
     const from = Math.max(left, left + scale.toX(segment.start_ns));
     const width = Math.max(1, Math.min(left + scale.toX(segment.end_ns), this.root.clientWidth) - from - 1);
     const { fill, edge } = this.labelColours[this.colourOf(segment)];
@@ -183,7 +184,7 @@ export class Lanes extends EventTarget {
     context.fillRect(from, top, width, height);
     context.fillStyle = edge;
     context.fillRect(from, top, Math.min(3, width), height);
-    if (width < 14 * unit || height < 9 * unit) return;
+    if (width < 14 * unit) return;
     context.save();
     context.beginPath();
     context.rect(from, top, width - 2, height);
@@ -194,6 +195,19 @@ export class Lanes extends EventTarget {
     const words = [segment.label, segment.object, segment.hand, segment.outcome].filter(Boolean).join(" · ");
     context.fillText(words.slice(0, 200), from + 7 * unit, top + height / 2 + 0.5);
     context.restore();
+  }
+
+  /**
+   * Where one annotator has two labels at a time, the later one lies on top.
+   * @param {number} startNs
+   * @param {number} endNs
+   * @param {number} top
+   */
+  _paintOverlap(startNs, endNs, top) {
+    const { context, scale, left, colours } = this;
+    const from = Math.max(left, left + scale.toX(startNs));
+    context.fillStyle = colours.bad;
+    context.fillRect(from, top - 1, Math.max(2, left + scale.toX(endNs) - from), 3);
   }
 
   /**
@@ -240,7 +254,7 @@ export class Lanes extends EventTarget {
     const style = getComputedStyle(document.documentElement);
     const read = (/** @type {string} */ name) => style.getPropertyValue(`--${name}`).trim();
     this.colours = {
-      panel: read("panel"), line: read("line"), text: read("text"), soft: read("text-soft"), accent: read("accent"),
+      panel: read("panel"), line: read("line"), text: read("text"), soft: read("text-soft"), accent: read("accent"), bad: read("bad"),
       accentSoft: read("accent-soft"), sans: read("sans"),
     };
     this.labelColours = Array.from({ length: LABEL_COLOURS }, (_, number) => ({
@@ -249,8 +263,8 @@ export class Lanes extends EventTarget {
     }));
   }
 
-  /** @type {Record<"panel" | "line" | "text" | "soft" | "accent" | "accentSoft" | "sans", string>} */
-  colours = { panel: "", line: "", text: "", soft: "", accent: "", accentSoft: "", sans: "" };
+  /** @type {Record<"panel" | "line" | "text" | "soft" | "accent" | "accentSoft" | "bad" | "sans", string>} */
+  colours = { panel: "", line: "", text: "", soft: "", accent: "", bad: "", accentSoft: "", sans: "" };
   /** @type {{fill: string, edge: string}[]} */
   labelColours = [];
 }

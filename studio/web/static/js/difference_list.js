@@ -64,8 +64,7 @@ export class DifferenceList extends EventTarget {
     where.className = "where";
     where.append(`${clock(difference.start_ns)} – ${clock(difference.end_ns)}`, named("span", "", difference.track));
     for (const aspect of difference.differs) where.append(named("span", "badge doubt", aspect));
-    const spring = named("span", "spring", "");
-    where.append(spring, choice ? named("span", "badge good", `✓ ${choice}`) : named("span", "badge", "not decided"));
+    if (choice) where.append(named("span", "spring", ""), named("span", "badge good", `✓ ${choice}`));
     this.buttons[place].replaceChildren(where, ...SIDES.map((side) => has(difference, side, choice === side)));
   }
 
