@@ -50,11 +50,9 @@ def agreement(
     for found in report.tasks:
         title = f"{found.task}: {found.recordings} recordings labelled twice, by {found.annotators} annotators"
         columns = ["track", "annotators", "recordings", *SHOWN.values()]
-        print_table(title, columns, [(*row[:3], *map(shown_estimate, row[3])) for row in agreement_rows(found)])
+        print_table(title, columns, [(*row[:3], *map(_shown, row[3])) for row in agreement_rows(found)])
         say("")
-    say(
-        "Edges: how far apart (median), in frames. Alpha: Krippendorff's for units, 1 perfect, 0 as by chance."
-    )
+    say("Edges: how far apart (median), in frames. Alpha: Krippendorff's for units, 1 perfect, 0 as by chance.")
 
 
 def agreement_rows(found: TaskAgreement) -> Iterator[tuple[str, str, int, list[Estimate | None]]]:
@@ -66,7 +64,7 @@ def agreement_rows(found: TaskAgreement) -> Iterator[tuple[str, str, int, list[E
             yield track.track, " and ".join(pair.annotators), track.recordings, _measures(track)
 
 
-def shown_estimate(estimate: Estimate | None) -> str:
+def _shown(estimate: Estimate | None) -> str:
     """A measure with its interval, where there is one."""
     if estimate is None:
         return "-"

@@ -22,7 +22,7 @@ from storage.recording import State
 from storage.versions import list_datasets, list_versions
 from storage.workspace import Workspace
 
-from ..agreement_command import SHOWN, agreement_rows, shown_estimate
+from ..agreement_command import SHOWN, agreement_rows
 from ..diversity_plots import contributors_curve, hours_plot
 from ..plots import bars_svg, shares_svg
 from .identity import needs
@@ -105,7 +105,6 @@ def dashboard_routes(workspace: Workspace) -> APIRouter:
             task=task or "",
             columns=SHOWN.values(),
             rows=agreement_rows,
-            shown=shown_estimate,
         )
 
     @routes.get("/storage")
