@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,6 +16,7 @@ from storage.catalog import (
     LabelOperations,
     LabelQueue,
     Operation,
+    OperationRecord,
     VersionedSegment,
 )
 from storage.errors import Conflict, InvalidInput
@@ -23,7 +24,7 @@ from storage.task import Labels
 from storage.workspace import Workspace
 
 from .frame_tables import FrameTables
-from .label_comparison import agreed_segments
+from .label_comparison import Difference, agreed_segments, decided, differences
 from .segments import SegmentDraft, checked_segment
 
 
@@ -89,6 +90,22 @@ class Labelling:
         sides = self.annotations.sides(record.recording)
         return [(side, self.operations.segments(side.annotation)) for side in sides]
 
+    def differences(self, record: AnnotationRecord) -> tuple[list[Difference], frozenset[str]]:
+        """What an adjudication has to decide, in order of time, and the segments of what it has decided already.
+
+        Raises:
+            Conflict: it is no adjudication.
+        """
+        (_, first), (_, second) = self.sides(record)
+        found = differences(record.annotation, first, second)
+        return found, decided(self._log(record.annotation), {one.segment for one in found})
+
+    def _log(self, annotation: str) -> Iterator[OperationRecord]:
+        revision = 0
+        while some := self.operations.changes(annotation, after=revision):
+            yield from some
+            revision = some[-1].revision
+
     def _checked(self, record: AnnotationRecord, draft: OperationDraft) -> Operation:
         edges, labels = self.frames.edges(record.recording), self._labels(record.recording)
         changes, named = list[Change](), set[str]()
@@ -97,7 +114,8 @@ class Labelling:
                 if change.segment in named:
                     raise InvalidInput(f"one operation changes segment {change.segment} once")
                 named.add(change.segment)
-                if change.after is None and change.before is None:
+                # In an adjudication this says that a place is decided: neither side's segment is to be there.
+                if change.after is None and change.before is None and record.purpose != "adjudicate":
                     raise InvalidInput(f"segment {change.segment} is neither made, nor changed, nor deleted")
                 after = change.after
                 content = checked_segment(after, record.recording, edges, labels) if after is not None else None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from storage.errors import InvalidInput
 
-Aspect = Literal["missing", "label", "object", "outcome", "start", "end"]
+Aspect = Literal["missing", "label", "object", "hand", "outcome", "start", "end"]
 """In what two annotators differ on a segment; "missing" where only one of them has it."""
 
 OTHER_LABEL = 0.5
@@ -43,8 +43,15 @@ class LabelledSegment(Protocol):
         """With what."""
 
     @property
+    def hand(self) -> str | None:
+        """With which hand."""
+
+    @property
     def outcome(self) -> str | None:
         """How it ends."""
+
+
+Labelled = TypeVar("Labelled", bound=LabelledSegment)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,11 +89,11 @@ class Overlaps:
 
 
 @dataclass(frozen=True)
-class Correspondence:
+class Correspondence(Generic[Labelled]):
     """A segment of one annotator and the one of the other that means the same, where there is one."""
 
-    first: LabelledSegment | None
-    second: LabelledSegment | None
+    first: Labelled | None
+    second: Labelled | None
     differs: tuple[Aspect, ...]
     """In what they differ; empty where they agree."""
 
@@ -106,13 +113,13 @@ class Correspondence:
         return max(segment.end_frame for segment in self._there)
 
     @property
-    def _there(self) -> list[LabelledSegment]:
+    def _there(self) -> list[Labelled]:
         return [segment for segment in (self.first, self.second) if segment is not None]
 
 
 def correspondences(
-    first: Iterable[LabelledSegment], second: Iterable[LabelledSegment], *, tolerance_frames: int = 0
-) -> list[Correspondence]:
+    first: Iterable[Labelled], second: Iterable[Labelled], *, tolerance_frames: int = 0
+) -> list[Correspondence[Labelled]]:
     """What an adjudicator looks at: each segment of two annotators once, in order of time, with what differs.
 
     Segments of one track are matched one to one by `matched`; what is left over is missing at the other. Filter by
@@ -121,7 +128,7 @@ def correspondences(
     Args:
         tolerance_frames: edges that lie no further apart than this are the same.
     """
-    found: list[Correspondence] = []
+    found: list[Correspondence[Labelled]] = []
     ours, theirs = list(first), list(second)
     for track in sorted({segment.track for segment in (*ours, *theirs)}):
         a, b = (sorted_segments(segment for segment in side if segment.track == track) for side in (ours, theirs))
@@ -143,6 +150,7 @@ def _differs(first: LabelledSegment, second: LabelledSegment, tolerance: int) ->
     aspects: dict[Aspect, bool] = {
         "label": first.label != second.label,
         "object": first.object != second.object,
+        "hand": first.hand != second.hand,
         "outcome": first.outcome != second.outcome,
         "start": abs(first.start_frame - second.start_frame) > tolerance,
         "end": abs(first.end_frame - second.end_frame) > tolerance,
@@ -150,9 +158,14 @@ def _differs(first: LabelledSegment, second: LabelledSegment, tolerance: int) ->
     return tuple(aspect for aspect, is_so in aspects.items() if is_so)
 
 
-def sorted_segments(segments: Iterable[LabelledSegment]) -> list[LabelledSegment]:
-    """Segments by start, then by end, then by label."""
-    return sorted(segments, key=lambda segment: (segment.start_frame, segment.end_frame, segment.label))
+def sorted_segments(segments: Iterable[Labelled]) -> list[Labelled]:
+    """Segments by start, then by end, then by what they say."""
+    return sorted(segments, key=_order)
+
+
+def _order(segment: LabelledSegment) -> tuple[int, int, str, str, str, str]:
+    words = (segment.object or "", segment.hand or "", segment.outcome or "")
+    return segment.start_frame, segment.end_frame, segment.label, *words
 
 
 def intervals_of(segments: Sequence[LabelledSegment], codes: dict[str, int]) -> Intervals:

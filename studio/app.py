@@ -13,6 +13,7 @@ from storage.version import __version__
 
 from . import (
     accounts_command,
+    agreement_command,
     blurring,
     calibration,
     checks_command,
@@ -67,6 +68,7 @@ robotics.register(app)
 exporting.register(app)
 information.register(app)
 diversity_command.register(app)
+agreement_command.register(app)
 
 
 def main() -> None:

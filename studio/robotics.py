@@ -91,6 +91,7 @@ def publish(
     as_json: JsonOption = False,
 ) -> None:
     """Publish the accepted recordings as the next version of a dataset."""
+    from annotate.measured_agreement import for_manifest
     from storage.publish import publish as publish_version
     from storage.publish_rules import Consents, PublishRules
     from storage.scopes import checked_scopes
@@ -120,6 +121,7 @@ def publish(
             before_writing=lambda recordings: (
                 blur_all(place, recordings, quiet=as_json) if video is VideoShown.blurred else None
             ),
+            agreement=for_manifest(place.catalog),
         )
         location = place.dataset_location(name)
     if as_json:

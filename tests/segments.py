@@ -20,6 +20,7 @@ class Segment:
     label: str
     track: str = "task phase"
     object: str | None = None
+    hand: str | None = None
     outcome: str | None = None
 
 

@@ -99,6 +99,17 @@ class LabelQueue:
                     found[task] = found.get(task, 0) + count
         return found
 
+    def to_adjudicate(self, annotator: Annotator, *, limit: int = 100) -> list[RecordingRecord]:
+        """What two people have labelled differently and this annotator could decide now, first things first.
+
+        An operator may decide even where they are one of the two.
+        """
+        not_own, not_seen = _for(annotator)
+        held_to = [not_own] if annotator.is_operator else [not_own, not_seen]
+        query = _needing("adjudicate", self.annotations.clock(), Wanted(None, ())).where(*held_to).limit(limit)
+        with self.annotations.catalog.reading() as session:
+            return [_recording(row) for row in session.scalars(query)]
+
     def progress(self, annotator: str, *, since: datetime) -> Progress:
         """What an annotator has done since a moment."""
         table = AnnotationTable
@@ -224,7 +235,7 @@ def _waiting(
     ]
     left = people - {other.annotator for other in rows if other.state != "open"} - {row.contributor}
     return WaitingLabelling(
-        recording=RecordingRecord(**{column.name: getattr(row, column.name) for column in fields(RecordingRecord)}),
+        recording=_recording(row),
         purpose=purpose,
         priority=priority,
         opinions=max((other.opinions for other in ours), default=1),
@@ -233,3 +244,7 @@ def _waiting(
         skips=skips,
         skipped_by_all=bool(skips) and not left,
     )
+
+
+def _recording(row: RecordingTable) -> RecordingRecord:
+    return RecordingRecord(**{column.name: getattr(row, column.name) for column in fields(RecordingRecord)})

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from ..recording import State
 from .annotations import annotation_record
 from .catalog import Catalog
-from .label_records import AnnotationRecord
+from .label_records import AnnotationRecord, Purpose
 from .tables import AnnotationTable, RecordingTable
 
 
@@ -22,7 +22,9 @@ class LabelledRecording:
     duration_ns: int
 
 
-def annotations_by(catalog: Catalog, annotator: str, *, limit: int = 50) -> list[LabelledRecording]:
+def annotations_by(
+    catalog: Catalog, annotator: str, *, purpose: Purpose | None = None, limit: int = 50
+) -> list[LabelledRecording]:
     """The annotations of somebody whose recordings are still there, those changed last in front."""
     query = (
         select(AnnotationTable, RecordingTable.task, RecordingTable.duration_ns)
@@ -33,6 +35,8 @@ def annotations_by(catalog: Catalog, annotator: str, *, limit: int = 50) -> list
         .order_by(AnnotationTable.changed_at.desc(), AnnotationTable.annotation)
         .limit(limit)
     )
+    if purpose is not None:
+        query = query.where(AnnotationTable.purpose == purpose)
     with catalog.reading() as session:
         rows = session.execute(query).all()
         return [LabelledRecording(annotation_record(row), task, duration) for row, task, duration in rows]

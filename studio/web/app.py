@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from storage.workspace import Workspace
 
+from .adjudication_pages import adjudication_pages
 from .answers import add_answers
 from .dashboard import dashboard_routes
 from .entrance import entrance_routes
@@ -61,6 +62,7 @@ def create_app(workspace: Workspace, *, credentials: Credentials, upload_limit: 
         take_routes(workspace, uploads),
         labelling_routes(workspace),
         label_pages(workspace),
+        adjudication_pages(workspace),
         proposal_routes(workspace),
         tus_routes(uploads),
         recording_routes(workspace, uploads, eraser),

@@ -12,6 +12,7 @@ from fastapi.responses import Response
 
 from annotate.diversity import DiversityReport, contributions, diversity, for_publication
 from annotate.gate_measures import Estimate, measure_gate
+from annotate.measured_agreement import measure_agreement
 from annotate.thresholds import calibrate
 from storage.catalog import Attributes, Flow, Reviews, Role
 from storage.catalog.attributes import ATTRIBUTES
@@ -21,6 +22,7 @@ from storage.recording import State
 from storage.versions import list_datasets, list_versions
 from storage.workspace import Workspace
 
+from ..agreement_command import SHOWN, agreement_rows
 from ..diversity_plots import contributors_curve, hours_plot
 from ..plots import bars_svg, shares_svg
 from .identity import needs
@@ -90,6 +92,21 @@ def dashboard_routes(workspace: Workspace) -> APIRouter:
         if plot not in plots:
             raise NotFound("plot", plot[:40], ["contributors", *plots])
         return _svg(hours_plot(plots[plot], report))
+
+    @routes.get("/agreement")
+    def agreed(request: Request, task: str | None = None) -> Response:
+        """How well annotators agree on what two of them labelled."""
+        report = measure_agreement(catalog, task=task or None)
+        tasks = [stored.task.name for stored in catalog.tasks()]
+        return render(
+            request,
+            "agreement.html",
+            report=report,
+            tasks=tasks,
+            task=task or "",
+            columns=SHOWN.values(),
+            rows=agreement_rows,
+        )
 
     @routes.get("/storage")
     def stored(request: Request, price: Price = None, core_price: Price = None) -> Response:

@@ -54,7 +54,7 @@ def label_pages(workspace: Workspace) -> APIRouter:
             "tracks": TRACKS,
             "labels": task.labels.model_dump(mode="json"),
         }
-        return render(request, "label.html", data=data, task=task, state=record.state)
+        return render(request, "label.html", data=data, task=task, state=record.state, purpose=record.purpose)
 
     @routes.get("/{annotation}/history")
     def history(request: Request, annotation: str, person: Labels) -> Response:

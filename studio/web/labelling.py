@@ -35,6 +35,7 @@ from .labelling_requests import (
     shown_applied,
     shown_changes,
     shown_conflict,
+    shown_difference,
     shown_operation,
     shown_refusal,
     shown_segment,
@@ -119,13 +120,20 @@ def _annotation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
 
     @routes.get("/adjudications/{annotation}")
     def sides(annotation: str, person: Labels) -> JSONResponse:
-        """The two annotations that an adjudication decides between."""
+        """The two annotations that an adjudication decides between, where they differ, and what is decided."""
         record = _own(labelling, annotation, person)
         shown = [
             {**shown_annotation(side), "segments": [shown_segment(segment) for segment in segments]}
             for side, segments in labelling.sides(record)
         ]
-        return JSONResponse({"adjudication": shown_annotation(record), "sides": shown})
+        found, done = labelling.differences(record)
+        return JSONResponse(
+            {
+                "adjudication": shown_annotation(record),
+                "sides": shown,
+                "differences": [shown_difference(one, is_decided=one.segment in done) for one in found],
+            }
+        )
 
     return routes
 

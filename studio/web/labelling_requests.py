@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from annotate.label_comparison import Difference
 from annotate.labelling import ChangeDraft, OperationDraft
 from annotate.segments import SegmentDraft
 from storage.catalog import (
@@ -260,6 +261,21 @@ def shown_changes(operations: Sequence[OperationRecord]) -> list[dict[str, objec
         }
         for operation in operations
     ]
+
+
+def shown_difference(difference: Difference, *, is_decided: bool) -> dict[str, object]:
+    """A place where two annotators differ: what each has there, and the segment that decides it."""
+    between = difference.between
+    return {
+        "segment": difference.segment,
+        "track": between.track,
+        "start_ns": difference.start_ns,
+        "end_ns": difference.end_ns,
+        "differs": between.differs,
+        "first": vars(between.first) if between.first is not None else None,
+        "second": vars(between.second) if between.second is not None else None,
+        "decided": is_decided,
+    }
 
 
 def shown_waiting(waiting: WaitingLabelling) -> dict[str, object]:

@@ -58,6 +58,7 @@ class Link:
 
 NAVIGATION = (
     Link("Label", "/label", (Role.ANNOTATOR,)),
+    Link("Adjudicate", "/adjudicate", (Role.ANNOTATOR,)),
     Link("Review", "/review", (Role.REVIEWER,)),
     Link("My recordings", "/mine", (Role.CONTRIBUTOR,)),
     Link("Dashboard", "/dashboard", (Role.OPERATOR,)),

@@ -30,7 +30,10 @@ from tests.takes import TASK
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-PAGES = ["/dashboard", "/dashboard/gate", "/dashboard/diversity", "/dashboard/storage", "/tasks", "/tasks/new"]
+PAGES = [
+    *("/dashboard", "/dashboard/gate", "/dashboard/agreement", "/dashboard/diversity", "/dashboard/storage"),
+    *("/tasks", "/tasks/new"),
+]
 
 
 def brightness(value: float) -> CheckRecord:

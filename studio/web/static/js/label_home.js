@@ -7,7 +7,7 @@ import { waitingOperations } from "./operation_store.js";
 async function next(task) {
   try {
     const found = await postJson("/api/labelling/next", task ? { task } : {});
-    if (found) location.assign(`/label/${found.annotation}`);
+    if (found) location.assign(`/${found.purpose === "adjudicate" ? "adjudicate" : "label"}/${found.annotation}`);
     else notice("Nothing waits for you now.");
   } catch (error) {
     if (!(error instanceof RequestFailed)) throw error;

@@ -6,6 +6,7 @@ import { FrameTable } from "./frame_table.js";
 import { Ghosts } from "./ghosts.js";
 import { Keymap } from "./keys.js";
 import { hotkeyActions, labelActions } from "./label_actions.js";
+import { colours } from "./label_colours.js";
 import { Editor } from "./label_editor.js";
 import { LabelMeasures } from "./label_measures.js";
 import { askForReason, askForTime } from "./label_questions.js";
@@ -18,7 +19,6 @@ import { SegmentForm } from "./segment_form.js";
 import { SegmentTable } from "./segment_table.js";
 import { SignalPlot, SignalStore } from "./signals.js";
 import { Timeline } from "./timeline.js";
-import { LABEL_COLOURS } from "./timeline_paint.js";
 
 /** @typedef {import("./label_actions.js").Taxonomy} Taxonomy */
 /** @typedef {import("./label_edits.js").Description} Description */
@@ -36,23 +36,6 @@ const RENEW_MS = 60_000;
 
 /** @param {string} selector @returns {any} */
 const find = (selector) => document.querySelector(selector);
-
-/**
- * A colour for each label: the task's own in their order, others by their letters.
- * @param {string[]} verbs
- */
-function colours(verbs) {
-  const places = new Map(verbs.map((verb, place) => [verb, place % LABEL_COLOURS]));
-  return (/** @type {{label: string | null}} */ { label }) => {
-    if (label === null) return 0;
-    let colour = places.get(label);
-    if (colour === undefined) {
-      colour = [...label].reduce((sum, letter) => (sum * 31 + (letter.codePointAt(0) ?? 0)) % 9973, 7) % LABEL_COLOURS;
-      if (places.size < 5000) places.set(label, colour);
-    }
-    return colour;
-  };
-}
 
 class LabelPage {
   /**

@@ -1,0 +1,63 @@
+"""The pages on which a third person decides where two annotators differ: what waits, and one recording."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+
+from annotate.labelling import Labelling
+from annotate.segments import TRACKS
+from storage.catalog import AnnotationRecord, Annotator
+from storage.catalog.label_work import annotations_by
+from storage.workspace import Workspace
+
+from .answers import NotAllowed
+from .identity import Person, Role, needs
+from .labelling_requests import checked_annotation
+from .pages import render
+
+Decides = Annotated[Person, needs(Role.ANNOTATOR)]
+
+
+def adjudication_pages(workspace: Workspace) -> APIRouter:
+    """The pages below `/adjudicate`. Who is neither of the two decides; an operator may always."""
+    routes = APIRouter(prefix="/adjudicate")
+    labelling = Labelling(workspace)
+
+    @routes.get("")
+    def home(request: Request, person: Decides) -> Response:
+        """What waits for a decision of this person, and what they have decided."""
+        titles = {stored.task.name: stored.task.title for stored in workspace.catalog.tasks()}
+        waiting = labelling.queue.to_adjudicate(_annotator(person))
+        mine = annotations_by(workspace.catalog, person.account, purpose="adjudicate")
+        return render(request, "adjudicate_home.html", waiting=waiting, mine=mine, titles=titles)
+
+    @routes.get("/{annotation}")
+    def decide(request: Request, annotation: str, person: Decides) -> Response:
+        """Both annotators' tracks side by side, and where they differ."""
+        record = _own(labelling, annotation, person)
+        labelling.sides(record)
+        row = workspace.catalog.recording(record.recording)
+        task = workspace.catalog.task(row.task, row.task_version).task
+        data = {
+            "annotation": record.annotation,
+            "recording": record.recording,
+            "account": person.account,
+            "tracks": TRACKS,
+            "verbs": task.labels.verbs,
+        }
+        return render(request, "adjudicate.html", data=data, task=task, state=record.state)
+
+    return routes
+
+
+def _own(labelling: Labelling, annotation: str, person: Person) -> AnnotationRecord:
+    record = labelling.annotations.get(checked_annotation(annotation))
+    if not labelling.may_change(record, _annotator(person)):
+        raise NotAllowed(person.account, "open an adjudication of somebody else")
+    return record
+
+
+def _annotator(person: Person) -> Annotator:
+    return Annotator(person.account, person.contributor, person.may(Role.OPERATOR))
