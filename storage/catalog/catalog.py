@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from sqlalchemy import Engine, func, select, update
@@ -333,15 +334,18 @@ class Catalog:
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A transaction that writes, for modules of the catalog."""
-        engine = self.engine.execution_options(writes=True)
         with (
             database_errors(self._shown),
-            Session(engine, expire_on_commit=False) as session,
+            Session(self._writer, expire_on_commit=False) as session,
             session.begin(),
         ):
             yield session
 
-    @property
+    @cached_property
+    def _writer(self) -> Engine:
+        return self.engine.execution_options(writes=True)
+
+    @cached_property
     def _shown(self) -> str:
         return self.engine.url.render_as_string(hide_password=True)
 

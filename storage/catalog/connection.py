@@ -19,6 +19,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 NEWEST_REVISION = "0009"
 """The last migration; a test holds it to the folder."""
 _PATIENCE_SECONDS = 3600.0
+_THREADS = 40
+"""Of the studio, and of anyio's by default: opening a connection anew takes as long as a transaction."""
 
 
 def connect(url: str, *, create: bool) -> Engine:
@@ -38,7 +40,8 @@ def connect(url: str, *, create: bool) -> Engine:
             raise InvalidInput(f"catalog URL '{url}': use sqlite:///FILE or postgresql://HOST/DATABASE")
         if parsed.get_backend_name() == "sqlite" and not create and not Path(str(parsed.database)).is_file():
             raise NotFound("catalog", str(parsed.database), hint="the workspace is damaged; restore it from a copy")
-        engine = create_engine(parsed)
+        # SQLite's connections are a file each: as many are kept open as the studio has threads.
+        engine = create_engine(parsed, **({"pool_size": _THREADS} if parsed.get_backend_name() == "sqlite" else {}))
     except (ArgumentError, NoSuchModuleError) as error:
         raise InvalidInput(f"catalog URL '{url}' cannot be read: {error}") from error
     except ImportError as error:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
-from sqlalchemy import select
+from sqlalchemy import Table, bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -18,6 +19,12 @@ from .catalog import Catalog
 from .label_log import Editing, operation_record, segments_at, segments_of
 from .label_records import Applied, Change, LabelConflict, Operation, OperationRecord, VersionedSegment
 from .tables import AnnotationTable, LabelOperationTable
+
+# Made once, and below the ORM: every open label page asks after every operation.
+_LOG = cast("Table", LabelOperationTable.__table__)
+_LATER = (_LOG.c.annotation == bindparam("annotation"), _LOG.c.revision > bindparam("after"))
+_SIZES = select(_LOG.c.revision, _LOG.c.changed).where(*_LATER).order_by(_LOG.c.revision).limit(bindparam("operations"))
+_CHANGES = select(_LOG).where(*_LATER, _LOG.c.revision <= bindparam("last")).order_by(_LOG.c.revision)
 
 
 @dataclass(frozen=True)
@@ -100,16 +107,17 @@ class LabelOperations:
         self, annotation: str, *, after: int, operations: int = 1000, segments: int = 20_000
     ) -> list[OperationRecord]:
         """The operations after a revision, oldest first: at most so many, with so many changes (but at least one)."""
-        table, last = LabelOperationTable, after
-        later = (table.annotation == annotation, table.revision > after)
+        later, last = {"annotation": annotation, "after": after}, after
         with self.catalog.reading() as session:
-            sizes = select(table.revision, table.changed).where(*later).order_by(table.revision).limit(operations)
-            for revision, changed in session.execute(sizes).all():
+            connection = session.connection()
+            for revision, changed in connection.execute(_SIZES, {**later, "operations": operations}).all():
                 segments -= changed
                 if last > after and segments < 0:
                     break
                 last = revision
-            rows = session.scalars(select(table).where(*later, table.revision <= last).order_by(table.revision))
+            if last == after:
+                return []
+            rows = connection.execute(_CHANGES, {**later, "last": last})
             return [operation_record(row, row.content) for row in rows]
 
     def history(self, annotation: str, *, before: int | None = None, limit: int = 1000) -> list[OperationRecord]:

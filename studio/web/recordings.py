@@ -50,7 +50,7 @@ def recording_routes(workspace: Workspace, uploads: Uploads, eraser: Eraser) -> 
         async with uploads.alone(upload):
             received = uploads.find(upload)
             try:
-                made = await run_in_threadpool(submissions.accept, description, received)
+                made = await uploads.look_into(submissions.accept, description, received)
             except InvalidInput:
                 if received.offset == received.length:
                     uploads.remove(received)  # whole and wrong: going on with it would never help

@@ -195,7 +195,7 @@ def take_routes(workspace: Workspace, uploads: Uploads) -> APIRouter:
             received = uploads.find(wanted.upload)
             if received.length is None or received.offset != received.length or not received.length:
                 raise InvalidInput(f"{received.offset} bytes of the video have arrived, and not all; send the rest")
-            made = await run_in_threadpool(takes.accept, wanted, contributor, received)
+            made = await uploads.look_into(takes.accept, wanted, contributor, received)
             uploads.remove(received)
         return JSONResponse(_shown(made), 201)
 

@@ -9,11 +9,17 @@ import secrets
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from anyio import CapacityLimiter, to_thread
 
 from storage.errors import Conflict, InvalidInput, NotFound
+
+Arguments, Result = ParamSpec("Arguments"), TypeVar("Result")
 
 DAYS_KEPT = 14
 """Uploads that nobody went on with for so long are forgotten."""
@@ -25,6 +31,8 @@ _OPEN = "open"
 """Ends the name of an upload whose length is not known yet."""
 _LEAST_FREE = 1 << 28
 """Bytes that must be free for such an upload to begin."""
+_WRITTEN_AT_ONCE = 1 << 19
+"""Bytes: chunks come in 64 KiB, and going to a thread for each takes longer than writing it."""
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -54,6 +62,7 @@ class Uploads:
     folder: Path
     limit: int
     _locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    _looking: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(os.cpu_count() or 1))
 
     def create(self, length: int | None) -> Upload:
         """Begin an upload of `length` bytes, or of a length that `settle` tells later.
@@ -121,20 +130,34 @@ class Uploads:
             if found.offset != offset:
                 raise Conflict(f"the upload stands at byte {found.offset}, not at {offset}; go on from there")
             with found.path.open("ab", buffering=0) as file:
+                most = self.limit if found.length is None else found.length
+                held = bytearray()
                 try:
-                    most = self.limit if found.length is None else found.length
                     while (chunk := await asyncio.wait_for(anext(content, None), STALLED_SECONDS)) is not None:
                         if offset + len(chunk) > most:
                             raise TooLarge(f"more bytes came than the {most} that are awaited")
-                        await asyncio.to_thread(_write, file.fileno(), chunk)
                         offset += len(chunk)
+                        held += chunk
+                        if len(held) >= _WRITTEN_AT_ONCE:
+                            # Let go of first: if the writing fails half-way, nothing is written twice.
+                            full, held = held, bytearray()
+                            await asyncio.to_thread(_write, file.fileno(), full)
                 finally:
-                    await asyncio.to_thread(os.fsync, file.fileno())
+                    await asyncio.to_thread(_write_through, file.fileno(), held)
             return offset
 
     def alone(self, upload: str) -> _Alone:
         """Keep other connections from the upload within the block; raises Conflict where one does not let go."""
         return _Alone(self._locks[upload] if _ID.fullmatch(upload) else asyncio.Lock())
+
+    async def look_into(
+        self, look: Callable[Arguments, Result], *given: Arguments.args, **named: Arguments.kwargs
+    ) -> Result:
+        """Run what reads whole videos, in a thread: as many at once as there are cores, while others await their turn.
+
+        The threads that answer everybody else are not taken.
+        """
+        return await to_thread.run_sync(partial(look, *given, **named), limiter=self._looking)
 
     def remove(self, upload: Upload) -> None:
         """Forget an upload; repeated it does nothing."""
@@ -170,7 +193,15 @@ class _Alone:
         self.lock.release()
 
 
-def _write(file: int, content: bytes) -> None:
+def _write_through(file: int, content: bytearray) -> None:
+    """Write, and let the disk have everything that was written; also where writing fails."""
+    try:
+        _write(file, content)
+    finally:
+        os.fsync(file)
+
+
+def _write(file: int, content: bytearray) -> None:
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(file, rest) :]
