@@ -19,7 +19,7 @@ from storage.workspace import create_workspace
 from tests.filled_studio import Filled, fill
 from tests.studio_server import Studio, routes_of, running_studio
 
-EXAMPLES = 12
+EXAMPLES = 3
 """Of each operation, person and way."""
 WORDS = st.sampled_from(
     ("", "x", "0" * 5000, "..", "%", "%2e%2e", "*", "\u202e", "😀", "שלום", "'; DROP TABLE account; --", "<svg/onload=1>",
@@ -73,7 +73,8 @@ def test_nothing_that_is_sent_makes_the_server_fail(filled: tuple[Studio, Filled
         schema = schemathesis.openapi.from_dict(studio.app.openapi())
         for found in schema.get_all_operations():
             operation = found.ok()
-            for mode in GenerationMode:
+            # Of a bare address, what is wrong comes from WORDS; schemathesis would search long for more.
+            for mode in GenerationMode if operation.body or operation.query else [GenerationMode.POSITIVE]:
                 _try(operation, mode, session, studio.url, content.ids(), failures)
     assert not failures, "\n".join(f"{where}: {what}" for where, what in failures.items())
 
@@ -106,10 +107,14 @@ def _try(
         if answer.status_code >= 500:
             failures[f"{operation.label} {mode.value}"] = f"{case.as_curl_command()} -> {answer.text[:300]}"
 
+    import time  # TIMING
+    began = time.time()  # TIMING
     try:
         send()
     except Unsatisfiable:
         return  # there is nothing that could be wrong
+    finally:  # TIMING
+        open("/tmp/pt-safety-times.txt", "a").write(f"{time.time() - began:.2f} {operation.label} {mode.value} {failures.get(operation.label+' '+mode.value)}\n")  # TIMING
 
 
 def test_ids_of_every_part_of_an_address_are_known(filled: tuple[Studio, Filled], tmp_path: Path) -> None:
