@@ -56,7 +56,7 @@ class Media:
             raise NotFound("recording", recording[:40])
         row = self._workspace.catalog.recording(recording)
         if not person.may(Role.ANNOTATOR, Role.REVIEWER) and person.contributor != row.contributor:
-            raise NotFound("recording", recording)
+            raise NotFound("recording", recording, hint="see: kinesphere status")
         if row.state in (State.WITHDRAWN, State.ERASED):
             raise Withdrawn(f"recording {recording} was taken back by its contributor; choose another")
         if row.state is State.DRAFT:

@@ -1,4 +1,4 @@
-"""What should never be sent is refused in one clear line, and changes nothing: text, numbers, sizes, slowness, videos."""
+"""What should never be sent is refused in one clear line and changes nothing: text, numbers, sizes, slowness, videos."""
 
 from __future__ import annotations
 
@@ -161,10 +161,15 @@ def test_a_nul_is_refused_wherever_text_may_stand(filled: tuple[Studio, Filled])
         refused(client.post("/api/accounts/%00/disable"), 400)
     with studio.client(token=None) as stranger:
         for form in ({"account": "a\0b", "password": "x"}, {"account": "a", "password": "x\0"}, {"code": "\0"},
-                     {"next": "/\0"}, {"account": "\ud800".encode("utf-8", "surrogatepass"), "password": "x"}):  # fmt: skip
+                     {"next": "/\0"}, {"account": b"\xed\xa0\x80", "password": "x"}):  # fmt: skip
             for path in ("/sign-in", "/invitation"):
                 assert 400 <= stranger.post(path, data=form).status_code < 500, (path, form)
-        for form_bytes in (b"account=%ff%fe&password=%ed%a0%80", b"account=" + b"a" * 70_000, b"&" * 60_000, b"a=1&" * 15_000):
+        for form_bytes in (
+            b"account=%ff%fe&password=%ed%a0%80",
+            b"account=" + b"a" * 70_000,
+            b"&" * 60_000,
+            b"a=1&" * 15_000,
+        ):
             answer = stranger.post(
                 "/sign-in", content=form_bytes, headers={"Content-Type": "application/x-www-form-urlencoded"}
             )

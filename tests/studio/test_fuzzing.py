@@ -108,13 +108,16 @@ def _try(
             failures[f"{operation.label} {mode.value}"] = f"{case.as_curl_command()} -> {answer.text[:300]}"
 
     import time  # TIMING
+
     began = time.time()  # TIMING
     try:
         send()
     except Unsatisfiable:
         return  # there is nothing that could be wrong
     finally:  # TIMING
-        open("/tmp/pt-safety-times.txt", "a").write(f"{time.time() - began:.2f} {operation.label} {mode.value} {failures.get(operation.label+' '+mode.value)}\n")  # TIMING
+        open("/tmp/pt-safety-times.txt", "a").write(
+            f"{time.time() - began:.2f} {operation.label} {mode.value} {failures.get(operation.label + ' ' + mode.value)}\n"
+        )  # TIMING
 
 
 def test_ids_of_every_part_of_an_address_are_known(filled: tuple[Studio, Filled], tmp_path: Path) -> None:

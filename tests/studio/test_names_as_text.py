@@ -85,7 +85,8 @@ def test_names_that_are_scripts_are_shown_and_do_not_run(filled: tuple[Studio, F
     for person, paths in pages.items():
         with opened_page(browser, cookies=[session_cookie(studio, person)]) as page:
             page.add_init_script(
-                "window.refused = []; document.addEventListener('securitypolicyviolation', e => refused.push(e.sourceFile))"
+                "window.refused = [];"
+                "document.addEventListener('securitypolicyviolation', event => refused.push(event.blockedURI))"
             )
             for path in paths:
                 answer = page.goto(f"{studio.url}{path}")
@@ -124,7 +125,7 @@ def test_the_reviewer_and_the_annotator_see_such_words_as_they_were_written(
 def test_text_that_runs_from_right_to_left_takes_its_own_direction(
     filled: tuple[Studio, Filled, str], browser: Browser
 ) -> None:
-    studio, content, _ = filled
+    studio, _, _ = filled
     task = TASK.model_copy(update={"title": HEBREW, "instructions": HEBREW, "consent": HEBREW})
     studio.workspace.catalog.add_task(task)
     for person, path in (("carla", "/mine"), ("carla", "/record/move"), ("otto", "/tasks"), ("rosa", "/review")):

@@ -96,7 +96,7 @@ def test_what_a_request_says_of_its_host_leads_nowhere(filled: tuple[Studio, Fil
 
 
 @pytest.mark.parametrize("next_path", ["//evil.example", "https://evil.example", "/\\evil.example", "\\/evil.example",
-                                       "/\t/evil.example", "javascript:alert(1)", " //evil.example", "/%09/evil.example",
+                                       "/\t/evil.example", "javascript:1", " //evil.example", "/%09/evil.example",
                                        "evil.example", "/\r\nLocation: //evil.example"])  # fmt: skip
 def test_nobody_is_sent_to_another_site(studio: Studio, next_path: str) -> None:
     with studio.client(token=None) as client:
@@ -138,7 +138,9 @@ def test_limits_hold_for_each_account_and_for_each_address(
     from storage.catalog import Role as Roles
     from tests.studio_server import new_account
 
-    people = {name: new_account(workspace, name, Roles.CONTRIBUTOR, contributor=f"c-{name}") for name in ("a", "b", "c")}
+    people = {
+        name: new_account(workspace, name, Roles.CONTRIBUTOR, contributor=f"c-{name}") for name in ("a", "b", "c")
+    }
     with running_studio(workspace) as studio, studio.client(token=None) as client:
         statuses = [sign_in(client, f"nobody{number}").status_code for number in range(32)]
         assert statuses[:30] == [401] * 30 and statuses[-1] == 429
