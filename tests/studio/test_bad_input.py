@@ -1,4 +1,4 @@
-"""What should never be sent is refused in one clear line and changes nothing: text, numbers, sizes, slowness, videos."""
+"""What should never be sent is refused in one line and changes nothing: text, numbers, sizes, slowness, videos."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from httpx import Client
 
-from storage.recording import new_recording_id
+from storage.names import new_recording_id
 from storage.workspace import Workspace, create_workspace
 from tests.clips import make_clip
 from tests.filled_studio import Filled, fill

@@ -1,7 +1,8 @@
-"""No request, however wrong, makes the server fail: bodies, addresses and queries generated from its own description."""
+"""No request, however wrong, makes the server fail: what is sent is generated from the description of the API."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ from tests.studio_server import Studio, routes_of, running_studio
 EXAMPLES = 3
 """Of each operation, person and way."""
 WORDS = st.sampled_from(
-    ("", "x", "0" * 5000, "..", "%", "%2e%2e", "*", "\u202e", "😀", "שלום", "'; DROP TABLE account; --", "<svg/onload=1>",
+    ("", "x", "0" * 5000, "..", "%", "%2e%2e", "*", "\u202e", "😀", "שלום", "'; DROP TABLE x; --", "<svg/onload=1>",
      "-1", "1e400", str(10**30), str(2**31), str(2**63), "NaN", "20261123-000000-0000000٠", "9" * 400, "\x7f", "a\nb")
 )  # fmt: skip
 
@@ -107,17 +108,8 @@ def _try(
         if answer.status_code >= 500:
             failures[f"{operation.label} {mode.value}"] = f"{case.as_curl_command()} -> {answer.text[:300]}"
 
-    import time  # TIMING
-
-    began = time.time()  # TIMING
-    try:
+    with contextlib.suppress(Unsatisfiable):  # where there is nothing that could be wrong
         send()
-    except Unsatisfiable:
-        return  # there is nothing that could be wrong
-    finally:  # TIMING
-        open("/tmp/pt-safety-times.txt", "a").write(
-            f"{time.time() - began:.2f} {operation.label} {mode.value} {failures.get(operation.label + ' ' + mode.value)}\n"
-        )  # TIMING
 
 
 def test_ids_of_every_part_of_an_address_are_known(filled: tuple[Studio, Filled], tmp_path: Path) -> None:
