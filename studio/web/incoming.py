@@ -38,7 +38,7 @@ class Incoming:
             return
         limit = OPERATIONS_LIMIT if scope["path"].startswith("/api/") else FORM_LIMIT
         told = Headers(scope=scope).get("content-length", "0")
-        if len(told) > 15 or (told.isdigit() and int(told) > limit):
+        if len(told) > 15 or (told.isascii() and told.isdigit() and int(told) > limit):
             await answer_with(scope, 413, f"a request has at most {limit} bytes", "TooLarge")(scope, receive, send)
             return
         await self.app(scope, _Limited(receive, limit), send)
