@@ -75,7 +75,14 @@ def serve(
             say(f"Contributors send their takes with: kinesphere submit --all --to {url} --token TOKEN")
         sys.stdout.flush()
         config = uvicorn.Config(
-            app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=5, **options
+            app,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=5,
+            # Only a proxy on this very computer is believed when it says who is behind it, and that it speaks https.
+            forwarded_allow_ips=["127.0.0.1", "::1"],
+            **options,
         )
         uvicorn.Server(config).run(sockets=[listening])
 

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,14 +71,16 @@ def new_account(workspace: Workspace, account: str, *roles: Role, contributor: s
 
 
 def routes_of(app: FastAPI) -> list[APIRoute]:
-    """All routes of the application that are not static files."""
+    """All routes of the application that are not static files, with their whole paths."""
 
-    def found(routes: Any) -> Iterator[APIRoute]:
+    def found(routes: Any, prefix: str = "") -> Iterator[APIRoute]:
         for route in routes:
             if isinstance(route, APIRoute):
-                yield route
+                whole = copy(route)
+                whole.path = prefix + route.path
+                yield whole
             elif (inner := getattr(route, "original_router", None)) is not None:
-                yield from found(inner.routes)
+                yield from found(inner.routes, prefix + route.include_context.prefix)
             else:
                 assert route.name == "static", f"a route of an unknown kind: {route!r}"
 

@@ -45,6 +45,21 @@ class Audit:
         with self.catalog.writing() as session:
             note(session, who, what, subject, detail)
 
+    def note_daily(self, who: str, what: str, subject: str) -> bool:
+        """Write something into the trail unless it was written there today (UTC); says whether it was new."""
+        midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        known = select(AuditTable.audit).where(
+            AuditTable.at >= midnight,
+            AuditTable.who == who[:64],
+            AuditTable.what == what,
+            AuditTable.subject == subject[:64],
+        )
+        with self.catalog.writing() as session:
+            is_new = session.scalars(known.limit(1)).first() is None
+            if is_new:
+                note(session, who, what, subject)
+            return is_new
+
     def trail(self, limit: int = 200, *, about: str | None = None) -> list[AuditEntry]:
         """The newest entries of the audit trail, newest first; `about` somebody, by them or on them."""
         query = select(AuditTable).order_by(AuditTable.audit.desc()).limit(limit)

@@ -58,12 +58,18 @@ def database_errors(what: str) -> Iterator[None]:
     """Turn the database's own failures (unreachable, locked, full, damaged) into ours; bugs pass through."""
     try:
         yield
+    except OverflowError as error:
+        if "SQLite" not in str(error):
+            raise
+        raise InvalidInput("a number is larger than the catalog can keep") from error
     except DBAPIError as error:
         reason = str(error.orig).strip().splitlines()[0]
         if "disk is full" in reason or "disk I/O error" in reason:
             raise StorageFailed(f"catalog {what}: no space left on device; free some space and try again") from error
         if "not a database" in reason or "malformed" in reason:
             raise CorruptObject(f"catalog {what} is damaged ({reason}); restore it from a copy") from error
+        if type(error).__name__ == "DataError":
+            raise InvalidInput(f"the catalog cannot keep what it was given: {reason}") from error
         if error.connection_invalidated or type(error).__name__ in ("OperationalError", "InterfaceError"):
             raise StorageFailed(f"catalog {what}: {reason}") from error
         raise

@@ -51,6 +51,11 @@ def refuse(scope: Scope, why: str) -> Response:
     return answer
 
 
+def answer_with(scope: Scope, status: int, text: str, kind: str) -> Response:
+    """The answer of who stands before the routes and lets a request get no further."""
+    return _told(Request(scope), status, text, kind)
+
+
 def _told(request: Request, status: int, text: str, kind: str) -> Response:
     line = " ".join(text.split())
     if request.url.path.startswith("/api/"):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from storage.workspace import Workspace
@@ -15,7 +16,8 @@ from .answers import add_answers
 from .dashboard import dashboard_routes
 from .entrance import entrance_routes
 from .eraser import Eraser
-from .identity import Credentials, Identify
+from .identity import Credentials, Identify, Role, needs
+from .incoming import Incoming
 from .label_pages import label_pages
 from .labelling import labelling_routes
 from .media import media_routes
@@ -68,8 +70,21 @@ def create_app(workspace: Workspace, *, credentials: Credentials, upload_limit: 
         recording_routes(workspace, uploads, eraser),
     ):
         app.include_router(routes)
+    app.include_router(_description(app))
     add_static(app)
     add_answers(app)
+    app.add_middleware(Incoming)
     app.add_middleware(Identify, credentials=credentials)
     app.add_middleware(SafeHeaders)
     return app
+
+
+def _description(app: FastAPI) -> APIRouter:
+    routes = APIRouter()
+
+    @routes.get("/api/openapi.json", dependencies=[needs(Role.OPERATOR)], include_in_schema=False)
+    def describe() -> JSONResponse:
+        """The API in OpenAPI's terms, for those who write programs against it."""
+        return JSONResponse(app.openapi())
+
+    return routes

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from storage.catalog import Accounts, Audit, Invitations, SignIns
@@ -19,11 +19,19 @@ from .identity import SESSION_COOKIE, Credentials, Person, anybody, needs, sessi
 from .pages import error_page, render
 from .passwords import LONGEST, SHORTEST, hash_password, is_right
 from .rate_limits import RateLimit, TooOften
-from .requests import parsed
+from .requests import body_of, is_text, parsed
 
 _MONTH = 30 * 86_400
 Someone = Annotated[Person, needs()]
-Text = Annotated[str, Form(max_length=1000)]
+
+
+def _checked_text(text: str) -> str:
+    if not is_text(text):
+        raise ValueError("it holds a NUL")
+    return text
+
+
+Text = Annotated[str, Form(max_length=1000), AfterValidator(_checked_text)]
 
 
 class NewPassword(BaseModel):
@@ -78,7 +86,7 @@ def entrance_routes(workspace: Workspace, credentials: Credentials) -> APIRouter
             return _sign_in_page(request, next, account, "Name or password is wrong.", 401)
         by_address.give_back(address)
         by_account.give_back(account)
-        return _enter(request, sign_ins.begin_session(account), _own_path(next))
+        return _enter(request, sign_ins, sign_ins.begin_session(account), _own_path(next))
 
     @routes.get("/enter", dependencies=[anybody()])
     def enter(request: Request, link: str = "") -> Response:
@@ -89,7 +97,7 @@ def entrance_routes(workspace: Workspace, credentials: Credentials) -> APIRouter
                 401,
                 "This link was used before, or is of an earlier start: `kinesphere serve` prints a new one.",
             )
-        return _enter(request, sign_ins.begin_session(local.account, local=True), "/")
+        return _enter(request, sign_ins, sign_ins.begin_session(local.account, local=True), "/")
 
     @routes.post("/api/sign-out")
     def sign_out(request: Request, _person: Someone) -> Response:
@@ -137,7 +145,7 @@ def _add_invitation(routes: APIRouter, workspace: Workspace, accounts: Accounts)
             made = invitations.accept(code, account, hash_password(password, account=account))
         except (InvalidInput, Conflict, NotFound) as error:
             return page(request, code, 422, str(error), account)
-        return _enter(request, sign_ins.begin_session(made.account), "/")
+        return _enter(request, sign_ins, sign_ins.begin_session(made.account), "/")
 
 
 def _add_own_account(routes: APIRouter, credentials: Credentials, accounts: Accounts, sign_ins: SignIns) -> None:
@@ -149,7 +157,7 @@ def _add_own_account(routes: APIRouter, credentials: Credentials, accounts: Acco
         tokens = sign_ins.tokens(person.account)
         return render(request, "account.html", known=known, tokens=tokens, shortest=SHORTEST, longest=LONGEST)
 
-    @routes.post("/api/account/password")
+    @routes.post("/api/account/password", openapi_extra=body_of(NewPassword))
     async def set_password(request: Request, person: Someone) -> Response:
         wanted = await parsed(request, NewPassword)
 
@@ -166,7 +174,7 @@ def _add_own_account(routes: APIRouter, credentials: Credentials, accounts: Acco
         credentials.forget()
         return Response(status_code=204)
 
-    @routes.post("/api/account/tokens")
+    @routes.post("/api/account/tokens", openapi_extra=body_of(NewToken))
     async def make_token(request: Request, person: Someone) -> JSONResponse:
         wanted = await parsed(request, NewToken)
         life = timedelta(days=wanted.days) if wanted.days is not None else None
@@ -193,7 +201,10 @@ def _sign_in_page(
     return answer
 
 
-def _enter(request: Request, secret: str, path: str) -> Response:
+def _enter(request: Request, sign_ins: SignIns, secret: str, path: str) -> Response:
+    before = session_secret(request.headers)
+    if before is not None:
+        sign_ins.end_session(before)  # another's, or one that somebody else put into this browser
     answer = RedirectResponse(path, 303)
     secure = request.url.scheme == "https"
     answer.set_cookie(SESSION_COOKIE, secret, max_age=_MONTH, httponly=True, samesite="lax", secure=secure, path="/")

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from annotate.labelling import Labelling
-from storage.catalog import AnnotationRecord, Annotator, Applied, InvalidOperation, LabelConflict
+from storage.catalog import AnnotationRecord, Annotator, Applied, Audit, InvalidOperation, LabelConflict
 from storage.errors import InvalidInput
 from storage.names import checked_name
 from storage.workspace import Workspace
@@ -24,6 +24,7 @@ from .labelling_requests import (
     SentBegin,
     SentDone,
     SentNext,
+    SentOperations,
     SentPriority,
     SentRestore,
     SentSkip,
@@ -41,6 +42,7 @@ from .labelling_requests import (
     shown_segment,
     shown_waiting,
 )
+from .requests import body_of
 
 Labels = Annotated[Person, needs(Role.ANNOTATOR)]
 Operates = Annotated[Person, needs(Role.OPERATOR)]
@@ -76,7 +78,7 @@ def _annotation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
         """The heartbeat of a page that is open: keep the recording."""
         return JSONResponse(shown_annotation(annotations.renew(_own(labelling, annotation, person).annotation)))
 
-    @routes.post("/annotations/{annotation}/done")
+    @routes.post("/annotations/{annotation}/done", openapi_extra=body_of(SentDone, required=False))
     async def done(annotation: str, request: Request, person: Labels) -> JSONResponse:
         """The annotation is complete, as of the revision sent (if one is)."""
         revision = (await sent(request, SentDone)).revision
@@ -93,7 +95,7 @@ def _annotation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
         """Go on with what was done or skipped."""
         return JSONResponse(shown_annotation(annotations.reopen(_own(labelling, annotation, person).annotation)))
 
-    @routes.post("/annotations/{annotation}/skip")
+    @routes.post("/annotations/{annotation}/skip", openapi_extra=body_of(SentSkip))
     async def skip(annotation: str, request: Request, person: Labels) -> JSONResponse:
         """Leave the recording to others, and say why."""
         reason = (await sent(request, SentSkip)).reason
@@ -103,7 +105,7 @@ def _annotation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
 
         return JSONResponse(shown_annotation(await run_in_threadpool(pass_over)))
 
-    @routes.post("/recordings/{recording}/annotations")
+    @routes.post("/recordings/{recording}/annotations", openapi_extra=body_of(SentBegin, required=False))
     async def begin(recording: str, request: Request, person: Labels) -> JSONResponse:
         """Label a recording that is named (201), or go on with it (200)."""
         purpose = (await sent(request, SentBegin)).purpose
@@ -142,7 +144,7 @@ def _operation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
     routes = APIRouter(prefix="/annotations/{annotation}")
     operations = labelling.operations
 
-    @routes.post("/operations")
+    @routes.post("/operations", openapi_extra=body_of(SentOperations))
     async def apply(annotation: str, request: Request, person: Labels) -> JSONResponse:
         """Change segments; see docs/decisions/0031-label-operations.md."""
         try:
@@ -164,7 +166,7 @@ def _operation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
         events.tell(annotation)
         return answer
 
-    @routes.post("/restore")
+    @routes.post("/restore", openapi_extra=body_of(SentRestore))
     async def restore(annotation: str, request: Request, person: Labels) -> JSONResponse:
         """Bring back the segments of a revision, by one more operation."""
         wanted = await sent(request, SentRestore)
@@ -218,7 +220,7 @@ def _queue_routes(labelling: Labelling) -> APIRouter:
     routes = APIRouter(prefix="/labelling")
     queue = labelling.queue
 
-    @routes.post("/next")
+    @routes.post("/next", openapi_extra=body_of(SentNext, required=False))
     async def give_next(request: Request, person: Labels) -> Response:
         """The next recording to label, as an annotation that is kept for who asks; 204 if nothing waits."""
         wanted = await sent(request, SentNext)
@@ -249,7 +251,7 @@ def _queue_routes(labelling: Labelling) -> APIRouter:
         done = queue.progress(person.account, since=since)
         return JSONResponse({"since": since.isoformat(), **vars(done)})
 
-    @routes.put("/priority")
+    @routes.put("/priority", openapi_extra=body_of(SentPriority))
     async def prioritise(request: Request, person: Operates) -> JSONResponse:
         """Let a task's recordings, or one recording, be labelled before or after the rest (0)."""
         wanted = await sent(request, SentPriority)
@@ -261,6 +263,8 @@ def _queue_routes(labelling: Labelling) -> APIRouter:
                 labelling.workspace.catalog.task(checked_name("task", wanted.task))
             recording = checked_recording(wanted.recording) if wanted.recording is not None else None
             labelling.annotations.set_priority(wanted.priority, task=wanted.task, recording=recording)
+            subject = wanted.task or recording or ""
+            Audit(labelling.workspace.catalog).note(person.account, "priority set", subject, str(wanted.priority))
 
         await run_in_threadpool(enter)
         return JSONResponse(wanted.model_dump())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import numpy as np
@@ -12,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from annotate.signals import UNITS, Signals, signals_key, signals_of
 from annotate.skeletons import Skeletons, skeletons_of
 from annotate.trajectory_reader import TrajectoryReader, open_trajectory
-from storage.catalog import RecordingRecord
+from storage.catalog import Audit, RecordingRecord
 from storage.errors import Conflict, InvalidInput, NotFound, Withdrawn
 from storage.frame_edges import Edges, frame_edges
 from storage.names import is_recording_id
@@ -41,6 +42,7 @@ class Media:
         self._trajectories: Kept[TrajectoryReader] = Kept(64)
         self._skeletons: Kept[Skeletons] = Kept(16)
         self._signals: Kept[Signals] = Kept(8)
+        self._opened: Kept[bool] = Kept(4096)
 
     def recording(self, recording: str, person: Person) -> RecordingRecord:
         """A recording whose video this person may see.
@@ -54,7 +56,7 @@ class Media:
             raise NotFound("recording", recording[:40])
         row = self._workspace.catalog.recording(recording)
         if not person.may(Role.ANNOTATOR, Role.REVIEWER) and person.contributor != row.contributor:
-            raise NotFound("recording", recording)
+            raise NotFound("recording", recording, hint="see: kinesphere status")
         if row.state in (State.WITHDRAWN, State.ERASED):
             raise Withdrawn(f"recording {recording} was taken back by its contributor; choose another")
         if row.state is State.DRAFT:
@@ -62,6 +64,14 @@ class Media:
         if row.sent_to is not None:
             raise Conflict(f"the video of recording {recording} is on the server {row.sent_to}; look at it there")
         return row
+
+    def opened(self, row: RecordingRecord, person: Person) -> None:
+        """Write into the audit trail who looks at the picture of a person, once a day for each recording."""
+        audit, today = Audit(self._workspace.catalog), f"{datetime.now(UTC):%Y-%m-%d}"
+        self._opened.get(
+            f"{person.account} {row.recording} {today}",
+            lambda: audit.note_daily(person.account, "video opened", row.recording),
+        )
 
     def size(self, row: RecordingRecord) -> int:
         """Bytes of the video."""
@@ -138,10 +148,12 @@ def media_routes(workspace: Workspace) -> APIRouter:
         """Size, number of frames, and whether there is a trajectory."""
         return JSONResponse(media.described(media.recording(recording, person)), headers=_UNKEPT)
 
-    @routes.api_route("/video", methods=["GET", "HEAD"])
+    @routes.head("/video")
+    @routes.get("/video")
     async def video(recording: str, request: Request, person: Viewer) -> Response:
         """The video, or a range of it."""
         row = await run_in_threadpool(media.recording, recording, person)
+        await run_in_threadpool(media.opened, row, person)
         size = await run_in_threadpool(media.size, row)
         key = video_key(row.recording)
         return await ranged(request, workspace.objects, key, size, etag=row.video_sha256, media_type="video/mp4")

@@ -12,17 +12,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from annotate.feedback import clock_time, feedback_on
-from storage.catalog import Attributes, RecordingRecord, Role
+from storage.catalog import Attributes, Audit, RecordingRecord, Role
 from storage.catalog.attributes import ATTRIBUTES
 from storage.errors import InvalidInput, NotFound
 from storage.recording import State
 from storage.workspace import Workspace
 
-from ..withdrawing import take_back
+from ..withdrawing import TakenBack, take_back
 from .identity import Person, needs
 from .pages import render
 from .recordings import own_recording
-from .requests import parsed
+from .requests import body_of, parsed
 
 Contributor = Annotated[Person, needs(Role.CONTRIBUTOR)]
 MEANING: Mapping[State, str] = {
@@ -99,17 +99,23 @@ def my_routes(workspace: Workspace) -> APIRouter:
             data={"recording": recording, "contributor": row.contributor},
         )
 
-    @routes.post("/api/mine/take-back")
+    @routes.post("/api/mine/take-back", openapi_extra=body_of(TakeBack))
     async def taken_back(request: Request, person: Contributor) -> JSONResponse:
         """Withdraw recordings and erase them; it answers when they are gone."""
         wanted = await parsed(request, TakeBack)
         who = _whose(person, wanted.contributor, catalog.contributors())
         if not wanted.why.isprintable():
             raise InvalidInput("the reason should be one line")
-        done = await run_in_threadpool(take_back, workspace, who, wanted.recordings, why=wanted.why)
-        return JSONResponse(asdict(done))
 
-    @routes.post("/api/mine/attributes")
+        def take() -> TakenBack:
+            if who != person.contributor:
+                # Before it is done: an erasure also takes the contributor's id out of the trail.
+                Audit(catalog).note(person.account, "erasure asked for", who, _counted(wanted.recordings))
+            return take_back(workspace, who, wanted.recordings, why=wanted.why)
+
+        return JSONResponse(asdict(await run_in_threadpool(take)))
+
+    @routes.post("/api/mine/attributes", openapi_extra=body_of(Declared))
     async def declare(request: Request, person: Contributor) -> JSONResponse:
         """Keep what the contributor declares, and agrees by declaring it that it is kept."""
         wanted = await parsed(request, Declared)
@@ -154,6 +160,10 @@ class _Line(BaseModel):
             can_be_seen=not gone,
             is_wanted_again=again and not is_replaced,
         )
+
+
+def _counted(recordings: Sequence[str] | None) -> str:
+    return "all recordings" if recordings is None else f"{len(recordings)} recordings"
 
 
 def _whose(person: Person, contributor: str | None, known: Sequence[str]) -> str:

@@ -40,6 +40,8 @@ CONTENT_SECURITY_POLICY = "; ".join(
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -102,7 +104,10 @@ def static_digest() -> str:
 
 
 class SafeHeaders:
-    """Adds to every answer what keeps a browser from doing more than our pages need."""
+    """Adds to every answer what keeps a browser from doing more than our pages need.
+
+    Nothing is kept by browsers but what says so itself: most of it is about people.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

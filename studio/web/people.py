@@ -15,7 +15,7 @@ from storage.workspace import Workspace
 
 from .identity import Credentials, Person, needs
 from .pages import render
-from .requests import parsed
+from .requests import body_of, parsed
 
 Operator = Annotated[Person, needs(Role.OPERATOR)]
 
@@ -55,7 +55,7 @@ def people_routes(workspace: Workspace, credentials: Credentials) -> APIRouter:
             roles=list(Role),
         )
 
-    @routes.post("/api/invitations")
+    @routes.post("/api/invitations", openapi_extra=body_of(NewInvitation))
     async def invite(request: Request, person: Operator) -> JSONResponse:
         wanted = await parsed(request, NewInvitation)
         code, made = await run_in_threadpool(
@@ -65,7 +65,8 @@ def people_routes(workspace: Workspace, credentials: Credentials) -> APIRouter:
             account=wanted.account or None,
             contributor=wanted.contributor or None,
         )
-        link = str(request.base_url).rstrip("/") + f"/invitation?code={code}"
+        # Without a host: what a request says of that is not to be believed, and the page knows its own address.
+        link = f"/invitation?code={code}"
         return JSONResponse({"link": link, "expires_at": made.expires_at.isoformat()}, 201)
 
     @routes.delete("/api/invitations/{code_sha256}")
@@ -73,7 +74,7 @@ def people_routes(workspace: Workspace, credentials: Credentials) -> APIRouter:
         invitations.take_back(code_sha256, who=person.account)
         return Response(status_code=204)
 
-    @routes.post("/api/accounts/{account}/roles")
+    @routes.post("/api/accounts/{account}/roles", openapi_extra=body_of(NewRoles))
     async def set_roles(account: str, request: Request, person: Operator) -> Response:
         wanted = await parsed(request, NewRoles)
         await run_in_threadpool(accounts.set_roles, account, set(wanted.roles), who=person.account)

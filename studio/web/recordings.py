@@ -8,19 +8,20 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from annotate.feedback import feedback_on
-from storage.catalog import RecordingRecord
+from storage.catalog import Audit, RecordingRecord
 from storage.errors import InvalidInput, NotFound
 from storage.names import is_recording_id
-from storage.recording import State
+from storage.recording import RecordingFile, State
 from storage.workspace import Workspace
 
 from .answers import NotAllowed
 from .eraser import Eraser
 from .identity import Person, Role, needs
-from .requests import json_object
+from .requests import body_of, json_object
 from .submissions import Submissions
 from .uploads import Uploads
 
@@ -29,12 +30,26 @@ ANSWER_SECONDS = 5.0
 """How long the answer to a withdrawal waits for the erasure; whoever asks waits 10 seconds."""
 
 
+class SentRecording(BaseModel):
+    """What `submit --to` sends, for the API's description; `storage.recording` reads it, older forms too."""
+
+    recording: RecordingFile
+    upload: str | None = None
+
+
+class SentWithdrawal(BaseModel):
+    """What `withdraw` sends, for the API's description."""
+
+    video_sha256: str
+    why: str = ""
+
+
 def recording_routes(workspace: Workspace, uploads: Uploads, eraser: Eraser) -> APIRouter:
     """The routes below `/api/recordings` that `submit --to`, `status` and `withdraw` use."""
     routes = APIRouter(prefix="/api/recordings")
-    submissions = Submissions(workspace)
+    submissions, audit = Submissions(workspace), Audit(workspace.catalog)
 
-    @routes.post("")
+    @routes.post("", openapi_extra=body_of(SentRecording))
     async def take_in(request: Request, person: Contributor) -> JSONResponse:
         """A description alone is checked (202: send the video); with the id of an upload it becomes a recording."""
         sent = await json_object(request)
@@ -47,8 +62,8 @@ def recording_routes(workspace: Workspace, uploads: Uploads, eraser: Eraser) -> 
             return JSONResponse(_shown(present))
         if not isinstance(upload, str):
             return JSONResponse({"recording": description.recording, "state": "awaited"}, 202)
-        async with uploads.alone(upload):
-            received = uploads.find(upload)
+        async with uploads.alone(upload, person.account):
+            received = uploads.find(upload, person.account)
             try:
                 made = await uploads.look_into(submissions.accept, description, received)
             except InvalidInput:
@@ -70,14 +85,16 @@ def recording_routes(workspace: Workspace, uploads: Uploads, eraser: Eraser) -> 
         feedback = asdict(feedback_on(workspace.catalog, recording))
         return JSONResponse({**_shown(row), "reviews": reviews, "feedback": feedback})
 
-    @routes.post("/{recording}/withdraw")
+    @routes.post("/{recording}/withdraw", openapi_extra=body_of(SentWithdrawal))
     async def withdraw(recording: str, request: Request, person: Contributor) -> JSONResponse:
         """Take a recording back; the hash of its video shows that whoever asks has made it.
 
         It is erased at once. The answer waits for that a little: it says "erased", or "withdrawn" while it goes on.
         """
         sent = await json_object(request)
-        await run_in_threadpool(own_recording, workspace, recording, person)
+        own = await run_in_threadpool(own_recording, workspace, recording, person)
+        if own.contributor != person.contributor:
+            await run_in_threadpool(audit.note, person.account, "erasure asked for", recording)
         row = await run_in_threadpool(submissions.withdraw, recording, sent)
         is_erased = await run_in_threadpool(eraser.erase_soon, recording, wait_seconds=ANSWER_SECONDS)
         return JSONResponse({**_shown(row), "state": "erased" if is_erased else "withdrawn"})

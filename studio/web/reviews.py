@@ -18,7 +18,7 @@ from storage.workspace import Workspace
 
 from .identity import Person, needs
 from .pages import render
-from .requests import parsed
+from .requests import body_of, parsed
 
 Reviewer = Annotated[Person, needs(Role.REVIEWER)]
 _MOST_NS = 2**62
@@ -69,7 +69,7 @@ def review_routes(workspace: Workspace) -> APIRouter:
             {"waiting": len(waiting), "by_task": by_task, "oldest": oldest.isoformat() if oldest is not None else None}
         )
 
-    @routes.post("/api/reviews/next")
+    @routes.post("/api/reviews/next", openapi_extra=body_of(Next))
     async def following(request: Request, person: Reviewer) -> Response:
         """The recording that has waited longest, for this reviewer alone; 204 if nothing waits for them."""
         wanted = await parsed(request, Next)
@@ -96,7 +96,7 @@ def review_routes(workspace: Workspace) -> APIRouter:
         """Look at a recording that the reviewer names."""
         return JSONResponse(_shown(take_for_review(workspace, _checked(recording), person.account)))
 
-    @routes.post("/api/reviews/{recording}/decide")
+    @routes.post("/api/reviews/{recording}/decide", openapi_extra=body_of(Decided))
     async def decided(recording: str, request: Request, person: Reviewer) -> JSONResponse:
         """Enter the reviewer's opinion."""
         wanted = await parsed(request, Decided)

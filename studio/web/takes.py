@@ -23,7 +23,7 @@ from storage.workspace import Workspace
 
 from .identity import Person, needs
 from .pages import render
-from .requests import parsed
+from .requests import body_of, parsed
 from .take_import import import_take
 from .uploads import Upload, Uploads
 
@@ -183,7 +183,7 @@ def take_routes(workspace: Workspace, uploads: Uploads) -> APIRouter:
             request, "record.html", task=stored.task, offered=rule.offered, scopes=SCOPES, data=data, replaces=replaces
         )
 
-    @routes.post("/api/takes")
+    @routes.post("/api/takes", openapi_extra=body_of(NewTake))
     async def take_in(request: Request, person: Contributor) -> JSONResponse:
         """Make an upload that the recorder page sent a submitted recording."""
         wanted = await parsed(request, NewTake)
@@ -191,8 +191,8 @@ def take_routes(workspace: Workspace, uploads: Uploads) -> APIRouter:
         present = await run_in_threadpool(takes.present, wanted.recording, contributor)
         if present is not None and present.state is not State.DRAFT:
             return JSONResponse(_shown(present))
-        async with uploads.alone(wanted.upload):
-            received = uploads.find(wanted.upload)
+        async with uploads.alone(wanted.upload, person.account):
+            received = uploads.find(wanted.upload, person.account)
             if received.length is None or received.offset != received.length or not received.length:
                 raise InvalidInput(f"{received.offset} bytes of the video have arrived, and not all; send the rest")
             made = await uploads.look_into(takes.accept, wanted, contributor, received)

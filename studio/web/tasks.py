@@ -22,7 +22,7 @@ from storage.workspace import Workspace
 
 from .identity import Person, needs
 from .pages import render
-from .requests import parsed
+from .requests import body_of, parsed
 
 Operator = Annotated[Person, needs(Role.OPERATOR)]
 
@@ -66,7 +66,7 @@ def task_routes(workspace: Workspace) -> APIRouter:
         stored = catalog.task(name)
         return _editor(request, stored, task_text(stored.task))
 
-    @routes.post("/api/tasks/preview")
+    @routes.post("/api/tasks/preview", openapi_extra=body_of(Draft))
     async def preview(request: Request, _person: Operator) -> JSONResponse:
         """What the criteria would have made of this task's past recordings."""
         task = parse_task((await parsed(request, Draft)).text)
@@ -74,7 +74,7 @@ def task_routes(workspace: Workspace) -> APIRouter:
         found = await run_in_threadpool(preview_criteria, catalog, task.name, task.criteria)
         return JSONResponse({"task": task.name, **asdict(found)})
 
-    @routes.post("/api/tasks")
+    @routes.post("/api/tasks", openapi_extra=body_of(Draft))
     async def keep(request: Request, person: Operator) -> JSONResponse:
         """Keep the task as its next version, unless somebody else has made one meanwhile."""
         wanted = await parsed(request, Draft)

@@ -20,7 +20,9 @@ CONTENT_TYPE = "application/offset+octet-stream"
 def tus_routes(uploads: Uploads) -> APIRouter:
     """The routes below `/api/uploads`."""
     routes = APIRouter(prefix="/api/uploads")
-    often = RateLimit("uploads were begun", burst=300, seconds_each=1)
+    by_account = RateLimit("uploads were begun", burst=300, seconds_each=1)
+    # Wide enough for a room full of contributors behind one address.
+    by_address = RateLimit("uploads were begun from there", burst=1000, seconds_each=0.25)
 
     @routes.options("")
     async def capabilities(_person: Sender) -> Response:
@@ -36,27 +38,29 @@ def tus_routes(uploads: Uploads) -> APIRouter:
     @routes.post("")
     async def create(request: Request, person: Sender) -> Response:
         _check_version(request)
-        often.take(person.account)
+        by_account.take(person.account)
+        by_address.take(request.client.host if request.client is not None else "")
         is_deferred = request.headers.get("Upload-Defer-Length") == "1"
-        made = uploads.create(None if is_deferred else _number(request, "Upload-Length"))
+        made = uploads.create(None if is_deferred else _number(request, "Upload-Length"), person.account)
         return _answer(201, Location=f"/api/uploads/{made.upload}")
 
     @routes.head("/{upload}")
-    async def offset(upload: str, request: Request, _person: Sender) -> Response:
+    async def offset(upload: str, request: Request, person: Sender) -> Response:
         _check_version(request)
-        received = await uploads.offset(upload)
-        length = uploads.find(upload).length
+        received = await uploads.offset(upload, person.account)
+        length = uploads.find(upload, person.account).length
         told = {"Upload-Defer-Length": "1"} if length is None else {"Upload-Length": str(length)}
         return _answer(200, **{"Upload-Offset": str(received), "Cache-Control": "no-store"}, **told)
 
     @routes.patch("/{upload}")
-    async def receive(upload: str, request: Request, _person: Sender) -> Response:
+    async def receive(upload: str, request: Request, person: Sender) -> Response:
         _check_version(request)
         if request.headers.get("Content-Type") != CONTENT_TYPE:
             raise HTTPException(415, f"the content type of a part is {CONTENT_TYPE}")
         if "Upload-Length" in request.headers:
-            await uploads.settle(upload, _number(request, "Upload-Length"))
-        received = await uploads.receive(upload, _number(request, "Upload-Offset"), request.stream())
+            await uploads.settle(upload, _number(request, "Upload-Length"), person.account)
+        offset = _number(request, "Upload-Offset")
+        received = await uploads.receive(upload, offset, request.stream(), person.account)
         return _answer(204, **{"Upload-Offset": str(received)})
 
     return routes

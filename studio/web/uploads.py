@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import re
 import secrets
@@ -64,8 +65,11 @@ class Uploads:
     _locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     _looking: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(os.cpu_count() or 1))
 
-    def create(self, length: int | None) -> Upload:
+    def create(self, length: int | None, owner: str) -> Upload:
         """Begin an upload of `length` bytes, or of a length that `settle` tells later.
+
+        Args:
+            owner: the account it belongs to; others never find it.
 
         Raises:
             TooLarge: `length` is over the limit.
@@ -76,57 +80,57 @@ class Uploads:
         if shutil.disk_usage(self.folder).free < (length or _LEAST_FREE):
             raise OSError(28, "No space left on device")
         upload = secrets.token_hex(16)
-        # The length is part of the name: there is no second file that could be lost or disagree.
-        path = self.folder / f"{upload}.{_OPEN if length is None else length}"
+        # Owner and length are parts of the name: there is no second file that could be lost or disagree.
+        path = self.folder / f"{upload}.{_mark(owner)}.{_OPEN if length is None else length}"
         path.touch(exist_ok=False)
         return Upload(upload, path, length)
 
-    def find(self, upload: str) -> Upload:
-        """An upload that was begun.
+    def find(self, upload: str, owner: str) -> Upload:
+        """An upload that its owner began.
 
         Raises:
-            NotFound: there is none of this id.
+            NotFound: there is none of this id, or it is somebody else's: which of the two is not for telling.
         """
-        found = list(self.folder.glob(f"{upload}.*")) if _ID.fullmatch(upload) else []
+        found = list(self.folder.glob(f"{upload}.{_mark(owner)}.*")) if _ID.fullmatch(upload) else []
         if not found:
             raise NotFound("upload", upload[:40], hint="begin it again")
         ending = found[0].suffix[1:]
         return Upload(upload, found[0], None if ending == _OPEN else int(ending))
 
-    async def settle(self, upload: str, length: int) -> None:
+    async def settle(self, upload: str, length: int, owner: str) -> None:
         """Tell the length of an upload that was begun without; told again it does nothing.
 
         Raises:
-            NotFound: there is no such upload.
+            NotFound: the owner has no such upload.
             TooLarge: `length` is over the limit.
             Conflict: it has another length, or more has arrived already.
         """
         self._check_length(length)
-        async with self.alone(upload):
-            found = self.find(upload)
+        async with self.alone(upload, owner):
+            found = self.find(upload, owner)
             if found.length == length:
                 return
             if found.length is not None or found.offset > length:
                 raise Conflict(f"the upload cannot have {length} bytes: it has {found.length or found.offset}")
             found.path.rename(found.path.with_suffix(f".{length}"))
 
-    async def offset(self, upload: str) -> int:
+    async def offset(self, upload: str, owner: str) -> int:
         """Bytes received, once no earlier connection is still writing."""
-        async with self.alone(upload):
-            return self.find(upload).offset
+        async with self.alone(upload, owner):
+            return self.find(upload, owner).offset
 
-    async def receive(self, upload: str, offset: int, content: AsyncIterator[bytes]) -> int:
+    async def receive(self, upload: str, offset: int, content: AsyncIterator[bytes], owner: str) -> int:
         """Append `content`, which begins at `offset`; what arrives before a connection breaks is kept.
 
         Raises:
-            NotFound: there is no such upload.
+            NotFound: the owner has no such upload.
             Conflict: `offset` is not where the file ends, or another connection is writing.
             TooLarge: there are more bytes than were announced; those beyond are not written.
             OSError: the disk is full.
             TimeoutError: the sender fell silent.
         """
-        async with self.alone(upload):
-            found = self.find(upload)
+        async with self.alone(upload, owner):
+            found = self.find(upload, owner)
             if found.offset != offset:
                 raise Conflict(f"the upload stands at byte {found.offset}, not at {offset}; go on from there")
             with found.path.open("ab", buffering=0) as file:
@@ -146,9 +150,14 @@ class Uploads:
                     await asyncio.to_thread(_write_through, file.fileno(), held)
             return offset
 
-    def alone(self, upload: str) -> _Alone:
-        """Keep other connections from the upload within the block; raises Conflict where one does not let go."""
-        return _Alone(self._locks[upload] if _ID.fullmatch(upload) else asyncio.Lock())
+    def alone(self, upload: str, owner: str) -> _Alone:
+        """Keep other connections from the upload within the block.
+
+        Raises:
+            NotFound: the owner has no such upload; nobody else can hold it up.
+            Conflict: a connection does not let go.
+        """
+        return _Alone(self._locks[self.find(upload, owner).upload])
 
     async def look_into(
         self, look: Callable[Arguments, Result], *given: Arguments.args, **named: Arguments.kwargs
@@ -199,6 +208,11 @@ def _write_through(file: int, content: bytearray) -> None:
         _write(file, content)
     finally:
         os.fsync(file)
+
+
+def _mark(owner: str) -> str:
+    """What stands for an account in names of files, whatever characters its name has."""
+    return hashlib.sha256(owner.encode()).hexdigest()[:32]
 
 
 def _write(file: int, content: bytearray) -> None:

@@ -257,7 +257,7 @@ def test_what_the_protocol_does_not_allow_is_refused(client: Client, far: Worksp
 
 def test_old_uploads_are_forgotten(far: Workspace, tmp_path: Path) -> None:
     uploads = Uploads(far.folder / "uploads", LIMIT)
-    old, new = uploads.create(10), uploads.create(10)
+    old, new = uploads.create(10, "paula"), uploads.create(10, "paula")
     os.utime(old.path, (0, 0))
     uploads.remove_old()
     assert not old.path.exists() and new.path.exists()

@@ -44,7 +44,7 @@ invite?.addEventListener("submit", async (event) => {
     const shown = document.getElementById("invited");
     if (!shown) return;
     shown.hidden = false;
-    /** @type {HTMLElement} */ (shown.querySelector("code")).textContent = made.link;
+    /** @type {HTMLElement} */ (shown.querySelector("code")).textContent = new URL(made.link, location.origin).href;
     invite.reset();
   } catch (error) {
     say(error);
