@@ -97,7 +97,8 @@ class Origin(_Model):
     beside: tuple[Beside, ...] = ()
     """Recordings that other cameras made of the same take."""
     ended: str = ""
-    """`asked`, `full`, `source ended`, `source failed`, or `interrupted`: what a crash or a full disk left was made whole."""
+    """`asked`, `full` (as long as can be), `source ended`, `source failed`, or `interrupted`: what a crash or a full
+    disk left was made whole."""
     source_codec: str = ""
     source_sha256: str = ""
     transcoded: bool = False
