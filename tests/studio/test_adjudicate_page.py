@@ -96,6 +96,8 @@ def test_a_third_person_decides_every_place_by_one_key_each_and_is_done(room: Ro
     with opened_page(browser, cookies=[cookie]) as page:
         page.goto(f"{room.studio.url}/label")
         page.click("nav >> text=Adjudicate")
+        page.wait_for_url("**/adjudicate")
+        ready(page)
         page.keyboard.press("Enter")  # what waits longest has the focus
         page.wait_for_url("**/adjudicate/*")
         ready(page)

@@ -19,3 +19,4 @@ for (const button of document.querySelectorAll("[data-begin]")) {
 for (const time of document.querySelectorAll("time")) {
   time.textContent = new Date(time.dateTime).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
 }
+document.documentElement.dataset.ready = "true";
