@@ -16,6 +16,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="parts to measure (default: all)")
     parser.add_argument("--minutes", type=float, default=60, help="of the player's recording (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="of labelling a clip (default: %(default)s)")
     parser.add_argument("--annotators", type=int, default=50, help="who edit at once (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=60, help="for which they edit (default: %(default)s)")
     parser.add_argument("--every", type=float, default=1, help="seconds between edits (default: %(default)s)")
@@ -29,7 +30,7 @@ def main() -> None:
     if "labelling" in options.only:
         from benchmarks.studio_labelling import labelling
 
-        labelling()
+        labelling(rounds=options.rounds)
     if "editing" in options.only:
         from benchmarks.studio_editing import editing
 
