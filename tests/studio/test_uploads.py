@@ -35,14 +35,16 @@ def test_an_upload_that_breaks_anywhere_has_what_arrived_and_goes_on_there(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], breaks_at: int
 ) -> None:
     uploads = Uploads(tmp_path_factory.mktemp("uploads"), 10_000_000)
-    begun = uploads.create(len(CONTENT))
+    begun = uploads.create(len(CONTENT), "carla")
 
     async def send() -> None:
         with pytest.raises(ConnectionResetError):
-            await uploads.receive(begun.upload, 0, chunks_of(CONTENT[:breaks_at], sizes, then_break=True))
+            await uploads.receive(
+                begun.upload, 0, chunks_of(CONTENT[:breaks_at], sizes, then_break=True), owner="carla"
+            )
         assert begun.path.read_bytes() == CONTENT[:breaks_at]
         rest = chunks_of(CONTENT[breaks_at:], sizes, then_break=False)
-        assert await uploads.receive(begun.upload, breaks_at, rest) == len(CONTENT)
+        assert await uploads.receive(begun.upload, breaks_at, rest, owner="carla") == len(CONTENT)
 
     asyncio.run(send())
     assert begun.path.read_bytes() == CONTENT
@@ -50,11 +52,11 @@ def test_an_upload_that_breaks_anywhere_has_what_arrived_and_goes_on_there(
 
 def test_bytes_beyond_the_length_are_refused_and_those_before_them_kept(tmp_path: Path) -> None:
     uploads = Uploads(tmp_path, 10_000_000)
-    begun = uploads.create(1_000_000)
+    begun = uploads.create(1_000_000, "carla")
 
     async def send() -> None:
         with pytest.raises(TooLarge, match="more bytes came than the 1000000"):
-            await uploads.receive(begun.upload, 0, chunks_of(CONTENT, [300_000], then_break=False))
+            await uploads.receive(begun.upload, 0, chunks_of(CONTENT, [300_000], then_break=False), owner="carla")
 
     asyncio.run(send())
     assert begun.path.read_bytes() == CONTENT[:900_000]
@@ -62,7 +64,7 @@ def test_bytes_beyond_the_length_are_refused_and_those_before_them_kept(tmp_path
 
 def test_a_write_that_fails_half_way_writes_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     uploads = Uploads(tmp_path, 10_000_000)
-    begun = uploads.create(len(CONTENT))
+    begun = uploads.create(len(CONTENT), "carla")
     write, calls = os.write, list[int]()
 
     def failing(file: int, content: bytes | memoryview) -> int:
@@ -75,7 +77,7 @@ def test_a_write_that_fails_half_way_writes_nothing_twice(tmp_path: Path, monkey
 
     async def send() -> None:
         with pytest.raises(OSError, match="No space"):
-            await uploads.receive(begun.upload, 0, chunks_of(CONTENT, [65_536], then_break=False))
+            await uploads.receive(begun.upload, 0, chunks_of(CONTENT, [65_536], then_break=False), owner="carla")
 
     asyncio.run(send())
     assert begun.path.read_bytes() == CONTENT[:100_000]
