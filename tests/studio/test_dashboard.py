@@ -159,7 +159,7 @@ def test_a_task_is_written_previewed_and_kept_in_the_editor(
         page.get_by_text("did you mean 'brightness'?").wait_for()
         editor.fill(written + "\n[criteria]\nbrightness = { doubt = 95, fail = 25 }\n")
         page.get_by_role("button", name="Keep as version 2").click()
-        page.get_by_text("version 2").wait_for()
+        page.get_by_role("button", name="Keep as version 3").wait_for()
     kept = filled.catalog.task("move")
     assert kept.version == 2 and kept.task.criteria.brightness.doubt == 95
     assert kept.task.instructions == TASK.instructions
@@ -178,7 +178,7 @@ def test_two_operators_do_not_overwrite_each_other(studio: Studio, filled: Works
     assert filled.catalog.task("move").version == 2
 
 
-_text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60).filter(lambda one: one.strip())
+_text = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=60).filter(lambda one: one.strip() == one)
 
 
 @given(title=_text, instructions=_text, consent=_text, verbs=st.lists(_text, max_size=3, unique=True))

@@ -67,8 +67,8 @@ def test_a_contributor_records_in_the_browser_and_the_take_is_what_the_camera_sa
         assert accessibility_violations(page) == []
         page.keyboard.press("Space")
         page.get_by_role("button", name="Done").wait_for()
-        wait_until(page, "document.getElementById('clock').textContent.includes('0:04')", seconds=60)
-        wait_until(page, ARRIVED, seconds=60)  # while it is recorded
+        wait_until(page, "document.getElementById('clock').textContent.includes('0:04')", seconds=120)
+        wait_until(page, ARRIVED, seconds=120)  # while it is recorded
         assert next((workspace.folder / "uploads").iterdir()).stat().st_size > 10_000
         page.keyboard.press("Space")
         page.get_by_role("heading", name="Thank you!").wait_for(timeout=120_000)
@@ -97,8 +97,8 @@ def test_a_page_that_was_closed_while_recording_hands_in_what_had_arrived(studio
     page.goto(f"{studio.url}/record/move")
     page.get_by_role("button", name="I agree, turn on the camera").click()
     page.get_by_role("button", name=re.compile("^Record")).click()
-    wait_until(page, ARRIVED, seconds=60)
-    wait_until(page, "document.getElementById('clock').textContent.includes('0:06')", seconds=60)
+    wait_until(page, ARRIVED, seconds=120)
+    wait_until(page, "document.getElementById('clock').textContent.includes('0:06')", seconds=120)
     page.close()  # as if the browser crashed
     page = context.new_page()
     page.goto(f"{studio.url}/record/move")
@@ -120,9 +120,9 @@ def test_a_lost_connection_in_the_middle_loses_nothing(studio: Studio, camera: B
         page.goto(f"{studio.url}/record/move")
         page.get_by_role("button", name="I agree, turn on the camera").click()
         page.get_by_role("button", name=re.compile("^Record")).click()
-        wait_until(page, "document.getElementById('clock').textContent.includes('0:02')", seconds=60)
+        wait_until(page, "document.getElementById('clock').textContent.includes('0:02')", seconds=120)
         page.context.set_offline(True)
-        wait_until(page, "document.getElementById('clock').textContent.includes('0:05')", seconds=60)
+        wait_until(page, "document.getElementById('clock').textContent.includes('0:05')", seconds=120)
         page.keyboard.press("Space")
         page.wait_for_timeout(1000)
         page.context.set_offline(False)
