@@ -241,10 +241,6 @@ def bombs(folder: Path) -> Iterator[tuple[str, bytes]]:
     start = webm.index(b"\x9d\x01\x2a") + 3  # VP8's picture header: width and height in 14 bits each
     webm[start : start + 4] = b"\xff\x3f\xff\x3f"
     yield "16383x16383 in VP8", bytes(webm)
-    mp4 = bytearray(make_clip(folder / "clip.mp4", codec="mpeg4", frames=10).read_bytes())
-    place = mp4.index(b"mp4v") + 28  # the sample entry's width and height
-    mp4[place : place + 4] = b"\xff\xff\xff\xff"
-    yield "65535x65535 in MP4", bytes(mp4)
 
 
 def test_bombs_are_refused_within_limits_and_leave_nothing(

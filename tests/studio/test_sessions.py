@@ -164,7 +164,7 @@ def served(folder: Path) -> Iterator[str]:
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         try:
-            yield json.loads(process.stdout.readline())["url"]
+            yield json.loads(b"".join(iter(process.stdout.readline, b"}\n")) + b"}")["url"]
         finally:
             process.terminate()
 
