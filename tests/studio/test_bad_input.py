@@ -182,11 +182,12 @@ def test_segments_that_cannot_be_are_refused_and_none_is_kept(filled: tuple[Stud
     right = {"track": "task phase", "start_ns": 0, "end_ns": 300_000_000, "label": "reach"}
     with studio.client(token=content.tokens["anna"]) as anna:
         before = anna.get(address).json()
-        for number, wrong in enumerate((
+        changes: tuple[dict[str, object], ...] = (
             {"start_ns": float("nan")}, {"end_ns": float("inf")}, {"end_ns": 10**15}, {"end_ns": 10**30},
             {"start_ns": -5}, {"start_ns": 1.5}, {"end_ns": 0}, {"label": "x" * 100_000}, {"label": "a\0b"},
             {"label": "\ud800"}, {"note": "n" * 1001}, {"track": "x" * 100_000}, {"hand": "third"},
-        )):  # fmt: skip
+        )  # fmt: skip
+        for number, wrong in enumerate(changes):
             change = {"segment": f"{number:016x}", "before": None, "after": right | wrong}
             sent = {"operations": [{"operation": f"{number:032x}", "changes": [change]}]}
             answer = anna.post(f"{address}/operations", content=json.dumps(sent))  # which writes NaN, as the wicked do

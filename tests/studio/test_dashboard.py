@@ -178,7 +178,8 @@ def test_two_operators_do_not_overwrite_each_other(studio: Studio, filled: Works
     assert filled.catalog.task("move").version == 2
 
 
-_text = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=60).filter(lambda one: one.strip() == one)
+_characters = st.characters(exclude_categories=["Cs", "Cc"])
+_text = st.text(_characters, min_size=1, max_size=60).filter(lambda one: one.strip() == one)
 
 
 @given(title=_text, instructions=_text, consent=_text, verbs=st.lists(_text, max_size=3, unique=True))

@@ -112,7 +112,7 @@ def routes(studio: Studio) -> list[tuple[str, str, Demand]]:
     return [
         (method, route.path, next(d.call for d in route.dependant.dependencies if isinstance(d.call, Demand)))
         for route in routes_of(studio.app)
-        for method in sorted(route.methods)
+        for method in sorted(route.methods or ())
     ]
 
 
