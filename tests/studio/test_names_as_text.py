@@ -37,8 +37,9 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Studio, F
     labels = Labels(verbs=("reach", SVG[:90]), objects=(SVG[:90],))
     content = fill(workspace, folder, labels=labels)
     task = TASK.model_copy(update={"labels": labels, "title": SVG, "instructions": SVG, "consent": SVG})
-    workspace.catalog.add_task(task)
+    decide(workspace, content.flagged, "accept", reviewer="rosa")  # what waits then has such words
     returned = _returned(workspace, folder)
+    workspace.catalog.add_task(task)
     with running_studio(workspace) as studio:
         _say(studio, content)
         yield studio, content, returned
