@@ -19,7 +19,8 @@ from anyio import CapacityLimiter, to_thread
 
 from storage.errors import Conflict, InvalidInput, NotFound
 
-Arguments, Result = ParamSpec("Arguments"), TypeVar("Result")
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 DAYS_KEPT = 14
 """Uploads that nobody went on with for so long are forgotten."""
