@@ -113,7 +113,17 @@ def dashboard_routes(workspace: Workspace) -> APIRouter:
         sizes = {folder: workspace.objects.total_size(folder) for folder in FOLDERS}
         hours = sum(queue.hours for queue in Flow(catalog).queues() if queue.state is not State.ERASED)
         versions = {name: list_versions(workspace.objects, name) for name in list_datasets(workspace.objects)}
-        return render(request, "stored.html", sizes=sizes, words=FOLDERS, hours=hours, versions=versions, price=price)
+        return render(
+            request,
+            "stored.html",
+            sizes=sizes,
+            words=FOLDERS,
+            hours=hours,
+            versions=versions,
+            price=price,
+            core_price=core_price,
+            extraction=Flow(catalog).extraction(),
+        )
 
     @routes.get("/arrivals.svg")
     def arrivals() -> Response:

@@ -296,10 +296,12 @@ def test_what_was_sent_is_taken_back_there_first(sender: Workspace, server: Serv
     assert server.workspace.objects.keys("recordings") == []
 
 
-def test_only_this_computer_is_served(sender: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_this_computer_is_served_before_there_are_accounts(
+    sender: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     command = Command(sender.folder)
     for host in ("0.0.0.0", "192.168.1.5", "example.org", "::"):
-        assert "accounts are not there yet" in command.error("serve", "--host", host)
+        assert "nobody could sign in" in command.error("serve", "--host", host)
     monkeypatch.setenv("KINESPHERE_TOKEN", "short")
     assert "at least 16" in command.error("serve", "--port", "0")
 

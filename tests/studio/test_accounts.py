@@ -218,7 +218,7 @@ def test_the_way_from_invitation_to_work_in_a_browser(studio: Studio, browser: B
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Make my account").click()
         page.wait_for_url(f"{studio.url}/")
-        assert page.get_by_role("navigation").inner_text().split() == ["Label"]
+        assert page.get_by_role("navigation").inner_text().split() == ["Label", "Adjudicate"]
         page.get_by_role("link", name="anna").click()
         assert accessibility_violations(page) == []
         page.get_by_label("Name", exact=True).fill("laptop")

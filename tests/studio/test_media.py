@@ -184,7 +184,7 @@ def test_ids_that_are_none_are_not_found(place: tuple[Studio, str], path: str) -
             "🙂" * 99,
         ):
             answer = client.get(f"/api/recordings/{name}/{path}")
-            assert answer.status_code == 404, name
+            assert answer.status_code == (400 if name == "%00" else 404), name
 
 
 @contextmanager
