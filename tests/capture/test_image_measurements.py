@@ -115,3 +115,11 @@ def test_at_720p_it_takes_no_more_than_eight_times_what_turning_a_picture_grey_t
         times.append(ended - began)
     cv2.setNumThreads(threads)
     assert sorted(times)[5] < 8 * sorted(grey)[5], "of sixty times the sixth, since the machine may be busy"
+
+
+@pytest.mark.parametrize(
+    "wrong", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)]
+)
+def test_other_arrays_are_refused_with_their_shape(wrong: NDArray[np.uint8]) -> None:
+    with pytest.raises(InvalidInput, match="uint8"):
+        measure(wrong)
