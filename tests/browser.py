@@ -105,7 +105,7 @@ def accessibility_violations(page: Page) -> list[str]:
     ]
 
 
-def wait_until(page: Page, expression: str, *, seconds: float = 30) -> None:
+def wait_until(page: Page, expression: str, *, seconds: float = 90) -> None:
     """Wait until a JavaScript expression is true; Playwright's own wait would offend our Content-Security-Policy."""
     until = time.monotonic() + seconds
     while not page.evaluate(expression):

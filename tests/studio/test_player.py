@@ -68,7 +68,7 @@ def seen(page: Page) -> int:
     return read_counter(picture(page.screenshot(clip=box)))
 
 
-def wait_until(page: Page, condition: str, seconds: float = 15) -> None:
+def wait_until(page: Page, condition: str, seconds: float = 60) -> None:
     """Wait until something is so on the page, whose policy forbids Playwright's own way to ask."""
     for _ in range(round(20 * seconds)):
         if page.evaluate(condition):
