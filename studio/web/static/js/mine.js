@@ -1,6 +1,8 @@
 // The contributor's pages: look at what reviewers mean, declare something about oneself, take recordings back.
 
 import { notice, pageData, postJson } from "./api.js";
+import { Keymap } from "./keys.js";
+import { mountPlayer } from "./player_panel.js";
 
 const data = pageData();
 
@@ -9,20 +11,21 @@ const say = (error) => notice(error instanceof Error ? error.message : String(er
 
 const place = document.getElementById("player");
 if (place) {
-  const { mountPlayer } = await import("./player_panel.js");
-  const { Keymap } = await import("./keys.js");
-  const panel = await mountPlayer(place, data.recording).catch(() => null);
-  if (panel) {
+  const mounted = mountPlayer(place, data.recording).catch(() => null);
+  for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-start]")))
+    button.addEventListener("click", async () => {
+      const panel = await mounted; // whoever is quicker than the video waits for it
+      if (!panel) return;
+      const startFrame = panel.frames.frameAt(Number(button.dataset.start));
+      panel.player.loop({ startFrame, endFrame: panel.frames.frameAt(Number(button.dataset.end)) + 1 });
+      await panel.player.seekFrame(startFrame);
+      await panel.player.play();
+    });
+  void mounted.then((panel) => {
+    if (!panel) return;
     const keymap = new Keymap("mine", []);
     keymap.add([...panel.actions, { name: "help", title: "These keys", group: "Help", keys: ["?"], run: () => keymap.help() }]);
-    for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-start]")))
-      button.addEventListener("click", async () => {
-        const startFrame = panel.frames.frameAt(Number(button.dataset.start));
-        panel.player.loop({ startFrame, endFrame: panel.frames.frameAt(Number(button.dataset.end)) + 1 });
-        await panel.player.seekFrame(startFrame);
-        await panel.player.play();
-      });
-  }
+  });
 }
 
 const attributes = /** @type {HTMLFormElement | null} */ (document.getElementById("attributes"));
