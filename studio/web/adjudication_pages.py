@@ -8,13 +8,13 @@ from fastapi import APIRouter, Request, Response
 
 from annotate.labelling import Labelling
 from annotate.segments import TRACKS
-from storage.catalog import AnnotationRecord, Annotator
+from storage.catalog import AnnotationRecord
 from storage.catalog.label_work import annotations_by
 from storage.workspace import Workspace
 
 from .answers import NotAllowed
 from .identity import Person, Role, needs
-from .labelling_requests import checked_annotation
+from .labelling_requests import annotator_of, checked_annotation
 from .pages import render
 
 Decides = Annotated[Person, needs(Role.ANNOTATOR)]
@@ -29,7 +29,7 @@ def adjudication_pages(workspace: Workspace) -> APIRouter:
     def home(request: Request, person: Decides) -> Response:
         """What waits for a decision of this person, and what they have decided."""
         titles = {stored.task.name: stored.task.title for stored in workspace.catalog.tasks()}
-        waiting = labelling.queue.to_adjudicate(_annotator(person))
+        waiting = labelling.queue.to_adjudicate(annotator_of(person))
         mine = annotations_by(workspace.catalog, person.account, purpose="adjudicate")
         return render(request, "adjudicate_home.html", waiting=waiting, mine=mine, titles=titles)
 
@@ -54,10 +54,6 @@ def adjudication_pages(workspace: Workspace) -> APIRouter:
 
 def _own(labelling: Labelling, annotation: str, person: Person) -> AnnotationRecord:
     record = labelling.annotations.get(checked_annotation(annotation))
-    if not labelling.may_change(record, _annotator(person)):
+    if not labelling.may_change(record, annotator_of(person)):
         raise NotAllowed(person.account, "open an adjudication of somebody else")
     return record
-
-
-def _annotator(person: Person) -> Annotator:
-    return Annotator(person.account, person.contributor, person.may(Role.OPERATOR))

@@ -8,14 +8,14 @@ from fastapi import APIRouter, Request, Response
 
 from annotate.labelling import Labelling
 from annotate.segments import TRACKS
-from storage.catalog import AnnotationRecord, Annotator
+from storage.catalog import AnnotationRecord
 from storage.catalog.label_work import LabelledRecording, annotations_by
 from storage.task import Task
 from storage.workspace import Workspace
 
 from .answers import NotAllowed
 from .identity import Person, Role, needs
-from .labelling_requests import checked_annotation, shown_operation
+from .labelling_requests import annotator_of, checked_annotation, shown_operation
 from .pages import render
 
 Labels = Annotated[Person, needs(Role.ANNOTATOR)]
@@ -31,7 +31,7 @@ def label_pages(workspace: Workspace) -> APIRouter:
     @routes.get("")
     def home(request: Request, person: Labels) -> Response:
         """What waits, by task and language, and what the annotator has done."""
-        counts = labelling.queue.counts(_annotator(person))
+        counts = labelling.queue.counts(annotator_of(person))
         tasks = {stored.task.name: stored.task for stored in workspace.catalog.tasks()}
         waiting = [
             {"name": name, "title": tasks[name].title, "language": tasks[name].language, "count": count}
@@ -71,13 +71,9 @@ def label_pages(workspace: Workspace) -> APIRouter:
 
 def _own(labelling: Labelling, annotation: str, person: Person) -> AnnotationRecord:
     record = labelling.annotations.get(checked_annotation(annotation))
-    if not labelling.may_change(record, _annotator(person)):
+    if not labelling.may_change(record, annotator_of(person)):
         raise NotAllowed(person.account, "open an annotation of somebody else")
     return record
-
-
-def _annotator(person: Person) -> Annotator:
-    return Annotator(person.account, person.contributor, person.may(Role.OPERATOR))
 
 
 def _task_of(workspace: Workspace, record: AnnotationRecord) -> Task:

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from annotate.labelling import Labelling
-from storage.catalog import AnnotationRecord, Annotator, Applied, Audit, InvalidOperation, LabelConflict
+from storage.catalog import AnnotationRecord, Applied, Audit, InvalidOperation, LabelConflict
 from storage.errors import InvalidInput
 from storage.names import checked_name
 from storage.workspace import Workspace
@@ -28,6 +28,7 @@ from .labelling_requests import (
     SentPriority,
     SentRestore,
     SentSkip,
+    annotator_of,
     checked_annotation,
     checked_recording,
     sent,
@@ -110,7 +111,7 @@ def _annotation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
         """Label a recording that is named (201), or go on with it (200)."""
         purpose = (await sent(request, SentBegin)).purpose
         record, is_new = await run_in_threadpool(
-            annotations.begin, checked_recording(recording), _annotator(person), purpose
+            annotations.begin, checked_recording(recording), annotator_of(person), purpose
         )
         return JSONResponse(shown_annotation(record), 201 if is_new else 200)
 
@@ -227,7 +228,7 @@ def _queue_routes(labelling: Labelling) -> APIRouter:
         past = [checked_recording(recording) for recording in wanted.past]
 
         def give() -> AnnotationRecord | None:
-            return queue.next(_annotator(person), task=wanted.task, language=wanted.language, past=past)
+            return queue.next(annotator_of(person), task=wanted.task, language=wanted.language, past=past)
 
         found = await run_in_threadpool(give)
         return JSONResponse(shown_annotation(found)) if found is not None else Response(status_code=204)
@@ -235,7 +236,7 @@ def _queue_routes(labelling: Labelling) -> APIRouter:
     @routes.get("/queue")
     def waiting(person: Labels) -> JSONResponse:
         """How many recordings of each task wait for who asks; operators also see which, and who skipped them why."""
-        shown: dict[str, object] = {"tasks": queue.counts(_annotator(person))}
+        shown: dict[str, object] = {"tasks": queue.counts(annotator_of(person))}
         if person.may(Role.OPERATOR):
             shown["recordings"] = [shown_waiting(found) for found in queue.waiting()]
         return JSONResponse(shown)
@@ -272,19 +273,15 @@ def _queue_routes(labelling: Labelling) -> APIRouter:
     return routes
 
 
-def _annotator(person: Person) -> Annotator:
-    return Annotator(person.account, person.contributor, person.may(Role.OPERATOR))
-
-
 def _readable(labelling: Labelling, annotation: str, person: Person) -> AnnotationRecord:
     record = labelling.annotations.get(checked_annotation(annotation))
-    if not labelling.may_read(record, _annotator(person)):
+    if not labelling.may_read(record, annotator_of(person)):
         raise NotAllowed(person.account, "see what another annotator has made")
     return record
 
 
 def _own(labelling: Labelling, annotation: str, person: Person) -> AnnotationRecord:
     record = labelling.annotations.get(checked_annotation(annotation))
-    if not labelling.may_change(record, _annotator(person)):
+    if not labelling.may_change(record, annotator_of(person)):
         raise NotAllowed(person.account, "change what another annotator has made")
     return record

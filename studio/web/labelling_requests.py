@@ -16,6 +16,7 @@ from annotate.labelling import ChangeDraft, OperationDraft
 from annotate.segments import SegmentDraft
 from storage.catalog import (
     AnnotationRecord,
+    Annotator,
     Applied,
     InvalidOperation,
     LabelConflict,
@@ -27,6 +28,7 @@ from storage.catalog import (
 from storage.errors import InvalidInput, NotFound
 from storage.names import is_recording_id
 
+from .identity import Person, Role
 from .requests import json_object
 
 OPERATIONS_LIMIT = 8 << 20
@@ -311,3 +313,8 @@ def _change_draft(change: SentChange) -> ChangeDraft:
             after.note,
         )
     return ChangeDraft(change.segment, change.before, draft)
+
+
+def annotator_of(person: Person) -> Annotator:
+    """The person as labelling knows them."""
+    return Annotator(person.account, person.contributor, person.may(Role.OPERATOR))
