@@ -35,6 +35,8 @@ class LiveSource:
     """
 
     def __init__(self, source: Source) -> None:
+        import av.error  # noqa: F401  (two threads that import it first, at the same time, both fail)
+
         self.name, self.width, self.height, self.frame_rate = (
             source.name,
             source.width,
@@ -165,7 +167,8 @@ class Viewer:
             if now is None or now is before:
                 continue
             before = now
-            image = small(now.frame)
+            with now.in_use:
+                image = small(now.frame)
             seen = None if self._watch is None else self._watch(image)
             self._view = View(image, measure_luma(luma(image)), seen)
 

@@ -319,7 +319,8 @@ class _Take:
             while (captured := self._queue.get()) is not None:
                 since_ns = captured.captured_ns - (self._first_ns or 0)
                 latest = max(latest + 1, round(since_ns * TICKS_PER_SECOND / 1e9))
-                file.write(upright(captured.frame), latest)
+                with captured.in_use:
+                    file.write(upright(captured.frame), latest)
                 self._times_ns.append(since_ns)
 
     def _sync(self) -> None:

@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -36,6 +36,9 @@ class CapturedFrame:
     """When the source handed it over, on the same clock."""
     device_ns: int | None = None
     """The device's own time of it, where the source has a clock of its own."""
+    in_use: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+    """Held by whoever converts or encodes `frame`: PyAV keeps the converter within the picture and writes the
+    picture's colours while it converts, so that two threads at once crash the process."""
 
 
 class Source(Protocol):

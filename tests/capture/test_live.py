@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -94,3 +96,36 @@ def test_an_error_of_the_watch_is_not_lost() -> None:
         wait_until(lambda: looked(viewer))
         with pytest.raises(InvalidInput, match="the model"):
             _ = viewer.view
+
+
+SHARE_EVERY_PICTURE = """
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import capture.live
+from capture.recorder import record
+from capture.sources import PatternSource
+
+
+class Webcam(PatternSource):
+    def pictures(self):
+        return ((picture.reformat(format="bgr24"), moment) for picture, moment in super().pictures())
+
+
+capture.live.LOOK_EVERY_SECONDS = 0
+with closing(capture.live.LiveSource(Webcam(1920, 1080, 60))) as camera, closing(capture.live.Viewer(camera)):
+    print(record(camera, Path(sys.argv[1]), seconds=3).frames)
+"""
+
+
+def test_a_picture_is_looked_at_while_it_is_encoded(tmp_path: Path) -> None:
+    """PyAV crashes the process when two threads convert the same picture, which a child may do without harm."""
+    child = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", SHARE_EVERY_PICTURE, str(tmp_path / "take.mp4")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert child.returncode == 0, child.stderr[:500]
+    assert int(child.stdout) > 60
