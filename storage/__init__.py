@@ -4,26 +4,33 @@
 >>> dataset = ks.open_dataset("workspace/datasets/kitchen")
 """
 
-from .dataset import Dataset, open_dataset
-from .disk_cache import clear_cache
-from .errors import (
-    Conflict,
-    CorruptObject,
-    InvalidInput,
-    InvalidTask,
-    InvalidVideo,
-    KinesphereError,
-    MissingDependency,
-    NewerFormat,
-    NotFound,
-    StorageFailed,
-    Withdrawn,
-)
-from .motion import relative_actions, wrist_velocity
-from .statistics import ArrayStatistics, Statistics
-from .trajectory import ARRAYS, BODY_LANDMARKS, HAND_LANDMARKS, HANDS, ArraySpec, Valid
-from .transforms import DropInvalid, Mirror, Normalize, RelativeActions
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from .version import __version__
+
+if TYPE_CHECKING:
+    from .dataset import Dataset, open_dataset
+    from .disk_cache import clear_cache
+    from .errors import (
+        Conflict,
+        CorruptObject,
+        InvalidInput,
+        InvalidTask,
+        InvalidVideo,
+        KinesphereError,
+        MissingDependency,
+        NewerFormat,
+        NotFound,
+        StorageFailed,
+        Withdrawn,
+    )
+    from .motion import relative_actions, wrist_velocity
+    from .statistics import ArrayStatistics, Statistics
+    from .trajectory import ARRAYS, BODY_LANDMARKS, HAND_LANDMARKS, HANDS, ArraySpec, Valid
+    from .transforms import DropInvalid, Mirror, Normalize, RelativeActions
 
 __all__ = [
     "ARRAYS",
@@ -56,3 +63,47 @@ __all__ = [
     "relative_actions",
     "wrist_velocity",
 ]
+
+_HOMES = {
+    "ARRAYS": "trajectory",
+    "ArraySpec": "trajectory",
+    "ArrayStatistics": "statistics",
+    "BODY_LANDMARKS": "trajectory",
+    "Conflict": "errors",
+    "CorruptObject": "errors",
+    "Dataset": "dataset",
+    "DropInvalid": "transforms",
+    "HANDS": "trajectory",
+    "HAND_LANDMARKS": "trajectory",
+    "InvalidInput": "errors",
+    "InvalidTask": "errors",
+    "InvalidVideo": "errors",
+    "KinesphereError": "errors",
+    "Mirror": "transforms",
+    "MissingDependency": "errors",
+    "NewerFormat": "errors",
+    "Normalize": "transforms",
+    "NotFound": "errors",
+    "RelativeActions": "transforms",
+    "Statistics": "statistics",
+    "StorageFailed": "errors",
+    "Valid": "trajectory",
+    "Withdrawn": "errors",
+    "clear_cache": "disk_cache",
+    "open_dataset": "dataset",
+    "relative_actions": "motion",
+    "wrist_velocity": "motion",
+}
+"""In which module a name lives. Each is loaded when it is first asked for: a command that lists tasks needs no arrays,
+and they take a quarter of a second."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

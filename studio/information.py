@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from .options import HERE, JsonOption, WorkspaceOption, opened
@@ -199,6 +198,8 @@ def _print_statistics(statistics: Statistics, reason: str) -> None:
 
 def _ranges(name: str, values: ArrayStatistics, frames: int) -> list[tuple[str, ...]]:
     """A row for each coordinate, or one where there are none."""
+    import numpy as np
+
     names = {3: "xyz", 7: ("x", "y", "z", "qw", "qx", "qy", "qz")}.get(values.mean.shape[-1], ("",))
     rows = []
     for place, coordinate in enumerate(names):

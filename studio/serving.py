@@ -20,6 +20,8 @@ from .output import print_json, say
 
 TOKEN_VARIABLE = "KINESPHERE_TOKEN"
 SHORTEST_TOKEN = 16
+_BACKLOG = 2048
+"""Connections that wait to be taken; the number is that of uvicorn."""
 
 
 def serve(
@@ -57,7 +59,7 @@ def serve(
         _check_accounts(workspace, host)
     options = _tls(certificate, key)
     app = create_app(workspace, credentials=Credentials(SignIns(workspace.catalog), local), upload_limit=upload_limit)
-    with _listen(host, port) as listening:
+    with listen(host, port) as listening:
         name = f"[{host}]" if ":" in host else host
         url = f"http{'s' if options else ''}://{name}:{listening.getsockname()[1]}"
         link = f"{url}/enter?link={local.link}" if local is not None else None
@@ -120,12 +122,18 @@ def _tls(certificate: Path | None, key: Path | None) -> dict[str, Any]:
     return {"ssl_certfile": certificate, "ssl_keyfile": key}
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that takes connections from now on, so that nobody who reads the printed address comes too early.
+
+    Raises:
+        InvalidInput: the port is taken, or not ours to use.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen(_BACKLOG)
     except OSError as error:
         listening.close()
         raise InvalidInput(f"port {port} cannot be used ({error.strerror}); choose another with --port") from error

@@ -29,15 +29,18 @@ def server(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     words = command.arguments("serve", "--json", "--port", "0")
     environment = command.environment | {"KINESPHERE_TOKEN": TOKEN}
     with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        shown = ""
-        while not shown.endswith("}\n"):
-            line = process.stdout.readline()
-            assert line, "the server ended"
-            shown += line
-        yield process, json.loads(shown)["url"]
-        process.terminate()
-        process.wait(timeout=20)
+        try:
+            assert process.stdout is not None
+            shown = ""
+            while not shown.endswith("}\n"):
+                line = process.stdout.readline()
+                assert line, "the server ended"
+                shown += line
+            yield process, json.loads(shown)["url"]
+            process.terminate()
+            process.wait(timeout=20)
+        finally:
+            process.kill()
 
 
 def client(url: str) -> Client:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio.web.uploads import TooLarge, Uploads
+from tests.own_loop import run
 
 CONTENT = random.Random(1).randbytes(1_700_000)
 
@@ -46,7 +47,7 @@ def test_an_upload_that_breaks_anywhere_has_what_arrived_and_goes_on_there(
         rest = chunks_of(CONTENT[breaks_at:], sizes, then_break=False)
         assert await uploads.receive(begun.upload, breaks_at, rest, owner="carla") == len(CONTENT)
 
-    asyncio.run(send())
+    run(send())
     assert begun.path.read_bytes() == CONTENT
 
 
@@ -58,7 +59,7 @@ def test_bytes_beyond_the_length_are_refused_and_those_before_them_kept(tmp_path
         with pytest.raises(TooLarge, match="more bytes came than the 1000000"):
             await uploads.receive(begun.upload, 0, chunks_of(CONTENT, [300_000], then_break=False), owner="carla")
 
-    asyncio.run(send())
+    run(send())
     assert begun.path.read_bytes() == CONTENT[:900_000]
 
 
@@ -79,7 +80,7 @@ def test_a_write_that_fails_half_way_writes_nothing_twice(tmp_path: Path, monkey
         with pytest.raises(OSError, match="No space"):
             await uploads.receive(begun.upload, 0, chunks_of(CONTENT, [65_536], then_break=False), owner="carla")
 
-    asyncio.run(send())
+    run(send())
     assert begun.path.read_bytes() == CONTENT[:100_000]
 
 
@@ -100,5 +101,5 @@ def test_few_videos_are_looked_into_at_once(tmp_path: Path) -> None:
     async def ask() -> list[int]:
         return list(await asyncio.gather(*(uploads.look_into(look, number) for number in range(30))))
 
-    assert asyncio.run(ask()) == list(range(30))
+    assert run(ask()) == list(range(30))
     assert most <= (os.cpu_count() or 1)
