@@ -104,3 +104,11 @@ export function notice(text, kind = "", seconds = 6) {
   place.append(element);
   if (seconds) setTimeout(() => element.remove(), 1000 * seconds);
 }
+
+/**
+ * Where an annotation is worked on.
+ * @param {{ annotation: string, purpose: string }} annotation
+ */
+export function addressOf(annotation) {
+  return `/${annotation.purpose === "adjudicate" ? "adjudicate" : "label"}/${annotation.annotation}`;
+}

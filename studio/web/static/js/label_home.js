@@ -1,13 +1,13 @@
 // The annotator's start page: today's progress, the next recording, and edits that still wait in this browser.
 
-import { RequestFailed, getJson, notice, pageData, postJson } from "./api.js";
+import { RequestFailed, addressOf, getJson, notice, pageData, postJson } from "./api.js";
 import { waitingOperations } from "./operation_store.js";
 
 /** @param {string} [task] */
 async function next(task) {
   try {
     const found = await postJson("/api/labelling/next", task ? { task } : {});
-    if (found) location.assign(`/${found.purpose === "adjudicate" ? "adjudicate" : "label"}/${found.annotation}`);
+    if (found) location.assign(addressOf(found));
     else notice("Nothing waits for you now.");
   } catch (error) {
     if (!(error instanceof RequestFailed)) throw error;

@@ -1,6 +1,6 @@
 // The label page: puts player, timeline, table and keys together around the labels of one annotation.
 
-import { RequestFailed, getBytes, getJson, notice, pageData, postJson } from "./api.js";
+import { RequestFailed, addressOf, getBytes, getJson, notice, pageData, postJson } from "./api.js";
 import { askAboutConflicts } from "./conflict_dialog.js";
 import { FrameTable } from "./frame_table.js";
 import { Ghosts } from "./ghosts.js";
@@ -275,7 +275,7 @@ class LabelPage {
     try {
       await postJson(`${this.path}/${how}`, sent);
       const next = await postJson("/api/labelling/next", {});
-      location.assign(next ? `/label/${next.annotation}` : "/label");
+      location.assign(next ? addressOf(next) : "/label");
     } catch (error) {
       if (!(error instanceof RequestFailed)) throw error;
       notice(error.message, "bad", 10);
