@@ -90,8 +90,10 @@ def hamming(hashes: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.
     """Bits that differ, each hash with each: (hashes, others)."""
     left, right = (np.ascontiguousarray(h).view(np.uint64) for h in (hashes, others))
     found = np.zeros((len(left), len(right)), np.int16)
+    different, bits = np.empty(found.shape, np.uint64), np.empty(found.shape, np.uint8)
     for ours, theirs in zip(left.T, right.T, strict=True):  # word by word: a sum over a short axis is slow
-        found += np.bitwise_count(ours[:, None] ^ theirs)
+        np.bitwise_xor(ours[:, None], theirs, out=different)
+        found += np.bitwise_count(different, out=bits)
     return found
 
 
@@ -175,4 +177,4 @@ def _described(
 
 
 def _spread(count: int) -> NDArray[np.int64]:
-    return np.unique(np.linspace(0, count - 1, min(count, MOST)).astype(np.int64)) if count else np.empty(0, np.int64)
+    return np.linspace(0, count - 1, MOST).astype(np.int64) if count > MOST else np.arange(count)

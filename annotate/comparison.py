@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,6 +37,8 @@ EVERY = 0.2
 """Seconds from one window to the next, so that some window of one begins within a tenth of a second of the other's."""
 
 Evidence = Literal["video", "change", "motion"]
+EVIDENCE: tuple[Evidence, ...] = ("video", "change", "motion")
+"""The strongest first."""
 Times = NDArray[np.int64]
 Hashes = NDArray[np.uint8]
 
@@ -100,14 +103,20 @@ class Query:
         """From its fingerprint."""
         return cls(fingerprint, Views.made(fingerprint.motion), Views.made(fingerprint.change))
 
-    def compare(self, other: Fingerprint, recording: str = "") -> Match | None:
-        """Whether two recordings, or parts of them, show the same take; `recording` is the other's name."""
-        ways: tuple[tuple[Evidence, tuple[Alignment, bool] | None], ...] = (
-            ("video", compare_video(self.fingerprint.video, other.video)),
-            ("change", compare_change(self.fingerprint.change, other.change, self.change)),
-            ("motion", compare_motion(self.fingerprint.motion, other.motion, self.motion)),
-        )
-        told = [(evidence, *found) for evidence, found in ways if found is not None]
+    def compare(
+        self, other: Fingerprint, recording: str = "", *, first: Collection[Evidence] = EVIDENCE
+    ) -> Match | None:
+        """Whether two recordings, or parts of them, show the same take.
+
+        Args:
+            recording: the other's name.
+            first: in what they are compared first. The rest only counts where one of these tells that they are the
+                same, and is not looked at otherwise, as each takes some milliseconds.
+        """
+        found = {evidence: self._compared(evidence, other) for evidence in first}
+        if any(found.values()):
+            found |= {evidence: self._compared(evidence, other) for evidence in EVIDENCE if evidence not in found}
+        told = [(evidence, *line) for evidence in EVIDENCE if (line := found.get(evidence)) is not None]
         if not told:
             return None
         _, best, is_mirrored = told[0]
@@ -121,6 +130,13 @@ class Query:
             best.range_ns,
             best.other_range_ns,
         )
+
+    def _compared(self, evidence: Evidence, other: Fingerprint) -> tuple[Alignment, bool] | None:
+        if evidence == "video":
+            return compare_video(self.fingerprint.video, other.video)
+        if evidence == "change":
+            return compare_change(self.fingerprint.change, other.change, self.change)
+        return compare_motion(self.fingerprint.motion, other.motion, self.motion)
 
 
 def compare(ours: Fingerprint, other: Fingerprint, recording: str = "") -> Match | None:
@@ -152,6 +168,8 @@ def compare_change(
     """How pictures change in the same places in the same order, and whether they are mirrored."""
     found = []
     for line, is_mirrored in _lines(views or Views.made(ours), other.hashes(every=EVERY), CHANGE_BITS):
+        if line.sharpness < CHANGE_SHARP:
+            continue
         begin, end = line.range_ns
         agrees = agreement(
             ours,
@@ -161,7 +179,7 @@ def compare_change(
             speed=line.speed,
             is_mirrored=is_mirrored,
         )
-        if line.sharpness >= CHANGE_SHARP and agrees >= CHANGE_AGREEMENT:
+        if agrees >= CHANGE_AGREEMENT:
             found.append((agrees, line, is_mirrored))
     return max(found, key=lambda one: one[0])[1:] if found else None
 

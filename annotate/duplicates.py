@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,7 +19,7 @@ from storage.objects import Objects
 from storage.recording import State
 from storage.workspace import Workspace
 
-from .comparison import Match, Query, Views
+from .comparison import Evidence, Match, Query, Views
 from .duplicate_check import DUPLICATE_CHECK
 from .findings import Finding
 from .fingerprint import Fingerprint, fingerprint_key
@@ -108,26 +107,29 @@ class DuplicateIndex:
             index.remove(recording)
         self._objects.delete(fingerprint_key(recording))
 
-    def candidates(self, query: Query, but: str = "") -> list[str]:
-        """The recordings most like this one, nearest first: `CANDIDATES` by each index."""
+    def candidates(self, query: Query, but: str = "") -> dict[str, list[Evidence]]:
+        """The recordings most like this one, `CANDIDATES` by each index, and the indexes that name them."""
         each = query.fingerprint.video.each_second()
-        asked = (
-            (self._video, np.concatenate([_some(each.hashes, 60), _some(each.mirrored, 60)]), FLIPS),
-            (self._change, _window_queries(query.change), WINDOW_FLIPS),
-            (self._motion, _window_queries(query.motion), WINDOW_FLIPS),
+        asked: tuple[tuple[Evidence, HammingIndex, NDArray[np.uint8], int], ...] = (
+            ("video", self._video, np.concatenate([_some(each.hashes, 60), _some(each.mirrored, 60)]), FLIPS),
+            ("change", self._change, _window_queries(query.change), WINDOW_FLIPS),
+            ("motion", self._motion, _window_queries(query.motion), WINDOW_FLIPS),
         )
-        found = [_nearest(index.neighbours(hashes, flips=flips), but)[:CANDIDATES] for index, hashes, flips in asked]
-        return list(dict.fromkeys(chain.from_iterable(found)))
+        found: dict[str, list[Evidence]] = {}
+        for evidence, index, hashes, flips in asked:
+            for name in _nearest(index.neighbours(hashes, flips=flips), but)[:CANDIDATES]:
+                found.setdefault(name, []).append(evidence)
+        return found
 
     def find(self, recording: str, fingerprint: Fingerprint) -> list[Match]:
         """The recordings in the index that show the same take as this one, largest share first."""
         found, query = [], Query.made(fingerprint)
-        for name in self.candidates(query, but=recording):
+        for name, evidence in self.candidates(query, but=recording).items():
             key = fingerprint_key(name)
             if not self._objects.exists(key):  # erased with its recording: the index forgets it too
                 self.remove(name)
                 continue
-            match = query.compare(Fingerprint.from_bytes(self._objects.get(key), key), name)
+            match = query.compare(Fingerprint.from_bytes(self._objects.get(key), key), name, first=evidence)
             if match is not None:
                 found.append(match)
         return sorted(found, key=lambda match: -match.value)

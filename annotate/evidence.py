@@ -51,16 +51,16 @@ class ImageSampler:
 
     def __call__(self, frame: VideoFrame) -> None:
         """Look at one frame."""
-        from capture.image_measurements import compare, luma, measure_luma
+        from capture.image_measurements import coarse, compare, measure
 
-        now = luma(frame.image)
+        now = coarse(frame.image)
         if self._before is not None:
             self.motion_times_ns.append(frame.timestamp_ns)
             self.motions.append(compare(self._before, now))
         self._before = now
         if not self.times_ns or frame.timestamp_ns - self.times_ns[-1] >= SAMPLE_EVERY_NS:
             self.times_ns.append(frame.timestamp_ns)
-            self.measurements.append(measure_luma(now))
+            self.measurements.append(measure(frame.image))
 
 
 @dataclass(frozen=True)

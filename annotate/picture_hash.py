@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,34 +24,40 @@ def picture_hash(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
     where there is no wheel of it; the bits are the same.
 
     Args:
-        image: uint8 (height, width, 3), RGB.
+        image: uint8 (height, width, 3), RGB, or its light (0.299 R + 0.587 G + 0.114 B), (height, width).
 
     Returns:
         uint8 (32,), and the quality, 0 to 100: below 50 a picture has so little structure that it is like any other.
     """
-    light: NDArray[np.float64] = image @ _LUMA
-    rows, columns = ((np.arange(_SIDE) + 0.5) * length // _SIDE for length in light.shape)
-    for _ in range(_PASSES):
-        for axis in (1, 0):
-            light = _blurred(light, axis)
-    points = light[rows.astype(np.int64)[:, None], columns.astype(np.int64)]
+    light: NDArray[np.float64] = image @ _LUMA if image.ndim == 3 else image.astype(np.float64)
+    height, width = light.shape
+    points = _points_of(height) @ light @ _points_of(width).T
     waves = _COSINES @ points @ _COSINES.T
     median = np.sort(waves, axis=None)[BITS // 2 - 1]
     return np.packbits(waves > median), _quality(points)
 
 
-def _blurred(light: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    """Means over a box along an axis, which is smaller where it would leave the picture."""
-    length = light.shape[axis]
+@lru_cache(maxsize=32)
+def _points_of(length: int) -> NDArray[np.float64]:
+    """(64, length): what each point takes of a line of a picture: blurring and sampling are sums."""
+    taken: NDArray[np.float64] = np.eye(length)
+    for _ in range(_PASSES):
+        taken = _blurred(taken)
+    found: NDArray[np.float64] = taken[((np.arange(_SIDE) + 0.5) * length // _SIDE).astype(np.int64)]
+    return found
+
+
+def _blurred(lines: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Means over a box along the first axis, which is smaller where it would leave the picture."""
+    length = len(lines)
     box = (length + 2 * _SIDE - 1) // (2 * _SIDE)
     if box == 1:
-        return light
+        return lines
     after = (box + 2) // 2
     at = np.arange(length)
     first, stop = np.maximum(0, at - (box - after)), np.minimum(length, at + after)
-    sums = np.concatenate([np.zeros_like(light.take([0], axis)), light.cumsum(axis)], axis)
-    counts = (stop - first).reshape((-1, 1) if axis == 0 else (1, -1))
-    means: NDArray[np.float64] = (sums.take(stop, axis) - sums.take(first, axis)) / counts
+    sums = np.concatenate([np.zeros((1, lines.shape[1])), lines.cumsum(0)])
+    means: NDArray[np.float64] = (sums[stop] - sums[first]) / (stop - first)[:, None]
     return means
 
 

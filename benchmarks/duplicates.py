@@ -39,6 +39,7 @@ from tests.generated import make_trajectory
 from tests.transformed import TRANSFORMATIONS, Transformation, transform
 
 WIDTH = 640
+PARTS = ("found", "cost", "index")
 WAYS = ("video", "change", "motion")
 HASHES = 30
 """A recording's hashes in the measurement of the index: half a minute."""
@@ -55,18 +56,22 @@ def main() -> None:
     parser.add_argument("clips", nargs="*", type=Path, help="videos of different takes; by default the demo's clip")
     parser.add_argument("--work", type=Path, help="folder that keeps transformed clips and fingerprints")
     parser.add_argument("--sizes", type=int, nargs="*", default=[1_000, 100_000], help="recordings in the index")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="parts to measure (default: all)")
     options = parser.parse_args()
     clips: list[Path] = options.clips or [fetch_clip()]
     with tempfile.TemporaryDirectory() as folder:
         work: Path = options.work or Path(folder)
         work.mkdir(parents=True, exist_ok=True)
-        with native_logs_aside():
-            prints = {clip.stem: _fingerprints(clip, work) for clip in clips}
-        _recall(prints, Path(folder))
-        _false_alarms(prints)
-        _cost(clips[0], Path(folder))
-        for size in options.sizes:
-            search(size, Path(folder) / f"index-{size}")
+        if "found" in options.only:
+            with native_logs_aside():
+                prints = {clip.stem: _fingerprints(clip, work) for clip in clips}
+            _recall(prints, Path(folder))
+            _false_alarms(prints)
+        if "cost" in options.only:
+            _cost(clips[0], Path(folder))
+        if "index" in options.only:
+            for size in options.sizes:
+                search(size, Path(folder) / f"index-{size}")
 
 
 def _fingerprints(clip: Path, work: Path) -> dict[str, Fingerprint]:

@@ -6,13 +6,21 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 
+from annotate.change_fingerprint import ChangeFingerprint, ChangeHasher
 from annotate.checks import Evidence, Footage, ImageSampler, run_checks
+from annotate.comparison import EVIDENCE, Query
+from annotate.duplicates import CANDIDATES
+from annotate.fingerprint import Fingerprint
+from annotate.motion_fingerprint import motion_fingerprint
+from annotate.video_fingerprint import VideoFingerprint, VideoHasher
 from benchmarks.duplicates import search
 from benchmarks.erasure import print_erasures
 from pose.extractor import ExtractionReport, Extractor
@@ -21,6 +29,7 @@ from storage.criteria import Criteria
 from storage.trajectory import ARRAYS, Trajectory
 from storage.video import VideoFrame, open_video
 from studio.output import print_table
+from tests.generated import make_trajectory
 
 RATE = 30.0
 SIZES = ((1280, 720), (1920, 1080))
@@ -31,8 +40,6 @@ Row = tuple[str, ...]
 @cache
 def frames_of(width: int, height: int, count: int = 90) -> tuple[VideoFrame, ...]:
     """The first frames of the real clip at another size, decoded: what the measurements get while extraction runs."""
-    import cv2
-
     found: list[VideoFrame] = []
     with open_video(fetch_clip()) as video:
         for frame in video.frames():
@@ -56,14 +63,58 @@ def extracted(clip: Path) -> tuple[Trajectory, ExtractionReport]:
 
 def measured(width: int, height: int, repeats: int) -> Row:
     """Light, sharpness, blur, frozen frames and shake, measured of every frame as it passes by."""
-    frames = frames_of(width, height)
+    return watching("measuring", width, height, lambda: [ImageSampler()], repeats)
 
-    def watch() -> None:
-        samples = ImageSampler()
+
+def fingerprinted(width: int, height: int, repeats: int) -> Row:
+    """Hashes of pictures and of changes, of every frame as it passes by."""
+    return watching("fingerprinting", width, height, lambda: [VideoHasher(), ChangeHasher()], repeats)
+
+
+def watching(
+    what: str, width: int, height: int, make: Callable[[], Sequence[Callable[[VideoFrame], None]]], repeats: int
+) -> Row:
+    """What watchers take, each of whose frames was made a moment ago, as a frame is that has just been decoded."""
+    frames, processor, clock = frames_of(width, height), [], []
+    for _ in range(repeats):
+        watchers, used, waited = make(), 0.0, 0.0
         for frame in frames:
-            samples(frame)
+            fresh = replace(frame, image=frame.image.copy())
+            began, began_clock = time.process_time(), time.perf_counter()
+            for watcher in watchers:
+                watcher(fresh)
+            used += time.process_time() - began
+            waited += time.perf_counter() - began_clock
+        processor.append(used)
+        clock.append(waited)
+    return _told(f"{what} {width}x{height}", processor, clock, len(frames) / RATE)
 
-    return row(f"measuring {width}x{height}", watch, len(frames) / RATE, repeats)
+
+def compared(repeats: int) -> Row:
+    """Half a minute with as many others as the indexes may name, each of them named by one index and another take."""
+    others = [_half_minute(seed) for seed in range(1, 1 + CANDIDATES)]
+
+    def compare() -> None:
+        query = Query.made(_half_minute(0))
+        for evidence in EVIDENCE:
+            assert not any(query.compare(other, first=(evidence,)) for other in others), "another take is no duplicate"
+
+    return row(f"comparing with {len(EVIDENCE) * CANDIDATES} others", compare, 30.0, repeats)
+
+
+@cache
+def _half_minute(seed: int) -> Fingerprint:
+    """Generated takes, of which four each are in one room."""
+    random, pictures = np.random.default_rng(seed), 120
+    room = np.random.default_rng(seed % (CANDIDATES // 4)).integers(0, 256, 32, dtype=np.uint8)
+    bits = np.unpackbits(np.tile(room, (pictures, 1)), axis=1) ^ (random.random((pictures, 256)) < 0.06)
+    hashes = np.packbits(bits, axis=1)
+    changes = random.standard_normal((300, 5)).cumsum(0).astype(np.float32)
+    return Fingerprint(
+        VideoFingerprint(np.arange(pictures) * 250_000_000, hashes, hashes),
+        motion_fingerprint(make_trajectory(900, seed=seed)),
+        ChangeFingerprint(np.abs(changes)),
+    )
 
 
 def judged(minutes: int, repeats: int) -> Row:
@@ -107,6 +158,10 @@ def row(what: str, work: Callable[[], object], real_seconds: float, repeats: int
         work()
         processor.append(time.process_time() - began)
         clock.append(time.perf_counter() - began_clock)
+    return _told(what, processor, clock, real_seconds)
+
+
+def _told(what: str, processor: Sequence[float], clock: Sequence[float], real_seconds: float) -> Row:
     used, waited = statistics.median(processor), statistics.median(clock)
     frame = used * 1000 / (real_seconds * RATE)
     return what, f"{frame:.3f} ms", f"{used / real_seconds:.2%}", f"{waited / real_seconds:.2%}"
@@ -116,6 +171,8 @@ def rows(repeats: int) -> Iterator[Row]:
     """All lines; add others here."""
     for width, height in SIZES:
         yield measured(width, height, repeats)
+        yield fingerprinted(width, height, repeats)
+    yield compared(repeats)
     for minutes in (1, 10):
         yield judged(minutes, repeats)
 
@@ -126,6 +183,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5, help="of which the median counts (default: %(default)s)")
     parser.add_argument("--sizes", type=int, nargs="*", default=SEARCHED, help="recordings among which duplicates are")
     options = parser.parse_args()
+    cv2.setNumThreads(1)  # as in `kinesphere process`
     columns = ["what", "processor time a frame", "of real time", "on the clock"]
     print_table(f"The gate, at {RATE:g} frames/s, beyond extraction", columns, list(rows(options.repeats)))
     with tempfile.TemporaryDirectory() as folder:

@@ -81,8 +81,7 @@ def luma(image: NDArray[np.uint8]) -> Luma:
     """
     with needs_extra("capture"):
         import cv2
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
-        raise InvalidInput(f"a picture is uint8 (height, width, 3), got {image.dtype} {image.shape}")
+    _check(image)
     found = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     height, width = found.shape
     if width > MEASURED_WIDTH:
@@ -106,17 +105,46 @@ def measure_luma(picture: Luma) -> ImageMeasurement:
     )
 
 
-def compare(before: Luma, after: Luma) -> MotionMeasurement:
-    """Measure what changed between two pictures of one size, given their luma."""
+def coarse(image: NDArray[np.uint8]) -> Luma:
+    """The luma of a picture in squares of 4x4 measured pixels, which is all that motion takes of it.
+
+    Of pictures wider than 640 pixels every second (third...) line is looked at: every frame is measured, and most of
+    what that takes is reading it.
+
+    Args:
+        image: uint8 `(height, width, 3)`, RGB.
+
+    Returns:
+        uint8 `(h, w)`, `w` at most 160.
+
+    Raises:
+        InvalidInput: the array has another shape or dtype.
+    """
     with needs_extra("capture"):
         import cv2
-    first, second = _shrunk(before, _MOTION_SHRINK), _shrunk(after, _MOTION_SHRINK)
+    _check(image)
+    height, width = image.shape[:2]
+    lines = cv2.cvtColor(image[:: max(1, width // MEASURED_WIDTH)], cv2.COLOR_RGB2GRAY)
+    measured = min(width, MEASURED_WIDTH)
+    size = max(2, measured // _MOTION_SHRINK), max(2, round(height * measured / width) // _MOTION_SHRINK)
+    return np.asarray(cv2.resize(lines, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def compare(first: Luma, second: Luma) -> MotionMeasurement:
+    """Measure what changed between two pictures of one size, as `coarse` gives them."""
+    with needs_extra("capture"):
+        import cv2
     change = float(cv2.norm(first, second, cv2.NORM_INF))
     if change == 0:
         return MotionMeasurement(0.0, 0.0)
     height, width = first.shape
     (right, down), _ = cv2.phaseCorrelate(first.astype(np.float32), second.astype(np.float32), _window(width, height))
     return MotionMeasurement(change, math.hypot(right, down) / width)
+
+
+def _check(image: NDArray[np.uint8]) -> None:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+        raise InvalidInput(f"a picture is uint8 (height, width, 3), got {image.dtype} {image.shape}")
 
 
 def _blur(picture: Luma) -> float:

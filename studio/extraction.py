@@ -86,9 +86,13 @@ def load_extractor(
     pose_model: Path | None = None, hand_model: Path | None = None, track_filter: Filter = "smooth"
 ) -> Extractor:
     """The extractor with the user's own `.task` files, or else with the models in the cache."""
+    import cv2
+
     from pose import models
     from pose.extractor import Extractor, ExtractorSettings
 
+    # The networks keep every core busy: OpenCV's own threads would wait for each other beside them, spinning.
+    cv2.setNumThreads(1)
     settings = ExtractorSettings(filter=track_filter)
     return Extractor(models.pose_model(pose_model), models.hand_model(hand_model), settings)
 
