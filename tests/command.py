@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +37,10 @@ class Command:
 
     @classmethod
     def in_new_workspace(cls, folder: Path) -> Command:
-        """Make a workspace with the task `move` and the contributor `c001`."""
-        command = cls(folder)
-        command.run("init", str(folder), workspace=False)
-        file = folder.parent / "move.toml"
-        file.write_text(TASK)
-        command.run("task", "add", str(file))
-        command.run("contributor", "add", "c001")
-        return command
+        """A workspace with the task `move` and the contributor `c001`: a copy of one that the command made."""
+        shutil.copytree(_workspace(), folder)
+        (folder.parent / "move.toml").write_text(TASK)
+        return cls(folder)
 
     def arguments(self, *words: str) -> list[str]:
         """The command line of `kinesphere WORDS`."""
@@ -78,3 +78,16 @@ class Command:
             for path in self.workspace.rglob("*")
             if path.is_file() and not path.name.startswith("catalog.sqlite")
         }
+
+
+@cache
+def _workspace() -> Path:
+    """Made once, as three commands take longer than most of the tests that begin with them."""
+    folder = Path(tempfile.mkdtemp(prefix="kinesphere-tests-"))
+    atexit.register(shutil.rmtree, folder)
+    command = Command(folder / "workspace")
+    command.run("init", str(command.workspace), workspace=False)
+    (folder / "move.toml").write_text(TASK)
+    command.run("task", "add", str(folder / "move.toml"))
+    command.run("contributor", "add", "c001")
+    return command.workspace

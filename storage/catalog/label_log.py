@@ -27,6 +27,7 @@ MOST_SEGMENTS = 20_000
 _AT_ONCE = 500
 """Databases limit how many values a statement may have."""
 _CONTENT = tuple(column.name for column in fields(SegmentContent))
+_LOGGED = tuple(column.name for column in fields(OperationRecord) if column.name != "changes")
 # Made once, and below the ORM: an annotator's key waits for these, and making them takes as long as running them.
 _SEGMENTS, _LOG = cast("Table", SegmentTable.__table__), cast("Table", LabelOperationTable.__table__)
 _COLUMNS = tuple(_SEGMENTS.c[name] for name in ("segment", "version", *_CONTENT))
@@ -60,7 +61,8 @@ class Editing:
     applied: list[str] = field(default_factory=list)
     last: int = 0
     outcome: dict[str, VersionedSegment | None] = field(default_factory=dict)
-    log: list[dict[str, Any]] = field(default_factory=list)
+    log: list[OperationRecord] = field(default_factory=list)
+    """What is new."""
 
     def __post_init__(self) -> None:
         self.present = dict(self.before)
@@ -101,19 +103,18 @@ class Editing:
         if operation.operation not in self.known:
             self.row.revision += 1
             self.known[operation.operation] = (self.row.revision, operation.sent_sha256, operation.changes)
+            made: OperationKind = "restore" if restored is not None else kind
             self.log.append(
-                {
-                    "annotation": self.row.annotation,
-                    "revision": self.row.revision,
-                    "operation": operation.operation,
-                    "kind": "restore" if restored is not None else kind,
-                    "who": self.who,
-                    "at": self.at,
-                    "changed": len(operation.changes),
-                    "restored": restored,
-                    "sent_sha256": operation.sent_sha256,
-                    "content": [_stored(change) for change in operation.changes],
-                }
+                OperationRecord(
+                    self.row.revision,
+                    operation.operation,
+                    made,
+                    self.who,
+                    self.at,
+                    len(operation.changes),
+                    restored,
+                    operation.changes,
+                )
             )
             _follow(self.present, operation.changes, self.row.revision)
         self.last, _, changes = self.known[operation.operation]
@@ -143,7 +144,7 @@ class Editing:
                 f"an annotation has at most {MOST_SEGMENTS} segments; these would be {self.row.segments}"
             )
         connection = self.session.connection()
-        connection.execute(_ADD_OPERATION, self.log)
+        connection.execute(_ADD_OPERATION, [self._log_row(operation) for operation in self.log])
         for some in _parts(gone):
             connection.execute(_DELETE_SEGMENTS, {"names": some})
         if new:
@@ -156,7 +157,16 @@ class Editing:
         """What came of it."""
         segments = [segment for segment in self.outcome.values() if segment is not None]
         deleted = [name for name, segment in self.outcome.items() if segment is None]
-        return Applied(self.last, tuple(self.applied), segments, deleted)
+        return Applied(self.last, tuple(self.applied), segments, deleted, tuple(self.log))
+
+    def _log_row(self, operation: OperationRecord) -> dict[str, Any]:
+        _, sent_sha256, changes = self.known[operation.operation]
+        return {
+            **{name: getattr(operation, name) for name in _LOGGED},
+            "annotation": self.row.annotation,
+            "sent_sha256": sent_sha256,
+            "content": [_stored(change) for change in changes],
+        }
 
     def _row(self, segment: VersionedSegment) -> dict[str, Any]:
         return {

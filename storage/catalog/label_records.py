@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -116,6 +116,8 @@ class Applied:
     segments: Sequence[VersionedSegment]
     """What they changed, as they left it."""
     deleted: Sequence[str]
+    log: Sequence[OperationRecord] = field(default=(), compare=False)
+    """What the history has more by it, oldest first: nothing where all of it was applied before."""
 
 
 class LabelConflict(Conflict):

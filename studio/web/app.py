@@ -53,20 +53,21 @@ def create_app(workspace: Workspace, *, credentials: Credentials, upload_limit: 
     )
     uploads = Uploads(workspace.folder / "uploads", upload_limit)
     uploads.remove_old()
+    # Whoever comes first is found first: an annotator's key waits for its route.
     for routes in (
+        labelling_routes(workspace),
+        tus_routes(uploads),
+        media_routes(workspace),
         entrance_routes(workspace, credentials),
         people_routes(workspace, credentials),
         review_routes(workspace),
         my_routes(workspace),
         dashboard_routes(workspace),
         task_routes(workspace),
-        media_routes(workspace),
         take_routes(workspace, uploads),
-        labelling_routes(workspace),
         label_pages(workspace),
         adjudication_pages(workspace),
         proposal_routes(workspace),
-        tus_routes(uploads),
         recording_routes(workspace, uploads, eraser),
     ):
         app.include_router(routes)

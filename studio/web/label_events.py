@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
 
 from starlette.concurrency import run_in_threadpool
 
@@ -21,18 +22,32 @@ _ENDS_AFTER = 300.0
 _MOST_STREAMS = 500
 
 
+@dataclass(eq=False)
+class _Waiter:
+    """An open stream."""
+
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    told: list[OperationRecord] = field(default_factory=list)
+    """What happened since it looked last, as far as this process did it."""
+
+
 class LabelEvents:
     """Who waits for changes of which annotation, in this process."""
 
     def __init__(self, operations: LabelOperations) -> None:
         self._operations = operations
-        self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._waiting: dict[str, set[_Waiter]] = {}
         self._open = 0
 
-    def tell(self, annotation: str) -> None:
-        """Wake all who wait for an annotation. Called in the event loop's thread."""
-        for event in self._waiting.get(annotation, ()):
-            event.set()
+    def tell(self, annotation: str, log: Sequence[OperationRecord] = ()) -> None:
+        """Wake all who wait for an annotation. Called in the event loop's thread.
+
+        Args:
+            log: what was done. Where it follows on what a stream has told, the stream needs no look into the catalog.
+        """
+        for waiter in self._waiting.get(annotation, ()):
+            waiter.told.extend(log)
+            waiter.woken.set()
 
     def check_room(self) -> None:
         """Raises Conflict if too many people look already."""
@@ -41,29 +56,38 @@ class LabelEvents:
 
     async def stream(self, annotation: str, after: int) -> AsyncIterator[str]:
         """The operations after a revision as they happen, one event each; the event's id is the revision."""
-        event = asyncio.Event()
-        self._waiting.setdefault(annotation, set()).add(event)
+        waiter = _Waiter()
+        self._waiting.setdefault(annotation, set()).add(waiter)
         self._open += 1
         ends_at = time.monotonic() + _ENDS_AFTER
         try:
             yield "retry: 2000\n\n"
             while time.monotonic() < ends_at:
-                event.clear()
-                found = await run_in_threadpool(self._changes, annotation, after)
-                for told in shown_changes(found):
-                    yield f"id: {told['revision']}\nevent: operation\ndata: {json.dumps(told)}\n\n"
+                waiter.woken.clear()
+                told, waiter.told = _following(waiter.told, after), []
+                found = told or await run_in_threadpool(self._changes, annotation, after)
+                for shown in shown_changes(found):
+                    yield f"id: {shown['revision']}\nevent: operation\ndata: {json.dumps(shown)}\n\n"
                 if found:
                     after = found[-1].revision
-                    continue
+                if found and not told:
+                    continue  # the catalog may have more
                 try:
-                    await asyncio.wait_for(event.wait(), _LOOK_EVERY)
+                    await asyncio.wait_for(waiter.woken.wait(), _LOOK_EVERY)
                 except TimeoutError:
                     yield ": still here\n\n"
         finally:
             self._open -= 1
-            self._waiting[annotation].discard(event)
+            self._waiting[annotation].discard(waiter)
             if not self._waiting[annotation]:
                 del self._waiting[annotation]
 
     def _changes(self, annotation: str, after: int) -> list[OperationRecord]:
         return self._operations.changes(annotation, after=after, operations=100)
+
+
+def _following(told: Sequence[OperationRecord], after: int) -> list[OperationRecord]:
+    """Those that come next after a revision; none where any is missing, as when another process has changed it too."""
+    new = [operation for operation in told if operation.revision > after]
+    follow = all(operation.revision == number for number, operation in enumerate(new, after + 1))
+    return new if follow else []

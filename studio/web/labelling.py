@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from annotate.labelling import Labelling
-from storage.catalog import AnnotationRecord, Applied, Audit, InvalidOperation, LabelConflict
+from storage.catalog import AnnotationRecord, Applied, Audit, InvalidOperation, LabelConflict, OperationRecord
 from storage.errors import InvalidInput
 from storage.names import checked_name
 from storage.workspace import Workspace
@@ -55,8 +56,8 @@ def labelling_routes(workspace: Workspace) -> APIRouter:
     routes = APIRouter(prefix="/api")
     labelling = Labelling(workspace)
     events = LabelEvents(labelling.operations)
-    routes.include_router(_annotation_routes(labelling, events))
     routes.include_router(_operation_routes(labelling, events))
+    routes.include_router(_annotation_routes(labelling, events))
     routes.include_router(_queue_routes(labelling))
     return routes
 
@@ -153,18 +154,19 @@ def _operation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
         except InvalidOperation as refused:
             return JSONResponse(shown_refusal(refused), 422)
 
-        def do() -> JSONResponse:
+        def do() -> tuple[JSONResponse, Sequence[OperationRecord]]:
             record = _own(labelling, annotation, person)
             drafts = [operation.draft() for operation in wanted]
             try:
-                return JSONResponse(shown_applied(labelling.apply(record, drafts, who=person.account)))
+                applied = labelling.apply(record, drafts, who=person.account)
             except LabelConflict as conflict:
-                return JSONResponse(shown_conflict(conflict), 409)
+                return JSONResponse(shown_conflict(conflict), 409), ()
             except InvalidOperation as refused:
-                return JSONResponse(shown_refusal(refused), 422)
+                return JSONResponse(shown_refusal(refused), 422), ()
+            return JSONResponse(shown_applied(applied)), applied.log
 
-        answer = await run_in_threadpool(do)
-        events.tell(annotation)
+        answer, log = await run_in_threadpool(do)
+        events.tell(annotation, log)
         return answer
 
     @routes.post("/restore", openapi_extra=body_of(SentRestore))
@@ -178,7 +180,7 @@ def _operation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
             return operations.restore(name, wanted.revision, operation=operation, who=person.account)
 
         applied = await run_in_threadpool(do)
-        events.tell(annotation)
+        events.tell(annotation, applied.log)
         return JSONResponse(shown_applied(applied))
 
     @routes.get("/changes")
