@@ -88,7 +88,12 @@ export class Keymap {
     }
     const stored = this._stored();
     stored[name] = keys;
-    localStorage.setItem(this.storageKey, JSON.stringify(stored));
+    try {
+      localStorage.setItem(this.storageKey, JSON.stringify(stored));
+    } catch (error) {
+      if (!(error instanceof DOMException)) throw error;
+      return "the browser's storage is full; a key of your own cannot be kept";
+    }
     this._load();
     return "";
   }

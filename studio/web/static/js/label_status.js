@@ -45,10 +45,11 @@ export class LabelStatus {
   _show() {
     const { labels, editor } = this;
     const waiting = labels.queue.length;
+    const where = labels.store.keeps ? "in this browser" : "in this page alone, as the browser's storage is full";
     const texts = {
       saved: "saved",
       saving: "saving",
-      offline: `${waiting} ${waiting === 1 ? "edit waits" : "edits wait"} in this browser: ${labels.trouble}`,
+      offline: `${waiting} ${waiting === 1 ? "edit waits" : "edits wait"} ${where}: ${labels.trouble}`,
       "signed out": `you are signed out; sign in again in another tab, ${waiting} edits wait here`,
       stopped: labels.trouble,
     };
