@@ -261,7 +261,7 @@ def test_ctrl_c_ends_the_process_within_seconds(body_clip: Path) -> None:
     os.kill(process.pid, signal.SIGINT)
     asked_at = time.monotonic()
     _, errors = process.communicate(timeout=20)
-    assert time.monotonic() - asked_at < 5
+    assert time.monotonic() - asked_at < 10
     assert "KeyboardInterrupt" in errors
     assert process.returncode != 0
 
