@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,41 @@ def chromium(*more: str) -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=found, args=[*ARGUMENTS, *more])
         yield browser
         browser.close()
+
+
+@contextmanager
+def killable_browser(browser: Browser, profile: Path) -> Iterator[tuple[BrowserContext, Callable[[], None]]]:
+    """Another Chromium, which keeps what it keeps in a folder, and what ends it as a power cut would."""
+    found = shutil.which("chromium")
+    assert found is not None
+    context = browser.browser_type.launch_persistent_context(profile, executable_path=found, args=[*ARGUMENTS])
+
+    ended: list[int] = []
+
+    def kill() -> None:
+        """Kill all its processes: those that have the folder open."""
+        mark = f"--user-data-dir={profile}"
+        own = [int(file.parent.name) for file in Path("/proc").glob("[0-9]*/cmdline") if mark in _text(file)]
+        assert own
+        ended.extend(own)
+        for process in own:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        for lock in profile.glob("Singleton*"):
+            lock.unlink()
+
+    try:
+        yield context, kill
+    finally:
+        if not ended:
+            context.close()
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(errors="replace")
+    except OSError:  # it has ended
+        return ""
 
 
 @contextmanager

@@ -119,11 +119,31 @@ def test_with_alt_an_edge_goes_to_a_moment_of_least_motion(room: Room, browser: 
             page.keyboard.press("1")
 
 
+def test_edits_that_localstorage_has_no_room_for_outlive_the_page_on_the_disk(
+    room: Room, browser: Browser, annotation: str
+) -> None:
+    studio, cookie, _ = room
+    with opened_page(browser, cookies=[cookie], expected="ERR_INTERNET_DISCONNECTED") as page:
+        open_label_page(page, studio, annotation)
+        page.evaluate(FILL)
+        page.context.set_offline(True)
+        for key in ("Enter", ">", "1"):
+            page.keyboard.press(key)
+        page.wait_for_selector("#saved:has-text('1 edit waits in this browser')")
+        page.goto("about:blank")
+        page.context.set_offline(False)
+        open_label_page(page, studio, annotation)
+        saved(page)
+        assert [one["label"] for one in segments_of(studio, annotation)] == ["reach"]
+
+
 def test_edits_that_a_full_browser_cannot_keep_are_told_and_saved_later(
     room: Room, browser: Browser, annotation: str
 ) -> None:
     studio, cookie, _ = room
     with opened_page(browser, cookies=[cookie], expected="ERR_INTERNET_DISCONNECTED") as page:
+        # as in private windows of some browsers
+        page.add_init_script("Object.defineProperty(globalThis, 'indexedDB', { value: undefined })")
         open_label_page(page, studio, annotation)
         page.evaluate(FILL)
         page.context.set_offline(True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from httpx import Client
 
 from storage.workspace import create_workspace
+from tests.browser import killable_browser
 from tests.clips import make_clip, uneven_times
 from tests.killable_studio import KillableStudio
 from tests.labelled_page import add_labelled, ready, saved
@@ -125,6 +127,31 @@ def test_a_browser_that_crashes_while_the_server_is_away_sends_its_edits_when_it
         saved(page)
         assert spans(segments_of(studio, annotation)) == [(0, 10, "reach"), (10, 20, "grasp")]
         assert page.evaluate("() => Object.keys(localStorage).filter((key) => key.startsWith('operations/'))") == []
+
+
+def test_a_browser_that_is_killed_as_a_whole_has_on_its_disk_what_the_server_has_not(
+    studio: KillableStudio, annotation: str, browser: Browser, tmp_path: Path
+) -> None:
+    """localStorage alone would lose the edits of the last seconds."""
+    with killable_browser(browser, tmp_path / "profile") as (context, kill):
+        context.add_cookies([studio.cookie])  # type: ignore[list-item]
+        page = tab(context, studio, annotation)
+        press(page, "Enter", ">", "1")
+        saved(page)
+        studio.kill()
+        press(page, ">", "2", ">", "3")
+        offline(page)
+        kill()
+    studio.start()
+    with killable_browser(browser, tmp_path / "profile") as (context, _):
+        context.add_cookies([studio.cookie])  # type: ignore[list-item]
+        page = context.new_page()
+        page.goto(f"{studio.url}/label")
+        page.wait_for_selector("#unsent >> text=2 edits of an annotation wait in this browser")
+        page.click("#unsent a")
+        ready(page)
+        saved(page)
+    assert spans(segments_of(studio, annotation)) == [(0, 10, "reach"), (10, 20, "grasp"), (20, 30, "pour")]
 
 
 def test_what_another_tab_does_is_seen_at_once(studio: KillableStudio, annotation: str, browser: Browser) -> None:

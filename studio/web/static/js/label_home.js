@@ -32,8 +32,8 @@ async function showProgress() {
   }
 }
 
-function showUnsent() {
-  for (const [annotation, count] of waitingOperations(pageData().account)) {
+async function showUnsent() {
+  for (const [annotation, count] of await waitingOperations(pageData().account)) {
     const line = document.createElement("p");
     line.className = "note doubt";
     const link = document.createElement("a");
@@ -50,5 +50,5 @@ for (const button of document.querySelectorAll("[data-next]")) {
 for (const time of document.querySelectorAll("time")) {
   time.textContent = new Date(time.dateTime).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
 }
-showUnsent();
+void showUnsent();
 showProgress().catch((error) => notice(error.message, "bad"));

@@ -24,6 +24,7 @@ export class LabelStatus {
     this._frame = 0;
     this._counting = 0;
     for (const name of ["state", "change", "confirmed"]) this.labels.addEventListener(name, () => this._soon());
+    this.labels.store.addEventListener("kept", () => this._soon());
     editor.addEventListener("selection", () => this._soon());
     editor.addEventListener("told", (event) => {
       this.told.textContent = /** @type {CustomEvent} */ (event).detail.text;

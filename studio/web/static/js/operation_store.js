@@ -1,5 +1,8 @@
 // Keeps operations in the browser until the server has confirmed them, so that neither a lost connection nor a crash
-// loses an edit. Each is an entry of its own: keeping one costs the same however many wait.
+// loses an edit: in localStorage, which has them at once, and on the disk, which a crash of the whole browser leaves.
+// Each is an entry of its own: keeping one costs the same however many wait.
+
+import { OperationDisk } from "./operation_disk.js";
 
 /**
  * @typedef {object} Change
@@ -20,33 +23,40 @@ const PREFIX = "operations";
 /**
  * How many operations of a person wait in this browser, by annotation.
  * @param {string} account
- * @returns {Map<string, number>}
+ * @returns {Promise<Map<string, number>>}
  */
-export function waitingOperations(account) {
+export async function waitingOperations(account) {
   /** @type {Map<string, number>} */
   const found = new Map();
-  for (const key of Object.keys(localStorage)) {
-    const [prefix, who, annotation] = key.split("/").map(decodeURIComponent);
-    if (prefix === PREFIX && who === account) found.set(annotation, (found.get(annotation) ?? 0) + 1);
+  for (const key of (await entries(new OperationDisk(), `${place(account)}/`)).keys()) {
+    const annotation = decodeURIComponent(key.split("/")[2]);
+    found.set(annotation, (found.get(annotation) ?? 0) + 1);
   }
   return found;
 }
 
-/** The operations of one person on one annotation; those of each tab apart. */
-export class OperationStore {
+/** The operations of one person on one annotation; those of each tab apart. Tells `kept` when `keeps` may have changed. */
+export class OperationStore extends EventTarget {
   /**
    * @param {string} account
    * @param {string} annotation
    */
   constructor(account, annotation) {
-    this.place = [PREFIX, account, annotation].map(encodeURIComponent).join("/");
+    super();
+    this.place = place(account, annotation);
     this.tab = `${Date.now()}-${hexadecimal(4)}`; // sorts by when it was opened
     this.count = 0;
-    /** Whether the browser took all that it was given to keep. */
-    this.keeps = true;
+    this.disk = new OperationDisk();
     /** @type {Map<string, string>} */
     this.keys = new Map();
+    /** @type {Set<string>} the keys of those that are in this page alone */
+    this.loose = new Set();
     void navigator.locks?.request(`${this.place}/${this.tab}`, () => new Promise(() => {}));
+  }
+
+  /** Whether the browser took all that it was given to keep. */
+  get keeps() {
+    return this.loose.size === 0;
   }
 
   /**
@@ -55,10 +65,10 @@ export class OperationStore {
    * @returns {Promise<Operation[]>}
    */
   async claim() {
+    const left = await entries(this.disk, `${this.place}/`);
     /** @type {Map<string, string[]>} */
     const byTab = new Map();
-    for (const key of Object.keys(localStorage).sort()) {
-      if (!key.startsWith(`${this.place}/`)) continue;
+    for (const key of [...left.keys()].sort()) {
       const tab = key.slice(this.place.length + 1).split("/")[0];
       if (tab !== this.tab) byTab.set(tab, [...(byTab.get(tab) ?? []), key]);
     }
@@ -67,12 +77,12 @@ export class OperationStore {
     for (const [tab, keys] of byTab) {
       if (!(await isGone(`${this.place}/${tab}`))) continue;
       for (const key of keys) {
-        const operation = read(key);
+        const operation = read(left.get(key));
         if (operation) {
           this.keep(operation);
           claimed.push(operation);
         }
-        localStorage.removeItem(key);
+        this._remove(key);
       }
     }
     return claimed;
@@ -85,21 +95,55 @@ export class OperationStore {
       key = `${this.place}/${this.tab}/${String(this.count++).padStart(9, "0")}`;
       this.keys.set(operation.operation, key);
     }
+    const text = JSON.stringify(operation);
     try {
-      localStorage.setItem(key, JSON.stringify(operation));
-      this.keeps = true;
+      localStorage.setItem(key, text);
+      this.loose.delete(key);
     } catch (error) {
       if (!(error instanceof DOMException)) throw error;
-      this.keeps = false; // full: shown to the person, who should not leave the page now
+      this.loose.add(key); // full: shown to the person, who should not leave the page before the disk has it
     }
+    void this._toDisk(key, text);
   }
 
   /** @param {Operation} operation */
   forget(operation) {
     const key = this.keys.get(operation.operation);
-    if (key) localStorage.removeItem(key);
+    if (key) this._remove(key);
     this.keys.delete(operation.operation);
   }
+
+  /**
+   * @param {string} key
+   * @param {string} text
+   */
+  async _toDisk(key, text) {
+    if ((await this.disk.put(key, text)) && this.loose.delete(key)) this.dispatchEvent(new Event("kept"));
+  }
+
+  /** @param {string} key */
+  _remove(key) {
+    localStorage.removeItem(key);
+    void this.disk.delete(key);
+    this.loose.delete(key);
+  }
+}
+
+/** @param {string[]} names */
+function place(...names) {
+  return [PREFIX, ...names].map(encodeURIComponent).join("/");
+}
+
+/**
+ * What the browser keeps whose keys begin so. Where both have it, the disk has what was written last: localStorage may
+ * have lost that.
+ * @param {OperationDisk} disk
+ * @param {string} prefix
+ * @returns {Promise<Map<string, string>>}
+ */
+async function entries(disk, prefix) {
+  const own = Object.entries(localStorage).filter(([key]) => key.startsWith(prefix));
+  return new Map([...own, ...(await disk.entries(prefix))]);
 }
 
 /**
@@ -117,12 +161,12 @@ async function isGone(lock) {
 }
 
 /**
- * @param {string} key
+ * @param {string | undefined} text
  * @returns {Operation | null}
  */
-function read(key) {
+function read(text) {
   try {
-    const found = JSON.parse(localStorage.getItem(key) ?? "null");
+    const found = JSON.parse(text ?? "null");
     return typeof found?.operation === "string" && Array.isArray(found.changes) ? found : null;
   } catch {
     return null;
