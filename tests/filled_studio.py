@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+
+import pytest
 
 from annotate.labelling import Labelling
 from storage.catalog import Accounts, Annotator, CheckRecord, Invitations, Role, SignIns
 from storage.publish import publish
 from storage.recording import State
 from storage.task import Labels
-from storage.workspace import Workspace
+from storage.workspace import Workspace, create_workspace
 from tests.clips import make_clip
 from tests.labelled_page import LABELS, add_labelled
 from tests.played import add_played
-from tests.studio_server import TOKEN, new_account
+from tests.studio_server import TOKEN, Studio, new_account, running_studio
 
 DARK = CheckRecord("brightness", 20.0, 40.0, 10.0, "doubt", "it is dark (20 of 255)", ((0, 500_000_000),))
 
@@ -78,3 +82,14 @@ def fill(workspace: Workspace, folder: Path, *, labels: Labels = LABELS) -> Fill
     publish(workspace, "kitchen", created_by="olivia")
     begun, _ = Labelling(workspace).annotations.begin(accepted, Annotator("anna", None, False), "label")
     return Filled(accepted, flagged, begun.annotation, tokens, session)
+
+
+@contextmanager
+def running_filled(folder: Path) -> Iterator[tuple[Studio, Filled]]:
+    """A studio with something of everything, whose streams of events end at once."""
+    workspace = create_workspace(folder / "workspace")
+    content = fill(workspace, folder)
+    with pytest.MonkeyPatch.context() as patch, running_studio(workspace) as studio:
+        patch.setattr("studio.web.label_events._ENDS_AFTER", 0.0)
+        yield studio, content
+    workspace.catalog.close()

@@ -17,9 +17,8 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 
-from storage.workspace import create_workspace
-from tests.filled_studio import Filled, fill
-from tests.studio_server import Studio, routes_of, running_studio
+from tests.filled_studio import Filled, running_filled
+from tests.studio_server import Studio, routes_of
 
 EXAMPLES = 3
 """Of each operation, person and way."""
@@ -31,13 +30,8 @@ WORDS = st.sampled_from(
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Studio, Filled]]:
-    folder = tmp_path_factory.mktemp("fuzzing")
-    workspace = create_workspace(folder / "workspace")
-    content = fill(workspace, folder)
-    with pytest.MonkeyPatch.context() as patch, running_studio(workspace) as studio:
-        patch.setattr("studio.web.label_events._ENDS_AFTER", 0.0)
-        yield studio, content
-    workspace.catalog.close()
+    with running_filled(tmp_path_factory.mktemp("fuzzing")) as made:
+        yield made
 
 
 def test_the_description_of_the_api_is_for_operators_and_names_every_route_and_body(

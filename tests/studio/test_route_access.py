@@ -9,9 +9,8 @@ import pytest
 from httpx import Client, Response
 
 from storage.catalog import Accounts, Audit, Role, SignIns
-from storage.workspace import create_workspace
 from studio.web.identity import SESSION_COOKIE, Demand
-from tests.filled_studio import Filled, fill
+from tests.filled_studio import Filled, running_filled
 from tests.studio_server import Studio, new_account, routes_of, running_studio
 
 ALL = {"carla", "anna", "rosa", "otto"}
@@ -101,13 +100,8 @@ TUS = {"Tus-Resumable": "1.0.0", "Upload-Length": "1"}
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Studio, Filled]]:
-    folder = tmp_path_factory.mktemp("access")
-    workspace = create_workspace(folder / "workspace")
-    content = fill(workspace, folder)
-    with pytest.MonkeyPatch.context() as patch, running_studio(workspace) as studio:
-        patch.setattr("studio.web.label_events._ENDS_AFTER", 0.0)
-        yield studio, content
-    workspace.catalog.close()
+    with running_filled(tmp_path_factory.mktemp("access")) as made:
+        yield made
 
 
 def routes(studio: Studio) -> list[tuple[str, str, Demand]]:
