@@ -128,7 +128,7 @@ def test_what_the_encoder_cannot_take_is_dropped_counted_and_timed(tmp_path: Pat
     kept = set(open_video(tmp_path / "take.mp4").times)
     assert len(kept) == report.frames
     assert len(report.dropped_at_ns) == report.dropped
-    # A tick of the video is 11 microseconds; a source that is late gives pictures closer than the 1.1 ms they should be.
+    # A tick of the video is 11 microseconds; a source that is late gives pictures less than the usual 1.1 ms apart.
     for lost_ns in report.dropped_at_ns:
         assert min(abs(lost_ns - kept_ns) for kept_ns in kept) > 0.1e6, "dropped and yet in the video"
     assert 0 < max(waiting) * 1920 * 1080 * 1.5 <= 256 * 2**20, "memory stays bounded"
