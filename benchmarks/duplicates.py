@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from annotate.alignment import Alignment
 from annotate.change_fingerprint import WINDOW, ChangeFingerprint, ChangeHasher
-from annotate.comparison import compare_change, compare_motion, compare_video
+from annotate.comparison import EVIDENCE, compare_change, compare_motion, compare_video
 from annotate.duplicates import WINDOW_FLIPS, WINDOW_QUERIES, DuplicateIndex
 from annotate.fingerprint import Fingerprint
 from annotate.hamming_index import HammingIndex
@@ -40,7 +40,6 @@ from tests.transformed import TRANSFORMATIONS, Transformation, transform
 
 WIDTH = 640
 PARTS = ("found", "cost", "index")
-WAYS = ("video", "change", "motion")
 HASHES = 30
 """A recording's hashes in the measurement of the index: half a minute."""
 Made = Callable[[int, int], NDArray[np.uint8]]
@@ -129,7 +128,7 @@ def _recall(prints: dict[str, dict[str, Fingerprint]], folder: Path) -> None:
                     wrong = len([match for match in named if match != clip])
                     row.append(("found" if clip in named else "–") + (f", {wrong} wrong" if wrong else ""))
             rows.append(row)
-    heads = [f"{clip.split('-')[0]} {way}" for clip in prints for way in (*WAYS, "index before", "index")]
+    heads = [f"{clip.split('-')[0]} {way}" for clip in prints for way in (*EVIDENCE, "index before", "index")]
     print_table("Recall", ["transformation", *heads], rows)
 
 
@@ -156,7 +155,7 @@ def _false_alarms(prints: dict[str, dict[str, Fingerprint]]) -> None:
             for changed in found.values():
                 counts["different clips"] += _alarms(changed, prints[other_clip]["as it is"])
     rows = [[name, *(str(number) for number in numbers)] for name, numbers in counts.items()]
-    print_table("False alarms", ["pairs that are no duplicates", "pairs", *WAYS, "any"], rows)
+    print_table("False alarms", ["pairs that are no duplicates", "pairs", *EVIDENCE, "any"], rows)
 
 
 def _alarms(one: Fingerprint, other: Fingerprint) -> NDArray[np.int64]:

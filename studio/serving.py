@@ -20,8 +20,6 @@ from .output import print_json, say
 
 TOKEN_VARIABLE = "KINESPHERE_TOKEN"
 SHORTEST_TOKEN = 16
-_BACKLOG = 2048
-"""Connections that wait to be taken; the number is that of uvicorn."""
 
 
 def serve(
@@ -133,7 +131,7 @@ def listen(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
-        listening.listen(_BACKLOG)
+        listening.listen()
     except OSError as error:
         listening.close()
         raise InvalidInput(f"port {port} cannot be used ({error.strerror}); choose another with --port") from error

@@ -42,10 +42,7 @@ def chromium(*more: str) -> Iterator[Browser]:
 @contextmanager
 def killable_browser(browser: Browser, profile: Path) -> Iterator[tuple[BrowserContext, Callable[[], None]]]:
     """Another Chromium, which keeps what it keeps in a folder, and what ends it as a power cut would."""
-    found = shutil.which("chromium")
-    assert found is not None
-    context = browser.browser_type.launch_persistent_context(profile, executable_path=found, args=[*ARGUMENTS])
-
+    context = browser.browser_type.launch_persistent_context(profile, executable_path=_program(), args=[*ARGUMENTS])
     ended: list[int] = []
 
     def kill() -> None:
@@ -67,6 +64,13 @@ def killable_browser(browser: Browser, profile: Path) -> Iterator[tuple[BrowserC
             context.close()
 
 
+def _program() -> str:
+    """Where Chromium is, once a browser has been started."""
+    found = shutil.which("chromium")
+    assert found is not None
+    return found
+
+
 def _text(file: Path) -> str:
     try:
         return file.read_text(errors="replace")
@@ -85,11 +89,9 @@ def with_camera(browser: Browser, clip: Path, folder: Path) -> Iterator[Browser]
     with open_video(clip) as video, film.open("wb") as file:
         for frame in video.frames():
             file.write(cv2.imencode(".jpg", frame.image[..., ::-1])[1].tobytes())
-    found = shutil.which("chromium")
-    assert found is not None
     camera = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
               f"--use-file-for-fake-video-capture={film}")  # fmt: skip
-    started = browser.browser_type.launch(executable_path=found, args=[*ARGUMENTS, *camera])
+    started = browser.browser_type.launch(executable_path=_program(), args=[*ARGUMENTS, *camera])
     try:
         yield started
     finally:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import av
 
 from storage.task import Labels
-from storage.workspace import Workspace
+from storage.workspace import Workspace, create_workspace
 from tests.browser import opened_page
 from tests.played import add_played
-from tests.studio_server import Studio
+from tests.studio_server import Studio, running_studio, session_cookie
 from tests.takes import TASK
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ LABELS = Labels(
     objects=("bottle", "glass", "the blue cup"),
     hotkeys={"y": "success", "b": "bottle"},
 )
+
+
+Room = tuple[Studio, dict[str, str], Path]
+"""A studio, the cookie of who is signed in to it, and a real clip."""
 
 
 def add_labelled(workspace: Workspace, clip: Path, *, seed: int = 0, labels: Labels = LABELS, **how: Any) -> str:
@@ -64,6 +68,16 @@ def segments_of(studio: Studio, annotation: str) -> list[dict[str, Any]]:
     """What the server has."""
     with studio.client() as client:
         return list(client.get(f"/api/annotations/{annotation}").raise_for_status().json()["segments"])
+
+
+@contextmanager
+def labelled_room(folder: Path, source: Path, *, width: int = 640) -> Iterator[Room]:
+    """A studio with an empty workspace, and a clip in H.264 to enter there."""
+    workspace = create_workspace(folder / "workspace")
+    clip = h264(source, folder / "real.mp4", width=width)
+    with running_studio(workspace) as studio:
+        yield studio, session_cookie(studio), clip
+    workspace.catalog.close()
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import storage
+
 ROOT = Path(__file__).parent.parent
 MAY_IMPORT = {
     "storage": set[str](),
@@ -52,6 +54,10 @@ def test_importing_the_reader_loads_none_of_the_heavy_libraries() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+def test_every_name_that_the_reader_offers_is_there() -> None:
+    assert all(getattr(storage, name) is not None for name in storage.__all__)
 
 
 def test_the_command_starts_without_the_heavy_libraries() -> None:

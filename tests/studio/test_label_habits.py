@@ -9,16 +9,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from storage.workspace import create_workspace
 from tests.browser import opened_page
-from tests.labelled_page import add_labelled, begin, h264, labelling, open_label_page, ready, saved, segments_of
-from tests.studio_server import Studio, running_studio, session_cookie
+from tests.labelled_page import (
+    Room,
+    add_labelled,
+    begin,
+    labelled_room,
+    labelling,
+    open_label_page,
+    ready,
+    saved,
+    segments_of,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
 
-Room = tuple[Studio, dict[str, str], Path]
-"""A studio, the cookie of who is signed in to it, and a real clip."""
 SEEDS = count()
 FILL = """() => {
   for (let size = 1 << 20; size; size >>= 1) {
@@ -29,12 +35,8 @@ FILL = """() => {
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory, body_clip: Path) -> Iterator[Room]:
-    folder = tmp_path_factory.mktemp("habits")
-    workspace = create_workspace(folder / "workspace")
-    clip = h264(body_clip, folder / "real.mp4", width=320)
-    with running_studio(workspace) as studio:
-        yield studio, session_cookie(studio), clip
-    workspace.catalog.close()
+    with labelled_room(tmp_path_factory.mktemp("habits"), body_clip, width=320) as made:
+        yield made
 
 
 @pytest.fixture
@@ -49,6 +51,14 @@ def change_key(page: Page, action: str, key: str) -> None:
     page.click(f"#keys-help button[aria-label^='Change the key of: {action} (']")
     page.keyboard.press(key)
     page.click("#keys-help button.main")
+
+
+def label_offline_in_a_full_browser(page: Page) -> None:
+    """Label a segment where localStorage has no room and the server cannot be reached."""
+    page.evaluate(FILL)
+    page.context.set_offline(True)
+    for key in ("Enter", ">", "1"):
+        page.keyboard.press(key)
 
 
 def test_keys_are_changed_kept_and_given_back(room: Room, browser: Browser, annotation: str) -> None:
@@ -125,10 +135,7 @@ def test_edits_that_localstorage_has_no_room_for_outlive_the_page_on_the_disk(
     studio, cookie, _ = room
     with opened_page(browser, cookies=[cookie], expected="ERR_INTERNET_DISCONNECTED") as page:
         open_label_page(page, studio, annotation)
-        page.evaluate(FILL)
-        page.context.set_offline(True)
-        for key in ("Enter", ">", "1"):
-            page.keyboard.press(key)
+        label_offline_in_a_full_browser(page)
         page.wait_for_selector("#saved:has-text('1 edit waits in this browser')")
         page.goto("about:blank")
         page.context.set_offline(False)
@@ -145,10 +152,7 @@ def test_edits_that_a_full_browser_cannot_keep_are_told_and_saved_later(
         # as in private windows of some browsers
         page.add_init_script("Object.defineProperty(globalThis, 'indexedDB', { value: undefined })")
         open_label_page(page, studio, annotation)
-        page.evaluate(FILL)
-        page.context.set_offline(True)
-        for key in ("Enter", ">", "1"):
-            page.keyboard.press(key)
+        label_offline_in_a_full_browser(page)
         page.wait_for_selector("#saved:has-text('in this page alone, as the browser')")
         assert page.evaluate("() => !dispatchEvent(new Event('beforeunload', { cancelable: true }))"), "it asks to stay"
         page.context.set_offline(False)

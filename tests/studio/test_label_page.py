@@ -13,25 +13,19 @@ from storage.task import Labels
 from storage.workspace import create_workspace
 from tests.browser import accessibility_violations
 from tests.clips import make_clip, uneven_times
-from tests.labelled_page import add_labelled, begin, h264, labelling, ready, saved, segments_of
-from tests.studio_server import Studio, running_studio, session_cookie
+from tests.labelled_page import Room, add_labelled, begin, labelled_room, labelling, ready, saved, segments_of
+from tests.studio_server import running_studio, session_cookie
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-Room = tuple[Studio, dict[str, str], Path]
-"""A studio, the cookie of who is signed in to it, and a real clip."""
 KEY_TO_PAINT_MS = 50
 
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory, body_clip: Path) -> Iterator[Room]:
-    folder = tmp_path_factory.mktemp("label")
-    workspace = create_workspace(folder / "workspace")
-    clip = h264(body_clip, folder / "real.mp4")
-    with running_studio(workspace) as studio:
-        yield studio, session_cookie(studio), clip
-    workspace.catalog.close()
+    with labelled_room(tmp_path_factory.mktemp("label"), body_clip) as made:
+        yield made
 
 
 def press(page: Page, *keys: str) -> None:

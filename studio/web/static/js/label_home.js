@@ -50,5 +50,5 @@ for (const button of document.querySelectorAll("[data-next]")) {
 for (const time of document.querySelectorAll("time")) {
   time.textContent = new Date(time.dateTime).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
 }
-void showUnsent();
+showUnsent().catch((error) => notice(error.message, "bad"));
 showProgress().catch((error) => notice(error.message, "bad"));
