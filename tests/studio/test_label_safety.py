@@ -19,7 +19,7 @@ from tests.labelled_page import add_labelled, ready, saved
 from tests.studio_server import TOKEN
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Page, Route
 
 FRAMES = 90
 GIVEN: list[str] = []
@@ -243,9 +243,15 @@ def test_the_history_is_seen_and_brought_back(studio: KillableStudio, annotation
         press(page, "Enter", ">", "1", ">", "2", "Escape", "Ctrl+a".replace("Ctrl", "Control"), "Delete")
         saved(page)
         assert segments_of(studio, annotation) == []
+        late: list[Route] = []
+        page.route("**/api/annotations/*?revision=3", lambda route: late.append(route))
         page.goto(f"{studio.url}/label/{annotation}/history")
         page.click("[data-look='2']")
         page.wait_for_selector("#looked-at >> text=Revision 2: 2 segments")
+        with page.expect_response("**/api/annotations/*?revision=3"):
+            late[0].continue_()
+        page.wait_for_timeout(300)
+        assert page.inner_text("#looked-at") == "Revision 2: 2 segments", "what was asked for first came last"
         assert page.locator("#then tr >> text=deleted").count() == 2
         page.click("#restore")
         ready(page)

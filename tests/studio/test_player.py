@@ -167,6 +167,35 @@ def test_a_loop_shows_its_frames_again_and_no_others(browser: Browser, played: P
         assert max(shown) <= 73
 
 
+def test_a_loop_up_to_the_end_begins_again_where_it_began(browser: Browser, played: Played) -> None:
+    cookie, recordings = played
+    with playing(browser, cookie, recordings["uneven"], skeleton=False) as page:
+        first = FRAMES - 12
+        shown = page.evaluate(
+            """async ([first, end]) => {
+            await player.seekFrame(first); player.loop({ startFrame: first, endFrame: end });
+            const shown = []; player.addEventListener("frame", (event) => shown.push(event.detail.frame));
+            await player.play(); await new Promise((resolve) => setTimeout(resolve, 3000)); await player.pause();
+            return shown; }""",
+            [first, FRAMES],
+        )
+        assert sum(later < earlier for earlier, later in pairwise(shown)) >= 2
+        assert min(shown) >= first
+
+
+def test_keys_faster_than_the_browser_count(browser: Browser, played: Played) -> None:
+    cookie, recordings = played
+    with playing(browser, cookie, recordings["uneven"], skeleton=False) as page:
+        twice = "() => { panel.shuttle(1); panel.shuttle(1); return [player.playing, player.rate]; }"
+        assert page.evaluate(twice) == [True, 2], "play, then faster, before the first frame has come"
+        assert page.evaluate("async () => { player.toggle(); await player.toggle(); return player.playing; }") is True
+        there = page.evaluate(
+            """async () => { void player.seekFrame(100); void player.play(); return await player.pause(); }"""
+        )
+        page.wait_for_timeout(500)
+        assert page.evaluate("[player.playing, player.video.paused, player.frame]") == [False, True, there]
+
+
 def test_playing_backwards_shows_earlier_frames_only(browser: Browser, played: Played) -> None:
     cookie, recordings = played
     with playing(browser, cookie, recordings["uneven"], skeleton=False) as page:

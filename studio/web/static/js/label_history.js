@@ -11,10 +11,13 @@ const MOST_ROWS = 500;
 const data = pageData();
 const path = `/api/annotations/${data.annotation}`;
 let looked = data.revision;
+let asked = data.revision;
 
 /** @param {number} revision */
 async function look(revision) {
+  asked = revision;
   const [then, now] = await Promise.all([getJson(`${path}?revision=${revision}`), getJson(path)]);
+  if (asked !== revision) return; // another one was asked for meanwhile, and may have been shown already
   looked = revision;
   for (const row of document.querySelectorAll("[data-revision]")) {
     if (/** @type {HTMLElement} */ (row).dataset.revision === String(revision)) row.setAttribute("aria-current", "true");

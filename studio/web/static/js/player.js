@@ -39,6 +39,7 @@ export class Player extends EventTarget {
     /** The frame on screen. */
     this.frame = 0;
     this.rate = 1;
+    /** Whether it plays, or was asked to and begins as soon as the frame to begin at is on screen. */
     this.playing = false;
     /** Whether data for what should be shown has not come yet. */
     this.waiting = false;
@@ -55,6 +56,8 @@ export class Player extends EventTarget {
     this._loopTimer = 0;
     this._backwards = 0;
     this._failedAt = 0;
+    /** Which run of `play` waits for its first frame; 0 if none. */
+    this._starting = 0;
     this._runs = 0;
     this._confirmed = false;
     this._callback = 0;
@@ -111,11 +114,15 @@ export class Player extends EventTarget {
   /** Play on from the frame on screen; from the beginning if it is the last one. */
   async play() {
     this._backwards = 0;
+    const run = ++this._runs;
+    this._starting = run;
+    this._setPlaying(true);
     const first = this.looped?.startFrame ?? 0;
     const end = this.looped?.endFrame ?? this.frames.count;
     const ahead = this.heading >= end - 1 || (this.looped && this.heading < first) ? first : null;
     if (ahead !== null || this.seeking) await this._seek(ahead ?? this.heading);
-    if (this._closed) return;
+    if (this._starting !== run) return; // it was told to do something else meanwhile
+    this._starting = 0;
     this.video.playbackRate = this.rate;
     try {
       await this.video.play();
@@ -198,7 +205,7 @@ export class Player extends EventTarget {
     const on = (/** @type {string} */ name, /** @type {() => void} */ run) =>
       this.video.addEventListener(name, run, { signal });
     on("play", () => this._setPlaying(true));
-    on("pause", () => this.backwards || this._setPlaying(false));
+    on("pause", () => this._paused());
     on("ended", () => this._ended());
     on("seeked", () => this._expect());
     on("waiting", () => this._setWaiting(true));
@@ -296,6 +303,7 @@ export class Player extends EventTarget {
     clearTimeout(this._loopTimer);
     const played = this.playing;
     this._backwards = 0;
+    this._starting = 0;
     if (!this.video.paused) this.video.pause();
     if (played) this._setPlaying(false);
   }
@@ -313,6 +321,12 @@ export class Player extends EventTarget {
   _again() {
     if (!this.looped || !this.playing || this.backwards) return;
     this.video.currentTime = this.frames.mediaSeconds(this.looped.startFrame, AIMS[0]);
+  }
+
+  /** The browser says so some time later: it may play again by now. Whether the end is one, `_ended` decides. */
+  _paused() {
+    const over = this.video.paused && !this.video.ended;
+    if (over && !this.backwards && !this._starting) this._setPlaying(false);
   }
 
   _ended() {
