@@ -13,8 +13,8 @@ SPEEDS = tuple(float(s) for s in np.geomspace(0.5, 2.0, 29))
 STEP_NS = 250_000_000
 LEAST = 8
 """Fewer pairs in a row prove nothing."""
-TICKS = 25
-"""Moments in a step at which lines are looked up: 10 ms."""
+TICKS = 10
+"""Moments in a step at which lines are looked up: 25 ms."""
 MOST = 400
 """Of longer recordings only so many points are compared, spread evenly."""
 
@@ -83,7 +83,8 @@ def align(
         return None
     _, speed, begin_ns = best
     nearest = _nearest(np.rint(times_ns * speed).astype(np.int64) + begin_ns, other_times_ns, step)
-    return _described(times_ns, other_times_ns, distances, speed, nearest, step, limit)
+    found = _described(times_ns, other_times_ns, distances, speed, nearest, step, limit)
+    return found if found is not None and max(found.matched, found.other_matched) >= least_share else None
 
 
 def hamming(hashes: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.int16]:
@@ -105,8 +106,8 @@ class _Gains:
     first_ns: int
     tick_ns: int
     table: NDArray[np.int16]
-    """(points, moments + 2): by how much the other's nearest hash is under the limit, and 0 where none is near in time.
-    Moments are `tick_ns` apart; the first and the last column are for all that is before and after."""
+    """(points, `TICKS`, steps): by how much the other's nearest hash is under the limit, and 0 where none is near in
+    time. Moments are `tick_ns` apart; those a step apart are beside each other."""
 
     @classmethod
     def made(
@@ -114,25 +115,28 @@ class _Gains:
     ) -> _Gains:
         """Of two recordings' distances, (points, others)."""
         tick = step // TICKS
-        first, last = int(others[0]) - step, int(others[-1]) + step
-        nearest = _nearest(np.arange(first, last + tick, tick), others, step)
-        gains = np.maximum(limit - distances, -limit).astype(np.int16)
-        table = np.zeros((len(times), len(nearest) + 2), np.int16)
-        np.take(gains, nearest, axis=1, out=table[:, 1:-1], mode="wrap")
-        table[:, 1:-1][:, nearest < 0] = 0
-        return cls(times, first, tick, table)
+        first = int(others[0]) - step
+        steps = -(-(int(others[-1]) + step - first) // step) + 1
+        moments = first + np.arange(steps) * (TICKS * tick) + np.arange(TICKS)[:, None] * tick
+        gains = np.zeros((len(times), len(others) + 1), np.int16)  # the last is for no hash, -1
+        np.maximum(limit - distances, -limit, out=gains[:, :-1])
+        table = gains.take(_nearest(moments.ravel(), others, step), axis=1)
+        return cls(times, first, tick, table.reshape(len(times), TICKS, steps))
 
     def best(self, speed: float) -> tuple[float, int]:
-        """The line of most gain at a speed, of all that begin `TICKS` ticks apart: its gain, and where ours begins."""
+        """The line of most gain at a speed, of all that begin a step apart: its gain, and where ours begins."""
         scaled = np.rint(self.times_ns * speed / self.tick_ns).astype(np.int64)
-        moments = self.table.shape[1]
-        if scaled[-LEAST] + moments <= scaled[LEAST - 1]:  # no line has `LEAST` pairs
+        points, _, steps = self.table.shape
+        origin = int(scaled[-LEAST])  # the first line begins so far before the other that `LEAST` pairs are left
+        lines = -(-(steps * TICKS - int(scaled[LEAST - 1]) + origin) // TICKS)
+        if lines <= 0:  # no line has `LEAST` pairs
             return 0.0, 0
-        begins = np.arange(-int(scaled[-LEAST]), moments - int(scaled[LEAST - 1]), TICKS)
-        columns = np.clip(scaled + begins[:, None] + 1, 0, moments - 1)
-        gains = self.table.ravel()[columns + np.arange(len(scaled)) * moments].sum(axis=1, dtype=np.int64)
+        behind, phase = np.divmod(scaled - origin, TICKS)
+        met = self.table[np.arange(points), phase]
+        line = np.arange(steps) - behind[:, None] + int(behind[-1])
+        gains = np.bincount(line.ravel(), met.ravel(), minlength=int(behind[-1]) + lines)[int(behind[-1]) :][:lines]
         at = int(gains.argmax())
-        return float(gains[at]), self.first_ns + int(begins[at]) * self.tick_ns
+        return float(gains[at]), self.first_ns + (at * TICKS - origin) * self.tick_ns
 
 
 def _nearest(wanted: NDArray[np.int64], others: NDArray[np.int64], step: int) -> NDArray[np.int64]:

@@ -181,8 +181,8 @@ def _moments(difference: NDArray[np.float32]) -> NDArray[np.float64]:
 
     The median goes first: where the whole picture becomes lighter, nothing has moved.
     """
-    change = np.abs(difference - np.median(difference))
-    noise = float(np.median(change)) / 0.6745  # of a normal distribution
+    change = np.abs(difference - _median(difference))
+    noise = _median(change) / 0.6745  # of a normal distribution
     change = np.clip(change - max(NOISES * noise, LEAST_CHANGE), 0, MOST_CHANGE)
     height, width = change.shape
     unit = min(height, width)
@@ -190,6 +190,13 @@ def _moments(difference: NDArray[np.float32]) -> NDArray[np.float64]:
     x, y = np.arange(width) / unit, np.arange(height) / unit
     sums = [rows.sum(), columns @ x, rows @ y, columns @ x**2, rows @ y**2]
     return np.asarray(np.asarray(sums) / (height * width), np.float64)
+
+
+def _median(values: NDArray[np.float32]) -> float:
+    """What `np.median` gives, in a tenth of its time for so few values."""
+    middle = (values.size - 1) // 2, values.size // 2
+    found = np.partition(values, middle, axis=None)
+    return float(found[middle[0]] + found[middle[1]]) / 2
 
 
 def _unit(found: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .picture_hash import picture_hash
+from .picture_hash import both_ways
 
 if TYPE_CHECKING:
     from storage.video import VideoFrame
@@ -19,7 +19,7 @@ SECOND_NS = 1_000_000_000
 LOWEST_QUALITY = 50
 """Of PDQ, 0 to 100. Pictures with less structure give hashes that match anything: vPDQ leaves them out too."""
 SHORTER_SIDE = 128
-"""Pixels: pictures are shrunk before they are hashed. PDQ itself goes down to 64."""
+"""Pixels: pictures are halved before they are hashed, as long as so many are left. PDQ itself goes down to 64."""
 BLACK = 24
 """The brightest that a black bar is, of 255, once it was encoded."""
 
@@ -63,14 +63,12 @@ class VideoHasher:
         if tick <= self._latest_tick:
             return
         self._latest_tick = tick
-        small = _shrunk(_without_bars(frame.image))
-        bits, quality = picture_hash(small)
+        bits, turned, quality = both_ways(_shrunk(_without_bars(frame.image)))
         if quality < LOWEST_QUALITY:
             return
         self._times.append(frame.timestamp_ns)
         self._hashes.append(bits)
-        # PDQ's dihedral hash, from the same transform, was 26 bits from that of the mirrored picture.
-        self._mirrored.append(picture_hash(np.ascontiguousarray(small[:, ::-1]))[0])
+        self._mirrored.append(turned)
 
     @property
     def fingerprint(self) -> VideoFingerprint:
@@ -84,30 +82,34 @@ class VideoHasher:
 
 
 def _shrunk(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The light of a picture, uint8 (height, width), at most `SHORTER_SIDE` pixels the shorter way."""
+    """The light of a picture, uint8 (height, width), less than two `SHORTER_SIDE` the shorter way."""
     import cv2
 
     light = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    height, width = light.shape
-    scale = SHORTER_SIDE / min(height, width)
-    if scale >= 1:
-        return np.asarray(light, np.uint8)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
     # Means of squares of four are quick, means of any other rectangle take three times as long as all the rest.
-    while light.shape[0] >= 4 * size[1]:
-        light = cv2.resize(light, (light.shape[1] // 2, light.shape[0] // 2), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(light, size, interpolation=cv2.INTER_AREA), np.uint8)
+    while min(light.shape) >= 2 * SHORTER_SIDE:
+        height, width = light.shape[0] // 2, light.shape[1] // 2
+        light = cv2.resize(light[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(light, np.uint8)
 
 
 def _without_bars(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The picture without black bars around it, if at least half of each side is left."""
     parts = []
     for lines in (image[:, ::16], image[::16].swapaxes(0, 1)):
-        brightest = np.maximum(np.maximum(lines[..., 0], lines[..., 1]), lines[..., 2])
-        lit = np.flatnonzero((brightest > BLACK).mean(axis=1) > 0.1)
         size = len(lines)
+        if _lit(lines[:: max(1, size - 1)]).all():  # as nearly always: no bar, and no other line to look at
+            parts.append(slice(None))
+            continue
+        lit = np.flatnonzero(_lit(lines))
         first, last = (int(lit[0]), int(lit[-1])) if len(lit) else (0, size - 1)
         # two lines more: where a bar ends, encoding mixes both
         inner = slice(first + 2 * (first > 0), last + 1 - 2 * (last < size - 1))
         parts.append(inner if inner.stop - inner.start >= size / 2 else slice(None))
     return image[parts[0], parts[1]]
+
+
+def _lit(lines: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """(lines,): in which of some lines of a picture, (lines, pixels, 3), a tenth of the pixels is not black."""
+    brightest = np.maximum(np.maximum(lines[..., 0], lines[..., 1]), lines[..., 2])
+    return np.asarray((brightest > BLACK).mean(axis=1) > 0.1)

@@ -108,8 +108,9 @@ def measure_luma(picture: Luma) -> ImageMeasurement:
 def coarse(image: NDArray[np.uint8]) -> Luma:
     """The luma of a picture in squares of 4x4 measured pixels, which is all that motion takes of it.
 
-    Of pictures wider than 640 pixels every second (third...) line is looked at: every frame is measured, and most of
-    what that takes is reading it.
+    Of pictures wider than 640 pixels some lines are looked at, every fourth of 1280 and every sixth of 1920: every
+    frame is measured, and most of what that takes is reading it. The motion of real clips, and how far they shook, came
+    out the same with all of their lines.
 
     Args:
         image: uint8 `(height, width, 3)`, RGB.
@@ -124,7 +125,8 @@ def coarse(image: NDArray[np.uint8]) -> Luma:
         import cv2
     _check(image)
     height, width = image.shape[:2]
-    lines = cv2.cvtColor(image[:: max(1, width // MEASURED_WIDTH)], cv2.COLOR_RGB2GRAY)
+    step = 1 if width <= MEASURED_WIDTH else 2 * width // MEASURED_WIDTH
+    lines = cv2.cvtColor(image[::step], cv2.COLOR_RGB2GRAY)
     measured = min(width, MEASURED_WIDTH)
     size = max(2, measured // _MOTION_SHRINK), max(2, round(height * measured / width) // _MOTION_SHRINK)
     return np.asarray(cv2.resize(lines, size, interpolation=cv2.INTER_AREA), np.uint8)

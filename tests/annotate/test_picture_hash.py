@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from annotate.picture_hash import picture_hash
+from annotate.picture_hash import both_ways, picture_hash
 
 
 def waves(height: int, width: int) -> NDArray[np.uint8]:
@@ -30,6 +30,15 @@ def test_the_bits_are_those_of_the_package_pdqhash(height: int, width: int, expe
     """As `pdqhash` 0.2.8 gave them, which binds Facebook's C++; its last bit is our first."""
     found, how_good = picture_hash(waves(height, width))
     assert (found.tobytes().hex(), how_good) == (expected, quality)
+
+
+def test_both_ways_are_the_hashes_of_the_picture_and_of_the_picture_turned_over() -> None:
+    light = np.random.default_rng(0).integers(0, 256, (9, 16), dtype=np.uint8).repeat(20, 0).repeat(20, 1)
+    bits, turned, quality = both_ways(light)
+    (expected, how_good), (expected_turned, _) = picture_hash(light), picture_hash(np.ascontiguousarray(light[:, ::-1]))
+    assert np.array_equal(bits, expected) and quality == how_good
+    assert np.bitwise_count(turned ^ expected_turned).sum() <= 2, "sums in another order"
+    assert np.bitwise_count(bits ^ turned).sum() > 60
 
 
 @given(st.integers(0, 255))
