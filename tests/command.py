@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests import preloaded
+
 ROOT = Path(__file__).parent.parent
 
 TASK = """
@@ -49,14 +51,18 @@ class Command:
     @property
     def environment(self) -> dict[str, str]:
         """The environment that names the workspace."""
-        return os.environ | {"KINESPHERE_WORKSPACE": str(self.workspace), "PYTHONPATH": str(ROOT), "COLUMNS": "300"}
+        return os.environ | {
+            "KINESPHERE_WORKSPACE": str(self.workspace),
+            "PYTHONPATH": str(ROOT),
+            "COLUMNS": preloaded.COLUMNS,
+        }
 
     def run(self, *words: str, code: int = 0, workspace: bool = True) -> subprocess.CompletedProcess[str]:
         """Run it to its end and hold it to an exit code."""
         environment = self.environment
         if not workspace:
             del environment["KINESPHERE_WORKSPACE"]
-        done = subprocess.run(self.arguments(*words), env=environment, capture_output=True, text=True, timeout=280)
+        done = preloaded.run(words, environment, seconds=280)
         assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 

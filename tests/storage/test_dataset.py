@@ -175,7 +175,13 @@ def test_the_reader_imports_in_under_half_a_second_and_loads_no_zarr() -> None:
         subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
         for _ in range(3)
     ]
-    assert min(float(run[0]) for run in runs) < 0.5
+    # in what importing NumPy takes, as a machine is not equally fast all the time: half a second where that takes 0.15
+    code = "import time; began = time.process_time(); import numpy; print(time.process_time() - began)"
+    numpy = min(
+        float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
+        for _ in range(3)
+    )
+    assert min(float(run[0]) for run in runs) < max(0.5, 3.3 * numpy)
     for heavy in ("zarr", "sqlglot", "torch", "sqlalchemy", "pydantic", "av", "cv2", "xarray"):
         assert heavy not in runs[0]
 

@@ -168,10 +168,12 @@ def test_a_choice_is_one_operation_can_be_changed_and_is_there_after_a_reload(ro
 def test_what_was_changed_elsewhere_is_asked_about_and_never_overwritten(room: Room, browser: Browser) -> None:
     annotation = room.begin(room.differing())
     with room.open(browser, annotation, expected="409") as page, room.studio.client(token=room.tokens["dora"]) as other:
+        page.route("**/operations", lambda route: None)  # a slow line: ours is on its way when theirs arrives
+        page.reload()  # a page that is open already may still send past the route for a while
+        ready(page)
         page.evaluate("() => { EventSource.prototype.addEventListener = () => {}; }")
         told = other.get(f"/api/adjudications/{annotation}").json()["differences"][0]
         changes = [{"segment": told["segment"], "before": None, "after": told["second"]}]
-        page.route("**/operations", lambda route: None)  # a slow line: ours is on its way when theirs arrives
         page.keyboard.press("1")
         sent = other.post(
             f"/api/annotations/{annotation}/operations",

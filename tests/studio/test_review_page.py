@@ -76,7 +76,7 @@ def test_a_reviewer_decides_with_one_key_and_the_contributor_reads_why(
         page.goto(f"{studio.url}/mine")
         assert accessibility_violations(page) == []
         page.get_by_role("row").filter(has_text="please record it again").get_by_text("How to do better").click()
-        assert page.get_by_text("Turn on a light in front of you").is_visible()
+        page.get_by_text("Turn on a light in front of you").wait_for()
         page.get_by_role("button", name="0:00.5 – 0:01").click()
         wait_until(page, "document.querySelector('video')?.currentTime > 0.4")
         assert accessibility_violations(page) == []
