@@ -28,7 +28,7 @@ from .sightings import Body
 from .tracks import TrackBuilder
 from .wrist import grip, wrist_pose
 
-REVISION = 4
+REVISION = 5
 """Raised with every change of this room that changes a trajectory's bytes."""
 FRAMES_AHEAD = 4
 """Decoded frames that may wait for the networks: enough to keep both threads busy, little memory at 4K."""

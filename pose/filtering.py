@@ -226,10 +226,13 @@ def _turned_over(raw: Floats, times: Floats, part: _Part, longest_gap: float) ->
     once[1:] = _is_over(raw[1:], raw[:-1], part, np.diff(times))
     twice[1:-1] = _is_over(raw[2:], raw[:-2], part, np.zeros(1))
     wrong, stays = np.zeros(len(raw), bool), np.zeros(len(raw), bool)
+    whole = _is_whole(raw)
     frames = list(np.flatnonzero(once))
     while frames:
         first = frames.pop(0)
-        if not twice[first]:
+        if first >= 2 and whole[first - 2] and twice[first] and not twice[first - 1]:
+            wrong[first - 1] = True  # it is as before that one, which came just short of being over
+        elif not twice[first]:
             wrong[first] = True
             frames = frames[1:] if frames[:1] == [first + 1] else frames
         elif frames and times[frames[0]] - times[first] < longest_gap:

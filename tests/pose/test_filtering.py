@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -82,6 +82,8 @@ def test_jitter_above_the_cut_off_goes() -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.booleans())
+@example(149, False)  # a knuckle that is so far out that the palm is all but turned over, and back
+@example(69, True)
 def test_noise_outliers_and_gaps_leave_less_error_than_they_made(seed: int, uneven: bool) -> None:
     random = np.random.default_rng(seed)
     times = even(150)
@@ -102,7 +104,7 @@ def test_noise_outliers_and_gaps_leave_less_error_than_they_made(seed: int, unev
         raw_error = np.sqrt(np.mean((before[name] - truth[name]) ** 2))
         assert np.sqrt(np.mean((after[name] - truth[name]) ** 2)) < 0.9 * raw_error, name
     left = np.abs(after["hands_world"][:, 0] - truth["hands_world"][:, 0]).max(axis=(1, 2)) > 0.075
-    assert left.sum() <= 2, "of eight outliers one now and then passes for quick movement"
+    assert not left.any()
 
 
 def test_time_reversed_gives_the_same_reversed() -> None:
