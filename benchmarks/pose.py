@@ -2,8 +2,9 @@
 
 The ways take turns, `--rounds` times, and each number is the median of its rounds; `x plain` is that of the ratios
 within a round, since a machine is not equally fast all the time. `network share` is the processor time inside the
-networks over that of the whole run, on one core; `without decoding` leaves reading the video out, which everybody has
-to do. Processor time is steadier than wall time where other programs run: see the load that is printed.
+networks over the time that the whole run took: over 1 where they run side by side. `without decoding` leaves reading
+the video out, which everybody has to do, and is for one core. Processor time is steadier than wall time where other
+programs run: see the load that is printed.
 """
 
 from __future__ import annotations
@@ -83,10 +84,10 @@ def _compare(clip: Path, rounds: int) -> None:
         found, frames = runs[0], runs[0].frames
         pairs = zip(measured[cores, "plain"], runs, strict=True)
         shares = "", ""
-        if cores == 1 and way != "plain":
-            share = (run.network_seconds / run.processor_seconds for run in runs)
+        if way != "plain":
+            share = statistics.median(run.network_seconds / run.seconds for run in runs)
             beside = (run.network_seconds / (run.processor_seconds - run.decoding_seconds) for run in runs)
-            shares = f"{statistics.median(share):.2f}", f"{statistics.median(beside):.2f}"
+            shares = f"{share:.2f}", f"{statistics.median(beside):.2f}" if cores == 1 else ""
         rows.append(
             (
                 f"{way}, {cores} core{'s' * (cores > 1)}",
