@@ -190,7 +190,7 @@ def _lines(ours: Views, other: tuple[Times, Hashes], limit: int) -> list[tuple[A
     for speed, is_mirrored, times, hashes in ours.of:
         near = [near for near in SPEEDS if abs(near / speed - 1) < 0.13]
         line = align(times, hashes, *other, limit=limit, least_share=WINDOW_SHARE, speeds=near)
-        if line is not None and max(line.matched, line.other_matched) >= WINDOW_SHARE:
+        if line is not None:
             found.append((line, is_mirrored))
     return found
 

@@ -29,8 +29,7 @@ def picture_hash(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
     Returns:
         uint8 (32,), and the quality, 0 to 100: below 50 a picture has so little structure that it is like any other.
     """
-    lines = _lines(image)
-    points = lines @ _points_of(lines.shape[1]).T
+    points = _across(_lines(image))
     return _bits(points), _quality(points)
 
 
@@ -41,15 +40,19 @@ def both_ways(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.u
     bits from that of the mirrored picture.
     """
     lines = _lines(image)
-    points = lines @ _points_of(lines.shape[1]).T
-    turned = lines[:, ::-1] @ _points_of(lines.shape[1]).T
-    return _bits(points), _bits(turned), _quality(points)
+    points = _across(lines)
+    return _bits(points), _bits(_across(lines[:, ::-1])), _quality(points)
 
 
 def _lines(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(64, width): blurred and sampled downwards."""
     light = (image @ _LUMA if image.ndim == 3 else image).astype(np.float32)
     return np.asarray(_points_of(len(light)) @ light, np.float32)
+
+
+def _across(lines: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(64, 64): lines of a picture, blurred and sampled across, too."""
+    return np.asarray(lines @ _points_of(lines.shape[1]).T, np.float32)
 
 
 def _bits(points: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -16,8 +16,6 @@ from typing import Any
 
 from tests import preloaded
 
-ROOT = Path(__file__).parent.parent
-
 TASK = """
 name = "move"
 title = "Move about"
@@ -53,7 +51,7 @@ class Command:
         """The environment that names the workspace."""
         return os.environ | {
             "KINESPHERE_WORKSPACE": str(self.workspace),
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": str(preloaded.ROOT),
             "COLUMNS": preloaded.COLUMNS,
         }
 

@@ -14,8 +14,8 @@ import pytest
 from storage.publish import publish
 from storage.version import __version__
 from storage.workspace import create_workspace
-from tests.command import ROOT
 from tests.populated import populate
+from tests.preloaded import ROOT
 
 pytestmark = pytest.mark.slow
 

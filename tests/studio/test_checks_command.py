@@ -11,8 +11,9 @@ import pytest
 
 from annotate.checks import BUILT_IN
 from storage.criteria import AtLeast, Criteria
-from tests.command import ROOT, TASK, Command
+from tests.command import TASK, Command
 from tests.plugin_package import NAMES, install_plugins
+from tests.preloaded import ROOT
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pytest
 
 from storage.recording import State
 from studio.output import print_json, print_table
-from tests.command import ROOT
+from tests.preloaded import ROOT
 
 
 @dataclass(frozen=True)
