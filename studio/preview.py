@@ -1,6 +1,6 @@
 """A window that shows a person what the camera sees of them, mirrored, in a process of its own.
 
-A display that is broken ends a Qt program on the spot: it may end this process, never the recording.
+A display that is broken may end this process, or hold it up for as long as it likes; never the recording.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class Preview:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
+                env=os.environ | {"PYGAME_HIDE_SUPPORT_PROMPT": "1"},  # it would be read as "drawn"
             )
             assert self._process.stdout is not None
             os.set_blocking(self._process.stdout.fileno(), False)
@@ -71,16 +72,24 @@ def has_display() -> bool:
 
 def _show_all(pictures: IO[bytes]) -> None:
     """Show the pictures that come through the pipe until it ends or the window is closed."""
-    import cv2
+    import pygame  # not OpenCV's window: on a busy machine one in twenty of those stays black (decision 18)
 
-    cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+    pygame.display.init()
+    if pygame.display.get_driver() in ("offscreen", "dummy"):
+        return  # what SDL draws on where no display answers
+    pygame.display.set_caption(TITLE)
     while head := pictures.readline():
         width, height = map(int, head.split())
-        image = np.frombuffer(pictures.read(width * height * 3), np.uint8).reshape(height, width, 3)
-        cv2.imshow(TITLE, np.ascontiguousarray(image[:, ::-1, ::-1]))
-        cv2.waitKey(1)
-        if cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1:
+        picture = pygame.image.frombuffer(pictures.read(width * height * 3), (width, height), "RGB")
+        window = pygame.display.get_surface() or pygame.display.set_mode((width, height), pygame.RESIZABLE)
+        if any(event.type == pygame.QUIT for event in pygame.event.get()):
             return
+        scale = min(window.get_width() / width, window.get_height() / height)
+        mirrored = pygame.transform.flip(picture, flip_x=True, flip_y=False)
+        fitting = pygame.transform.smoothscale_by(mirrored, scale) if scale != 1 else mirrored
+        window.fill("black")
+        window.blit(fitting, fitting.get_rect(center=window.get_rect().center))
+        pygame.display.flip()
         sys.stdout.buffer.write(b".")
         sys.stdout.buffer.flush()
 
