@@ -16,7 +16,7 @@ demo: setup  ## Take a real clip through the whole pipeline
 	$(BIN)/kinesphere demo
 
 test: $(VENV)/installed-test  ## Run the full suite
-	$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 $(PYTEST_ARGS)
 
 lint: $(VENV)/installed-test  ## Check style and types, of the JavaScript too
 	$(BIN)/ruff check .

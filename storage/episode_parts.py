@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from .episodes import EPISODE_SCHEMA
 from .errors import CorruptObject
 from .objects import Objects
+from .parquet_memory import open_parquet
 from .windows import Integers
 
 PART_ROWS = 2**18
@@ -100,7 +101,7 @@ def read_part(objects: Objects, part: Part) -> pq.ParquetFile:
     content = objects.get(part.key)
     if hashlib.sha256(content).hexdigest() != part.sha256:
         raise CorruptObject(f"object '{part.key}' was changed after it was published; restore it from a copy")
-    file = pq.ParquetFile(pa.BufferReader(content))
+    file = open_parquet(content)
     if file.metadata.num_rows != part.rows:
         raise CorruptObject(
             f"object '{part.key}' has {file.metadata.num_rows} rows where its manifest states {part.rows}; "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,9 +10,9 @@ from pathlib import PurePosixPath
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from .objects import Objects
+from .parquet_memory import open_parquet
 from .version import __version__
 from .versions import (
     FORMAT_VERSION,
@@ -176,7 +175,7 @@ def _delete_unfinished(objects: Objects, dataset: str, keys: Collection[str], le
     for key in keys:
         number = int(PurePosixPath(key).name.split(".")[0])
         if number not in finished and key.endswith(".parquet"):
-            episodes = pq.read_table(io.BytesIO(objects.get(key)))
+            episodes = open_parquet(objects.get(key)).read()
             if leaving.staying(episodes).num_rows < episodes.num_rows:
                 objects.delete(key)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..objects import Objects
+from ..parquet_memory import open_parquet
 
 
 class ParquetFiles:
@@ -84,5 +84,5 @@ def parquet_bytes(table: pa.Table, compression: str) -> bytes:
 def read_owners(target: Objects, keys: Sequence[str]) -> pa.Table:
     """The columns `recording` and `contributor` of some Parquet objects."""
     schema = pa.schema([("recording", pa.string()), ("contributor", pa.string())])
-    tables = [pq.read_table(io.BytesIO(target.get(key)), columns=schema.names) for key in keys]
+    tables = [open_parquet(target.get(key)).read(schema.names) for key in keys]
     return pa.concat_tables([table.cast(schema) for table in tables]) if tables else schema.empty_table()
