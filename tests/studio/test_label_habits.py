@@ -158,3 +158,15 @@ def test_edits_that_a_full_browser_cannot_keep_are_told_and_saved_later(
         page.context.set_offline(False)
         saved(page)
         assert [one["label"] for one in segments_of(studio, annotation)] == ["reach"]
+
+
+def test_a_browser_that_forgets_what_sites_keep_keeps_what_comes_after(
+    room: Room, browser: Browser, annotation: str
+) -> None:
+    studio, cookie, _ = room
+    with opened_page(browser, cookies=[cookie], expected="ERR_INTERNET_DISCONNECTED") as page:
+        open_label_page(page, studio, annotation)
+        forget = {"origin": studio.url, "storageTypes": "indexeddb"}
+        page.context.new_cdp_session(page).send("Storage.clearDataForOrigin", forget)
+        label_offline_in_a_full_browser(page)
+        page.wait_for_selector("#saved:has-text('1 edit waits in this browser')")

@@ -7,7 +7,17 @@ const STORE = "operations";
 /** Entries of this browser, by key, in IndexedDB. Where there is none, it keeps nothing and says so. */
 export class OperationDisk {
   constructor() {
-    this.database = opened();
+    /** @type {Promise<IDBDatabase | null>} */
+    this.database = this._opened();
+  }
+
+  /** Anew, too, whenever the browser closes it under the page, as where a person clears what sites have kept. */
+  async _opened() {
+    const database = await opened();
+    database?.addEventListener("close", () => {
+      this.database = this._opened();
+    });
+    return database;
   }
 
   /**
@@ -33,9 +43,8 @@ export class OperationDisk {
    * @returns {Promise<Map<string, string>>}
    */
   async entries(prefix) {
-    const database = await this.database;
-    if (!database) return new Map();
-    const store = database.transaction(STORE).objectStore(STORE);
+    const store = (await this._begin("readonly"))?.objectStore(STORE);
+    if (!store) return new Map();
     const range = IDBKeyRange.bound(prefix, `${prefix}\uffff`);
     const [keys, texts] = await Promise.all([result(store.getAllKeys(range)), result(store.getAll(range))]);
     return new Map(keys.map((key, place) => [String(key), String(texts[place])]));
@@ -47,14 +56,28 @@ export class OperationDisk {
    * @returns {Promise<boolean>}
    */
   async _change(durability, change) {
-    const database = await this.database;
-    if (!database) return false;
+    const transaction = await this._begin("readwrite", { durability });
+    if (!transaction) return false;
     return new Promise((resolve) => {
-      const transaction = database.transaction(STORE, "readwrite", { durability });
       transaction.addEventListener("complete", () => resolve(true));
       transaction.addEventListener("abort", () => resolve(false)); // the disk is full
       change(transaction.objectStore(STORE));
     });
+  }
+
+  /**
+   * @param {IDBTransactionMode} mode
+   * @param {IDBTransactionOptions} [options]
+   * @returns {Promise<IDBTransaction | null>} nothing where there is no database, or the browser is closing it
+   */
+  async _begin(mode, options) {
+    const database = await this.database;
+    try {
+      return database?.transaction(STORE, mode, options) ?? null;
+    } catch (error) {
+      if (error instanceof DOMException && error.name === "InvalidStateError") return null;
+      throw error;
+    }
   }
 }
 
