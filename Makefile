@@ -15,6 +15,10 @@ setup: $(VENV)/installed  ## Create .venv and install the package
 demo: setup  ## Take a real clip through the whole pipeline
 	$(BIN)/kinesphere demo
 
+# One thread of BLAS, as the commands set it: two that wait for each other burn a seventh more. And what pytest rewrites
+# is kept, also where the environment forbids bytecode: it would be rewritten at every start of it.
+test: export OPENBLAS_NUM_THREADS = 1
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/installed-test  ## Run the full suite
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 $(PYTEST_ARGS)
 

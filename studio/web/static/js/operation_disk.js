@@ -7,17 +7,8 @@ const STORE = "operations";
 /** Entries of this browser, by key, in IndexedDB. Where there is none, it keeps nothing and says so. */
 export class OperationDisk {
   constructor() {
-    /** @type {Promise<IDBDatabase | null>} */
-    this.database = this._opened();
-  }
-
-  /** Anew, too, whenever the browser closes it under the page, as where a person clears what sites have kept. */
-  async _opened() {
-    const database = await opened();
-    database?.addEventListener("close", () => {
-      this.database = this._opened();
-    });
-    return database;
+    /** @type {Promise<IDBDatabase | null> | null} null: to be opened when it is needed next */
+    this.database = opened();
   }
 
   /**
@@ -71,9 +62,18 @@ export class OperationDisk {
    * @returns {Promise<IDBTransaction | null>} nothing where there is no database, or the browser is closing it
    */
   async _begin(mode, options) {
+    this.database ??= opened();
     const database = await this.database;
+    if (!database) {
+      this.database = null;
+      return null;
+    }
+    // The browser closes it under the page where a person clears what sites have kept.
+    database.onclose = () => {
+      this.database = null;
+    };
     try {
-      return database?.transaction(STORE, mode, options) ?? null;
+      return database.transaction(STORE, mode, options);
     } catch (error) {
       if (error instanceof DOMException && error.name === "InvalidStateError") return null;
       throw error;
