@@ -72,7 +72,7 @@ def has_display() -> bool:
 
 def _show_all(pictures: IO[bytes]) -> None:
     """Show the pictures that come through the pipe until it ends or the window is closed."""
-    import pygame  # not OpenCV's window: on a busy machine one in twenty of those stays black (decision 18)
+    import pygame  # not OpenCV's window: on a busy machine some of those stay black (decision 18)
 
     pygame.display.init()
     if pygame.display.get_driver() in ("offscreen", "dummy"):

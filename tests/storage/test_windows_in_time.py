@@ -31,7 +31,7 @@ from tests.uneven import timed_trajectory, uneven_times, write_uneven
 from tests.windows import dataset_of, expected_windows, same_batches, take, windows_of
 
 KEYS = ["grip", "hands_world", "wrist_pose", "valid", "timestamp"]
-PROPERTY = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PROPERTY = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import numpy as np
 import pytest
@@ -28,9 +28,11 @@ def display() -> Iterator[tuple[str, subprocess.Popen[str]]]:
         text=True,
     )
     assert server.stdout is not None
-    yield f":{server.stdout.readline().strip()}", server
-    server.kill()
-    server.communicate()
+    try:
+        yield f":{server.stdout.readline().strip()}", server
+    finally:
+        server.kill()
+        server.communicate()
 
 
 @pytest.fixture
@@ -57,10 +59,8 @@ def red_and_blue(width: int, height: int) -> NDArray[np.uint8]:
     return picture
 
 
-def seen(
-    preview: Preview, screen: str, picture: NDArray[np.uint8], blue: tuple[int, int], red: tuple[int, int]
-) -> bool:
-    """Whether the screen comes to show two areas, (width, height) in pixels, blue just to the left of red.
+def seen(preview: Preview, screen: str, picture: NDArray[np.uint8], half: tuple[int, int]) -> bool:
+    """Whether the screen comes to show two areas of one size, (width, height) in pixels, blue just to the left of red.
 
     A column or two where they meet may be of a colour between them.
     """
@@ -71,7 +71,7 @@ def seen(
         is_red = (shown[..., 0] > 200) & (shown[..., 2] < 50)
         is_blue = (shown[..., 2] > 200) & (shown[..., 0] < 50)
         between = columns(is_red)[0] - columns(is_blue)[1]
-        if np.allclose((*extent(is_blue), *extent(is_red), between), (*blue, *red, 0), rtol=0, atol=2):
+        if np.allclose((*extent(is_blue), *extent(is_red), between), (*half, *half, 0), rtol=0, atol=2):
             return True
         time.sleep(0.05)
     return False
@@ -90,23 +90,23 @@ def extent(area: NDArray[np.bool_]) -> tuple[int, int]:
 
 
 def test_it_shows_the_picture_mirrored(preview: Preview, screen: str) -> None:
-    assert seen(preview, screen, red_and_blue(640, 360), blue=(320, 360), red=(320, 360)), "their right is on the right"
+    assert seen(preview, screen, red_and_blue(640, 360), half=(320, 360)), "their right is on the right"
     preview.close()
     assert not preview.is_open
 
 
 def test_pictures_of_another_shape_keep_it_in_the_window_there_is(preview: Preview, screen: str) -> None:
-    assert seen(preview, screen, red_and_blue(640, 360), blue=(320, 360), red=(320, 360))
-    assert seen(preview, screen, red_and_blue(90, 180), blue=(90, 360), red=(90, 360)), "twice as large, bars beside it"
+    assert seen(preview, screen, red_and_blue(640, 360), half=(320, 360))
+    assert seen(preview, screen, red_and_blue(90, 180), half=(90, 360)), "twice as large, bars beside it"
 
 
 def test_a_display_that_goes_away_costs_the_window_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     with display() as (name, server):
         monkeypatch.setenv("DISPLAY", name)
-        preview = Preview(wanted=True)
-        assert seen(preview, name, red_and_blue(640, 360), blue=(320, 360), red=(320, 360))
-        server.kill()
-        assert ends(preview)
+        with closing(Preview(wanted=True)) as preview:
+            assert seen(preview, name, red_and_blue(640, 360), half=(320, 360))
+            server.kill()
+            assert ends(preview)
 
 
 def test_a_display_that_does_not_answer_costs_the_window_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
