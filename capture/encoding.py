@@ -85,9 +85,12 @@ class H264File:
                  fragmented: bool) -> None:  # fmt: skip
         with needs_extra("capture"):
             import av
+            from av.video.reformatter import VideoReformatter
         self.path = path
         self.frames = 0
         self._size = (width, height)
+        # A picture's own converter would be set up anew for each, with a thread for every core.
+        self._converter = VideoReformatter()
         self._last_keyframe: int | None = None
         self._held: Packet[VideoStream] | None = None
         self._frame_ticks = round(TICKS_PER_SECOND / frame_rate)
@@ -154,7 +157,9 @@ class H264File:
         from av.video.reformatter import ColorRange, Colorspace
 
         colours = Colorspace.ITU709 if picture.format.is_rgb else None
-        ready = picture.reformat(*self._size, "yuv420p", dst_colorspace=colours, dst_color_range=ColorRange.MPEG)
+        ready = self._converter.reformat(
+            picture, *self._size, "yuv420p", dst_colorspace=colours, dst_color_range=ColorRange.MPEG, threads=1
+        )
         if self.frames == 0:
             encoder = self._stream.codec_context
             encoder.color_range = ColorRange.MPEG

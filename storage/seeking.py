@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .decoding import Decoding, opened, refuse_if_cut_off
 from .errors import CorruptObject, InvalidVideo
-from .upright import Orientation, Upright, shown_size
+from .upright import Orientation, RgbConverter, Upright, shown_size
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame as Picture
@@ -61,6 +61,7 @@ class SeekingVideo:
             picture.width, picture.height, self._stream.sample_aspect_ratio, orientation
         )
         self._upright = Upright(orientation, self.width, self.height)
+        self._rgb = RgbConverter()
         self._current: tuple[int, Picture] = (0, picture)
         self._following: tuple[int, Picture] | None = None
 
@@ -91,10 +92,7 @@ class SeekingVideo:
                         f"{self.name} has no frame at {wanted / _SECOND:.6f} s, where its trajectory has one; "
                         "restore it from a copy"
                     )
-                shown = self._upright(picture)
-                if size is not None:
-                    shown = shown.reformat(width=size[1], height=size[0], format="rgb24")
-                yield np.asarray(shown.to_ndarray(format="rgb24"), dtype=np.uint8)
+                yield self._rgb(self._upright(picture), size)
         except GeneratorExit:
             raise
         except BaseException:

@@ -1,4 +1,4 @@
-"""Turns decoded pictures the way a player shows them: rotated or mirrored as the file asks, with square pixels."""
+"""Turns decoded pictures the way a player shows them: rotated or mirrored as the file asks, with square pixels, RGB."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import struct
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from av.filter import Graph
@@ -111,3 +114,22 @@ class Upright:
             last = step
         graph.configure()
         return graph
+
+
+class RgbConverter:
+    """Converts pictures to RGB. One serves all pictures of a video, one at a time.
+
+    PyAV's `VideoFrame.reformat` sets up a converter for every picture anew, with a thread for every core, which costs
+    more than the conversion.
+    """
+
+    def __init__(self) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, picture: Picture, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+        """uint8 (height, width, 3), whose rows may be padded; scaled to height and width, bilinearly, where given."""
+        height, width = size or (picture.height, picture.width)
+        converted = self._reformatter.reformat(picture, width=width, height=height, format="rgb24", threads=1)
+        return np.asarray(converted.to_ndarray(), dtype=np.uint8)

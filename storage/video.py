@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .decoding import Decoding, is_shown, opened, packet_stamp, refuse_if_cut_off
 from .errors import InvalidVideo
-from .upright import Orientation, Upright, shown_size
+from .upright import Orientation, RgbConverter, Upright, shown_size
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame as Picture
@@ -173,9 +173,9 @@ class VideoReader:
         Raises:
             InvalidVideo: the file cannot be read on, or its times run backwards.
         """
+        rgb = RgbConverter()
         for shown in self.pictures():
-            pixels = np.ascontiguousarray(shown.picture.to_ndarray(format="rgb24"), dtype=np.uint8)
-            yield VideoFrame(shown.index, shown.timestamp_ns, pixels)
+            yield VideoFrame(shown.index, shown.timestamp_ns, np.ascontiguousarray(rgb(shown.picture)))
 
     def pictures(self, *, even: bool = False) -> Iterator[VideoPicture]:
         """The same as `frames`, before conversion to RGB; with `even`, odd sizes lose their last row or column."""
