@@ -28,7 +28,7 @@ from .sightings import Body
 from .tracks import TrackBuilder
 from .wrist import grip, wrist_pose
 
-REVISION = 5
+REVISION = 6
 """Raised with every change of this room that changes a trajectory's bytes."""
 FRAMES_AHEAD = 4
 """Decoded frames that may wait for the networks: enough to keep both threads busy, little memory at 4K."""
@@ -61,8 +61,9 @@ class ExtractionReport:
     before any smoothing; in image widths and heights, NaN where it was not found."""
 
 
-_BodyAndHands = Future[tuple[Body | None, Sides]]
-_Find = Callable[[NDArray[np.uint8], int], _BodyAndHands]
+_Found = Future[tuple[Body | None, Sides, bool]]
+"""The body and the hands of a frame, and whether it is taken for a close-up of hands."""
+_Find = Callable[[NDArray[np.uint8], int, bool], _Found]
 
 
 class Extractor:
@@ -117,12 +118,14 @@ class Extractor:
         size = (video.width, video.height)
         tracks, others = TrackBuilder(), bytearray()
         with self._threads() as find:
-            waiting: deque[tuple[int, _BodyAndHands]] = deque()
-            milliseconds = -1
+            waiting: deque[tuple[int, _Found]] = deque()
+            milliseconds, close_up = -1, False
 
             def finish_one() -> None:
-                timestamp_ns, body_and_hands = waiting.popleft()
-                body, hands = body_and_hands.result()
+                nonlocal close_up
+                timestamp_ns, found = waiting.popleft()
+                # Known a fixed number of frames later, however fast the threads are: the same video, the same bytes.
+                body, hands, close_up = found.result()
                 tracks.add(timestamp_ns, body, hands)
                 others.append(0 if body is None else min(body.others, 255))
                 if on_progress is not None:
@@ -132,7 +135,7 @@ class Extractor:
                 if on_frame is not None:
                     on_frame(frame)
                 milliseconds = max(milliseconds + 1, round(frame.timestamp_ns / 1_000_000))
-                waiting.append((frame.timestamp_ns, find(frame.image, milliseconds)))
+                waiting.append((frame.timestamp_ns, find(frame.image, milliseconds, close_up)))
                 if len(waiting) > FRAMES_AHEAD:
                     finish_one()
             while waiting:
@@ -166,11 +169,13 @@ class Extractor:
             ThreadPoolExecutor(1, "hands") as hand_thread,
         ):
 
-            def find_hands(image: NDArray[np.uint8], body_found: Future[Body | None]) -> tuple[Body | None, Sides]:
-                return hands.find(image, body_found.result())
+            def find_hands(
+                image: NDArray[np.uint8], body_found: Future[Body | None]
+            ) -> tuple[Body | None, Sides, bool]:
+                return *hands.find(image, body_found.result()), hands.is_close_up
 
-            def find(image: NDArray[np.uint8], milliseconds: int) -> _BodyAndHands:
-                body_found = body_thread.submit(body.find, image, milliseconds)
+            def find(image: NDArray[np.uint8], milliseconds: int, close_up: bool) -> _Found:
+                body_found = body_thread.submit(body.find, image, milliseconds, close_up=close_up)
                 return hand_thread.submit(find_hands, image, body_found)
 
             yield find

@@ -20,6 +20,9 @@ LOOK_AROUND_EVERY = 30
 """Frames between two searches of the whole picture while a body is believed: is it a hand that looks like one?"""
 PROBATION = 15
 """Believable frames in a row until a body is believed again after it was found to be a hand."""
+CLOSE_UP, NO_CLOSE_UP = 15, 5
+"""Bodies in a row that were hands until the picture is taken for a close-up of hands, and that were none until it no
+longer is: each half a second at 30 frames a second, since bodies are looked for less often in a close-up."""
 SEARCH_EVERY = 5
 """Frames between two searches of the whole picture while one hand is followed and another might appear."""
 SEARCH_EMPTY_EVERY = 2
@@ -53,7 +56,13 @@ class HandFinder:
         self._followed: list[Hand] = []
         self._misses, self._rest = [0, 0], [0, 0]
         self._to_prove = 1
+        self._is_close_up, self._against = False, 0
         self._until_look = self._until_search = 0
+
+    @property
+    def is_close_up(self) -> bool:
+        """Whether the last bodies were hands: none is believed, and whoever looks for one may look less often."""
+        return self._is_close_up
 
     def find(self, image: NDArray[np.uint8], body: Body | None) -> tuple[Body | None, Sides]:
         """The body, unless it turns out to be a hand, and its hands in the next frame.
@@ -71,19 +80,26 @@ class HandFinder:
             hands = [hand for hand in sides if hand is not None]
             if self._is_time_to_look():
                 hands += self._strangers(image, hands)
-            if believable(body, hands, size) is not None:
+            if self._is_believed(body, hands, size):
                 self._held, self._held_by, self._followed = sides, body, hands
                 return body, sides
-            self._to_prove = PROBATION
         else:
             hands = self._follow(image)
-            if believable(body, hands, size) is not None and body is not None:
+            if body is not None and self._is_believed(body, hands, size):
                 self._to_prove -= 1
                 self._held, self._held_by = self._at_wrists(image, body), body
                 return body, self._held
-            self._to_prove = PROBATION if body is not None else max(self._to_prove, 1)
+        self._to_prove = PROBATION if body is not None else max(self._to_prove, 1)
         self._followed, self._held, self._held_by = hands, assign_sides(hands, None, size), None
         return None, self._held
+
+    def _is_believed(self, body: Body, hands: Sequence[Hand], size: tuple[int, int]) -> bool:
+        """Whether a body is none of these hands, nor the picture a close-up of hands, which the last bodies tell."""
+        is_hand = believable(body, hands, size) is None
+        self._against = self._against + 1 if is_hand != self._is_close_up else 0
+        if self._against >= (NO_CLOSE_UP if self._is_close_up else CLOSE_UP):
+            self._is_close_up, self._against = not self._is_close_up, 0
+        return not (is_hand or self._is_close_up)
 
     def _is_time_to_look(self) -> bool:
         self._until_look -= 1

@@ -51,7 +51,8 @@ LEARN, LEARN_NOW = 0.05, 0.2
 LOOK_AGAIN_MS = 1000.0
 """How long the landmarks are tried where the contributor should be, after they were lost."""
 IDLE_MS, IDLE_STEP_MS = 1000.0, 95.0
-"""After so long without anybody in view the detector looks only this often: every third frame at 30 a second."""
+"""After so long without anybody in view the detector looks only this often: every third frame at 30 a second. In a
+close-up of hands, which look like people to the networks, both do."""
 FORGET_MS, GLIMPSE_MS = 2000.0, 450.0
 """How long a bystander is remembered unseen: at most; and at least, though no longer than they were watched, since
 the detector now and then takes a shadow for somebody."""
@@ -88,17 +89,21 @@ class BodyFinder:
         self._held: _Contributor | None = None
         self._number = 0
         self._others: list[Track] = []
-        self._detected_ms = -np.inf
+        self._looked_ms = self._detected_ms = -np.inf
         self._somebody_ms = -np.inf
 
-    def find(self, image: NDArray[np.uint8], timestamp_ms: int) -> Body | None:
+    def find(self, image: NDArray[np.uint8], timestamp_ms: int, *, close_up: bool = False) -> Body | None:
         """The contributor's body in the next frame, if they are there.
 
         Args:
             image: uint8 (height, width, 3), RGB.
             timestamp_ms: time of the frame, larger than at the call before.
+            close_up: what was found of late were hands (`HandFinder.is_close_up`): not every frame is looked at.
         """
         now = float(timestamp_ms)
+        if close_up and now - self._looked_ms < IDLE_STEP_MS:
+            return None
+        self._looked_ms = now
         if not np.isfinite(self._somebody_ms):
             self._somebody_ms = now
         sighting = self._follow(image, now)

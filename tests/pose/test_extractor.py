@@ -16,17 +16,21 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from pose.bundles import build_bundle
-from pose.extractor import ExtractionReport, Extractor, ExtractorSettings
+from pose.extractor import FRAMES_AHEAD, ExtractionReport, Extractor, ExtractorSettings
 from pose.filtering import FilterSettings
+from pose.hands import CLOSE_UP
 from pose.models import Model, hand_model, pose_model
 from pose.people import BodyFinder
+from pose.sightings import Body
 from storage.errors import InvalidInput
 from storage.trajectory import ARRAYS, BODY_LANDMARKS, Trajectory, Valid, to_stored
 from storage.video import VideoFrame, VideoReader, open_video
 
 WARM_UP, SHORT = 15, 40
+Picture = NDArray[np.uint8]
 
 
 @pytest.fixture(scope="session")
@@ -175,6 +179,36 @@ def test_the_same_video_and_identity_give_the_same_numbers(
     assert again.extractor.extractor_id == trajectory.extractor.extractor_id
     for name, values in trajectory.arrays.items():
         assert values.tobytes() == again.arrays[name].tobytes(), name
+
+
+def test_bodies_are_looked_for_less_often_in_a_close_up_always_from_the_same_frame_on(
+    short_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The man of the clip stands for a hand that the network takes for a person."""
+    monkeypatch.setattr("pose.hands.believable", lambda body, hands, size: None)
+    looked: list[int] = []
+    plain = BodyFinder.find
+
+    def find(self: BodyFinder, image: Picture, timestamp_ms: int, *, close_up: bool = False) -> Body | None:
+        body = plain(self, image, timestamp_ms, close_up=close_up)
+        if body is not None:
+            looked.append(timestamp_ms)
+        return body
+
+    monkeypatch.setattr(BodyFinder, "find", find)
+    extractor = Extractor(pose_model(), hand_model(), ExtractorSettings(filter="none"))
+    times = [round(time / 1e6) for time in open_video(short_clip).times]
+    runs = []
+    for _ in range(2):
+        looked.clear()
+        runs.append(extract(extractor, short_clip).arrays)
+        known = times.index(looked[CLOSE_UP - 1]) + FRAMES_AHEAD + 1
+        before = [at for at in looked if at < times[known]]
+        assert len(before) > known * 0.8
+        assert [at in looked for at in times[known:]].count(True) <= 1 + (times[-1] - times[known]) // 95
+        assert np.diff([before[-1], *looked[len(before) :]]).min() >= 95
+    assert not (runs[0]["valid"] & Valid.BODY).any()
+    assert all(runs[0][name].tobytes() == runs[1][name].tobytes() for name in ARRAYS)
 
 
 def test_the_identity_changes_with_settings_and_models(extractor: Extractor) -> None:

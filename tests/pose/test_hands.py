@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pose.bundles import build_bundle
 from pose.hand_network import HandNetwork
 from pose.hand_regions import region_around
-from pose.hands import HandFinder, carried
+from pose.hands import CLOSE_UP, NO_CLOSE_UP, HandFinder, carried
 from pose.landmarks import BODY_WRISTS
 from pose.models import Model, hand_model, pose_model
 from pose.palm_detection import PalmDetector
@@ -162,17 +162,40 @@ def test_a_hand_does_not_change_its_side_for_a_few_odd_frames(close_up: Picture)
     assert [hand is not None for hand in changed[-1]] == which[0][::-1], "but it does once that lasts"
 
 
-def test_a_body_that_is_a_hand_is_not_believed(close_up: Picture) -> None:
-    tiny = Body(
-        np.tile(np.array([[0.5, 0.5, 0]], np.float32), (33, 1)) + np.linspace(0, 0.02, 33, dtype=np.float32)[:, None],
+def body_of_size(size: float) -> Body:
+    """Its landmarks lie on a line of so many sides of the picture, from its middle to the right and down."""
+    return Body(
+        np.tile(np.array([[0.5, 0.5, 0]], np.float32), (33, 1)) + np.linspace(0, size, 33, dtype=np.float32)[:, None],
         np.zeros((33, 3), np.float32),
         np.ones(33, np.float32),
     )
+
+
+TINY, WHOLE = body_of_size(0.02), body_of_size(2.0)
+
+
+def test_a_body_that_is_a_hand_is_not_believed(close_up: Picture) -> None:
     finder = HandFinder(hand_model(), 0.5, 0.5, 2)
     for _ in range(3):
-        body, sides = finder.find(close_up, tiny)
+        body, sides = finder.find(close_up, TINY)
         assert body is None
         assert sum(hand is not None for hand in sides) == 1
+
+
+def test_after_half_a_second_of_such_bodies_it_takes_more_than_one_of_another_kind(close_up: Picture) -> None:
+    finder = HandFinder(hand_model(), 0.5, 0.5, 2)
+    believed = [finder.find(close_up, body)[0] is not None for body in [TINY] * (CLOSE_UP - 1) + [WHOLE, TINY]]
+    assert believed == [False] * (CLOSE_UP - 1) + [True, False] and not finder.is_close_up
+    for body in [TINY] * (CLOSE_UP - 1):
+        finder.find(close_up, body)
+    assert finder.is_close_up
+    rare = [body for _ in range(4) for body in (WHOLE, None, WHOLE, TINY)]
+    for body in rare:
+        believed_one, sides = finder.find(close_up, body)
+        assert believed_one is None and finder.is_close_up
+        assert sum(hand is not None for hand in sides) == 1, "the hand is followed all the same"
+    believed = [finder.find(close_up, body)[0] is not None for body in [WHOLE, None] * NO_CLOSE_UP]
+    assert believed == [False] * (2 * NO_CLOSE_UP - 2) + [True, False] and not finder.is_close_up
 
 
 def test_a_network_of_another_kind_is_one_clear_line(tmp_path: Path) -> None:

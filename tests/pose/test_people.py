@@ -164,6 +164,17 @@ def test_a_video_held_upside_down_is_understood(cast: Cast) -> None:
     assert last.image[0, 1] > last.image[23, 1] > last.image[27, 1], "the head should be below"
 
 
+def test_in_a_close_up_of_hands_every_third_frame_is_looked_at(cast: Cast) -> None:
+    places = walk(300, 400, 12)
+    with closing(BodyFinder(pose_model(), 0.5)) as finder:
+        bodies = [
+            finder.find(draw([Place(cast.woman, x)]), 33 * index, close_up=index < 9)
+            for index, x in enumerate(places)
+        ]
+    assert follows(bodies, places).tolist() == [index % 3 == 0 or index >= 9 for index in range(12)]
+    assert {body.person for body in bodies if body is not None} == {0}
+
+
 @pytest.mark.parametrize("size", [(96, 96), (480, 64), (20, 20)])
 def test_nobody_is_found_where_nobody_is(size: tuple[int, int]) -> None:
     picture = np.random.default_rng(1).integers(0, 255, (*size, 3), np.uint8)
