@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 from rich import progress as bars
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -25,6 +26,12 @@ from storage.errors import KinesphereError
 console = Console(highlight=False)
 messages = Console(stderr=True, highlight=False)
 """Progress and errors go to stderr, so that stdout stays clean for pipes."""
+_BETWEEN = "  "
+"""What rich puts between two columns."""
+_LONGEST_WORD = 30
+"""A longer word of a sentence may be folded in a table, like a path that would leave no room for the rest."""
+_UNBOUNDED = 10_000
+"""Wider than any table, in characters."""
 
 
 def print_json(value: Any) -> None:
@@ -33,18 +40,43 @@ def print_json(value: Any) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table; cells are shown as they are, never read as markup."""
+    """Print a table; cells are shown as they are, never read as markup, and nothing of them is cut off.
+
+    On a terminal it is as narrow as it must be and can be: sentences and headings are folded between words. In a pipe
+    or a file each row is one line, unless `COLUMNS` says how wide lines may be.
+    """
     table = Table(
         title=escape(title), title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False
     )
     cells = [[str(cell) for cell in row] for row in rows]
-    for index, column in enumerate(columns):
-        # Ids stay in one piece, so that they can be copied; sentences may be folded.
-        one_word = all(" " not in row[index] for row in cells)
-        table.add_column(column, overflow="fold", no_wrap=one_word)
+    texts = [[column, *(row[index] for row in cells)] for index, column in enumerate(columns)]
+    is_free = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    room = _UNBOUNDED if is_free else console.width
+    widths = _widths(texts, room - len(_BETWEEN) * (len(columns) - 1))
+    for column, width in zip(columns, widths, strict=True):
+        table.add_column(escape(column), overflow="fold", width=width)
     for row in cells:
         table.add_row(*(escape(cell) for cell in row))
-    console.print(table)
+    Console(highlight=False, width=max(room, sum(widths) + len(_BETWEEN) * (len(columns) - 1))).print(table)
+
+
+def _widths(texts: Sequence[Sequence[str]], room: int) -> list[int]:
+    """How wide columns are that hold these headings and cells: together no wider than the room where that can be.
+
+    Ids stay in one piece, so that they can be copied; sentences and headings may be folded between words.
+    """
+    widths, narrowest = [], []
+    for heading, *cells in texts:
+        longest_word = max((cell_len(word) for text in (heading, *cells) for word in text.split()), default=0)
+        holds_sentences = any(" " in cell for cell in cells)
+        narrowest.append(min(longest_word, _LONGEST_WORD) if holds_sentences else longest_word)
+        widths.append(max((cell_len(line) for text in (heading, *cells) for line in text.splitlines()), default=1))
+    while sum(widths) > room:
+        foldable = [index for index, width in enumerate(widths) if width > narrowest[index]]
+        if not foldable:
+            break
+        widths[max(foldable, key=widths.__getitem__)] -= 1
+    return widths
 
 
 def say(text: str) -> None:

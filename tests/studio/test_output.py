@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
 
 from storage.recording import State
 from studio.output import print_json, print_table
@@ -41,6 +47,35 @@ def test_cells_of_a_table_are_never_read_as_markup(capsys: pytest.CaptureFixture
     print_table("[bold]title[/bold]", ["name"], [["[red]feedback[/red] [link"]])
     shown = capsys.readouterr().out
     assert "[red]feedback[/red] [link" in shown and "[bold]title[/bold]" in shown
+
+
+WORDS = st.text("abcdeü漢 ", min_size=0, max_size=40).map(lambda text: " ".join(text.split()))
+
+
+@given(st.integers(2, 5).flatmap(lambda n: st.lists(st.lists(WORDS, min_size=n, max_size=n), min_size=1, max_size=4)),
+       st.integers(10, 120))  # fmt: skip
+def test_a_table_is_no_wider_than_the_terminal_unless_its_words_are(rows: list[list[str]], room: int) -> None:
+    with pytest.MonkeyPatch.context() as patch, StringIO() as shown:
+        patch.setattr("studio.output.console", Console(width=room))
+        patch.setenv("COLUMNS", str(room))
+        patch.setattr("sys.stdout", shown)
+        print_table("", rows[0], rows[1:])
+        lines = shown.getvalue().splitlines()
+    for word in (word for row in rows for cell in row for word in cell.split() if cell_len(word) <= 30):
+        assert any(word in line for line in lines), (word, lines)
+    words = [[cell_len(word) for row in rows for word in row[index].split()] for index in range(len(rows[0]))]
+    needed = sum(max(lengths, default=1) for lengths in words) + 2 * (len(words) - 1)
+    assert max(cell_len(line) for line in lines) <= max(room, needed)
+
+
+def test_in_a_pipe_each_row_is_one_line_however_long() -> None:
+    rows = [["some words", "x" * 60, "and much more to say about it, " * 5], ["b", "c", "d"]]
+    code = f"from studio.output import print_table; print_table('t', ['one two', 'id', 'why it is so'], {rows!r})"
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=environment)
+    _, heading, first, second = done.stdout.splitlines()
+    assert heading.split() == ["one", "two", "id", "why", "it", "is", "so"]
+    assert first.split() == " ".join(rows[0]).split() and second.split() == rows[1]
 
 
 @pytest.mark.parametrize(
