@@ -29,7 +29,8 @@ class PersonWatch:
 
     def __call__(self, image: NDArray[np.uint8]) -> Seen:
         """Who is in a picture, uint8 (height, width, 3), RGB, taken now."""
-        body, sides = self._hands.find(image, self._body.find(image, time.monotonic_ns() // 1_000_000))
+        body = self._body.find(image, time.monotonic_ns() // 1_000_000)
+        _, sides = self._hands.find(image, body)  # a body that turns out to be a hand is somebody's, too
         hands = sum(hand is not None for hand in sides)
         return Seen(body is not None or hands > 0, hands)
 
