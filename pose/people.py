@@ -98,7 +98,8 @@ class BodyFinder:
         Args:
             image: uint8 (height, width, 3), RGB.
             timestamp_ms: time of the frame, larger than at the call before.
-            close_up: what was found of late were hands (`HandFinder.is_close_up`): not every frame is looked at.
+            close_up: what was found of late were hands (`HandFinder.is_close_up`): not every frame is looked at, and
+                whoever was followed is not waited for.
         """
         now = float(timestamp_ms)
         if close_up and now - self._looked_ms < IDLE_STEP_MS:
@@ -107,8 +108,8 @@ class BodyFinder:
         if not np.isfinite(self._somebody_ms):
             self._somebody_ms = now
         sighting = self._follow(image, now)
-        if sighting is None and self._held is not None and self._held.track.watched_ms < CONFIRM_MS:
-            self._held = None
+        if sighting is None and self._held is not None and (close_up or self._held.track.watched_ms < CONFIRM_MS):
+            self._held = None  # a hand or a shadow is not waited for
         if self._detection_due(now, sighting is not None):
             sighting = self._look_around(image, now, sighting)
         if sighting is None or self._held is None:

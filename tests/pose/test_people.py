@@ -168,11 +168,26 @@ def test_in_a_close_up_of_hands_every_third_frame_is_looked_at(cast: Cast) -> No
     places = walk(300, 400, 12)
     with closing(BodyFinder(pose_model(), 0.5)) as finder:
         bodies = [
-            finder.find(draw([Place(cast.woman, x)]), 33 * index, close_up=index < 9)
-            for index, x in enumerate(places)
+            finder.find(draw([Place(cast.woman, x)]), 33 * index, close_up=index < 9) for index, x in enumerate(places)
         ]
     assert follows(bodies, places).tolist() == [index % 3 == 0 or index >= 9 for index in range(12)]
     assert {body.person for body in bodies if body is not None} == {0}
+
+
+@pytest.mark.parametrize("close_up", [True, False])
+def test_a_hand_that_was_taken_for_somebody_is_not_waited_for(cast: Cast, close_up: bool) -> None:
+    """The woman stands for a hand close up; she is gone when the man steps into view elsewhere."""
+    scenes = [[Place(cast.woman, 250)]] * 10 + [[Place(cast.man, 650)]] * 10
+    with closing(BodyFinder(pose_model(), 0.5)) as finder:
+        bodies = [
+            finder.find(draw(scene), STEP_MS * index, close_up=close_up and index > 5)
+            for index, scene in enumerate(scenes)
+        ]
+    assert follows(bodies[:10], [250] * 10).all()
+    if close_up:
+        assert follows(bodies[10:], [650] * 10).all()
+    else:
+        assert missing(bodies[10:]).all(), "whoever leaves is waited for"
 
 
 @pytest.mark.parametrize("size", [(96, 96), (480, 64), (20, 20)])
