@@ -88,6 +88,8 @@ class BodyFinder:
         self._confidence = confidence
         self._held: _Contributor | None = None
         self._number = 0
+        self._given_up: Appearance | None = None
+        """What somebody wore who was rather a hand: whoever comes next is another, unless they wear the same."""
         self._others: list[Track] = []
         self._looked_ms = self._detected_ms = -np.inf
         self._somebody_ms = -np.inf
@@ -108,8 +110,10 @@ class BodyFinder:
         if not np.isfinite(self._somebody_ms):
             self._somebody_ms = now
         sighting = self._follow(image, now)
-        if sighting is None and self._held is not None and (close_up or self._held.track.watched_ms < CONFIRM_MS):
-            self._held = None  # a hand or a shadow is not waited for
+        if sighting is None and self._held is not None and self._held.track.watched_ms < CONFIRM_MS:
+            self._held = None
+        elif sighting is None and self._held is not None and close_up:
+            self._given_up, self._held = self._held.clothes, None
         if self._detection_due(now, sighting is not None):
             sighting = self._look_around(image, now, sighting)
         if sighting is None or self._held is None:
@@ -278,11 +282,14 @@ class BodyFinder:
         if sighting is None or sighting.region is None:
             return None
         self._others.remove(other)
-        if self._held is not None:
-            self._number += 1
-            self._others.append(self._held.track)
-        track = replace(other, region=sighting.region, seen_ms=now, since_ms=now)
         clothes = appearance_of(sighting)
+        is_known = self._given_up is None or alike(self._given_up, clothes) >= SAME
+        if self._held is not None:
+            self._others.append(self._held.track)
+        if self._held is not None or not is_known:
+            self._number += 1
+        self._given_up = None
+        track = replace(other, region=sighting.region, seen_ms=now, since_ms=now)
         self._held = _Contributor(track, clothes, clothes, established)
         return sighting
 

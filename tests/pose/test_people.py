@@ -49,9 +49,12 @@ def draw(places: Sequence[Place]) -> Picture:
     return picture
 
 
-def find(scenes: Sequence[Sequence[Place]]) -> list[Body | None]:
+def find(scenes: Sequence[Sequence[Place]], *, close_up_from: int = 10**6) -> list[Body | None]:
     with closing(BodyFinder(pose_model(), 0.5)) as finder:
-        return [finder.find(draw(scene), STEP_MS * index) for index, scene in enumerate(scenes)]
+        return [
+            finder.find(draw(scene), STEP_MS * index, close_up=index >= close_up_from)
+            for index, scene in enumerate(scenes)
+        ]
 
 
 def hips(body: Body | None) -> float:
@@ -178,16 +181,20 @@ def test_in_a_close_up_of_hands_every_third_frame_is_looked_at(cast: Cast) -> No
 def test_a_hand_that_was_taken_for_somebody_is_not_waited_for(cast: Cast, close_up: bool) -> None:
     """The woman stands for a hand close up; she is gone when the man steps into view elsewhere."""
     scenes = [[Place(cast.woman, 250)]] * 10 + [[Place(cast.man, 650)]] * 10
-    with closing(BodyFinder(pose_model(), 0.5)) as finder:
-        bodies = [
-            finder.find(draw(scene), STEP_MS * index, close_up=close_up and index > 5)
-            for index, scene in enumerate(scenes)
-        ]
+    bodies = find(scenes, close_up_from=5 if close_up else len(scenes))
     assert follows(bodies[:10], [250] * 10).all()
     if close_up:
         assert follows(bodies[10:], [650] * 10).all()
+        assert [body.person for body in bodies if body is not None] == [0] * 10 + [1] * 10
     else:
         assert missing(bodies[10:]).all(), "whoever leaves is waited for"
+
+
+def test_somebody_who_held_a_hand_before_the_lens_is_the_same_person_afterwards(cast: Cast) -> None:
+    scenes = [[Place(cast.woman, 250)]] * 10 + [[]] * 4 + [[Place(cast.woman, 650)]] * 6
+    bodies = find(scenes, close_up_from=5)
+    assert follows(bodies[14:], [650] * 6).all()
+    assert {body.person for body in bodies if body is not None} == {0}
 
 
 @pytest.mark.parametrize("size", [(96, 96), (480, 64), (20, 20)])
