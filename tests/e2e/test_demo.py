@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 import storage as ks
+from storage.errors import KinesphereError
+from storage.recording import State
 from storage.video import open_video
+from storage.workspace import open_workspace
+from studio.demo import TAKES
+from studio.demo import run as demo_of
+from tests.clips import make_clip
 from tests.command import Command
 
 pytestmark = pytest.mark.slow
@@ -48,6 +55,21 @@ def test_what_it_drew_goes_with_the_recording_that_it_shows(demo: Command) -> No
     assert all(file.exists() for file in drawings)
     demo.run("withdraw", "--contributor", "demo-person", "--yes")
     assert not any(file.exists() for file in drawings)
+
+
+def test_takes_that_the_gate_refuses_are_told_erased_and_recorded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = make_clip(tmp_path / "nobody.mp4", frames=20)
+    monkeypatch.setattr("pose.models.fetch_clip", lambda on_fetch: empty)
+    with pytest.raises(KinesphereError, match="the demo's recording was"):
+        demo_of(tmp_path / "demo", as_json=True)
+    told = " ".join(capsys.readouterr().err.split())
+    assert [f"Take {take} was" in told for take in range(1, TAKES + 1)] == [True] * (TAKES - 1) + [False]
+    with closing(open_workspace(tmp_path / "demo").catalog) as catalog:
+        states = [row.state for row in catalog.recordings()]
+    assert states.count(State.ERASED) == TAKES - 1 and len(states) == TAKES
+    assert len(list((tmp_path / "demo").rglob("video.*"))) == 1, "the last one can be looked at"
 
 
 def test_it_leaves_a_workspace_of_ones_own_alone(tmp_path: Path) -> None:
