@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.upright import RgbConverter
+
 from .image_measurements import ImageMeasurement, luma, measure_luma
 from .sources import CapturedFrame, Source
 from .worker import Worker
@@ -177,5 +179,4 @@ def small(frame: VideoFrame) -> NDArray[np.uint8]:
     """A frame as uint8 (height, 640, 3), RGB, contiguous; a smaller frame keeps its size."""
     width = min(VIEW_WIDTH, frame.width)
     height = max(2, round(frame.height * width / frame.width))
-    shown = frame.reformat(width, height, "rgb24")
-    return np.ascontiguousarray(shown.to_ndarray())
+    return np.ascontiguousarray(RgbConverter()(frame, (height, width)))

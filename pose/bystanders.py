@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.errors import InvalidInput, needs_extra
+from storage.upright import RgbConverter
 from storage.video import VideoReader
 
 from .models import Model
@@ -47,21 +48,21 @@ def look_for_people(
     """
     seen, due_ns = [], 0
     size = np.array([video.width, video.height], np.float64)
+    rgb = RgbConverter()
     with closing(_landmarker(model)) as landmarker:
         for shown in video.pictures():
             if shown.timestamp_ns >= due_ns:
                 due_ns = shown.timestamp_ns + EVERY_NS - 1_000_000  # frame times are rounded
-                bodies = list(_bodies(landmarker, shown.picture))
+                bodies = list(_bodies(landmarker, np.ascontiguousarray(rgb(shown.picture))))
                 seen.append(SeenBodies(shown.timestamp_ns, np.array(bodies, np.float64).reshape(-1, 33, 2) * size))
             if on_progress is not None:
                 on_progress(shown.index + 1)
     return seen
 
 
-def _bodies(landmarker: Any, picture: Any) -> Iterator[list[tuple[float, float]]]:
+def _bodies(landmarker: Any, image: NDArray[np.uint8]) -> Iterator[list[tuple[float, float]]]:
     import mediapipe
 
-    image = np.ascontiguousarray(picture.to_ndarray(format="rgb24"))
     found = landmarker.detect(mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=image))
     for body in found.pose_landmarks:
         yield [(landmark.x, landmark.y) for landmark in body]

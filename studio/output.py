@@ -26,8 +26,8 @@ from storage.errors import KinesphereError
 console = Console(highlight=False)
 messages = Console(stderr=True, highlight=False)
 """Progress and errors go to stderr, so that stdout stays clean for pipes."""
-_BETWEEN = "  "
-"""What rich puts between two columns."""
+_BETWEEN = 2
+"""Blanks that rich puts between two columns."""
 _LONGEST_WORD = 30
 """A longer word of a sentence may be folded in a table, like a path that would leave no room for the rest."""
 _UNBOUNDED = 10_000
@@ -52,12 +52,13 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     texts = [[column, *(row[index] for row in cells)] for index, column in enumerate(columns)]
     is_free = not sys.stdout.isatty() and "COLUMNS" not in os.environ
     room = _UNBOUNDED if is_free else console.width
-    widths = _widths(texts, room - len(_BETWEEN) * (len(columns) - 1))
+    between = _BETWEEN * (len(columns) - 1)
+    widths = _widths(texts, room - between)
     for column, width in zip(columns, widths, strict=True):
         table.add_column(escape(column), overflow="fold", width=width)
     for row in cells:
         table.add_row(*(escape(cell) for cell in row))
-    Console(highlight=False, width=max(room, sum(widths) + len(_BETWEEN) * (len(columns) - 1))).print(table)
+    Console(highlight=False, width=max(room, sum(widths) + between)).print(table)
 
 
 def _widths(texts: Sequence[Sequence[str]], room: int) -> list[int]:

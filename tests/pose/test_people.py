@@ -49,11 +49,10 @@ def draw(places: Sequence[Place]) -> Picture:
     return picture
 
 
-def find(scenes: Sequence[Sequence[Place]], *, close_up_from: int = 10**6) -> list[Body | None]:
+def find(scenes: Sequence[Sequence[Place]], *, step_ms: int = STEP_MS, close_up: range = range(0)) -> list[Body | None]:
     with closing(BodyFinder(pose_model(), 0.5)) as finder:
         return [
-            finder.find(draw(scene), STEP_MS * index, close_up=index >= close_up_from)
-            for index, scene in enumerate(scenes)
+            finder.find(draw(scene), step_ms * index, close_up=index in close_up) for index, scene in enumerate(scenes)
         ]
 
 
@@ -169,10 +168,7 @@ def test_a_video_held_upside_down_is_understood(cast: Cast) -> None:
 
 def test_in_a_close_up_of_hands_every_third_frame_is_looked_at(cast: Cast) -> None:
     places = walk(300, 400, 12)
-    with closing(BodyFinder(pose_model(), 0.5)) as finder:
-        bodies = [
-            finder.find(draw([Place(cast.woman, x)]), 33 * index, close_up=index < 9) for index, x in enumerate(places)
-        ]
+    bodies = find([[Place(cast.woman, x)] for x in places], step_ms=33, close_up=range(9))
     assert follows(bodies, places).tolist() == [index % 3 == 0 or index >= 9 for index in range(12)]
     assert {body.person for body in bodies if body is not None} == {0}
 
@@ -181,7 +177,7 @@ def test_in_a_close_up_of_hands_every_third_frame_is_looked_at(cast: Cast) -> No
 def test_a_hand_that_was_taken_for_somebody_is_not_waited_for(cast: Cast, close_up: bool) -> None:
     """The woman stands for a hand close up; she is gone when the man steps into view elsewhere."""
     scenes = [[Place(cast.woman, 250)]] * 10 + [[Place(cast.man, 650)]] * 10
-    bodies = find(scenes, close_up_from=5 if close_up else len(scenes))
+    bodies = find(scenes, close_up=range(5, 20) if close_up else range(0))
     assert follows(bodies[:10], [250] * 10).all()
     if close_up:
         assert follows(bodies[10:], [650] * 10).all()
@@ -192,7 +188,7 @@ def test_a_hand_that_was_taken_for_somebody_is_not_waited_for(cast: Cast, close_
 
 def test_somebody_who_held_a_hand_before_the_lens_is_the_same_person_afterwards(cast: Cast) -> None:
     scenes = [[Place(cast.woman, 250)]] * 10 + [[]] * 4 + [[Place(cast.woman, 650)]] * 6
-    bodies = find(scenes, close_up_from=5)
+    bodies = find(scenes, close_up=range(5, 20))
     assert follows(bodies[14:], [650] * 6).all()
     assert {body.person for body in bodies if body is not None} == {0}
 
