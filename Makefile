@@ -38,7 +38,7 @@ bench: $(VENV)/installed-test  ## Print the benchmarks
 clean:  ## Remove what was built
 	rm -rf $(VENV) dist build kinesphere-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-$(VENV)/installed: pyproject.toml storage/version.py
+$(VENV)/installed: pyproject.toml kinesphere/version.py
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kinesphere needs Python 3.11 or newer; try: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'

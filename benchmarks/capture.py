@@ -21,12 +21,12 @@ import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from capture.pattern import Pattern, read_counter
-from capture.recorder import finish, journal_path, record
-from capture.sources import CapturedFrame, PacedSource, PatternSource
-from storage.recording import Origin
-from storage.video import open_video
-from studio.output import print_table
+from capture.recorder.recorder import finish, journal_path, record
+from capture.sources.source import CapturedFrame, PacedSource, PatternSource
+from capture.sources.test_pattern import Pattern, read_counter
+from storage.footage.video_reader import open_video
+from storage.recordings.recording import Origin
+from studio.commands.output import print_table
 
 RATE = 30.0
 KILLS_AT_ONCE = 5
@@ -35,8 +35,8 @@ Row = tuple[str, ...]
 RECORDER = """
 import sys
 from pathlib import Path
-from capture.recorder import record
-from capture.sources import PatternSource
+from capture.recorder.recorder import record
+from capture.sources.source import PatternSource
 record(PatternSource(640, 480), Path(sys.argv[1]), on_progress=lambda p: print(p.frames, flush=True))
 """
 
@@ -206,7 +206,7 @@ def _recorder(path: Path) -> subprocess.Popen[str]:
 
 
 def _workspace(folder: Path) -> Path:
-    from storage.task import Task
+    from storage.tasks.task import Task
     from storage.workspace import create_workspace
 
     made = create_workspace(folder / "workspace")

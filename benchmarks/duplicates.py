@@ -19,24 +19,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.alignment import Alignment
-from annotate.change_fingerprint import WINDOW, ChangeFingerprint, ChangeHasher
-from annotate.comparison import EVIDENCE, compare_change, compare_motion, compare_video
-from annotate.duplicates import WINDOW_FLIPS, WINDOW_QUERIES, DuplicateIndex
-from annotate.fingerprint import Fingerprint
-from annotate.hamming_index import HammingIndex
-from annotate.hamming_segment import FLIPS
-from annotate.motion_fingerprint import RATE, MotionFingerprint, motion_fingerprint
-from annotate.video_fingerprint import VideoFingerprint, VideoHasher
-from annotate.windows import hyperplanes
+from annotate.duplicates.alignment import Alignment
+from annotate.duplicates.change_fingerprint import WINDOW, ChangeFingerprint, ChangeHasher
+from annotate.duplicates.comparison import EVIDENCE, compare_change, compare_motion, compare_video
+from annotate.duplicates.duplicates import WINDOW_FLIPS, WINDOW_QUERIES, DuplicateIndex
+from annotate.duplicates.fingerprint import Fingerprint
+from annotate.duplicates.hamming_index import HammingIndex
+from annotate.duplicates.hamming_segment import FLIPS
+from annotate.duplicates.motion_fingerprint import RATE, MotionFingerprint, motion_fingerprint
+from annotate.duplicates.signal_windows import hyperplanes
+from annotate.duplicates.video_fingerprint import VideoFingerprint, VideoHasher
+from kinesphere.objects.store import open_objects
 from pose.extractor import Extractor, ExtractorSettings
-from pose.intrinsics import assumed_intrinsics
-from pose.models import fetch_clip, hand_model, pose_model
-from storage.objects import open_objects
-from storage.video import VideoFrame, open_video
-from studio.output import native_logs_aside, print_table
-from tests.generated import make_trajectory
-from tests.transformed import TRANSFORMATIONS, Transformation, transform
+from pose.geometry.intrinsics import assumed_intrinsics
+from pose.networks.models import fetch_clip, hand_model, pose_model
+from storage.footage.video_reader import VideoFrame, open_video
+from studio.commands.output import native_logs_aside, print_table
+from tests.support.generated_trajectories import make_trajectory
+from tests.support.transformed_videos import TRANSFORMATIONS, Transformation, transform
 
 WIDTH = 640
 PARTS = ("found", "cost", "index")

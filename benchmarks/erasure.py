@@ -12,19 +12,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from kinesphere.objects.store import Objects
+from kinesphere.video.video_keys import video_key
 from storage.catalog.tables import ContributorTable, RecordingTable, TrajectoryTable
-from storage.erasure import erase
-from storage.erasure_check import find_traces
-from storage.objects import Objects
-from storage.publish import publish
-from storage.recording import State, description_key, video_key
-from storage.scopes import IMPLIED
-from storage.shards import write_shard
+from storage.erasure.erasure import erase
+from storage.erasure.erasure_check import find_traces
+from storage.publishing.publish import publish
+from storage.recordings.consent_scopes import IMPLIED
+from storage.recordings.recording import State, description_key
+from storage.shards.shard_writer import write_shard
 from storage.workspace import Workspace, create_workspace
-from studio.output import print_table
-from tests.generated import make_trajectory
-from tests.populated import describe, populate
-from tests.takes import TASK
+from studio.commands.output import print_table
+from tests.support.generated_trajectories import make_trajectory
+from tests.support.populated_workspaces import describe, populate
+from tests.support.submitted_takes import TASK
 
 OTHERS = (100, 10_000)
 RECORDINGS = 10

@@ -14,22 +14,22 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from annotate.change_fingerprint import ChangeFingerprint, ChangeHasher
-from annotate.checks import Evidence, Footage, ImageSampler, run_checks
-from annotate.comparison import EVIDENCE, Query
-from annotate.duplicates import CANDIDATES
-from annotate.fingerprint import Fingerprint
-from annotate.motion_fingerprint import motion_fingerprint
-from annotate.video_fingerprint import VideoFingerprint, VideoHasher
+from annotate.checks.checks import Evidence, Footage, ImageSampler, run_checks
+from annotate.duplicates.change_fingerprint import ChangeFingerprint, ChangeHasher
+from annotate.duplicates.comparison import EVIDENCE, Query
+from annotate.duplicates.duplicates import CANDIDATES
+from annotate.duplicates.fingerprint import Fingerprint
+from annotate.duplicates.motion_fingerprint import motion_fingerprint
+from annotate.duplicates.video_fingerprint import VideoFingerprint, VideoHasher
 from benchmarks.duplicates import search
 from benchmarks.erasure import print_erasures
+from kinesphere.trajectory import ARRAYS, Trajectory
 from pose.extractor import ExtractionReport, Extractor
-from pose.models import fetch_clip, hand_model, pose_model
-from storage.criteria import Criteria
-from storage.trajectory import ARRAYS, Trajectory
-from storage.video import VideoFrame, open_video
-from studio.output import print_table
-from tests.generated import make_trajectory
+from pose.networks.models import fetch_clip, hand_model, pose_model
+from storage.footage.video_reader import VideoFrame, open_video
+from storage.tasks.criteria import Criteria
+from studio.commands.output import print_table
+from tests.support.generated_trajectories import make_trajectory
 
 RATE = 30.0
 SIZES = ((1280, 720), (1920, 1080))

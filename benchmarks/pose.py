@@ -29,11 +29,11 @@ from unittest.mock import patch
 import numpy as np
 from numpy.typing import NDArray
 
+from kinesphere.trajectory import HANDS, Valid
 from pose.extractor import Extractor, ExtractorSettings
-from pose.models import fetch_clip, hand_model, pose_model
-from storage.trajectory import HANDS, Valid
-from storage.video import VideoFrame, VideoReader, open_video
-from studio.output import native_logs_aside, print_table
+from pose.networks.models import fetch_clip, hand_model, pose_model
+from storage.footage.video_reader import VideoFrame, VideoReader, open_video
+from studio.commands.output import native_logs_aside, print_table
 
 SAME_PLACE = 0.05
 """In image widths: where a hand was not seen in the frame before, another hand this near to it is the same."""

@@ -1,8 +1,8 @@
 """What proposals are worth and what they cost: edges found, keys saved, time. `python -m benchmarks.proposals`.
 
 The labelled clips are few: two real ones of 28 seconds with 35 edges, labelled once by one pair of eyes, and
-performances made from a seed (tests/labelled.py says how). Beside ours are edges at even distances, which hit some by
-chance, minima of motion, and other methods of ruptures on the same postures.
+performances made from a seed (tests/support/labelled_clips.py says how). Beside ours are edges at even distances, which
+hit some by chance, minima of motion, and other methods of ruptures on the same postures.
 
 Keys are counted by a model, not by people:
 
@@ -30,20 +30,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.change_points import LEAST_SECONDS, PENALTY
-from annotate.motion_minima import motion_minima
-from annotate.neighbours import Neighbours, examples_in, joined
-from annotate.postures import RATE, postures
-from annotate.proposals import Proposal, proposals_of
-from annotate.signals import signals_of
-from annotate.trajectory_reader import TrajectoryReader
+from annotate.proposals.change_points import LEAST_SECONDS, PENALTY
+from annotate.proposals.motion_minima import motion_minima
+from annotate.proposals.neighbours import Neighbours, examples_in, joined
+from annotate.proposals.postures import RATE, postures
+from annotate.proposals.proposals import Proposal, proposals_of
+from annotate.signals.signals import signals_of
+from annotate.signals.trajectory_reader import TrajectoryReader
+from kinesphere.objects.store import open_objects
+from kinesphere.shards.shard import Shard
+from kinesphere.trajectory import ARRAYS, Trajectory, from_stored
 from storage.catalog import SegmentRecord
-from storage.objects import open_objects
-from storage.shards import Shard, write_shard
-from storage.trajectory import ARRAYS, Trajectory, from_stored
-from studio.output import print_table
-from tests.generated import EXTRACTOR
-from tests.labelled import REAL, LabelledClip, performed_clip, real_clip
+from storage.shards.shard_writer import write_shard
+from studio.commands.output import print_table
+from tests.support.generated_trajectories import EXTRACTOR
+from tests.support.labelled_clips import REAL, LabelledClip, performed_clip, real_clip
 
 TOLERANCES = (0.1, 0.25, 0.5)
 ACCEPT, DROP, LABEL, MOVE, CREATE, CREATE_PLAYING = 1, 1, 1, 3, 7, 3

@@ -16,13 +16,13 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from storage.dataset import Dataset, open_dataset
-from storage.objects import open_objects
-from storage.shards import write_shard
-from storage.versions import write_version
-from storage.windows import Integers
-from studio.output import print_table
-from tests.generated import make_row, make_table, make_trajectory
+from kinesphere.dataset import Dataset, open_dataset
+from kinesphere.objects.store import open_objects
+from kinesphere.streaming.window_index import Integers
+from storage.publishing.version_writer import write_version
+from storage.shards.shard_writer import write_shard
+from studio.commands.output import print_table
+from tests.support.generated_trajectories import make_row, make_table, make_trajectory
 
 WINDOW, BATCH = 64, 256
 CONTRIBUTORS, LONG, SHORT = 200, (8_000, 12_000), tuple(range(80, 460, 19))

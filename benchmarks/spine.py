@@ -11,14 +11,14 @@ import numpy as np
 import zarr
 from zarr.codecs import BloscCodec
 
-from pose.models import fetch_clip
-from storage.objects import open_objects
-from storage.shards import write_shard
-from storage.trajectory import ARRAYS, Trajectory
-from storage.version import __version__
-from storage.video import open_video
-from studio.extraction import load_extractor
-from studio.output import native_logs_aside, print_table
+from kinesphere.objects.store import open_objects
+from kinesphere.trajectory import ARRAYS, Trajectory
+from kinesphere.version import __version__
+from pose.networks.models import fetch_clip
+from storage.footage.video_reader import open_video
+from storage.shards.shard_writer import write_shard
+from studio.commands.output import native_logs_aside, print_table
+from studio.pipeline.extraction import load_extractor
 
 Row = tuple[str, str, str]
 

@@ -26,16 +26,16 @@ from benchmarks.spine import storage as stored_size
 from benchmarks.storage_peers import BATCH, WINDOW, measured, random_windows
 from benchmarks.storage_requests import requests_per_1000_windows
 from benchmarks.storage_versions import print_versions
-from pose.models import fetch_clip
-from storage.dataset import Dataset, open_dataset
-from storage.objects import open_objects
-from storage.sampling import SAMPLINGS
-from storage.shards import ShardRecord, write_shard
-from storage.stream_speed import DTYPES, measure_stream
-from storage.trajectory import ARRAYS, Trajectory, to_stored
-from storage.versions import write_version
-from studio.output import print_table
-from tests.generated import make_row, make_table
+from kinesphere.dataset import Dataset, open_dataset
+from kinesphere.objects.store import open_objects
+from kinesphere.streaming.sampling import SAMPLINGS
+from kinesphere.streaming.stream_speed import DTYPES, measure_stream
+from kinesphere.trajectory import ARRAYS, Trajectory, to_stored
+from pose.networks.models import fetch_clip
+from storage.publishing.version_writer import write_version
+from storage.shards.shard_writer import ShardRecord, write_shard
+from studio.commands.output import print_table
+from tests.support.generated_trajectories import make_row, make_table
 
 KEYS = ("body_image", "body_world", "hands_image", "hands_world")
 FRAMES_A_SHARD = 36_000
@@ -113,8 +113,8 @@ def worker_megabytes(folder: Path, dtype: str, sampling: str) -> float:
     """What a process of its own takes at most while it streams some pools, imports included."""
     code = f"""
 import itertools
-import storage
-dataset = storage.open_dataset({str(folder / "ours/datasets/tracks")!r})
+import kinesphere
+dataset = kinesphere.open_dataset({str(folder / "ours/datasets/tracks")!r})
 stream = dataset.stream({WINDOW}, {BATCH}, {KEYS!r}, shuffle=True, dtype={dtype!r}, sampling={sampling!r})
 for batch in itertools.islice(stream, 2000 if {sampling!r} == "pool" else 200):
     del batch

@@ -11,9 +11,9 @@ from pathlib import Path
 import boto3
 from moto.server import ThreadedMotoServer
 
-from storage.dataset import Dataset, open_dataset
-from storage.objects import open_objects
-from storage.versions import write_version
+from kinesphere.dataset import Dataset, open_dataset
+from kinesphere.objects.store import open_objects
+from storage.publishing.version_writer import write_version
 
 _SHARDS = 3
 """Of the dataset, an hour: moto keeps them in memory and answers some 230 requests a second."""

@@ -11,13 +11,14 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.dataset import open_dataset
-from storage.publish import publish
-from storage.version_difference import compare_versions
-from storage.versions import list_versions, read_episodes, read_version, write_version
+from kinesphere.dataset import open_dataset
+from kinesphere.versions.manifests import list_versions, read_episodes, read_version
+from kinesphere.versions.version_difference import compare_versions
+from storage.publishing.publish import publish
+from storage.publishing.version_writer import write_version
 from storage.workspace import create_workspace
-from studio.output import print_table
-from tests.catalogs import fill_catalog
+from studio.commands.output import print_table
+from tests.support.bulk_catalogs import fill_catalog
 
 RECORDINGS, SEGMENTS = 100_000, 10
 FEW = "label = 'pour' and contributor = 'c0007'"

@@ -20,10 +20,10 @@ import httpx
 from benchmarks.studio_server import Served, load, served, spread
 from storage.catalog import Role
 from storage.workspace import create_workspace
-from studio.output import print_table
-from tests.labelled_page import LABELS
-from tests.populated import add_recording
-from tests.takes import TASK
+from studio.commands.output import print_table
+from tests.support.label_page import LABELS
+from tests.support.populated_workspaces import add_recording
+from tests.support.submitted_takes import TASK
 
 FRAME_NS = 33_333_333
 FRAMES = 900

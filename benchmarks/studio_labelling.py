@@ -27,13 +27,13 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from benchmarks.studio_server import Served, load, served, spread
-from pose.models import fetch_clip
-from storage.task import Labels
+from pose.networks.models import fetch_clip
+from storage.tasks.task import Labels
 from storage.workspace import create_workspace
-from studio.output import print_table
-from tests.browser import chromium, opened_page
-from tests.labelled import real_clip
-from tests.labelled_page import add_labelled, h264, ready, saved
+from studio.commands.output import print_table
+from tests.support.browser import chromium, opened_page
+from tests.support.label_page import add_labelled, h264, ready, saved
+from tests.support.labelled_clips import real_clip
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import av
 
 from benchmarks.studio_server import Served, load, served, spread
-from pose.models import fetch_clip
+from pose.networks.models import fetch_clip
 from storage.workspace import create_workspace
-from studio.output import print_table
-from tests.browser import chromium
-from tests.labelled_page import h264
-from tests.played import add_played, playing
+from studio.commands.output import print_table
+from tests.support.browser import chromium
+from tests.support.label_page import h264
+from tests.support.playable_recordings import add_played, playing
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -15,8 +15,8 @@ import numpy as np
 
 from storage.catalog import Role, SignIns
 from storage.workspace import Workspace, open_workspace
-from studio.web.identity import SESSION_COOKIE
-from tests.studio_server import new_account
+from studio.web.access.auth import SESSION_COOKIE
+from tests.support.studio_server import new_account
 
 _TOKEN = "a-token-for-the-benchmarks"
 _TICKS = os.sysconf("SC_CLK_TCK")

@@ -18,15 +18,16 @@ from pathlib import Path
 import httpx
 
 from benchmarks.studio_server import Served, load, served, spread
+from kinesphere.names import is_recording_id
+from kinesphere.video.video_keys import video_key
 from storage.catalog import Role
-from storage.names import is_recording_id
-from storage.recording import RecordingFile, video_key
-from storage.video import open_video
+from storage.footage.video_reader import open_video
+from storage.recordings.recording import RecordingFile
 from storage.workspace import Workspace, create_workspace
-from studio.output import print_table
-from tests.clips import make_clip
-from tests.populated import describe
-from tests.takes import TASK
+from studio.commands.output import print_table
+from tests.support.populated_workspaces import describe
+from tests.support.submitted_takes import TASK
+from tests.support.video_clips import make_clip
 
 PART_BYTES = 1 << 20
 _TUS = {"Tus-Resumable": "1.0.0"}

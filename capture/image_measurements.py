@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.errors import InvalidInput, needs_extra
+from kinesphere.errors import InvalidInput, needs_extra
 
 MEASURED_WIDTH = 640
 """Pictures are measured at this width, so that the numbers of different cameras compare."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any, Protocol, TypeVar
 
-from storage.errors import InvalidInput, needs_extra
+from kinesphere.errors import InvalidInput, needs_extra
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

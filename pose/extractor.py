@@ -13,20 +13,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.errors import needs_extra
-from storage.trajectory import HANDS, ExtractorIdentity, Trajectory
-from storage.video import VideoFrame, VideoReader
-
-from .filtering import Filter, FilterSettings, smooth_tracks
-from .hands import HandFinder
-from .intrinsics import assumed_intrinsics
-from .landmarks import BODY_WRISTS, WRIST
-from .models import Model
-from .people import BodyFinder
-from .sides import Sides
-from .sightings import Body
-from .tracks import TrackBuilder
-from .wrist import grip, wrist_pose
+from kinesphere.errors import needs_extra
+from kinesphere.trajectory import HANDS, ExtractorIdentity, Trajectory
+from pose.geometry.intrinsics import assumed_intrinsics
+from pose.geometry.wrist import grip, wrist_pose
+from pose.landmarks import BODY_WRISTS, WRIST
+from pose.networks.models import Model
+from pose.tracking.filtering import Filter, FilterSettings, smooth_tracks
+from pose.tracking.followed_person import BodyFinder
+from pose.tracking.hands import HandFinder
+from pose.tracking.sides import Sides
+from pose.tracking.sightings import Body
+from pose.tracking.track_collector import TrackBuilder
+from storage.footage.video_reader import VideoFrame, VideoReader
 
 REVISION = 6
 """Raised with every change of this room that changes a trajectory's bytes."""

@@ -1,10 +1,10 @@
-"""Which landmarks are joined by bones, and where the wrists are; the names are those of `storage.trajectory`."""
+"""Which landmarks are joined by bones, and where the wrists are; the names are those of `kinesphere.trajectory`."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 
-from storage.trajectory import BODY_LANDMARKS, HAND_LANDMARKS, HANDS
+from kinesphere.trajectory import BODY_LANDMARKS, HAND_LANDMARKS, HANDS
 
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")
 

@@ -12,8 +12,7 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from .catalog import Catalog
-from .errors import (
+from kinesphere.errors import (
     Conflict,
     CorruptObject,
     InvalidInput,
@@ -22,8 +21,9 @@ from .errors import (
     NotFound,
     StorageFailed,
 )
-from .names import checked_name
-from .objects import Objects, open_objects
+from kinesphere.names import checked_name
+from kinesphere.objects.store import Objects, open_objects
+from storage.catalog import Catalog
 
 FORMAT_VERSION = 1
 FILE_NAME = "workspace.toml"

@@ -9,27 +9,24 @@ from typing import Annotated
 
 import typer
 
-from storage.errors import KinesphereError
-from storage.version import __version__
-
-from . import (
-    accounts_command,
-    agreement_command,
-    blurring,
-    calibration,
-    checks_command,
-    contributor,
-    diversity_command,
-    erasing,
-    exporting,
-    gate_commands,
-    information,
-    operators,
-    reviewing,
-    robotics,
-    withdraw_command,
-)
-from .output import messages, print_json, say_error
+from kinesphere.errors import KinesphereError
+from kinesphere.version import __version__
+from studio.commands.contributors import calibrate as calibration
+from studio.commands.contributors import contributor
+from studio.commands.contributors import withdraw as withdraw_command
+from studio.commands.operators import account as accounts_command
+from studio.commands.operators import blur as blurring
+from studio.commands.operators import erase as erasing
+from studio.commands.operators import operators
+from studio.commands.output import messages, print_json, say_error
+from studio.commands.reviewers import check_list as checks_command
+from studio.commands.reviewers import measure_gate as gate_commands
+from studio.commands.reviewers import review_queue as reviewing
+from studio.commands.teams import agreement_report as agreement_command
+from studio.commands.teams import diversity_report as diversity_command
+from studio.commands.teams import export as exporting
+from studio.commands.teams import info as information
+from studio.commands.teams import robotics
 
 app = typer.Typer(
     name="kinesphere",

@@ -1,4 +1,4 @@
-"""Fixtures that several rooms share: the real clip, a workspace, a real PostgreSQL, a small disk."""
+"""Fixtures that several rooms share: the real clip, a workspace, datasets, a real PostgreSQL, a small disk."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
+from kinesphere.dataset import Dataset, open_dataset
+from kinesphere.objects.store import Objects, open_objects
+from storage.shards.shard_writer import ShardRecord, write_shard
 from storage.workspace import Workspace, create_workspace
-from tests.browser import chromium
+from tests.support.browser import chromium
+from tests.support.generated_trajectories import make_dataset, make_trajectory
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def body_clip() -> Path:
     """The clip of a whole body from the sports2d wheel: VP9, 1768x994, 230 frames."""
-    from pose.models import fetch_clip
+    from pose.networks.models import fetch_clip
 
     return fetch_clip()
 
@@ -121,3 +125,26 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(
         ["umount", "-l", str(folder)] if os.geteuid() == 0 else ["sudo", "-n", "umount", "-l", str(folder)], check=True
     )
+
+
+@pytest.fixture(scope="session")
+def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Six recordings of two contributors, from 9 to 700 frames."""
+    folder = tmp_path_factory.mktemp("kitchen")
+    make_dataset(open_objects(folder), "kitchen", {"anna": [700, 9, 64, 400], "ben": [65, 300]}, seed=3)
+    return open_dataset(folder / "datasets/kitchen")
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Objects:
+    """Where `two_shards` are, to which tests add versions."""
+    return open_objects(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="session")
+def two_shards(store: Objects) -> list[ShardRecord]:
+    """Two shards of 1,500 frames, of which tests make episodes of any length."""
+    return [
+        write_shard(store, [make_trajectory(1500, seed=seed, contributor=contributor)])
+        for seed, contributor in ((1, "anna"), (2, "ben"))
+    ]

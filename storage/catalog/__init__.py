@@ -1,18 +1,13 @@
 """The catalog: the truth about people, tasks, states, segments and reviews, in SQLite or PostgreSQL."""
 
-from .accounts import Account, Accounts, Role
-from .annotations import Agreed, Annotations, Annotator
-from .attributes import Attributes
-from .audit import Audit, AuditEntry
-from .catalog import Catalog
-from .erasures import Belongings, Erasures
-from .exports import Exports
-from .flow import Arrivals, Flow, Queue
-from .invitations import Invitation, Invitations
-from .label_log import MOST_SEGMENTS
-from .label_operations import LabelOperations
-from .label_queue import LabelQueue
-from .label_records import (
+from storage.catalog.catalog import Catalog
+from storage.catalog.erasure_entries import Belongings, Erasures
+from storage.catalog.export_entries import Exports
+from storage.catalog.labels.annotations import Agreed, Annotations, Annotator
+from storage.catalog.labels.label_log import MOST_SEGMENTS
+from storage.catalog.labels.label_operations import LabelOperations
+from storage.catalog.labels.label_queue import LabelQueue
+from storage.catalog.labels.label_records import (
     AnnotationRecord,
     AnnotationState,
     Applied,
@@ -28,7 +23,12 @@ from .label_records import (
     VersionedSegment,
     WaitingLabelling,
 )
-from .records import (
+from storage.catalog.people.accounts import Account, Accounts, Role
+from storage.catalog.people.attributes import Attributes
+from storage.catalog.people.audit import Audit, AuditEntry
+from storage.catalog.people.invitations import Invitation, Invitations
+from storage.catalog.people.sign_ins import ApiToken, SignIns, WebSession
+from storage.catalog.records import (
     CheckRecord,
     CheckValue,
     Decision,
@@ -47,8 +47,8 @@ from .records import (
     Verdict,
     WaitingReview,
 )
-from .reviews import Reviews
-from .sign_ins import ApiToken, SignIns, WebSession
+from storage.catalog.reviews.reviews import Reviews
+from storage.catalog.throughput import Arrivals, Flow, Queue
 
 __all__ = [
     "MOST_SEGMENTS",

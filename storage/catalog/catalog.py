@@ -13,16 +13,11 @@ from sqlalchemy import Engine, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from ..errors import Conflict, NotFound
-from ..names import checked_name
-from ..recording import RecordingFile, State
-from ..scopes import Scope
-from ..task import Task
-from .connection import connect, database_errors, one_at_a_time
-from .deciding import counts
-from .life import locked, move, new_event
-from .opinions import give_opinion
-from .records import (
+from kinesphere.errors import Conflict, NotFound
+from kinesphere.names import checked_name
+from storage.catalog.connection import connect, database_errors, one_at_a_time
+from storage.catalog.labels.counting_segments import counts
+from storage.catalog.records import (
     CheckRecord,
     Decision,
     Event,
@@ -32,7 +27,9 @@ from .records import (
     StoredTask,
     TrajectoryRecord,
 )
-from .tables import (
+from storage.catalog.reviews.opinions import give_opinion
+from storage.catalog.state_machine import locked, move, new_event
+from storage.catalog.tables import (
     NOBODY,
     CheckTable,
     ContributorTable,
@@ -44,6 +41,9 @@ from .tables import (
     TaskTable,
     TrajectoryTable,
 )
+from storage.recordings.consent_scopes import Scope
+from storage.recordings.recording import RecordingFile, State
+from storage.tasks.task import Task
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -299,7 +299,7 @@ class Catalog:
     def publishable(
         self, is_wanted: Callable[[str, str], bool] = lambda extractor, shard: True, *, with_segments: bool = True
     ) -> pa.Table:
-        """The episodes of every accepted recording, by `storage.episodes.EPISODE_SCHEMA`, oldest recording first.
+        """The episodes of every accepted recording, by `EPISODE_SCHEMA`, oldest recording first.
 
         A recording with segments gives one episode a segment, in order of time; one without enters whole.
 
@@ -308,7 +308,7 @@ class Catalog:
                 newest of each recording is taken.
             with_segments: if not, every recording enters whole.
         """
-        from .publishable import episode_table
+        from storage.catalog.publishable import episode_table
 
         return episode_table(self.engine, is_wanted, with_segments=with_segments)
 

@@ -13,7 +13,15 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from ..errors import Conflict, CorruptObject, InvalidInput, MissingDependency, NewerFormat, NotFound, StorageFailed
+from kinesphere.errors import (
+    Conflict,
+    CorruptObject,
+    InvalidInput,
+    MissingDependency,
+    NewerFormat,
+    NotFound,
+    StorageFailed,
+)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 NEWEST_REVISION = "0009"

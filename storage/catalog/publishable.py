@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, Select, select
 
-from ..recording import State
-from .connection import database_errors
-from .deciding import counts
-from .tables import RecordingTable, SegmentTable, TrajectoryTable
+from storage.catalog.connection import database_errors
+from storage.catalog.labels.counting_segments import counts
+from storage.catalog.tables import RecordingTable, SegmentTable, TrajectoryTable
+from storage.recordings.recording import State
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,7 +46,7 @@ def _recordings(connection: Connection) -> pa.Table:
     """Accepted recordings with each of their trajectories, oldest first, as episodes that are not cut."""
     import pyarrow as pa
 
-    from ..episodes import EPISODE_SCHEMA
+    from kinesphere.versions.episode_table import EPISODE_SCHEMA
 
     ours, found = RecordingTable, TrajectoryTable
     columns = {
@@ -109,7 +109,7 @@ def _whole(recordings: pa.Table) -> pa.Table:
     import numpy as np
     import pyarrow as pa
 
-    from ..episodes import EPISODE_SCHEMA
+    from kinesphere.versions.episode_table import EPISODE_SCHEMA
 
     nothing = pa.nulls(len(recordings), pa.string())
     columns = {name: recordings[name] for name in recordings.column_names}
@@ -123,7 +123,7 @@ def _cut(recordings: pa.Table, segments: pa.Table) -> pa.Table:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from ..episodes import EPISODE_SCHEMA
+    from kinesphere.versions.episode_table import EPISODE_SCHEMA
 
     columns = {name: recordings[name] for name in recordings.column_names}
     columns |= {name: segments[name] for name in ("start_ns", "end_ns", "track", "label", "object", "outcome")}

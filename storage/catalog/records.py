@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from ..recording import State
-from ..scopes import IMPLIED, Scope
-from ..task import Task
+from storage.recordings.consent_scopes import IMPLIED, Scope
+from storage.recordings.recording import State
+from storage.tasks.task import Task
 
 Verdict = Literal["pass", "doubt", "fail"]
 Decision = Literal["accept", "return", "reject"]
@@ -200,7 +200,7 @@ class ErasureRecord:
     begun_at: datetime
     done_at: datetime | None
     tombstone: Mapping[str, Any] | None
-    """What is kept of it once it is done; see `storage.erasure`."""
+    """What is kept of it once it is done; see `storage.erasure.erasure`."""
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from ..recording import State
-from ..scopes import Scope, checked_scopes
+from storage.recordings.consent_scopes import Scope, checked_scopes
+from storage.recordings.recording import State
 
 
 class UtcDateTime(TypeDecorator[datetime]):

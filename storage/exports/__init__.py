@@ -1,10 +1,10 @@
 """Exports: a version written elsewhere, in a format of ours or others', and entered where an erasure finds it."""
 
-from .content import Content, OnProgress
-from .erasing import forget_export, left_in_exports, settle_exports
-from .format import Format
-from .formats import FORMATS
-from .making import export_version
+from storage.exports.export_content import Content, OnProgress
+from storage.exports.export_erasure import forget_export, left_in_exports, settle_exports
+from storage.exports.export_format import Format
+from storage.exports.export_writer import export_version
+from storage.exports.formats import FORMATS
 
 __all__ = [
     "FORMATS",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..errors import NotFound
-from .format import Format
-from .kinesphere import KinesphereFormat
-from .lerobot import LeRobotFormat
-from .parquet import ParquetFormat
+from kinesphere.errors import NotFound
+from storage.exports.export_format import Format
+from storage.exports.kinesphere_copy import KinesphereFormat
+from storage.exports.lerobot import LeRobotFormat
+from storage.exports.parquet_tables import ParquetFormat
 
 FORMATS: Mapping[str, Format] = {
     "kinesphere": KinesphereFormat(),

@@ -15,11 +15,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..dataset import Dataset
-from ..errors import CorruptObject, InvalidInput
-from ..objects import Objects
-from ..trajectory import ARRAYS
-from .content import (
+from kinesphere.dataset import Dataset
+from kinesphere.errors import CorruptObject, InvalidInput
+from kinesphere.objects.store import Objects
+from kinesphere.trajectory import ARRAYS
+from storage.exports.export_content import (
     CONSENT_COLUMNS,
     OF_EPISODES,
     Content,
@@ -29,9 +29,9 @@ from .content import (
     described,
     number_names,
 )
-from .feature_statistics import SAMPLE_FRAMES, FeatureStatistics
-from .parquet_files import ParquetFiles, parquet_bytes, read_owners
-from .target import clear
+from storage.exports.export_target import clear
+from storage.exports.feature_statistics import SAMPLE_FRAMES, FeatureStatistics
+from storage.exports.parquet_files import ParquetFiles, parquet_bytes, read_owners
 
 CODEBASE_VERSION = "v3.0"
 FILES_A_CHUNK = 1000

@@ -11,8 +11,8 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..objects import Objects
-from ..parquet_memory import open_parquet
+from kinesphere.objects.store import Objects
+from kinesphere.versions.parquet_memory import open_parquet
 
 
 class ParquetFiles:

@@ -10,27 +10,26 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from storage.workspace import Workspace
-
-from .adjudication_pages import adjudication_pages
-from .answers import add_answers
-from .dashboard import dashboard_routes
-from .entrance import entrance_routes
-from .eraser import Eraser
-from .identity import Credentials, Identify, Role, needs
-from .incoming import Incoming
-from .label_pages import label_pages
-from .labelling import labelling_routes
-from .media import media_routes
-from .mine import my_routes
-from .pages import SafeHeaders, add_static
-from .people import people_routes
-from .proposals import proposal_routes
-from .recordings import recording_routes
-from .reviews import review_routes
-from .takes import take_routes
-from .tasks import task_routes
-from .tus import tus_routes
-from .uploads import Uploads
+from studio.web.access.auth import Credentials, Identify, Role, needs
+from studio.web.access.people_page import people_routes
+from studio.web.access.sign_in import entrance_routes
+from studio.web.contributing.erasure_thread import Eraser
+from studio.web.contributing.my_recordings import my_routes
+from studio.web.contributing.recording_routes import recording_routes
+from studio.web.http.error_handlers import add_answers
+from studio.web.http.page_rendering import SafeHeaders, add_static
+from studio.web.http.request_limits import Incoming
+from studio.web.labelling.adjudication_pages import adjudication_pages
+from studio.web.labelling.label_pages import label_pages
+from studio.web.labelling.label_routes import labelling_routes
+from studio.web.labelling.proposal_routes import proposal_routes
+from studio.web.operating.dashboard import dashboard_routes
+from studio.web.operating.task_pages import task_routes
+from studio.web.playing.media_routes import media_routes
+from studio.web.reviewing.review_page import review_routes
+from studio.web.uploads.browser_recorder import take_routes
+from studio.web.uploads.tus import tus_routes
+from studio.web.uploads.upload_files import Uploads
 
 
 def create_app(workspace: Workspace, *, credentials: Credentials, upload_limit: int) -> FastAPI:

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from capture.image_measurements import coarse, compare, measure
-from storage.errors import InvalidInput
+from kinesphere.errors import InvalidInput
 
 
 def test_light_and_clipping_of_known_pictures() -> None:

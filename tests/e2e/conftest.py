@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import pytest
 
-from storage.video import open_video
+from storage.footage.video_reader import open_video
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import clips
-from tests.command import TASK, Command
+from tests.support import video_clips as clips
+from tests.support.command import TASK, Command
 
 
 @pytest.fixture

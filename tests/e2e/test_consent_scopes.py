@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from storage.recording import RecordingFile, description_key
-from storage.scopes import SCOPES
+from storage.recordings.consent_scopes import SCOPES
+from storage.recordings.recording import RecordingFile, description_key
 from storage.workspace import create_workspace, open_workspace
-from tests.clips import make_clip
-from tests.command import TASK, Command
 from tests.e2e.test_session import Person
-from tests.populated import add_recording, populate
+from tests.support.command import TASK, Command
+from tests.support.populated_workspaces import add_recording, populate
+from tests.support.video_clips import make_clip
 
 OFFERS = TASK + '[consent_scopes]\noffered = ["train", "share_keypoints", "share_video"]\nexpires_after_days = 365\n'
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-import storage as ks
-from storage.errors import KinesphereError
-from storage.recording import State
-from storage.video import open_video
+import kinesphere as ks
+from kinesphere.errors import KinesphereError
+from storage.footage.video_reader import open_video
+from storage.recordings.recording import State
 from storage.workspace import open_workspace
-from studio.demo import TAKES
-from studio.demo import run as demo_of
-from tests.clips import make_clip
-from tests.command import Command
+from studio.commands.demo import TAKES
+from studio.commands.demo import run as demo_of
+from tests.support.command import Command
+from tests.support.video_clips import make_clip
 
 pytestmark = pytest.mark.slow
 
@@ -61,7 +61,7 @@ def test_takes_that_the_gate_refuses_are_told_erased_and_recorded_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     empty = make_clip(tmp_path / "nobody.mp4", frames=20)
-    monkeypatch.setattr("pose.models.fetch_clip", lambda on_fetch: empty)
+    monkeypatch.setattr("pose.networks.models.fetch_clip", lambda on_fetch: empty)
     with pytest.raises(KinesphereError, match="the demo's recording was"):
         demo_of(tmp_path / "demo", as_json=True)
     told = " ".join(capsys.readouterr().err.split())

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from storage.dataset import open_dataset
+from kinesphere.dataset import open_dataset
 from storage.workspace import create_workspace
-from tests.command import Command
-from tests.populated import populate
+from tests.support.command import Command
+from tests.support.populated_workspaces import populate
 
 PEOPLE = {"anna": 4, **{f"c{number:03d}": 1 for number in range(11)}}
 

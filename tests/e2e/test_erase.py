@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from storage.publish import publish
+from storage.publishing.publish import publish
 from storage.workspace import create_workspace
-from tests.command import Command
-from tests.populated import populate
+from tests.support.command import Command
+from tests.support.populated_workspaces import populate
 
 
 @pytest.fixture

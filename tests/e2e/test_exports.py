@@ -7,11 +7,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from storage.dataset import open_dataset
-from storage.publish import publish
+from kinesphere.dataset import open_dataset
+from storage.publishing.publish import publish
 from storage.workspace import create_workspace
-from tests.command import Command
-from tests.populated import populate
+from tests.support.command import Command
+from tests.support.populated_workspaces import populate
 
 
 @pytest.fixture

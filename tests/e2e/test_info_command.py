@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from annotate.agreement import Annotation, agreement, to_manifest
-from storage.objects import open_objects
-from storage.recording import video_key
-from storage.shards import ShardRecord, write_shard
-from storage.versions import write_version
-from tests.command import Command
-from tests.generated import make_row, make_table, make_trajectory
-from tests.segments import drawn
+from annotate.agreement.agreement import Annotation, agreement, to_manifest
+from kinesphere.objects.store import open_objects
+from kinesphere.video.video_keys import video_key
+from storage.publishing.version_writer import write_version
+from storage.shards.shard_writer import ShardRecord, write_shard
+from tests.support.command import Command
+from tests.support.generated_trajectories import make_row, make_table, make_trajectory
+from tests.support.written_segments import drawn
 
 HOUR = 3_600 * 10**9
 

@@ -15,9 +15,9 @@ from typing import Any
 
 from httpx import Client, HTTPError
 
-from tests.annotated import STEP, waiting
-from tests.command import Command
-from tests.takes import make_workspace
+from tests.support.annotated_recordings import STEP, waiting
+from tests.support.command import Command
+from tests.support.submitted_takes import make_workspace
 
 TOKEN = "a-token-for-the-tests"
 

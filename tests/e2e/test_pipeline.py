@@ -15,13 +15,13 @@ import pytest
 import xarray
 import zarr
 
-import storage as ks
-from annotate.segments import add_segment
-from storage.errors import Conflict, InvalidInput
-from storage.video import open_video
+import kinesphere as ks
+from annotate.labels.segments import add_segment
+from kinesphere.errors import Conflict, InvalidInput
+from storage.footage.video_reader import open_video
 from storage.workspace import open_workspace
-from tests import clips
-from tests.command import Command
+from tests.support import video_clips as clips
+from tests.support.command import Command
 
 
 @pytest.fixture

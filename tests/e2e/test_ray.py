@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from pose.engines import Item, OnFrame, RayCluster, Result, Work
-from storage.recording import State
+from storage.recordings.recording import State
 from storage.workspace import open_workspace
-from studio.process import Outcome, process
-from tests import clips
-from tests.command import Command
+from studio.pipeline.process import Outcome, process
+from tests.support import video_clips as clips
+from tests.support.command import Command
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")]
 

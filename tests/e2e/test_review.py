@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from annotate.feedback import TEMPLATES
+from annotate.gate.feedback import TEMPLATES
 from storage.catalog import CheckRecord, TrajectoryRecord
-from storage.recording import State
-from storage.task import ReviewRules, Task
+from storage.recordings.recording import State
+from storage.tasks.task import ReviewRules, Task
 from storage.workspace import Workspace, open_workspace
-from tests.clips import make_clip
-from tests.command import Command
-from tests.populated import describe
-from tests.terminal import Person
+from tests.support.command import Command
+from tests.support.populated_workspaces import describe
+from tests.support.terminal import Person
+from tests.support.video_clips import make_clip
 
 pytestmark = pytest.mark.slow
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from storage.recording import RecordingFile
-from tests.command import Command
-from tests.terminal import Person as Terminal
+from storage.recordings.recording import RecordingFile
+from tests.support.command import Command
+from tests.support.terminal import Person as Terminal
 
 pytestmark = pytest.mark.slow
 
@@ -104,7 +104,7 @@ def test_ctrl_c_stops_the_take_and_keeps_it(command: Command) -> None:
 
 
 def test_a_clip_that_ends_before_the_take_is_told(command: Command, tmp_path: Path) -> None:
-    from tests.clips import make_clip
+    from tests.support.video_clips import make_clip
 
     with Person(command, "--source", f"file:{make_clip(tmp_path / 'clip.mp4', frames=10)}") as person:
         person.reads("initials")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-import storage as ks
-from tests.command import TASK, Command
+import kinesphere as ks
+from tests.support.command import TASK, Command
 
 
 @pytest.mark.slow

@@ -15,14 +15,15 @@ import av
 import numpy as np
 import pytest
 
+from kinesphere.video.video_keys import video_key
 from storage.catalog import TrajectoryRecord
-from storage.recording import RecordingFile, State, video_key
+from storage.recordings.recording import RecordingFile, State
 from storage.workspace import Workspace
-from studio.process import waiting
-from tests.breaking_proxy import breaking_proxy
-from tests.clips import make_clip
-from tests.command import Command
-from tests.takes import TASK, make_take, make_workspace, rewrite_draft
+from studio.pipeline.process import waiting
+from tests.support.breaking_proxy import breaking_proxy
+from tests.support.command import Command
+from tests.support.submitted_takes import TASK, make_take, make_workspace, rewrite_draft
+from tests.support.video_clips import make_clip
 
 TOKEN = "a-token-for-the-tests"
 SLACK = 300_000

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from storage.objects import Objects, open_objects
-from storage.shards import write_shard
-from storage.versions import write_version
-from tests.command import Command
-from tests.generated import make_row, make_table, make_trajectory
+from kinesphere.objects.store import Objects, open_objects
+from storage.publishing.version_writer import write_version
+from storage.shards.shard_writer import write_shard
+from tests.support.command import Command
+from tests.support.generated_trajectories import make_row, make_table, make_trajectory
 
 
 @pytest.fixture

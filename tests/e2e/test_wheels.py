@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from storage.publish import publish
-from storage.version import __version__
+from kinesphere.version import __version__
+from storage.publishing.publish import publish
 from storage.workspace import create_workspace
-from tests.populated import populate
-from tests.preloaded import ROOT
+from tests.support.populated_workspaces import populate
+from tests.support.preloaded_command import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     output = tmp_path_factory.mktemp("wheels")
-    for source in (ROOT, ROOT / "storage"):
+    for source in (ROOT, ROOT / "kinesphere"):
         command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(output), str(source)]
         subprocess.run(command, check=True, capture_output=True)
     return {wheel.name.split("-")[0]: wheel for wheel in output.glob("*.whl")}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from storage.video import open_video
+from storage.footage.video_reader import open_video
 
 
 @dataclass(frozen=True)

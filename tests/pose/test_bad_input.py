@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from kinesphere.errors import InvalidVideo
+from kinesphere.trajectory import Trajectory, Valid
 from pose.extractor import Extractor
-from pose.models import hand_model, pose_model
-from storage.errors import InvalidVideo
-from storage.trajectory import Trajectory, Valid
-from storage.video import open_video
-from tests.clips import cut_off, make_sound
+from pose.networks.models import hand_model, pose_model
+from storage.footage.video_reader import open_video
+from tests.support.video_clips import cut_off, make_sound
 
 
 @pytest.fixture(scope="module")

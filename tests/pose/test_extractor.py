@@ -18,16 +18,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pose.bundles import build_bundle
+from kinesphere.errors import InvalidInput
+from kinesphere.trajectory import ARRAYS, BODY_LANDMARKS, Trajectory, Valid, to_stored
 from pose.extractor import FRAMES_AHEAD, ExtractionReport, Extractor, ExtractorSettings
-from pose.filtering import FilterSettings
-from pose.hands import CLOSE_UP
-from pose.models import Model, hand_model, pose_model
-from pose.people import BodyFinder
-from pose.sightings import Body
-from storage.errors import InvalidInput
-from storage.trajectory import ARRAYS, BODY_LANDMARKS, Trajectory, Valid, to_stored
-from storage.video import VideoFrame, VideoReader, open_video
+from pose.networks.bundles import build_bundle
+from pose.networks.models import Model, hand_model, pose_model
+from pose.tracking.filtering import FilterSettings
+from pose.tracking.followed_person import BodyFinder
+from pose.tracking.hands import CLOSE_UP
+from pose.tracking.sightings import Body
+from storage.footage.video_reader import VideoFrame, VideoReader, open_video
 
 WARM_UP, SHORT = 15, 40
 Picture = NDArray[np.uint8]
@@ -185,7 +185,7 @@ def test_bodies_are_looked_for_less_often_in_a_close_up_always_from_the_same_fra
     short_clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The man of the clip stands for a hand that the network takes for a person."""
-    monkeypatch.setattr("pose.hands.believable", lambda body, hands, size: None)
+    monkeypatch.setattr("pose.tracking.hands.believable", lambda body, hands, size: None)
     looked: list[int] = []
     plain = BodyFinder.find
 
@@ -278,7 +278,7 @@ def landmark_threads() -> list[str]:
 def test_ctrl_c_ends_the_process_after_the_frames_that_wait(body_clip: Path) -> None:
     script = (
         "import sys\nfrom pathlib import Path\nfrom pose.extractor import Extractor\n"
-        "from pose.models import hand_model, pose_model\nfrom storage.video import open_video\n"
+        "from pose.networks.models import hand_model, pose_model\nfrom storage.footage.video_reader import open_video\n"
         "Extractor(pose_model(), hand_model()).extract(open_video(Path(sys.argv[1])), recording='r', contributor='c',\n"
         "    on_frame=lambda frame: print(frame.index, flush=True))\n"
     )

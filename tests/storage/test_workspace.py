@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.errors import Conflict, CorruptObject, InvalidInput, KinesphereError, NewerFormat, NotFound
+from kinesphere.errors import Conflict, CorruptObject, InvalidInput, KinesphereError, NewerFormat, NotFound
 from storage.workspace import Workspace, create_workspace, open_workspace
 
 

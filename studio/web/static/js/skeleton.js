@@ -1,4 +1,4 @@
-// Draws body and hands over a video, in step with it. The layout of the data is that of annotate/skeletons.py.
+// Draws body and hands over a video, in step with it. The layout of the data is that of annotate/signals/skeletons.py.
 
 import { getBytes } from "./api.js";
 

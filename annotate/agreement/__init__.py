@@ -1,0 +1,1 @@
+"""Agreement: how well annotators agree, from their segments, with intervals."""

@@ -1,0 +1,37 @@
+"""How well the annotators of a workspace agree, from what several of them have labelled of the same recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from annotate.agreement.agreement import AgreementReport, Annotation, agreement, to_manifest
+from storage.catalog import Catalog
+from storage.catalog.labels.labelled_twice import labelled_twice
+
+
+def measure_agreement(
+    catalog: Catalog, *, task: str | None = None, recordings: Collection[str] | None = None
+) -> AgreementReport:
+    """Compare what people have labelled twice; see `annotate.agreement.agreement` and `labelled_twice`.
+
+    Raises:
+        NotFound: there is no such task.
+    """
+    if task is not None:
+        catalog.task(task)
+    found = labelled_twice(catalog, task=task, recordings=recordings)
+    return agreement(Annotation(one.task, one.recording, one.annotator, one.frames, one.segments) for one in found)
+
+
+def for_manifest(catalog: Catalog) -> Callable[[Sequence[str]], Mapping[str, Any] | None]:
+    """What `storage.publishing.publish` asks for: the agreement on the recordings that enter, without anybody's name.
+
+    Where none of them was labelled by two people it gives None.
+    """
+
+    def of(recordings: Sequence[str]) -> Mapping[str, Any] | None:
+        report = measure_agreement(catalog, recordings=recordings)
+        return to_manifest(report) if report.tasks else None
+
+    return of

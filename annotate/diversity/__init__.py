@@ -1,0 +1,1 @@
+"""Diversity: whom and what a dataset's hours are of, and how many people that is worth."""

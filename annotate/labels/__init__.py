@@ -1,0 +1,1 @@
+"""Labels: segments of a recording, the rules for them, and where two annotators differ."""

@@ -1,0 +1,1 @@
+"""Proposals: where segments may begin and end, and what their labels may be."""

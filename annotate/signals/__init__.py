@@ -1,0 +1,1 @@
+"""Signals: what a timeline and a player draw of a trajectory."""

@@ -1,0 +1,237 @@
+"""The outbox: takes wait here on the contributor's disk, each a folder, until they are submitted."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+from capture.drafts.unfinished import VIDEO, Begun, being_made, make_draft
+from capture.recorder.recorder import CaptureReport
+from kinesphere.errors import InvalidInput, KinesphereError, NotFound, StorageFailed
+from kinesphere.names import is_recording_id, new_recording_id
+from kinesphere.video.video_keys import video_key
+from storage.recordings.consent_scopes import Scope, checked_scopes
+from storage.recordings.recording import (
+    Beside,
+    Consent,
+    ConsentMethod,
+    Origin,
+    RecordingFile,
+    State,
+    check_length,
+    description_key,
+)
+from storage.tasks.task import Task
+from storage.workspace import Workspace
+
+
+def take(
+    workspace: Workspace,
+    *,
+    kind: Literal["camera", "import"],
+    task: str,
+    contributor: str,
+    method: ConsentMethod,
+    signed: str = "",
+    scopes: Sequence[Scope] | None = None,
+    expires_at: datetime | None = None,
+    capture: Callable[[Path], Origin],
+    replaces: str | None = None,
+    recording: str | None = None,
+) -> RecordingFile:
+    """Make one take into a draft: `capture` writes the video to the path it is given and says where it came from.
+
+    The draft appears whole, with its consent record, or not at all. What was recorded before a crash or before the
+    disk was full is kept for `capture.drafts.unfinished.recover`.
+
+    Args:
+        scopes: what the contributor consents to, by default what the task requires.
+        expires_at: until when, if they say so; the task may set an earlier end.
+        kind: a cut-short recording is made whole at the next start; a cut-short import can be repeated.
+        recording: the id, where it must be known before; else a new one.
+
+    Raises:
+        NotFound: the task or the contributor is not known.
+        InvalidInput: the task does not offer a scope or requires another, or the consent has ended already.
+        KinesphereError: whatever `capture` raises.
+        StorageFailed: the disk is full.
+    """
+    stored = workspace.catalog.task(task)
+    workspace.catalog.require_contributor(contributor)
+    now = datetime.now(UTC)
+    given, until = consented(stored.task, now, scopes, expires_at)
+    consent = Consent(
+        task=task,
+        task_version=stored.version,
+        text_sha256=stored.task.consent_sha256,
+        language=stored.task.language,
+        agreed_at=now,
+        method=method,
+        signed=signed,
+        scopes=given,
+        expires_at=until,
+    )
+    begun = Begun(
+        kind=kind,
+        recording=recording or new_recording_id(),
+        task=task,
+        task_version=stored.version,
+        contributor=contributor,
+        created_at=now,
+        consent=consent,
+        replaces=replaces,
+    )
+    try:
+        with being_made(workspace, begun) as folder:
+            return make_draft(workspace, begun, capture(folder / VIDEO))
+    except KinesphereError:
+        raise
+    except OSError as error:
+        raise StorageFailed(f"cannot write the take in {workspace.drafts}: {error.strerror or error}") from error
+
+
+def consented(
+    task: Task, now: datetime, scopes: Sequence[Scope] | None, expires_at: datetime | None
+) -> tuple[tuple[Scope, ...], datetime | None]:
+    """What a consent to a task covers, and until when.
+
+    Raises:
+        InvalidInput: the task does not offer a scope or requires another, or the consent has ended already.
+    """
+    rule = task.consent_scopes
+    given = checked_scopes(rule.required if scopes is None else scopes)
+    refusal = rule.refusal(given)
+    if refusal is not None:
+        raise InvalidInput(f"task '{task.name}' {refusal}")
+    if expires_at is not None and expires_at <= now:
+        raise InvalidInput(f"the consent would have ended on {expires_at:%Y-%m-%d} already; give a later day")
+    ends = [expires_at] if expires_at is not None else []
+    if rule.expires_after_days is not None:
+        ends.append(now + timedelta(days=rule.expires_after_days))
+    return given, min(ends, default=None)
+
+
+def take_together(
+    workspace: Workspace,
+    *,
+    task: str,
+    contributor: str,
+    method: ConsentMethod,
+    signed: str = "",
+    scopes: Sequence[Scope] | None = None,
+    expires_at: datetime | None = None,
+    capture: Callable[[Sequence[Path]], Sequence[CaptureReport]],
+    cameras: int,
+    complete: Callable[[int, Origin], Origin] = lambda _, origin: origin,
+) -> list[RecordingFile]:
+    """Make takes of several cameras into drafts that name each other; as `take`, for each of them.
+
+    Args:
+        complete: adds to what is said of the camera of a number, once all are captured.
+    """
+    names = [new_recording_id() for _ in range(cameras)]
+    made: list[RecordingFile] = []
+    reports: list[CaptureReport] = []
+
+    def nested(videos: tuple[Path, ...]) -> Origin:
+        """Begin a take for each camera, one inside the other, and capture within the innermost."""
+        number = len(videos) - 1
+        if len(videos) == cameras:
+            reports.extend(capture(videos))
+        else:
+            made.append(begin(videos))
+        return complete(number, reports[number].origin(beside=_beside(number, names, reports)))
+
+    def begin(videos: tuple[Path, ...]) -> RecordingFile:
+        return take(
+            workspace,
+            kind="camera",
+            task=task,
+            contributor=contributor,
+            method=method,
+            signed=signed,
+            scopes=scopes,
+            expires_at=expires_at,
+            recording=names[len(videos)],
+            capture=lambda video: nested((*videos, video)),
+        )
+
+    made.append(begin(()))
+    return made[::-1]
+
+
+def _beside(number: int, names: Sequence[str], reports: Sequence[CaptureReport]) -> tuple[Beside, ...]:
+    ours = reports[number]
+
+    def drift(theirs: CaptureReport) -> float | None:
+        if theirs.drift_ppm is None or ours.drift_ppm is None:
+            return None
+        return theirs.drift_ppm - ours.drift_ppm
+
+    return tuple(
+        Beside(recording=name, offset_ns=theirs.first_ns - ours.first_ns, drift_ppm=drift(theirs))
+        for name, theirs in zip(names, reports, strict=True)
+        if theirs is not ours
+    )
+
+
+def adopt_drafts(workspace: Workspace) -> list[str]:
+    """Enter takes that lie whole in the outbox but not in the catalog: a crash came between the two."""
+    adopted = []
+    known = {row.recording for row in workspace.catalog.recordings()}
+    folders = sorted(workspace.drafts.iterdir()) if workspace.drafts.is_dir() else []
+    for folder in folders:
+        if not is_recording_id(folder.name) or folder.name in known:
+            continue
+        description = read_draft(folder)
+        workspace.catalog.add_recording(description, who=description.contributor)
+        adopted.append(folder.name)
+    return adopted
+
+
+def submit(workspace: Workspace, recording: str) -> None:
+    """Hand one draft in: its files become objects, then its state changes, then the draft is deleted.
+
+    Interrupted anywhere, it can be repeated.
+
+    Raises:
+        NotFound: there is no such recording.
+        Conflict: it is no draft.
+        CorruptObject: its files in the outbox are damaged.
+        InvalidInput: it is too long to be processed.
+    """
+    row = workspace.catalog.recording(recording)
+    folder = workspace.drafts / recording
+    if row.state is State.DRAFT:
+        check_length(recording, row.frames, row.frame_rate)
+        description = read_draft(folder)
+        workspace.objects.put(description_key(recording), description.to_bytes())  # first: no video without a name
+        workspace.objects.put(video_key(recording), folder / VIDEO)
+    workspace.catalog.submit(recording, who=row.contributor)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def withdraw(workspace: Workspace, recording: str, *, why: str) -> None:
+    """Take a recording of this workspace back; of a draft, nothing is left. Can be repeated.
+
+    Raises:
+        NotFound: there is no such recording.
+    """
+    row = workspace.catalog.recording(recording)
+    workspace.catalog.withdraw(recording, who=row.contributor, why=why)
+    shutil.rmtree(workspace.drafts / recording, ignore_errors=True)
+
+
+def read_draft(folder: Path) -> RecordingFile:
+    """The description of the draft in a folder.
+
+    Raises:
+        NotFound: its files are gone.
+    """
+    file = folder / "recording.json"
+    if not file.is_file() or not (folder / VIDEO).is_file():
+        raise NotFound("draft", str(folder), hint="its files are gone; record it again")
+    return RecordingFile.from_bytes(file.read_bytes(), str(file))

@@ -1,0 +1,1 @@
+"""Sources of frames: cameras, clips that play the camera, and generated patterns."""

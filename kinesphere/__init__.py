@@ -1,0 +1,109 @@
+"""Read kinesphere datasets: people's keypoint trajectories, streamed into robot training.
+
+>>> import kinesphere as ks
+>>> dataset = ks.open_dataset("workspace/datasets/kitchen")
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from kinesphere.version import __version__
+
+if TYPE_CHECKING:
+    from kinesphere.dataset import Dataset, open_dataset
+    from kinesphere.errors import (
+        Conflict,
+        CorruptObject,
+        InvalidInput,
+        InvalidTask,
+        InvalidVideo,
+        KinesphereError,
+        MissingDependency,
+        NewerFormat,
+        NotFound,
+        StorageFailed,
+        Withdrawn,
+    )
+    from kinesphere.objects.disk_cache import clear_cache
+    from kinesphere.statistics.statistics import ArrayStatistics, Statistics
+    from kinesphere.trajectory import ARRAYS, BODY_LANDMARKS, HAND_LANDMARKS, HANDS, ArraySpec, Valid
+    from kinesphere.transforms.motion import relative_actions, wrist_velocity
+    from kinesphere.transforms.ready import DropInvalid, Mirror, Normalize, RelativeActions
+
+__all__ = [
+    "ARRAYS",
+    "BODY_LANDMARKS",
+    "HANDS",
+    "HAND_LANDMARKS",
+    "ArraySpec",
+    "ArrayStatistics",
+    "Conflict",
+    "CorruptObject",
+    "Dataset",
+    "DropInvalid",
+    "InvalidInput",
+    "InvalidTask",
+    "InvalidVideo",
+    "KinesphereError",
+    "Mirror",
+    "MissingDependency",
+    "NewerFormat",
+    "Normalize",
+    "NotFound",
+    "RelativeActions",
+    "Statistics",
+    "StorageFailed",
+    "Valid",
+    "Withdrawn",
+    "__version__",
+    "clear_cache",
+    "open_dataset",
+    "relative_actions",
+    "wrist_velocity",
+]
+
+_HOMES = {
+    "ARRAYS": "trajectory",
+    "ArraySpec": "trajectory",
+    "ArrayStatistics": "statistics.statistics",
+    "BODY_LANDMARKS": "trajectory",
+    "Conflict": "errors",
+    "CorruptObject": "errors",
+    "Dataset": "dataset",
+    "DropInvalid": "transforms.ready",
+    "HANDS": "trajectory",
+    "HAND_LANDMARKS": "trajectory",
+    "InvalidInput": "errors",
+    "InvalidTask": "errors",
+    "InvalidVideo": "errors",
+    "KinesphereError": "errors",
+    "Mirror": "transforms.ready",
+    "MissingDependency": "errors",
+    "NewerFormat": "errors",
+    "Normalize": "transforms.ready",
+    "NotFound": "errors",
+    "RelativeActions": "transforms.ready",
+    "Statistics": "statistics.statistics",
+    "StorageFailed": "errors",
+    "Valid": "trajectory",
+    "Withdrawn": "errors",
+    "clear_cache": "objects.disk_cache",
+    "open_dataset": "dataset",
+    "relative_actions": "transforms.motion",
+    "wrist_velocity": "transforms.motion",
+}
+"""In which module a name lives. Each is loaded when it is first asked for: a command that lists tasks needs no arrays,
+and they take a quarter of a second."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,407 @@
+"""Datasets: what a training run opens. Needs the object store alone, no catalog and no server."""
+
+from __future__ import annotations
+
+import math
+import operator
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from kinesphere.errors import InvalidInput, NotFound, needs_extra
+from kinesphere.names import checked_name
+from kinesphere.objects.cached_objects import with_cache
+from kinesphere.objects.store import Objects, open_objects
+from kinesphere.shards.shard import OpenShards
+from kinesphere.splits import splits_of
+from kinesphere.streaming.resampling import around_episode, refuse_going_back
+from kinesphere.streaming.sampling import Sampling, Weight
+from kinesphere.streaming.stream import (
+    POOL_FRAMES,
+    DType,
+    StreamSettings,
+    Transform,
+    WindowStream,
+    checked_keys,
+    checked_transforms,
+)
+from kinesphere.streaming.window_index import Integers
+from kinesphere.streaming.window_shape import Length, WindowShape, checked_rate
+from kinesphere.trajectory import ARRAYS, from_stored
+from kinesphere.versions.episode_table import EPISODE_SCHEMA
+from kinesphere.versions.manifests import Version, read_manifest, read_version, refuse_withdrawn
+from kinesphere.versions.table_parts import matching_rows, parts_of, read_matching, read_table
+from kinesphere.video.video_windows import VIDEO, VideoSource, VideoWindows
+from kinesphere.where import where_columns, where_expression
+
+if TYPE_CHECKING:
+    from kinesphere.statistics.frame_passes import OnProgress
+    from kinesphere.statistics.statistics import Statistics
+    from kinesphere.streaming.torch_dataset import TorchDataset
+
+
+MOST_EPISODE_VIDEO_BYTES = 2**31
+"""The most that `episode` decodes at once: about what a laptop has to spare."""
+
+
+def open_dataset(
+    location: str | Path,
+    version: int | None = None,
+    *,
+    verify: bool = False,
+    cache: str | Path | None = None,
+    cache_bytes: int | None = None,
+) -> Dataset:
+    """Open a version of a dataset, by default the newest.
+
+    Args:
+        location: `<workspace>/datasets/<name>`, a folder or a URL such as `s3://bucket/prefix/datasets/<name>`.
+        verify: compare the hash of every object when it is first read. Without it, checksums inside the objects
+            still find accidental damage; with it, also a deliberate change.
+        cache: a local folder in which shards and videos that were read are kept; see
+            `kinesphere.objects.disk_cache`. By default what `KINESPHERE_DATA_CACHE` names for data in an object store,
+            and none for local folders.
+        cache_bytes: how much it may hold, at least 64 MiB; 50 GiB by default. What was read longest ago goes first.
+
+    Manifests are never cached. An erasure cannot reach a cache: run `clear_cache(folder)` where the data was read.
+
+    Raises:
+        InvalidInput: the location is not of this form, there is no such folder, or the cache cannot be used.
+        NotFound: there is no such dataset or version.
+        Withdrawn: people in it took their recordings back; the error names the version that replaces it.
+        NewerFormat: a later release wrote it.
+        CorruptObject: its manifest or table is damaged; a large table is read when it is needed.
+    """
+    place, _, name = os.fspath(location).rstrip("/").rpartition("/")
+    root, _, folder = place.rpartition("/")
+    if folder != "datasets":
+        raise InvalidInput(f"'{location}' is no dataset; give <workspace>/datasets/<name>")
+    objects = open_objects(root or ("/" if place.startswith("/") else "."))
+    found = read_version(objects, checked_name("dataset", name), version)
+    return Dataset(with_cache(objects, cache, cache_bytes), found, verify=verify)
+
+
+class Dataset:
+    """One version of a dataset. Opened with `open_dataset`; it can be pickled, and used after a fork."""
+
+    def __init__(self, objects: Objects, version: Version, *, verify: bool = False) -> None:
+        self.name = version.dataset
+        self.version = version.number
+        self.manifest: Mapping[str, Any] = version.manifest
+        """What the version says about itself: counts, labels, parent, when and by whom it was made."""
+        self.shards = OpenShards(objects, verify, partial(_refuse_withdrawn, objects, self.name, self.version))
+        self._objects = objects
+        self._parts = parts_of(version.manifest)
+        if len(self._parts) == 1:
+            _ = self.episodes  # takes no longer than to ask for a part of it, and is there after a fork
+
+    @cached_property
+    def episodes(self) -> pa.Table:
+        """One row an episode, by `EPISODE_SCHEMA`; a large table is read when it is first asked for.
+
+        Raises:
+            CorruptObject: the table is missing or damaged.
+        """
+        return read_table(self._objects, self._parts, EPISODE_SCHEMA.names)
+
+    def select(self, columns: Sequence[str], where: str | None = None) -> tuple[Integers, pa.Table]:
+        """Some columns of the episodes that fulfil a condition, without reading what is not needed for it.
+
+        Args:
+            where: a condition on the columns of `episodes`, e.g. `"label = 'pour'"`; see `kinesphere.where`.
+
+        Returns:
+            The rows of these episodes in `episodes`, int64, ascending, and the columns, one row each.
+
+        Raises:
+            InvalidInput: there is no such column, or the condition cannot be read.
+            CorruptObject: the table is missing or damaged.
+        """
+        odd = sorted(set(columns) - set(EPISODE_SCHEMA.names))
+        if odd:
+            known = ", ".join(EPISODE_SCHEMA.names)
+            raise InvalidInput(f"an episode has no column '{odd[0]}'; the columns are {known}")
+        if "episodes" in self.__dict__:
+            rows = matching_rows(self.episodes, where_expression(where)) if where else np.arange(len(self.episodes))
+            return rows, self.episodes.select(list(columns)).take(pa.array(rows)).combine_chunks()
+        if where is None:
+            return np.arange(len(self)), read_table(self._objects, self._parts, columns)
+        return read_matching(self._objects, self._parts, columns, where_expression(where), where_columns(where))
+
+    def __len__(self) -> int:
+        return int(self.manifest["counts"]["episodes"])
+
+    def __repr__(self) -> str:
+        counts = self.manifest["counts"]
+        return f"<Dataset {self.name}@{self.version}: {counts['episodes']} episodes, {counts['frames']} frames>"
+
+    @property
+    def requests(self) -> int:
+        """How often this process has read objects so far: on an object store, how many requests it made."""
+        return self._objects.requests.total
+
+    def rows_of_split(self, name: str) -> NDArray[np.int64]:
+        """The rows of `episodes` that belong to a split, int64 `[n]`; whole people, see `kinesphere.splits`.
+
+        Raises:
+            InvalidInput: the version was published without splits, or has none of this name.
+        """
+        _, people = self.select(["contributor"])
+        return splits_of(self.manifest).rows(people, name)
+
+    def videos(self, rows: Integers, size: tuple[int, int] | None) -> VideoSource:
+        """The videos of some rows of `episodes`, to be scaled to a height and width; see `VideoSource.of`."""
+        _, columns = self.select(["recording", "image_height", "image_width"])
+        return VideoSource.of(self._objects, self.manifest, columns, rows, size)
+
+    def episode(
+        self,
+        which: int | str,
+        keys: Sequence[str] | None = None,
+        *,
+        rate: float | None = None,
+        video_size: tuple[int, int] | None = None,
+    ) -> dict[str, NDArray[Any]]:
+        """All frames of an episode, by its row in `episodes` or by its id; resampled to `rate` frames per second.
+
+        Returns:
+            One array a key, shape `(frames, ...)`: float32 in the units of `kinesphere.trajectory.ARRAYS` with NaN
+            where missing; `timestamp` is int64 nanoseconds since the recording began, `valid` uint8 bit flags.
+            With the key "video", which is not among the default ones, uint8 `(frames, height, width, 3)`, RGB,
+            upright, scaled if `video_size` gives a height and width. For what `rate` does to each, see `stream`.
+
+        Raises:
+            NotFound: there is no such episode.
+            InvalidInput: the version has no video, the episode's takes more than 2 GiB at this size, or the rate is
+                out of range.
+            CorruptObject: an object of its shard is missing or damaged.
+            Withdrawn: the version was withdrawn since it was opened.
+        """
+        names = tuple(ARRAYS) if keys is None else checked_keys(keys)
+        place = self._row(which)
+        row = self.episodes.slice(place, 1).to_pylist()[0]
+        start, stop = row["first_frame"], row["first_frame"] + row["length"]
+        rate, around = checked_rate(rate), None
+        if rate is not None or VIDEO in names:
+            times = self.shards.read(row["shard"], "timestamp", start, stop)
+            if rate is not None:
+                refuse_going_back(times, row["shard"])
+                around = around_episode(times, row["frame_rate"], rate)
+                times = times[around.nearest]
+        arrays = {}
+        for name in names:
+            if name == VIDEO:
+                arrays[name] = self._episode_video(place, row["episode"], times, video_size)
+                continue
+            stored = self.shards.read(row["shard"], name, start, stop)
+            spec = ARRAYS[name]
+            arrays[name] = from_stored(spec, stored) if around is None else around.resampled(spec, stored)
+        return arrays
+
+    def _episode_video(
+        self, place: int, episode: str, times: Integers, size: tuple[int, int] | None
+    ) -> NDArray[np.uint8]:
+        source = self.videos(np.array([place]), size)
+        shape = (len(times), *source.shape)
+        if math.prod(shape) > MOST_EPISODE_VIDEO_BYTES:
+            raise InvalidInput(
+                f"the video of episode '{episode}' takes {math.prod(shape) / 2**30:.1f} GiB decoded "
+                f"({shape[0]} frames of {source.width}x{source.height}); give a smaller video_size=(height, width), "
+                "or stream windows of it"
+            )
+        frames = np.empty(shape, np.uint8)
+        with closing(VideoWindows(source)) as windows:
+            windows.read(np.array([place]), times[None], np.ones((1, len(times)), np.bool_), frames[None])
+        return frames
+
+    def stream(
+        self,
+        window: Length,
+        batch_size: int,
+        keys: Sequence[str] | None = None,
+        *,
+        stride: Length = 1,
+        history: Length = 0,
+        future: Length = 0,
+        rate: float | None = None,
+        shuffle: bool = False,
+        seed: int = 0,
+        epoch: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        sampling: Sampling = "pool",
+        balance: str | None = None,
+        weight: str | NDArray[Any] | None = None,
+        where: str | None = None,
+        split: str | None = None,
+        dtype: DType = "float32",
+        pool_frames: int = POOL_FRAMES,
+        video_size: tuple[int, int] | None = None,
+        transform: Transform | Sequence[Transform] | None = None,
+    ) -> WindowStream:
+        """Stream windows of `window` frames, with `history` frames before and `future` frames after each, in batches.
+
+        Each batch is a dict. Every key gives `[B, W, ...]`, W being history + window + future: float32 in its units,
+        NaN where missing or padded (`timestamp` stays int64 and `valid` uint8, 0 where padded). `mask` is bool
+        `[B, W]`, False where it is padded: an episode is shorter than the window, or history or future reach out of
+        it. `episode` is int64 `[B]`, the row in `episodes`; `frame` int64 `[B]`, the window's own first frame
+        in its episode, which stands at place `history`. B is `batch_size`, less in the last batch of an epoch.
+
+        The key "video" gives uint8 `[B, W, height, width, 3]`: RGB, upright, 0 where padded; the frames from which
+        the arrays were extracted, or their blurred copies where the version says so. It is read besides
+        the arrays if `keys` names it, and needs `pip install 'kinesphere[video]'`.
+
+        With `rate`, every episode is resampled by the true times of its frames: frame k is at its first frame's time
+        + k / rate, rounded to a nanosecond, which is its `timestamp`, as far as the last frame goes. Positions and
+        `grip` are interpolated linearly, rotations along the arc (Shoemake, SIGGRAPH 1985). They are missing where one
+        of the two frames around the time has none, or where these are further apart than 0.1 s and than 2.5 mean
+        frame times of the recording. A frame within 20 us of the time is handed over as it is. `valid`, scores and
+        visibilities are the nearer frame's, 0 between frames too far apart; the picture is the nearer frame's. The
+        times of all chosen episodes are then read once, when the stream is made.
+
+        What it promises: every window exactly once an epoch (but see `balance` and `weight`), equal to the slice of
+        `episode()`; the order depends on the version and these arguments only, not on the number of ranks or workers;
+        it resumes from `state_dict()` at the next batch; memory stays under `memory_bound_bytes`; an object that cannot
+        be read is an error.
+
+        How random it is: blocks of up to 4,096 frames of an episode are put in random order and grouped into pools of
+        `pool_frames` frames; windows are in random order within their pool. A batch mixes the blocks of one pool
+        (32 long ones with the default, thousands of short episodes), not the whole dataset; a larger pool mixes more.
+        Of 5 million frames in 4,400 episodes, a batch of 256 holds effectively 31 episodes with the default pool, 142
+        with 16 times as much, 174 with `sampling="random"`, and 176 if drawn by NumPy; `docs/decisions/0012` has more.
+
+        Batch b of an epoch is rank b % world_size's. Every rank reads the pools that its batches draw from, which is
+        nearly all of them.
+
+        Args:
+            keys: names of arrays, and "video"; all arrays by default.
+            window, stride, history, future: whole numbers are frames. With a rate, other numbers and `timedelta` are
+                seconds, which have to be within 0.05 of a whole number of frames.
+            stride: between the beginnings of successive windows of an episode.
+            history, future: change neither which windows there are nor their order.
+            rate: frames per second; from 0.001 to 1,000.
+            seed: with the epoch's number it decides the order. Not used without `shuffle`.
+            epoch: number of the first epoch; each further one has an order of its own.
+            sampling: "pool" mixes what is decoded at a time, as above. "random" draws every batch from the whole epoch,
+                uniformly at random, and reads its windows one by one, `pool_frames` frames ahead in 32 threads: as
+                random as can be, at ten times the work, and reads for every window: remote data needs `cache`. Needs
+                `shuffle`.
+            balance: a column of `episodes`. An epoch has as many windows as without, but every value of the column
+                gets an equal share of them, to within one window; those of its windows are drawn equally often, to
+                within once. A missing value counts as a value.
+            where: a condition on the columns of `episodes`, e.g. `"label = 'pour'"`; see `kinesphere.where`.
+            split: only episodes of this split, such as "train", where the version was published with splits.
+            dtype: "int16" hands over the fixed-point numbers as stored, -32768 where missing, and
+                visibilities and scores as uint8, to be scaled with `stream.scales`: half the bytes.
+            pool_frames: how many decoded frames are held in memory at once, besides history and future.
+            video_size: height and width to scale the video to; needed where recordings have several sizes.
+            transform: a function, or several to be applied in turn, that gets each batch when all else is done, in
+                the process that iterates (a `DataLoader`'s workers), and returns the batch to hand over. It may change
+                arrays in place, add keys and drop rows; its errors are not caught. Names in its attribute `keys` have
+                to be among the streamed ones. States count batches and know nothing of transforms.
+
+        Raises:
+            InvalidInput: an argument is out of range, or `where` matches nothing.
+            CorruptObject: with a rate, the times of an episode cannot be read.
+        """
+        names = tuple(ARRAYS) if keys is None else checked_keys(keys)
+        rate = checked_rate(rate)
+        shape = WindowShape.of(window, stride, history, future, rate)
+        settings = StreamSettings(
+            window=shape.window,
+            batch_size=batch_size,
+            keys=names,
+            stride=shape.stride,
+            history=shape.history,
+            future=shape.future,
+            rate=rate,
+            transforms=checked_transforms(transform, names),
+            shuffle=shuffle,
+            seed=seed,
+            balance=balance,
+            where=where,
+            split=split,
+            dtype=dtype,
+            pool_frames=pool_frames,
+            video_size=video_size,
+            sampling=sampling,
+            weight=None if weight is None else Weight.of(weight, self.episodes),
+        )
+        return WindowStream(self, settings, epoch=epoch, rank=rank, world_size=world_size)
+
+    def statistics(self, compute: bool = True, *, on_progress: OnProgress | None = None) -> Statistics:
+        """Mean, deviation, extremes and exact quantiles of every number of every array but `timestamp`.
+
+        They are read from beside the version if they are there. Else all frames are gone through, which takes at most
+        128 MB and 110 bytes an episode, and what is found is written there; whoever may not write gets it with a
+        warning. Frames that several episodes hold count once. A number that is missing in a frame is not counted;
+        visibilities and scores are never missing, their 0 says "not found" and counts.
+
+        Args:
+            compute: go through all frames if need be.
+            on_progress: called with how many frames were read, over five passes, and how many will be.
+
+        Raises:
+            NotFound: there are none yet and `compute` is False.
+            CorruptObject: they are damaged or of another table, or an object of a shard is missing or damaged.
+            NewerFormat: a later release wrote them.
+        """
+        from kinesphere.statistics.statistics import find_statistics
+
+        return find_statistics(self, self._objects, compute=compute, on_progress=on_progress)
+
+    def action_statistics(self, horizon: int, *, on_progress: OnProgress | None = None) -> Statistics:
+        """The same statistics of "action", as `relative_actions` derives it, and of "wrist_velocity".
+
+        Exact as well. All steps of the chunk count together, so "action" has the shape `(2, 9)` whatever the horizon:
+        one scale for the whole chunk keeps its steps comparable. It takes at most 256 MB up to a horizon of 300.
+        Steps are stored frames. What is derived depends on where an episode ends, so a frame that several episodes
+        hold counts in each.
+        Nothing is kept: `Statistics.to_json` is for keeping them with the policy that was trained with them.
+
+        Args:
+            horizon: how many steps ahead a chunk goes; 1 for the next step alone.
+            on_progress: called with how many frames were read, over three passes, and how many will be.
+
+        Raises:
+            InvalidInput: the horizon is no positive number.
+            CorruptObject: an object of a shard is missing or damaged.
+        """
+        from kinesphere.statistics.statistics import find_action_statistics
+
+        return find_action_statistics(self, horizon, on_progress)
+
+    def torch(self, window: Length, batch_size: int, keys: Sequence[str] | None = None, **options: Any) -> TorchDataset:
+        """The same stream as a `torch.utils.data.IterableDataset` of batches; takes what `stream` takes.
+
+        >>> loader = DataLoader(dataset.torch(window=64, batch_size=256), batch_size=None, num_workers=4)
+
+        Raises:
+            MissingDependency: PyTorch is not installed.
+        """
+        with needs_extra("torch"):
+            from kinesphere.streaming.torch_dataset import TorchDataset
+        return TorchDataset(self.stream(window, batch_size, keys, **options))
+
+    def _row(self, which: int | str) -> int:
+        if isinstance(which, str):
+            row = int(pc.index(self.episodes["episode"], which).as_py())
+            if row < 0:
+                raise NotFound("episode", which, self.episodes["episode"].slice(0, 11).to_pylist())
+            return row
+        row = operator.index(which)
+        if not 0 <= row < len(self):
+            raise NotFound("episode", str(row), hint=f"{self.name}@{self.version} has rows 0 to {len(self) - 1}")
+        return row
+
+
+def _refuse_withdrawn(objects: Objects, dataset: str, number: int) -> None:
+    refuse_withdrawn(objects, read_manifest(objects, dataset, number))

@@ -1,0 +1,262 @@
+"""Objects: bytes under a key, in a local folder or an object store; the only file that talks to obstore."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
+from obstore.store import LocalStore, from_url
+
+from kinesphere.errors import CorruptObject, InvalidInput, StorageFailed
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore as RawStore
+
+
+_DELETIONS_AT_ONCE = 16
+
+
+class Requests:
+    """Counts how often this process has read objects, from all its threads."""
+
+    def __init__(self) -> None:
+        # The next number of a counter is taken in one step, so no lock is needed that a fork could catch closed.
+        self._counter = itertools.count()
+        self._looked = 0
+
+    def add(self) -> None:
+        """Count one more."""
+        next(self._counter)
+
+    @property
+    def total(self) -> int:
+        """How many there were; to be asked by one thread at a time."""
+        self._looked += 1
+        return next(self._counter) + 1 - self._looked
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Requests, ()
+
+
+@dataclass(frozen=True)
+class Objects:
+    """A place that holds objects, by key. Opened with `open_objects`.
+
+    Writes are atomic: an object is there whole or not at all.
+    """
+
+    url: str
+    raw: RawStore
+    requests: Requests = field(default_factory=Requests, compare=False, repr=False, kw_only=True)
+    """How many reads were made: on an object store, how many requests."""
+
+    def get(self, key: str, byte_range: tuple[int, int] | None = None) -> bytes:
+        """Read an object, or its bytes `[start, stop)`.
+
+        Raises:
+            CorruptObject: there is no such object.
+            StorageFailed: the store refused.
+        """
+        self.requests.add()
+        local = self.local_path(key)
+        if local is not None:
+            with self._named(key, in_python=True):
+                return _read_file(local, byte_range)
+        with self._named(key):
+            if byte_range is None:
+                return bytes(obstore.get(self.raw, key).bytes())
+            return bytes(obstore.get_range(self.raw, key, start=byte_range[0], end=byte_range[1]))
+
+    def get_part(self, key: str, start: int, stop: int) -> tuple[bytes, int]:
+        """Read bytes `[start, stop)` of an object, fewer where it ends before; gives them and the object's size.
+
+        Raises:
+            CorruptObject: there is no such object.
+            StorageFailed: the store refused, or the object ends before `start`.
+        """
+        self.requests.add()
+        local = self.local_path(key)
+        if local is not None:
+            with self._named(key, in_python=True):
+                return _read_file(local, (start, stop)), local.stat().st_size
+        with self._named(key):
+            found = obstore.get(self.raw, key, options={"range": (start, stop)})
+            return bytes(found.bytes()), int(found.meta["size"])
+
+    def forget(self, key: str) -> None:
+        """Drop what is kept of an object nearer than in the store, so that it is read anew; here nothing is."""
+
+    def put(self, key: str, data: bytes | Path) -> None:
+        """Write an object whole, from bytes or from a local file, in place of what was there."""
+        with self._named(key):
+            obstore.put(self.raw, key, data, mode="overwrite")
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """Write an object unless the key is taken; say whether it was written."""
+        try:
+            with self._named(key):
+                obstore.put(self.raw, key, data, mode="create")
+        except FileExistsError:
+            return False
+        return True
+
+    def exists(self, key: str) -> bool:
+        """Whether there is an object under this key."""
+        try:
+            with self._named(key):
+                obstore.head(self.raw, key)
+        except CorruptObject:
+            return False
+        return True
+
+    def size(self, key: str) -> int:
+        """Size of an object in bytes."""
+        with self._named(key):
+            return int(obstore.head(self.raw, key)["size"])
+
+    def total_size(self, prefix: str) -> tuple[int, int]:
+        """How many objects there are below a prefix, and their bytes together; it lists all of them."""
+        count = total = 0
+        with self._named(prefix):
+            for page in obstore.list(self.raw, prefix):
+                count += len(page)
+                total += sum(int(meta["size"]) for meta in page)
+        return count, total
+
+    def keys(self, prefix: str) -> list[str]:
+        """All keys below a prefix, sorted."""
+        with self._named(prefix):
+            return sorted(str(meta["path"]) for page in obstore.list(self.raw, prefix) for meta in page)
+
+    def folders(self, prefix: str) -> list[str]:
+        """The names directly below a prefix that hold further keys, sorted."""
+        with self._named(prefix):
+            listed = obstore.list_with_delimiter(self.raw, prefix)
+            return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in listed["common_prefixes"])
+
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is not there is no error."""
+        try:
+            with self._named(key):
+                obstore.delete(self.raw, key)
+        except CorruptObject:
+            return
+
+    def delete_below(self, prefix: str) -> None:
+        """Remove all objects below a prefix; if there is none, that is no error."""
+        local = self.local_path(prefix)
+        if local is not None:
+            with self._named(prefix, in_python=True), suppress(FileNotFoundError):
+                shutil.rmtree(local)  # the empty folders too: their names tell something
+            return
+        with ThreadPoolExecutor(_DELETIONS_AT_ONCE) as threads:
+            for _ in threads.map(self.delete, self.keys(prefix)):
+                pass
+
+    def changed_at(self, prefix: str) -> datetime:
+        """When an object below a prefix was written last; now, if there is none."""
+        with self._named(prefix):
+            times = [meta["last_modified"] for page in obstore.list(self.raw, prefix) for meta in page]
+        return max(times, default=datetime.now(UTC))
+
+    @contextmanager
+    def open(self, key: str) -> Iterator[IO[bytes]]:
+        """A seekable binary reader of one object, for libraries that want a file."""
+        with self._named(key):
+            reader = obstore.open_reader(self.raw, key)
+        try:
+            yield reader  # type: ignore[misc]  # it has the methods of a file without saying so
+        except BaseError as error:
+            raise StorageFailed(f"cannot read object '{key}' in {self.url}: {_first_line(error)}") from error
+        finally:
+            reader.close()
+
+    def local_path(self, key: str) -> Path | None:
+        """The file that holds an object, where objects are files."""
+        if not isinstance(self.raw, LocalStore):
+            return None
+        return Path(self.url) / key
+
+    @contextmanager
+    def _named(self, key: str, *, in_python: bool = False) -> Iterator[None]:
+        """Turn errors into ours, each naming the object concerned; `in_python` says that obstore takes no part."""
+        if not in_python:
+            _check_not_forked()
+        try:
+            yield
+        except (NotFoundError, FileNotFoundError) as error:
+            raise CorruptObject(f"object '{key}' is missing in {self.url}") from error
+        except (AlreadyExistsError, FileExistsError) as error:
+            raise FileExistsError(key) from error
+        except (BaseError, OSError) as error:
+            full = "No space left on device" in str(error)
+            advice = "no space left on device; free some space and try again" if full else _first_line(error)
+            raise StorageFailed(f"cannot use object '{key}' in {self.url}: {advice}") from error
+
+
+def _read_file(path: Path, byte_range: tuple[int, int] | None) -> bytes:
+    # Not through obstore: training reads in forked worker processes, where obstore would wait for ever.
+    with path.open("rb") as file:
+        if byte_range is None:
+            return file.read()
+        file.seek(byte_range[0])
+        return file.read(byte_range[1] - byte_range[0])
+
+
+_obstore_process: int | None = None
+
+
+def _check_not_forked() -> None:
+    """Refuse where obstore would hang: in a process forked from one in which its threads were running."""
+    global _obstore_process
+    if _obstore_process is None:
+        _obstore_process = os.getpid()
+    elif _obstore_process != os.getpid():
+        raise InvalidInput(
+            "an object store cannot be used in a process forked after its first use; start worker processes "
+            "with 'spawn', e.g. DataLoader(..., multiprocessing_context='spawn')"
+        )
+
+
+def open_objects(location: str | Path, *, create: bool = False) -> Objects:
+    """Open a local folder or an object-store URL such as `s3://bucket/prefix`.
+
+    Credentials and endpoint of object stores come from their usual environment variables.
+
+    Raises:
+        InvalidInput: the URL is of no kind we know, or the folder does not exist (unless `create`).
+    """
+    text = os.fspath(location)
+    if "://" not in text:
+        folder = Path(text).absolute()
+        if create:
+            folder.mkdir(parents=True, exist_ok=True)
+        if not folder.is_dir():
+            raise InvalidInput(f"there is no folder {folder}")
+        return Objects(str(folder), LocalStore(folder, mkdir=True))
+    try:
+        return Objects(text.rstrip("/"), from_url(text))
+    except (BaseError, ValueError) as error:
+        raise InvalidInput(f"cannot open '{text}' as an object store: {_first_line(error)}") from error
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a local file, in hex."""
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _first_line(error: Exception) -> str:
+    """What went wrong, without the dump of internal state that obstore adds."""
+    return str(error).strip().splitlines()[0]

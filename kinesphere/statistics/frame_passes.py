@@ -1,0 +1,195 @@
+"""Goes through all frames of a version, as often as its statistics need it, reading ahead in threads."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from kinesphere.shards.shard import OpenShards
+from kinesphere.statistics.column_counts import ColumnCounts
+from kinesphere.streaming.window_index import Integers
+from kinesphere.trajectory import ARRAYS
+from kinesphere.transforms.motion import relative_actions, wrist_velocity
+
+OnProgress = Callable[[int, int], None]
+"""Called with how many frames were read, over all passes, and how many will be."""
+
+THREADS = min(8, 2 + (os.cpu_count() or 1))
+PIECE_FRAMES = 8192
+"""Frames of a run that are read and counted at a time."""
+ACTION_PIECE = 2**14
+"""Poses that are computed at a time: frames times the horizon."""
+COUNTER_BYTES = 9 * 16 * 2**16 * 8
+"""The most that the counters of one pass take together, unless one array alone needs more."""
+
+_Block = Mapping[str, NDArray[Any]]
+_Piece = tuple[str, int, int]
+"""Shard, first frame, frame after the last."""
+
+
+@dataclass(frozen=True)
+class FrameRuns:
+    """Every frame that some episode of a table holds, once, as runs in shards; int64, one entry a run."""
+
+    shard_ids: pa.Array
+    shard: Integers
+    """Place in `shard_ids`."""
+    start: Integers
+    stop: Integers
+
+    @classmethod
+    def of(cls, episodes: pa.Table) -> FrameRuns:
+        """Join episodes that overlap or touch; runs are in the order of shard and frame."""
+        ids = pc.unique(episodes["shard"]).sort()
+        shard = pc.index_in(episodes["shard"].combine_chunks(), ids).to_numpy().astype(np.int64)
+        start = episodes["first_frame"].to_numpy()
+        stop = start + episodes["length"].to_numpy()
+        order = np.lexsort((start, shard))
+        shard, start, stop = shard[order], start[order], stop[order]
+        if not len(shard):
+            return cls(ids, shard, start, stop)
+        beyond = int(stop.max()) + 1  # so that one running maximum serves all shards
+        reached = np.maximum.accumulate(shard * beyond + stop)
+        first = np.flatnonzero(np.r_[True, (shard * beyond + start)[1:] > reached[:-1]])
+        last = np.r_[first[1:], len(shard)] - 1
+        return cls(ids, shard[first], start[first], reached[last] - shard[first] * beyond)
+
+    @property
+    def frames(self) -> int:
+        """Number of frames of all runs."""
+        return int((self.stop - self.start).sum())
+
+    def pieces(self) -> Iterator[_Piece]:
+        """The runs, cut to at most `PIECE_FRAMES`; always alike, since sums of floats depend on it."""
+        for run in range(len(self.start)):
+            shard_id, stop = self.shard_ids[int(self.shard[run])].as_py(), int(self.stop[run])
+            for first in range(int(self.start[run]), stop, PIECE_FRAMES):
+                yield shard_id, first, min(stop, first + PIECE_FRAMES)
+
+
+def count_arrays(shards: OpenShards, runs: FrameRuns, on_progress: OnProgress | None) -> dict[str, ColumnCounts]:
+    """Count all numbers of all arrays as they are stored, `timestamp` excepted.
+
+    Raises:
+        CorruptObject: an object of a shard is missing or damaged.
+    """
+    counts = {
+        name: ColumnCounts(spec.dtype, int(np.prod(spec.shape))) for name, spec in ARRAYS.items() if name != "timestamp"
+    }
+
+    def read(names: Sequence[str], piece: _Piece) -> tuple[_Block, int]:
+        shard, start, stop = piece
+        return {name: shards.read(shard, name, start, stop) for name in names}, stop - start
+
+    _pass_over(counts, runs.pieces, read, runs.frames, on_progress)
+    return counts
+
+
+def count_actions(
+    shards: OpenShards, episodes: pa.Table, horizon: int, on_progress: OnProgress | None
+) -> dict[str, ColumnCounts]:
+    """Count the numbers of `relative_actions`, all steps of the chunk together, and of `wrist_velocity`.
+
+    Raises:
+        CorruptObject: an object of a shard is missing or damaged.
+    """
+    counts = {"action": ColumnCounts("float32", 18), "wrist_velocity": ColumnCounts("float32", 12)}
+    length = max(256, ACTION_PIECE // horizon)
+    places = episodes.select(["shard", "first_frame", "length"])
+
+    def pieces() -> Iterator[tuple[str, int, int, int, int]]:
+        for some in places.to_batches(max_chunksize=4096):
+            for episode in some.to_pylist():
+                begin, end = episode["first_frame"], episode["first_frame"] + episode["length"]
+                for first in range(begin, end, length):
+                    yield episode["shard"], begin, end, first, min(end, first + length)
+
+    def read(names: Sequence[str], piece: tuple[str, int, int, int, int]) -> tuple[_Block, int]:
+        shard, begin, end, first, stop = piece
+        # one frame before and as many after as the last frame of the piece looks at, none of another episode
+        low, high = max(begin, first - 1), min(end, stop + horizon)
+        poses = shards.read(shard, "wrist_pose", low, high)
+        wanted = slice(first - low, stop - low)
+        block: dict[str, NDArray[Any]] = {}
+        if "action" in names:
+            block["action"] = relative_actions(poses[first - low :], horizon)[: stop - first].reshape(-1, 18)
+        if "wrist_velocity" in names:
+            times = shards.read(shard, "timestamp", low, high)
+            block["wrist_velocity"] = wrist_velocity(times, poses)[wanted].reshape(-1, 12)
+        return block, stop - first
+
+    _pass_over(counts, pieces, read, pc.sum(episodes["length"]).as_py() or 0, on_progress)
+    return counts
+
+
+def _pass_over(
+    counts: Mapping[str, ColumnCounts],
+    pieces: Callable[[], Iterator[Any]],
+    read: Callable[[Sequence[str], Any], tuple[_Block, int]],
+    frames: int,
+    on_progress: OnProgress | None,
+) -> None:
+    """Count all pieces, in passes over as many arrays at a time as their counters have room for.
+
+    Pieces are read in threads and counted in order in this one: counting holds the interpreter's lock.
+    """
+    passes = [group for number in range(2) for group in _groups(counts, number)]
+    done = 0
+    with ThreadPoolExecutor(THREADS, "kinesphere-statistics") as threads:
+        for names in passes:
+            for name in names:
+                counts[name].begin_pass()
+            for block, length in _read_ahead(threads, partial(read, names), pieces()):
+                for name, values in block.items():
+                    counts[name].count(values.reshape(len(values), -1))
+                done += length
+                if on_progress is not None:
+                    on_progress(done, frames * len(passes))
+            for name in names:
+                counts[name].end_pass()
+
+
+def _groups(counts: Mapping[str, ColumnCounts], number: int) -> list[list[str]]:
+    """The arrays that need pass `number`, in groups whose counters fit."""
+    groups: list[list[str]] = []
+    room: list[int] = []
+    for name, columns in counts.items():
+        if columns.passes <= number:
+            continue
+        needed = columns.counter_bytes(number)
+        place = next((place for place, left in enumerate(room) if needed <= left), None)
+        if place is None:
+            place = len(groups)
+            groups.append([])
+            room.append(COUNTER_BYTES)
+        groups[place].append(name)
+        room[place] -= needed
+    return groups
+
+
+def _read_ahead(
+    threads: ThreadPoolExecutor, read: Callable[[Any], tuple[_Block, int]], pieces: Iterator[Any]
+) -> Iterator[tuple[_Block, int]]:
+    """What is read of each piece, in order, a few pieces ahead."""
+    begun: deque[Future[tuple[_Block, int]]] = deque(
+        threads.submit(read, piece) for piece in islice(pieces, THREADS + 2)
+    )
+    try:
+        while begun:
+            found = begun.popleft().result()
+            begun.extend(threads.submit(read, piece) for piece in islice(pieces, 1))
+            yield found
+    finally:
+        for read_in_vain in begun:
+            read_in_vain.cancel()

@@ -1,0 +1,233 @@
+"""The statistics of a version: what training normalises with. Exact, found once, and kept beside the version."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinesphere.errors import CorruptObject, InvalidInput, NewerFormat, NotFound, StorageFailed
+from kinesphere.statistics.column_counts import PERCENTILES, ColumnCounts
+from kinesphere.statistics.frame_passes import FrameRuns, OnProgress, count_actions, count_arrays
+from kinesphere.trajectory import ARRAYS, Valid
+
+if TYPE_CHECKING:
+    from kinesphere.dataset import Dataset
+    from kinesphere.objects.store import Objects
+
+FORMAT_VERSION = 1
+KIND = "kinesphere-statistics"
+
+ACTION_SHAPES: Mapping[str, tuple[int, ...]] = {"action": (2, 9), "wrist_velocity": (2, 6)}
+"""What `action_statistics` describes, with the shape of one frame (of one step of a chunk, for actions)."""
+
+_FIELDS = {"mean": "mean", "std": "std", "min": "minimum", "max": "maximum"}
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayStatistics:
+    """The numbers of one array, each by itself: arrays of the shape of one frame, in the units of `ARRAYS`.
+
+    NaN where a number is missing in all frames.
+    """
+
+    count: NDArray[np.int64]
+    """In how many frames it is there."""
+    mean: NDArray[np.float64]
+    std: NDArray[np.float64]
+    """Of the frames themselves: divided by their number, not by one less."""
+    minimum: NDArray[np.float64]
+    maximum: NDArray[np.float64]
+    percentiles: Mapping[int, NDArray[np.float64]]
+    """By percent: 1, 5, 25, 50, 75, 95, 99. The least value that at least so many percent do not exceed, which is a
+    value that occurs: `numpy.quantile(..., method="inverted_cdf")`."""
+
+    @classmethod
+    def of(cls, counts: ColumnCounts, shape: tuple[int, ...], scale: float | None = None) -> ArrayStatistics:
+        """From what was counted; stored integers times `scale` are the values."""
+        found = counts.result
+        assert found is not None, "every pass was made"
+        factor = 1.0 if scale is None else scale
+        # as `from_stored` turns a stored number into a value, so that quantiles are values that readers meet
+        ordered = found.ordered if scale is None else (found.ordered.astype(np.float32) * np.float32(scale))
+        least, *within, greatest = (column.astype(np.float64).reshape(shape) for column in ordered.T)
+        return cls(
+            found.count.reshape(shape),
+            (found.mean * factor).reshape(shape),
+            (found.std * factor).reshape(shape),
+            least,
+            greatest,
+            dict(zip(PERCENTILES, within, strict=True)),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Nested lists by the names that LeRobot has for them; null for NaN."""
+        named = {name: getattr(self, field) for name, field in _FIELDS.items()}
+        named |= {_quantile_name(percent): values for percent, values in self.percentiles.items()}
+        lists = {name: np.where(np.isnan(values), np.array(None), values).tolist() for name, values in named.items()}
+        return {"count": self.count.tolist(), **lists}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> ArrayStatistics:
+        """The inverse of `to_json`."""
+        fields = {field: _floats(content[name]) for name, field in _FIELDS.items()}
+        within = {percent: _floats(content[_quantile_name(percent)]) for percent in PERCENTILES}
+        return cls(count=np.asarray(content["count"], np.int64), percentiles=within, **fields)
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """Statistics of one version of a dataset."""
+
+    dataset: str
+    version: int
+    episodes_sha256: str
+    """Hash of the episode table that they belong to."""
+    frames: int
+    """How many frames were looked at; those that several episodes hold, once."""
+    valid: Mapping[str, int]
+    """In how many of them each bit of `valid` is set, by its name in lower case. None for actions."""
+    arrays: Mapping[str, ArrayStatistics]
+    horizon: int | None = None
+    """Of the actions, if it is they that were looked at."""
+    is_stored: bool = False
+    """Whether they lie beside the version, for the next reader."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values, e.g. to be kept with a trained policy."""
+        content: dict[str, Any] = {
+            "format_version": FORMAT_VERSION,
+            "kind": KIND,
+            "dataset": self.dataset,
+            "number": self.version,
+            "episodes_sha256": self.episodes_sha256,
+            "frames": self.frames,
+            "valid": dict(self.valid),
+            "arrays": {name: values.to_json() for name, values in self.arrays.items()},
+        }
+        if self.horizon is not None:
+            content["horizon"] = self.horizon
+        return content | {"sha256": _hash_of(content)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Statistics:
+        """The inverse of `to_json`.
+
+        Raises:
+            InvalidInput: these are no statistics, or they were changed.
+            NewerFormat: a later release wrote them.
+        """
+        try:
+            if content["kind"] == KIND and int(content["format_version"]) > FORMAT_VERSION:
+                raise NewerFormat("the statistics", content["format_version"], FORMAT_VERSION)
+            if content["kind"] != KIND or content["sha256"] != _hash_of(content):
+                raise InvalidInput("these are no statistics of kinesphere, or they were changed")
+            return cls(
+                dataset=content["dataset"],
+                version=content["number"],
+                episodes_sha256=content["episodes_sha256"],
+                frames=content["frames"],
+                valid=content["valid"],
+                arrays={name: ArrayStatistics.from_json(values) for name, values in content["arrays"].items()},
+                horizon=content.get("horizon"),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InvalidInput(f"these are no statistics of kinesphere: {error!r}") from error
+
+
+def statistics_key(dataset: str, number: int) -> str:
+    """Where the statistics of a version lie."""
+    return f"datasets/{dataset}/versions/{number:06d}.statistics.json"
+
+
+def find_statistics(
+    dataset: Dataset, objects: Objects, *, compute: bool = True, on_progress: OnProgress | None = None
+) -> Statistics:
+    """The statistics that lie beside a version, else computed and put there; see `Dataset.statistics`."""
+    key = statistics_key(dataset.name, dataset.version)
+    kept = _kept(dataset, objects, key)
+    if kept is not None:
+        return kept
+    if not compute:
+        raise NotFound(
+            "statistics", f"{dataset.name}@{dataset.version}", hint="find them with: kinesphere info NAME --statistics"
+        )
+    found = _computed(dataset, on_progress)
+    content = json.dumps(found.to_json(), allow_nan=False).encode() + b"\n"
+    try:
+        objects.put_if_absent(key, content)  # whoever came first wrote the same bytes
+    except StorageFailed as error:
+        warnings.warn(f"statistics were computed and could not be kept: {error}", stacklevel=3)
+        return found
+    if not objects.exists(key.replace(".statistics.", ".")):
+        objects.delete(key)  # an eraser that was at work meanwhile may have looked for it before it was there
+        raise NotFound(
+            f"version of {dataset.name}", str(dataset.version), hint="it was removed while its frames were being read"
+        )
+    return replace(found, is_stored=True)
+
+
+def find_action_statistics(dataset: Dataset, horizon: int, on_progress: OnProgress | None = None) -> Statistics:
+    """The statistics of what robots are asked to do; see `Dataset.action_statistics`."""
+    if horizon < 1:
+        raise InvalidInput(f"horizon should be at least 1, got {horizon}")
+    counts = count_actions(dataset.shards, dataset.episodes, horizon, on_progress)
+    return Statistics(
+        dataset=dataset.name,
+        version=dataset.version,
+        episodes_sha256=dataset.manifest["episodes"]["sha256"],
+        frames=dataset.manifest["counts"]["frames"],
+        valid={},
+        arrays={name: ArrayStatistics.of(counts[name], shape) for name, shape in ACTION_SHAPES.items()},
+        horizon=horizon,
+    )
+
+
+def _computed(dataset: Dataset, on_progress: OnProgress | None) -> Statistics:
+    runs = FrameRuns.of(dataset.episodes)
+    counts = count_arrays(dataset.shards, runs, on_progress)
+    by_value = counts.pop("valid").by_value[0]
+    return Statistics(
+        dataset=dataset.name,
+        version=dataset.version,
+        episodes_sha256=dataset.manifest["episodes"]["sha256"],
+        frames=runs.frames,
+        valid={str(flag.name).lower(): int(by_value[(np.arange(len(by_value)) & flag) > 0].sum()) for flag in Valid},
+        arrays={
+            name: ArrayStatistics.of(columns, ARRAYS[name].shape, ARRAYS[name].scale_factor)
+            for name, columns in counts.items()
+        },
+    )
+
+
+def _kept(dataset: Dataset, objects: Objects, key: str) -> Statistics | None:
+    if not objects.exists(key):
+        return None
+    advice = "delete it, and it will be computed anew"
+    try:
+        found = Statistics.from_json(json.loads(objects.get(key)))
+    except ValueError as error:  # InvalidInput is one, and what JSON says too
+        raise CorruptObject(f"object '{key}' is damaged or was changed; {advice}") from error
+    if found.episodes_sha256 != dataset.manifest["episodes"]["sha256"]:
+        raise CorruptObject(f"object '{key}' belongs to another table of episodes; {advice}")
+    return replace(found, is_stored=True)
+
+
+def _quantile_name(percent: int) -> str:
+    return f"q{percent:02d}"
+
+
+def _floats(nested: Any) -> NDArray[np.float64]:
+    """Numbers in nested lists; null is NaN."""
+    return np.array(nested, np.float64)
+
+
+def _hash_of(content: Mapping[str, Any]) -> str:
+    rest = {name: value for name, value in content.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()

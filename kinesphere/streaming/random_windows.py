@@ -1,0 +1,85 @@
+"""Windows in a uniformly random order: those of the next batches are read together, while these are used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kinesphere.streaming.epoch import Draws, Epoch
+from kinesphere.streaming.pools import Pool, PoolLoader
+from kinesphere.streaming.window_index import Integers, WindowIndex
+
+if TYPE_CHECKING:
+    from kinesphere.streaming.stream import StreamSettings
+
+THREADS = 32
+"""Reads in flight: each is of a window or a few, so a store's answers are waited for side by side."""
+MOST_WINDOWS = 2048
+"""The most windows that are read together, unless a batch has more."""
+BYTES_A_READ = 2048
+"""What a read that waits for its thread takes, at most."""
+
+
+def group_batches(batch_size: int, window: int, pool_frames: int) -> int:
+    """How many batches are read together, at most: as many as the pool holds, and at least one."""
+    return max(1, min(pool_frames // (batch_size * window), MOST_WINDOWS // batch_size))
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Batches that are read together. Every window is a block of its own, in the order of the batches."""
+
+    batches: range
+    index: WindowIndex
+    finish: Callable[[], Pool]
+
+
+class RandomPools:
+    """Gives the windows of every `step`-th batch of an epoch, read a group of batches ahead."""
+
+    def __init__(self, settings: StreamSettings, index: WindowIndex, epoch: Epoch, loader: PoolLoader, step: int):
+        self._batch_size = settings.batch_size
+        self._most = group_batches(settings.batch_size, settings.window_frames, settings.pool_frames)
+        self._index, self._epoch, self._loader, self._step = index, epoch, loader, step
+        self._total = int(epoch.first_draw[-1])
+        self._group: _Group | None = None
+        self._pool: Pool | None = None
+        self._begun: _Group | None = None
+
+    def batch(self, number: int) -> tuple[WindowIndex, Draws, Pool]:
+        """The windows of a batch: an index in which each is a block, their draws, and a pool of these blocks."""
+        if self._group is None or self._pool is None or number not in self._group.batches:
+            self._group = self._pool = None  # two groups at most: this one is let go before another is begun
+            begun, self._begun = self._begun, None
+            self._group = begun if begun is not None and number in begun.batches else self._begin(number, 1)
+            self._pool = self._group.finish()
+            # The first batch is wanted soon; each further group may be twice as large as the one before.
+            following = self._group.batches[-1] + self._step
+            if following * self._batch_size < self._total:
+                self._begun = self._begin(following, min(2 * len(self._group.batches), self._most))
+        first = self._group.batches.index(number) * self._batch_size
+        blocks = np.arange(len(self._group.index), dtype=np.int64)
+        slot = blocks[first : first + self._batch_size]
+        return self._group.index, Draws(blocks, slot, np.zeros_like(slot)), self._pool
+
+    def _begin(self, number: int, batches: int) -> _Group:
+        """Begin to read up to `batches` batches, from `number` on."""
+        last_of_all = -(-self._total // self._batch_size)
+        group = range(number, min(number + batches * self._step, last_of_all), self._step)
+        places = (np.array(group)[:, None] * self._batch_size + np.arange(self._batch_size)).reshape(-1)
+        index = _single_windows(self._index, *self._epoch.drawn_at_random(places[places < self._total]))
+        return _Group(group, index, self._loader.begin(np.arange(len(index), dtype=np.int64), index))
+
+
+def _single_windows(index: WindowIndex, block: Integers, window: Integers) -> WindowIndex:
+    """An index of chosen windows, given by block and place in it, each as a block of its own."""
+    return replace(
+        index,
+        episode=index.episode[block],
+        first_frame=index.first_frame[block] + window * index.stride,
+        windows=np.ones_like(block),
+        frames=np.minimum(index.window, index.frames[block]),
+    )

@@ -1,0 +1,1 @@
+"""Video: pictures of windows, found by their times and decoded where they lie."""

@@ -1,0 +1,1 @@
+"""Drawing: skeletons over videos, contact sheets, and heads that are hidden."""

@@ -1,0 +1,1 @@
+"""Geometry: cameras, boards and sheets of known size, wrists in the camera's frame, metres."""

@@ -1,0 +1,1 @@
+"""The catalog's people: accounts, invitations, sign-ins, what contributors declare, and the audit trail."""

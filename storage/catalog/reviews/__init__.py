@@ -1,0 +1,1 @@
+"""The catalog's reviews: requests, leases, opinions, and what follows from them."""

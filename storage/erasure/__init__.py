@@ -1,0 +1,1 @@
+"""Erasure: what a person recorded leaves everything, with proof; a tombstone stays."""

@@ -1,0 +1,54 @@
+"""Drawings: films and pictures made of a recording beside a workspace, such as the demo's; a note says of which."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from storage.erasure.withdrawn_versions import Leaving
+from storage.workspace import Workspace
+
+NOTE = "drawings.json"
+
+
+def note_drawings(workspace: Workspace, files: Sequence[Path], *, recording: str, contributor: str) -> None:
+    """Write down, before they are drawn, that files in the workspace's folder show a recording."""
+    known = _known(workspace)
+    known |= {file.name: {"recording": recording, "contributor": contributor} for file in files}
+    _write(workspace, known)
+
+
+def drawings_of(workspace: Workspace, leaving: Leaving) -> Iterator[Path]:
+    """The files that show those who leave."""
+    for name, shown in _known(workspace).items():
+        if shown["recording"] in leaving.recordings or shown["contributor"] == leaving.contributor:
+            yield workspace.folder / name
+
+
+def delete_drawings(workspace: Workspace, leaving: Leaving) -> None:
+    """Delete what `drawings_of` finds, and what the note says of it."""
+    gone = list(drawings_of(workspace, leaving))
+    for file in gone:
+        file.unlink(missing_ok=True)
+    if gone:
+        names = {file.name for file in gone}
+        _write(workspace, {name: shown for name, shown in _known(workspace).items() if name not in names})
+
+
+def _known(workspace: Workspace) -> dict[str, dict[str, str]]:
+    try:
+        known: dict[str, dict[str, str]] = json.loads((workspace.folder / NOTE).read_text())
+    except FileNotFoundError:
+        return {}
+    return known
+
+
+def _write(workspace: Workspace, known: dict[str, dict[str, str]]) -> None:
+    file = workspace.folder / NOTE
+    if not known:
+        file.unlink(missing_ok=True)
+        return
+    partial = file.with_suffix(".partial")
+    partial.write_text(json.dumps(known, indent=2) + "\n")
+    partial.replace(file)

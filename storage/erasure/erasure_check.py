@@ -1,0 +1,128 @@
+"""Proof of an erasure: looks through everything for what is left of a contributor, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from kinesphere.errors import CorruptObject, KinesphereError
+from kinesphere.objects.store import Objects
+from kinesphere.versions.manifests import (
+    Version,
+    list_datasets,
+    list_versions,
+    read_episodes,
+    read_manifest,
+    version_key,
+)
+from storage.catalog import Erasures
+from storage.erasure.cache_erasure import cached
+from storage.erasure.derived_pictures import drawings_of
+from storage.erasure.erasure import drafts_of, tombstone_key
+from storage.erasure.withdrawn_versions import Leaving
+from storage.exports.export_erasure import OUTCOMES, left_in_exports
+from storage.workspace import Workspace
+
+_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Something that is left of a contributor, or that cannot be read to tell."""
+
+    where: str
+    what: str
+
+
+def find_traces(
+    workspace: Workspace, contributor: str, on_step: Callable[[str], None] = lambda step: None
+) -> list[Trace]:
+    """Everything in a workspace that names a contributor, or belongs to recordings of theirs that were erased.
+
+    It trusts no index: every recording's description, every shard's metadata and every version's table is read, so
+    the work grows with the workspace. What cannot be read counts as left.
+    """
+    erasures = Erasures(workspace.catalog)
+    tombstones = [record.tombstone for record in erasures.erased(contributor) if record.tombstone]
+    recordings = frozenset(name for tombstone in tombstones for name in tombstone["recordings"])
+    leaving = Leaving("", recordings, contributor)
+    on_step("looking through the catalog")
+    found = [Trace("catalog", mention) for mention in erasures.mentions(contributor)]
+    found += [Trace("catalog", rest) for rest in erasures.left_of(sorted(recordings))]
+    found += [Trace(str(folder), "draft") for folder in drafts_of(workspace, leaving)]
+    found += [Trace(str(file), "drawing") for file in drawings_of(workspace, leaving)]
+    shards = [shard for tombstone in tombstones for shard in tombstone["shards"]]
+    found += [
+        Trace(name, "in the cache of this computer") for name in cached([workspace.objects.url], recordings, shards)
+    ]
+    objects = workspace.objects
+    on_step("looking through the recordings")
+    found += _in_folders(objects, "recordings", "recording.json", lambda text: _names_recording(text, leaving))
+    on_step("looking through the shards")
+    found += _in_folders(objects, "shards", "zarr.json", lambda text: _names_shard(text, leaving))
+    on_step("looking through the versions")
+    found += _in_versions(objects, leaving)
+    on_step("looking through the exports")
+    unreached = [
+        export["export"]
+        for tombstone in tombstones
+        for export in tombstone.get("exports", ())
+        if export["outcome"] == OUTCOMES["unreachable"]
+    ]
+    found += [Trace(where, what) for where, what in left_in_exports(workspace, leaving, unreached)]
+    for tombstone in tombstones:
+        if not objects.exists(tombstone_key(tombstone["receipt"])):
+            found.append(Trace(tombstone_key(tombstone["receipt"]), "the tombstone is missing; erase again"))
+    return found
+
+
+def _in_folders(objects: Objects, prefix: str, name: str, names: Callable[[dict[str, Any]], bool]) -> list[Trace]:
+    """Folders below a prefix whose describing JSON names what is looked for, or is not there."""
+
+    def look(folder: str) -> Trace | None:
+        key = f"{prefix}/{folder}/{name}"
+        try:
+            description = json.loads(objects.get(key))
+        except CorruptObject:
+            return Trace(f"{prefix}/{folder}", f"has no {name}, so nobody can tell whose it is")
+        except ValueError:
+            return Trace(key, "cannot be read")
+        return Trace(f"{prefix}/{folder}", "names them") if names(description) else None
+
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        return [trace for trace in threads.map(look, objects.folders(prefix)) if trace is not None]
+
+
+def _names_recording(description: dict[str, Any], leaving: Leaving) -> bool:
+    return description["contributor"] == leaving.contributor or description["recording"] in leaving.recordings
+
+
+def _names_shard(group: dict[str, Any], leaving: Leaving) -> bool:
+    attributes = group["attributes"]
+    held = {trajectory["recording"] for trajectory in attributes["trajectories"]}
+    return attributes["contributor"] == leaving.contributor or bool(held & set(leaving.recordings))
+
+
+def _in_versions(objects: Objects, leaving: Leaving) -> Iterator[Trace]:
+    for dataset in list_datasets(objects):
+        for number in list_versions(objects, dataset):
+            key = version_key(dataset, number, "json")
+            try:
+                version = read_manifest(objects, dataset, number)
+                if not version.is_withdrawn:
+                    episodes = read_episodes(objects, version)
+                    named = leaving.named(episodes)
+                    if named:
+                        yield Trace(f"{dataset}@{number}", f"{named} of its episodes are theirs")
+                if _where_names(version, leaving):
+                    yield Trace(key, "names them")
+            except KinesphereError as error:
+                yield Trace(key, f"cannot be read: {error}")
+
+
+def _where_names(version: Version, leaving: Leaving) -> bool:
+    """Whether the expression that chose the episodes holds the contributor's id."""
+    return f"'{leaving.contributor}'" in (version.manifest.get("where") or "")

@@ -1,0 +1,130 @@
+"""Makes an export: entered in the catalog before anything is written, looked back at before it counts."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import socket
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from kinesphere.errors import Conflict, CorruptObject, NotFound
+from kinesphere.objects.store import Objects
+from kinesphere.streaming.stream import checked_keys
+from kinesphere.streaming.window_shape import checked_rate
+from kinesphere.trajectory import ARRAYS
+from kinesphere.versions.manifests import Version, read_episodes, read_manifest, read_version, refuse_withdrawn
+from storage.catalog import ExportRecord, Exports
+from storage.exports.export_content import Content, OnProgress
+from storage.exports.export_target import begun_there, clear, open_target, write_note
+from storage.exports.formats import format_named
+from storage.recordings.consent_scopes import why_not_covered
+from storage.workspace import Workspace
+
+
+def export_version(
+    workspace: Workspace,
+    dataset: str,
+    number: int | None,
+    location: str | Path,
+    *,
+    format_name: str,
+    rate: float | None = None,
+    keys: Sequence[str] | None = None,
+    made_by: str = "",
+    on_progress: OnProgress = lambda done, total: None,
+) -> ExportRecord:
+    """Write a version of a dataset to an empty folder, or prefix of an object store, and enter it in the catalog.
+
+    From then on an erasure finds it. Cut off, it can be repeated and is completed; until then its note says
+    `incomplete`, and what makes readers of its format find it is not there. Memory holds a few thousand frames, with
+    `lerobot` an episode.
+
+    Args:
+        number: of the version; the newest by default.
+        format_name: a name of `FORMATS`.
+        rate: frames per second to resample to, by true times; see `Dataset.stream`.
+        keys: arrays to export; all by default.
+
+    Raises:
+        NotFound: there is no such dataset, version or format.
+        InvalidInput: the format cannot hold what is asked for.
+        Conflict: the place holds something else, or somebody's consent does not cover the version any more.
+        Withdrawn: the version was withdrawn, before or meanwhile; nothing is left of the export.
+    """
+    chosen = format_named(format_name)
+    version = read_version(workspace.objects, dataset, number)
+    content = content_of(workspace, version, checked_rate(rate), keys)
+    chosen.check(content)
+    _refuse_ended_consent(content)
+    target = open_target(location, workspace.objects)
+    options = {"rate": content.rate, "keys": list(content.keys)}
+    wanted = {"dataset": dataset, "version": version.number, "format": format_name, "options": options}
+    record = ExportRecord(
+        export=begun_there(target, wanted) or secrets.token_hex(6),
+        dataset=dataset,
+        version=version.number,
+        format=format_name,
+        location=target.url,
+        made_on=socket.gethostname(),
+        made_by=made_by,
+        made_at=datetime.now(UTC),
+        state="writing",
+    )
+    exports = Exports(workspace.catalog)
+    write_note(target, record, "incomplete", options=options)  # first: what is entered can be recognised
+    exports.begin(record)
+    try:
+        chosen.write(content, target, on_progress)
+    except CorruptObject:  # perhaps because an erasure took it away
+        _look_back(workspace, version, target, record)
+        raise
+    with workspace.catalog.alone("erasure"):
+        _look_back(workspace, version, target, record)
+        exports.change(record.export, "made")
+        write_note(target, record, "complete", options=options)
+    return dataclasses.replace(record, state="made")
+
+
+def content_of(workspace: Workspace, version: Version, rate: float | None, keys: Sequence[str] | None) -> Content:
+    """A version, with what the catalog knows of its recordings and tasks."""
+    catalog = workspace.catalog
+    pairs = read_episodes(workspace.objects, version).group_by(["task", "task_version"]).aggregate([]).to_pylist()
+    titles = {}
+    for pair in pairs:
+        try:
+            titles[pair["task"], pair["task_version"]] = catalog.task(pair["task"], pair["task_version"]).task.title
+        except NotFound:
+            continue  # a version from elsewhere; its episodes name their task
+    names = tuple(name for name in (checked_keys(keys) if keys is not None else ARRAYS) if name != "timestamp")
+    return Content(workspace.objects, version, rate, names, catalog.consents(), titles)
+
+
+def _refuse_ended_consent(content: Content) -> None:
+    needs = content.version.manifest.get("needs", ())
+    recordings = read_episodes(content.objects, content.version)["recording"].unique().to_pylist()
+    now, ended = datetime.now(UTC), []
+    for recording in recordings:
+        if recording in content.consents and why_not_covered(*content.consents[recording], needs, now) is not None:
+            ended.append(recording)
+    if ended:
+        raise Conflict(
+            f"consent to {len(ended)} of the recordings in {content.name} has ended, {ended[0]} among them; publish "
+            "again, which leaves them out, and export that version"
+        )
+
+
+def _look_back(workspace: Workspace, version: Version, target: Objects, record: ExportRecord) -> None:
+    """Take everything back if the version was withdrawn since it was opened.
+
+    Raises:
+        Withdrawn: it was.
+    """
+    now = read_manifest(workspace.objects, version.dataset, version.number)
+    if not now.is_withdrawn:
+        return
+    clear(target)
+    write_note(target, record, "withdrawn")
+    Exports(workspace.catalog).change(record.export, "removed")
+    refuse_withdrawn(workspace.objects, now)

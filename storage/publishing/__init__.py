@@ -1,0 +1,1 @@
+"""Publishing: accepted recordings become the episodes of a dataset's next version."""

@@ -1,0 +1,164 @@
+"""Publishing: the accepted recordings of a workspace become the episodes of a dataset's next version."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from kinesphere.errors import Conflict, InvalidInput, KinesphereError
+from kinesphere.names import checked_name
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from kinesphere.objects.store import Objects
+    from kinesphere.versions.manifests import Version
+    from storage.catalog import Catalog
+    from storage.publishing.publish_rules import Consents, PublishRules
+    from storage.workspace import Workspace
+
+VideoShown = Literal["raw", "blurred", "none"]
+EpisodesFrom = Literal["segments", "recordings"]
+Tracks = Literal["smooth", "raw"]
+
+
+def publish(
+    workspace: Workspace,
+    dataset: str,
+    *,
+    where: str | None = None,
+    episodes: EpisodesFrom = "segments",
+    tracks: Tracks | None = None,
+    created_by: str = "",
+    video: VideoShown | None = None,
+    rules: PublishRules | None = None,
+    on_left_out: Callable[[Consents], None] = lambda consents: None,
+    before_writing: Callable[[Sequence[str]], None] | None = None,
+    agreement: Callable[[Sequence[str]], Mapping[str, Any] | None] | None = None,
+) -> Version:
+    """Write the next version of a dataset. No array is copied: a version points into shards.
+
+    Args:
+        where: an expression over the episode columns, e.g. `label = 'pour' and body_share > 0.9`.
+        episodes: with "segments", a labelled recording gives one episode a segment and an unlabelled one enters
+            whole; with "recordings", every recording enters whole, without labels.
+        tracks: only trajectories that were smoothed, or that were not; else the newest of each recording.
+        video: which video readers of the version may be shown; it needs consent to that. By default raw if
+            `rules.needs` names `share_video`, else none.
+        rules: the consent that each recording needs, limits, splits; see `PublishRules` for what is asked by default.
+        on_left_out: told how many accepted recordings may not enter for want of consent, and why.
+        before_writing: called with the ids of the recordings that enter; if it raises, nothing is published.
+        agreement: called with the same ids; what it gives, plain JSON, is in the manifest as `agreement`: how well
+            annotators of these recordings agree. None where nobody can tell. If it raises, nothing is published.
+
+    Raises:
+        Conflict: no recording is accepted yet, none has such tracks or is consented to, or a limit does not hold.
+        InvalidInput: the expression cannot be read, or matches nothing, or the agreement is no JSON.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from kinesphere.where import where_expression
+    from storage.erasure.withdrawn_versions import withdraw_version
+    from storage.publishing.publish_rules import Consents, PublishRules, with_video
+    from storage.publishing.table_writer import clustered
+    from storage.publishing.version_writer import write_version
+
+    checked_name("dataset", dataset)
+    rules = with_video(rules or PublishRules(), video)
+    if video is None:
+        video = "raw" if "share_video" in rules.needs else "none"
+    wanted, consents = _Tracks(workspace.objects, tracks), Consents(rules.needs)
+    found = workspace.catalog.publishable(wanted, with_segments=episodes == "segments")
+    if not len(found) and wanted.refused:
+        other = "none" if tracks == "raw" else "smooth"
+        raise Conflict(f"no accepted recording has {tracks} tracks; make them with: process --again --filter {other}")
+    refused = consents.refused(workspace.catalog.consents(), found["recording"].unique().to_pylist())
+    if refused:
+        on_left_out(consents)
+        found = found.filter(pc.invert(pc.is_in(found["recording"], pa.array(refused)))).combine_chunks()
+    if not len(found) and refused:
+        raise Conflict(
+            f"no accepted recording is consented to as {dataset} needs ({', '.join(rules.needs)}): {consents.told}; "
+            "ask for less with --needs and --video none, or record with that consent"
+        )
+    if not len(found):
+        raise Conflict("there is no accepted recording to publish; see: kinesphere status")
+    table = found
+    if where is not None:
+        table = found.filter(where_expression(where))
+        if table.num_rows == 0:
+            raise InvalidInput(f'--where "{where}" matches none of the {len(found)} episodes; nothing was published')
+    table = rules.applied(dataset, table)
+    recordings = table["recording"].unique().to_pylist()
+    if before_writing is not None:
+        before_writing(recordings)
+    version = write_version(
+        workspace.objects,
+        dataset,
+        clustered(table),
+        where=where,
+        created_by=created_by,
+        video=video,
+        rules=rules.to_manifest(),
+        criteria=_criteria(workspace.catalog, table),
+        agreement=None if agreement is None else agreement(recordings),
+    )
+    if not version.is_new or not workspace.catalog.left(recordings):
+        return version
+    # An erasure that had looked through the versions before this one was there counts on us to take it back.
+    try:
+        again = publish(
+            workspace,
+            dataset,
+            where=where,
+            episodes=episodes,
+            tracks=tracks,
+            created_by=created_by,
+            video=video,
+            rules=rules,
+            on_left_out=on_left_out,
+            before_writing=before_writing,
+            agreement=agreement,
+        )
+    except KinesphereError:
+        withdraw_version(workspace.objects, version, replaced_by=None)
+        raise
+    withdraw_version(workspace.objects, version, replaced_by=again.number)
+    return again
+
+
+class _Tracks:
+    """Says of an extractor whether its tracks are wanted, by its settings in one of its shards."""
+
+    def __init__(self, objects: Objects, tracks: Tracks | None) -> None:
+        self._objects = objects
+        self._tracks = tracks
+        self.refused = 0
+
+    def __call__(self, extractor: str, shard: str) -> bool:
+        if self._tracks is None:
+            return True
+        from kinesphere.shards.shard import Shard
+
+        settings = Shard(self._objects, shard).attributes["extractor"]["settings"]
+        is_wanted = ("smooth" if settings.get("filter") == "smooth" else "raw") == self._tracks
+        self.refused += not is_wanted
+        return is_wanted
+
+
+def _criteria(catalog: Catalog, episodes: pa.Table) -> dict[str, Any]:
+    """The criteria of each version of a task in the table: their hash, and the thresholds themselves."""
+    found = {}
+    for row in (
+        episodes.group_by(["task", "task_version"])
+        .aggregate([])
+        .sort_by([("task", "ascending"), ("task_version", "ascending")])
+        .to_pylist()
+    ):
+        thresholds = catalog.task(row["task"], row["task_version"]).task.criteria.model_dump(mode="json")
+        digest = hashlib.sha256(json.dumps(thresholds, sort_keys=True).encode()).hexdigest()
+        found[f"{row['task']}@{row['task_version']}"] = {"sha256": digest, "thresholds": thresholds}
+    return found

@@ -1,0 +1,1 @@
+"""Tasks: what a contributor is asked to do, and by which criteria it is judged."""

@@ -1,0 +1,1 @@
+"""The `kinesphere` command, a wing a persona."""

@@ -1,0 +1,39 @@
+"""Looks for a person and their hands in the live picture, with the same models as the extraction."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capture.live.live_source import Seen
+
+
+class PersonWatch:
+    """A `capture.live.live_source.Watch`. Made in one thread, used in another; one thread at a time.
+
+    Raises:
+        MissingDependency: the extra `pose` is not installed.
+        KinesphereError: the models are not there and cannot be fetched.
+    """
+
+    def __init__(self, pose_model: Path | None = None, hand_model: Path | None = None) -> None:
+        from pose.networks import models
+        from pose.tracking.followed_person import BodyFinder
+        from pose.tracking.hands import HandFinder
+
+        self._body = BodyFinder(models.pose_model(pose_model), 0.5)
+        self._hands = HandFinder(models.hand_model(hand_model), 0.5, 0.6, 2)
+
+    def __call__(self, image: NDArray[np.uint8]) -> Seen:
+        """Who is in a picture, uint8 (height, width, 3), RGB, taken now."""
+        body = self._body.find(image, time.monotonic_ns() // 1_000_000)
+        _, sides = self._hands.find(image, body)  # a body that turns out to be a hand is somebody's, too
+        hands = sum(hand is not None for hand in sides)
+        return Seen(body is not None or hands > 0, hands)
+
+    def close(self) -> None:
+        """Free the networks."""
+        self._body.close()

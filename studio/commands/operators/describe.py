@@ -1,0 +1,51 @@
+"""The command `contributor describe`: what a contributor declares about themselves, and takes back."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from kinesphere.errors import InvalidInput
+from studio.commands.options import HERE, JsonOption, WorkspaceOption, opened
+from studio.commands.output import print_json, print_table, say
+
+
+def describe(
+    contributor: Annotated[str, typer.Argument(help="Whom: their pseudonymous id.")],
+    handedness: Annotated[str | None, typer.Option(help="left, right or both.")] = None,
+    age_band: Annotated[str | None, typer.Option(help="18-29, 30-39, 40-49, 50-59, 60-69 or 70+.")] = None,
+    region: Annotated[str | None, typer.Option(help="Continent: AF, AS, EU, NA, OC or SA.")] = None,
+    environment: Annotated[
+        str | None, typer.Option(help="Where they record: kitchen, living-room, office, workshop, ... or other.")
+    ] = None,
+    forget: Annotated[
+        list[str] | None, typer.Option(help="Delete this attribute, or all; given twice, two of them.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="The contributor has agreed that this is kept.")] = False,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Keep what a contributor declares about themselves, show it, or forget it. All of it is optional."""
+    from storage.catalog.people.attributes import ATTRIBUTES, Attributes
+
+    given = {"handedness": handedness, "age-band": age_band, "region": region, "environment": environment}
+    values = {name: value for name, value in given.items() if value is not None}
+    with opened(workspace) as place:
+        attributes = Attributes(place.catalog)
+        place.catalog.require_contributor(contributor)
+        if values and not yes and not (sys.stdin.isatty() and typer.confirm("Does the contributor agree to this?")):
+            raise InvalidInput("nothing was kept; pass --yes if the contributor has agreed that it is")
+        if forget:
+            attributes.forget(contributor, ATTRIBUTES if "all" in forget else forget)
+        if values:
+            attributes.describe(contributor, values)
+        kept = attributes.all().get(contributor, {})
+    if as_json:
+        print_json({"contributor": contributor, "attributes": kept})
+    elif kept:
+        print_table(f"What '{contributor}' has declared", ["attribute", "value"], list(kept.items()))
+        say(f"Forget it with: kinesphere contributor describe {contributor} --forget all")
+    else:
+        say(f"Nothing is kept about '{contributor}' but what they record.")

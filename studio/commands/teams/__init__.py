@@ -1,0 +1,1 @@
+"""Commands of robotics teams and of those who publish to them."""

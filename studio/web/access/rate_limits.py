@@ -1,0 +1,56 @@
+"""Rate limits: how often something may be tried, by whom, counted in memory."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from kinesphere.errors import KinesphereError
+
+_MOST_KEYS = 10_000
+
+
+class TooOften(KinesphereError):
+    """Something was tried more often than is allowed."""
+
+    def __init__(self, what: str, wait_seconds: float) -> None:
+        self.wait_seconds = max(1, round(wait_seconds))
+        super().__init__(f"{what} too often; try again in {self.wait_seconds} s")
+
+
+@dataclass(frozen=True)
+class RateLimit:
+    """A bucket of tokens for each key: `burst` at once, and one more every `seconds_each`."""
+
+    what: str
+    burst: int
+    seconds_each: float
+    clock: Callable[[], float] = time.monotonic
+    _full_at: OrderedDict[str, float] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self, key: str) -> None:
+        """Take one token.
+
+        Raises:
+            TooOften: there is none left for this key.
+        """
+        with self._lock:
+            now = self.clock()
+            full_at = max(now, self._full_at.pop(key, now)) + self.seconds_each
+            wait = full_at - now - self.burst * self.seconds_each
+            if wait > 1e-9:
+                self._full_at[key] = full_at - self.seconds_each
+                raise TooOften(self.what, wait)
+            self._full_at[key] = full_at
+            while len(self._full_at) > _MOST_KEYS:
+                self._full_at.popitem(last=False)
+
+    def give_back(self, key: str) -> None:
+        """Let a try count for nothing."""
+        with self._lock:
+            if key in self._full_at:
+                self._full_at[key] -= self.seconds_each

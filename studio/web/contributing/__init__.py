@@ -1,0 +1,1 @@
+"""Contributing: what contributors see of their recordings, and taking them back."""

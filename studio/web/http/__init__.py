@@ -1,0 +1,1 @@
+"""HTTP: requests read with limits, failures told, pages rendered."""

@@ -1,0 +1,147 @@
+"""Server-rendered pages: templates, static files under an address that changes with their content, safe headers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.datastructures import MutableHeaders
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from studio.web.access.auth import Role, person_of
+
+STATIC = Path(__file__).parents[1] / "static"
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data: blob:",
+        "media-src 'self' blob:",
+        "connect-src 'self'",
+        "font-src 'self'",
+        "worker-src 'self'",
+        "manifest-src 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    )
+)
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+}
+
+
+@dataclass(frozen=True)
+class Link:
+    """An entry of the navigation, for those who have one of the roles."""
+
+    name: str
+    path: str
+    roles: tuple[Role, ...]
+
+
+NAVIGATION = (
+    Link("Label", "/label", (Role.ANNOTATOR,)),
+    Link("Adjudicate", "/adjudicate", (Role.ANNOTATOR,)),
+    Link("Review", "/review", (Role.REVIEWER,)),
+    Link("My recordings", "/mine", (Role.CONTRIBUTOR,)),
+    Link("Dashboard", "/dashboard", (Role.OPERATOR,)),
+    Link("Tasks", "/tasks", (Role.OPERATOR,)),
+    Link("People", "/people", (Role.OPERATOR,)),
+)
+
+
+def render(request: Request, template: str, /, status: int = 200, **values: object) -> HTMLResponse:
+    """A page out of a template, which also knows the person, the navigation and where static files are."""
+    person = person_of(request)
+    context = {
+        "person": person,
+        "path": request.url.path,
+        "navigation": [link for link in NAVIGATION if person is not None and person.may(*link.roles)],
+        "static": f"/static/{static_digest()}",
+        **values,
+    }
+    content = _environment().get_template(template).render(context)
+    return HTMLResponse(content, status, {"Cache-Control": "no-store"})
+
+
+def error_page(request: Request, status: int, text: str) -> HTMLResponse:
+    """A page that says what went wrong."""
+    return render(request, "error.html", status, error=text, error_status=status)
+
+
+def add_static(app: FastAPI) -> None:
+    """Serve the static files. Their address holds a digest of all of them, so browsers may keep them for ever."""
+    app.mount(f"/static/{static_digest()}", _Kept(directory=STATIC), name="static")
+
+
+@cache
+def static_digest() -> str:
+    """A digest of all static files."""
+    digest = hashlib.sha256()
+    for file in sorted(STATIC.rglob("*")):
+        if file.is_file():
+            digest.update(f"{file.relative_to(STATIC)}\0".encode() + file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+class SafeHeaders:
+    """Adds to every answer what keeps a browser from doing more than our pages need.
+
+    Nothing is kept by browsers but what says so itself: most of it is about people.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+class _Kept(StaticFiles):
+    """Static files that a browser need not ask for again."""
+
+    def file_response(self, *arguments: Any, **options: Any) -> Any:
+        response = super().file_response(*arguments, **options)
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("studio.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    made.filters["json"] = _json_for_script
+    return made
+
+
+def _json_for_script(value: object) -> str:
+    """JSON that stands in `<script type="application/json">` and cannot end it."""
+    return json.dumps(value, default=str).replace("<", "\\u003c")

@@ -1,0 +1,1 @@
+"""Labelling: the pages of annotators and what they ask for."""

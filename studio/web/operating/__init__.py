@@ -1,0 +1,1 @@
+"""Operating: the dashboard, and the pages of tasks."""

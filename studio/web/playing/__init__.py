@@ -1,0 +1,1 @@
+"""Playing: videos in ranges, frame times, landmarks and signals for the player."""

@@ -1,0 +1,1 @@
+"""Reviewing: the page of the gate's reviewers."""

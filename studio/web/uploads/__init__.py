@@ -1,0 +1,1 @@
+"""Uploads: what contributors send or record in the browser becomes a submitted recording."""

@@ -1,0 +1,210 @@
+"""The browser recorder: its page, and what makes an upload that was recorded there into a submitted recording."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections import defaultdict
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+
+from capture.drafts.outbox import submit, take
+from kinesphere.errors import Conflict, InvalidInput, NotFound
+from kinesphere.names import is_recording_id
+from storage.catalog import RecordingRecord, Role
+from storage.recordings.consent_scopes import SCOPES, Scope
+from storage.recordings.recording import Origin, State
+from storage.workspace import Workspace
+from studio.web.access.auth import Person, needs
+from studio.web.http.page_rendering import render
+from studio.web.http.request_bodies import body_of, parsed
+from studio.web.uploads.take_import import import_take
+from studio.web.uploads.upload_files import Upload, Uploads
+
+Contributor = Annotated[Person, needs(Role.CONTRIBUTOR)]
+
+
+class NewTake(BaseModel):
+    """What the page says of a take whose video was uploaded."""
+
+    model_config = ConfigDict(extra="forbid")
+    recording: str = Field(max_length=40)
+    """The id, chosen by the page when it began, so that a lost answer can be asked for again."""
+    upload: str = Field(max_length=40)
+    task: str = Field(max_length=64)
+    consent_sha256: str = Field(max_length=64)
+    """Of the text that was shown."""
+    scopes: list[Scope] = Field(max_length=len(SCOPES))
+    signed: str = Field("", max_length=100)
+    contributor: str | None = Field(None, max_length=64)
+    """For operators, who may record for any."""
+    replaces: str | None = Field(None, max_length=40)
+    device: str = Field("", max_length=200)
+    started_at: AwareDatetime | None = None
+    recovered: bool = False
+    """Whether the page was closed before the take ended."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Takes:
+    """Where takes that a browser recorded enter a workspace."""
+
+    workspace: Workspace
+    uploads: Uploads
+    _locks: defaultdict[str, threading.Lock] = dataclasses.field(default_factory=lambda: defaultdict(threading.Lock))
+
+    def check(self, wanted: NewTake, person: Person) -> str:
+        """Hold a take to what this workspace knows; gives its contributor.
+
+        Raises:
+            NotFound: the task or the contributor is not known, or not theirs.
+            InvalidInput: another consent text was shown, it is not signed, or a field has the wrong form.
+            Conflict: it replaces a recording that is none of theirs, or does not wait to be replaced.
+        """
+        if not is_recording_id(wanted.recording):
+            raise InvalidInput(f"'{wanted.recording[:40]}' is no id of a recording")
+        contributor = wanted.contributor or person.contributor
+        if contributor is None or not person.is_contributor(contributor):
+            raise NotFound("contributor", (contributor or person.account)[:64], hint="ask your operator to enrol you")
+        task = self.workspace.catalog.task(wanted.task).task
+        if wanted.consent_sha256 != task.consent_sha256:
+            raise Conflict("the consent text has changed meanwhile; reload the page and read it again")
+        if task.consent_signed and not wanted.signed.strip():
+            raise InvalidInput("this task wants the consent signed; type your name or initials")
+        if not (wanted.signed.isprintable() and wanted.device.isprintable()):
+            raise InvalidInput("a text is not printable")
+        if wanted.replaces is not None:
+            self._check_replaced(wanted.replaces, wanted.task, contributor)
+        return contributor
+
+    def accept(self, wanted: NewTake, contributor: str, upload: Upload) -> RecordingRecord:
+        """Make a received upload a submitted recording. Repeated it does nothing more.
+
+        Raises:
+            InvalidVideo: it is no video that can be used.
+            InvalidInput: the consent does not cover what the task requires.
+            StorageFailed: the store or the catalog refused.
+        """
+        catalog = self.workspace.catalog
+        with self._locks[wanted.recording]:
+            present = self.present(wanted.recording, contributor)
+            if present is None:
+                take(
+                    self.workspace,
+                    kind="import",
+                    task=wanted.task,
+                    contributor=contributor,
+                    method="ticked",
+                    signed=wanted.signed.strip(),
+                    scopes=wanted.scopes,
+                    capture=lambda video: self._captured(wanted, upload.path, video),
+                    replaces=wanted.replaces,
+                    recording=wanted.recording,
+                )
+            if present is None or present.state is State.DRAFT:
+                submit(self.workspace, wanted.recording)
+            return catalog.recording(wanted.recording)
+
+    def present(self, recording: str, contributor: str) -> RecordingRecord | None:
+        """The recording, if it is here already.
+
+        Raises:
+            Conflict: it is somebody else's.
+        """
+        try:
+            row = self.workspace.catalog.recording(recording)
+        except NotFound:
+            return None
+        if row.contributor != contributor:
+            raise Conflict(f"another recording {recording} is here already; nothing was changed")
+        return row
+
+    def _captured(self, wanted: NewTake, source: Path, video: Path) -> Origin:
+        report = import_take(source, video, most_bytes=self.uploads.limit)
+        return Origin(
+            kind="camera",
+            device=wanted.device or "a browser's camera",
+            encoder="browser",
+            started_at=wanted.started_at,
+            ended="interrupted" if wanted.recovered else "asked",
+            source_codec=report.source_codec,
+            transcoded=report.transcoded,
+            damaged_ns=report.damaged,
+        )
+
+    def _check_replaced(self, recording: str, task: str, contributor: str) -> None:
+        row = self.workspace.catalog.recording(recording) if is_recording_id(recording) else None
+        if row is None or row.contributor != contributor:
+            raise NotFound("recording", recording[:40], hint="a take can only replace one of the same contributor")
+        if row.task != task or row.state not in (State.RETURNED, State.REJECTED):
+            raise Conflict(f"recording {recording} ({row.task}, {row.state}) does not wait to be recorded again")
+
+
+def take_routes(workspace: Workspace, uploads: Uploads) -> APIRouter:
+    """The page `/record/{task}` and what it asks for."""
+    routes = APIRouter()
+    takes = Takes(workspace, uploads)
+
+    @routes.get("/record/{task}")
+    def page(
+        request: Request,
+        task: str,
+        person: Contributor,
+        replaces: str | None = None,
+        contributor: str | None = None,
+    ) -> Response:
+        stored = workspace.catalog.task(task)
+        who = person.contributor or contributor
+        if who is None:
+            return render(request, "record_whose.html", task=stored.task, contributors=workspace.catalog.contributors())
+        if not person.is_contributor(who) or who not in workspace.catalog.contributors():
+            raise NotFound("contributor", who[:64], hint="ask your operator to enrol you")
+        rule = stored.task.consent_scopes
+        minimum = stored.task.criteria
+        data = {
+            "task": task,
+            "contributor": who,
+            "own": who == person.contributor,
+            "consent_sha256": stored.task.consent_sha256,
+            "replaces": replaces,
+            "required": list(rule.required),
+            "seconds": minimum.duration_seconds.doubt,
+            "side": minimum.shorter_side_pixels.doubt,
+            "rate": minimum.frame_rate.doubt,
+            "brightness": minimum.brightness.doubt,
+        }
+        return render(
+            request, "record.html", task=stored.task, offered=rule.offered, scopes=SCOPES, data=data, replaces=replaces
+        )
+
+    @routes.post("/api/takes", openapi_extra=body_of(NewTake))
+    async def take_in(request: Request, person: Contributor) -> JSONResponse:
+        """Make an upload that the recorder page sent a submitted recording."""
+        wanted = await parsed(request, NewTake)
+        contributor = await run_in_threadpool(takes.check, wanted, person)
+        present = await run_in_threadpool(takes.present, wanted.recording, contributor)
+        if present is not None and present.state is not State.DRAFT:
+            return JSONResponse(_shown(present))
+        async with uploads.alone(wanted.upload, person.account):
+            received = uploads.find(wanted.upload, person.account)
+            if received.length is None or received.offset != received.length or not received.length:
+                raise InvalidInput(f"{received.offset} bytes of the video have arrived, and not all; send the rest")
+            made = await uploads.look_into(takes.accept, wanted, contributor, received)
+            uploads.remove(received)
+        return JSONResponse(_shown(made), 201)
+
+    return routes
+
+
+def _shown(row: RecordingRecord) -> dict[str, object]:
+    return {
+        "recording": row.recording,
+        "state": row.state.value,
+        "seconds": row.duration_ns / 1e9,
+        "frames": row.frames,
+    }

@@ -1,0 +1,81 @@
+"""Resumable uploads by tus 1.0 (https://tus.io/protocols/resumable-upload): its core, creation and deferred length."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Request, Response
+
+from storage.catalog import Role
+from studio.web.access.auth import Person, needs
+from studio.web.access.rate_limits import RateLimit
+from studio.web.uploads.upload_files import Uploads
+
+VERSION = "1.0.0"
+Sender = Annotated[Person, needs(Role.CONTRIBUTOR)]
+CONTENT_TYPE = "application/offset+octet-stream"
+
+
+def tus_routes(uploads: Uploads) -> APIRouter:
+    """The routes below `/api/uploads`."""
+    routes = APIRouter(prefix="/api/uploads")
+    by_account = RateLimit("uploads were begun", burst=300, seconds_each=1)
+    # Wide enough for a room full of contributors behind one address.
+    by_address = RateLimit("uploads were begun from there", burst=1000, seconds_each=0.25)
+
+    @routes.options("")
+    async def capabilities(_person: Sender) -> Response:
+        return _answer(
+            204,
+            **{
+                "Tus-Version": VERSION,
+                "Tus-Extension": "creation,creation-defer-length",
+                "Tus-Max-Size": str(uploads.limit),
+            },
+        )
+
+    @routes.post("")
+    async def create(request: Request, person: Sender) -> Response:
+        _check_version(request)
+        by_account.take(person.account)
+        by_address.take(request.client.host if request.client is not None else "")
+        is_deferred = request.headers.get("Upload-Defer-Length") == "1"
+        made = uploads.create(None if is_deferred else _number(request, "Upload-Length"), person.account)
+        return _answer(201, Location=f"/api/uploads/{made.upload}")
+
+    @routes.head("/{upload}")
+    async def offset(upload: str, request: Request, person: Sender) -> Response:
+        _check_version(request)
+        received = await uploads.offset(upload, person.account)
+        length = uploads.find(upload, person.account).length
+        told = {"Upload-Defer-Length": "1"} if length is None else {"Upload-Length": str(length)}
+        return _answer(200, **{"Upload-Offset": str(received), "Cache-Control": "no-store"}, **told)
+
+    @routes.patch("/{upload}")
+    async def receive(upload: str, request: Request, person: Sender) -> Response:
+        _check_version(request)
+        if request.headers.get("Content-Type") != CONTENT_TYPE:
+            raise HTTPException(415, f"the content type of a part is {CONTENT_TYPE}")
+        if "Upload-Length" in request.headers:
+            await uploads.settle(upload, _number(request, "Upload-Length"), person.account)
+        offset = _number(request, "Upload-Offset")
+        received = await uploads.receive(upload, offset, request.stream(), person.account)
+        return _answer(204, **{"Upload-Offset": str(received)})
+
+    return routes
+
+
+def _answer(status: int, **headers: str) -> Response:
+    return Response(status_code=status, headers={"Tus-Resumable": VERSION, **headers})
+
+
+def _check_version(request: Request) -> None:
+    if request.headers.get("Tus-Resumable") != VERSION:
+        raise HTTPException(412, f"this server speaks tus {VERSION}", {"Tus-Version": VERSION})
+
+
+def _number(request: Request, header: str) -> int:
+    text = request.headers.get(header, "")
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise HTTPException(400, f"the header {header} must be a whole number of bytes")
+    return int(text)
