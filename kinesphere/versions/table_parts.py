@@ -18,9 +18,6 @@ from kinesphere.streaming.window_index import Integers
 from kinesphere.versions.episode_table import EPISODE_SCHEMA
 from kinesphere.versions.parquet_memory import open_parquet
 
-PART_ROWS = 2**18
-"""The most episodes in one file: four megabytes, which are read and decoded in a tenth of a second."""
-
 
 @dataclass(frozen=True)
 class Part:

@@ -18,14 +18,13 @@ from hypothesis import strategies as st
 from kinesphere.dataset import Dataset, open_dataset
 from kinesphere.errors import CorruptObject, InvalidInput, NewerFormat
 from kinesphere.objects.store import Objects, open_objects
-from kinesphere.versions import table_parts as episode_parts
 from kinesphere.versions.episode_table import EPISODE_SCHEMA
 from kinesphere.versions.manifests import list_versions, read_episodes, read_version, version_keys
-from kinesphere.versions.table_parts import PART_ROWS
 from kinesphere.versions.version_difference import compare_versions
 from kinesphere.where import where_expression
+from storage.publishing import table_writer
 from storage.publishing.publish import publish
-from storage.publishing.table_writer import clustered
+from storage.publishing.table_writer import PART_ROWS, clustered
 from storage.publishing.version_writer import write_version
 from storage.recordings.recording import State
 from storage.shards.shard_writer import ShardRecord, write_shard
@@ -43,8 +42,8 @@ MANIFEST = f"{FOLDER}/000001.json"
 @pytest.fixture(autouse=True)
 def _small_parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if "slow" not in request.keywords:
-        monkeypatch.setattr(episode_parts, "PART_ROWS", 40)
-        monkeypatch.setattr(episode_parts, "ROW_GROUP_ROWS", 8)
+        monkeypatch.setattr(table_writer, "PART_ROWS", 40)
+        monkeypatch.setattr(table_writer, "ROW_GROUP_ROWS", 8)
 
 
 @pytest.fixture
@@ -222,7 +221,7 @@ def test_the_table_is_read_when_it_is_asked_for_and_counts_come_from_the_manifes
 def test_a_stream_of_parts_gives_what_a_stream_of_one_file_gives(
     objects: Objects, shard: ShardRecord, table: pa.Table, large: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(episode_parts, "PART_ROWS", 1000)
+    monkeypatch.setattr(table_writer, "PART_ROWS", 1000)
     small = Dataset(objects, write_version(objects, "small", table))
     for options in (
         {"shuffle": False},

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from kinesphere.dataset import open_dataset
 from kinesphere.objects.store import open_objects
-from kinesphere.versions import table_parts as episode_parts
+from storage.publishing import table_writer
 from storage.publishing.version_writer import write_version
 from tests.support.generated_trajectories import make_table
 
@@ -40,7 +40,7 @@ def made() -> pa.Table:
 def write() -> None:
     """Eight episodes in parts of three."""
     shutil.rmtree(FOLDER, ignore_errors=True)
-    episode_parts.PART_ROWS = 3
+    table_writer.PART_ROWS = 3
     criteria = {"t0@1": {"sha256": "0" * 64, "thresholds": {"brightness": {"doubt": 40.0, "fail": 10.0}}}}
     write_version(open_objects(FOLDER, create=True), "kitchen", made(), created_by="anna", criteria=criteria)
 

@@ -458,7 +458,7 @@ def test_a_record_says_who_erased(kitchen: Workspace) -> None:
 def test_a_version_whose_table_lies_in_parts_is_replaced_whole(
     kitchen: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kinesphere.versions.table_parts.PART_ROWS", 2)
+    monkeypatch.setattr("storage.publishing.table_writer.PART_ROWS", 2)
     version = publish(kitchen, "kitchen", episodes="recordings")
     assert len(version.manifest["episodes"]["parts"]) == 2
     kitchen.objects.put(

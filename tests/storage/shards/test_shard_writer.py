@@ -16,10 +16,10 @@ from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec
 
 from kinesphere.errors import InvalidInput, StorageFailed
 from kinesphere.objects.store import Objects, open_objects
-from kinesphere.shards import shard as shards
 from kinesphere.shards.array_layout import CHUNK_FRAMES, FILL_VALUES
 from kinesphere.shards.shard import MAX_FRAMES
 from kinesphere.trajectory import ARRAYS, ArraySpec, ExtractorIdentity, Trajectory, to_stored
+from storage.shards import shard_writer
 from storage.shards.array_encoder import ArrayEncoder
 from storage.shards.shard_writer import MAX_SHARD_BYTES, write_shard, write_shards
 from tests.support.generated_trajectories import make_trajectory
@@ -85,7 +85,7 @@ def test_each_shard_is_the_one_that_is_written_of_as_many_trajectories_as_fit(
 ) -> None:
     streamed, alone = (open_objects(tmp_path_factory.mktemp(name)) for name in ("streamed", "alone"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shards, "MAX_FRAMES", most)
+        patch.setattr(shard_writer, "MAX_FRAMES", most)
         found = list(write_shards(streamed, made(lengths), software={"tool": "1"}))
         groups: list[list[Trajectory]] = [[]]
         for trajectory in made(lengths):
@@ -98,7 +98,7 @@ def test_each_shard_is_the_one_that_is_written_of_as_many_trajectories_as_fit(
 
 
 def test_memory_is_one_trajectory_and_the_encoded_shard(objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shards, "MAX_FRAMES", 9000)
+    monkeypatch.setattr(shard_writer, "MAX_FRAMES", 9000)
     frames = 4000
     list(write_shards(objects, made([300])))  # what is imported and kept by libraries is not counted
     one = sum(array.nbytes for array in make_trajectory(frames).arrays.values())
@@ -153,7 +153,7 @@ OTHER = ExtractorIdentity(name="other", revision=1, models={}, settings={})
 def test_what_does_not_belong_is_refused_and_only_whole_shards_are_there(
     objects: Objects, monkeypatch: pytest.MonkeyPatch, last: Trajectory, message: str
 ) -> None:
-    monkeypatch.setattr(shards, "MAX_FRAMES", 1000)
+    monkeypatch.setattr(shard_writer, "MAX_FRAMES", 1000)
     found = []
     with pytest.raises(InvalidInput, match=message):
         for record in write_shards(objects, [*made([600, 500, 400]), last]):
@@ -165,7 +165,7 @@ def test_what_does_not_belong_is_refused_and_only_whole_shards_are_there(
 def test_a_full_disk_leaves_only_whole_shards_and_the_rest_can_be_written_later(
     small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shards, "MAX_FRAMES", 1000)
+    monkeypatch.setattr(shard_writer, "MAX_FRAMES", 1000)
     objects = open_objects(small_disk)
     lengths = [900] * 12
     found = []
