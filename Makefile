@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 EXTRAS := annotate,capture,pose,postgres,studio
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench clean
+.PHONY: help setup demo test test-rest test-all lint format bench clean
 
 help:  ## Show what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 setup: $(VENV)/installed  ## Create .venv and install the package
 
@@ -17,10 +17,18 @@ demo: setup  ## Take a real clip through the whole pipeline
 
 # One thread of BLAS, as the commands set it: two that wait for each other burn a seventh more. And what pytest rewrites
 # is kept, also where the environment forbids bytecode: it would be rewritten at every start of it.
-test: export OPENBLAS_NUM_THREADS = 1
-test: export PYTHONDONTWRITEBYTECODE =
-test: $(VENV)/installed-test  ## Run the full suite
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 $(PYTEST_ARGS)
+test test-rest test-all: export OPENBLAS_NUM_THREADS = 1
+test test-rest test-all: export PYTHONDONTWRITEBYTECODE =
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 --durations 15
+
+test: $(VENV)/installed-test  ## Run the tests that a newcomer waits for: a part of each, all of it real
+	$(PYTEST) --quick $(PYTEST_ARGS)
+
+test-rest: $(VENV)/installed-test  ## Run the tests that `make test` leaves out
+	$(PYTEST) --rest $(PYTEST_ARGS)
+
+test-all: $(VENV)/installed-test  ## Run every test
+	$(PYTEST) $(PYTEST_ARGS)
 
 lint: $(VENV)/installed-test  ## Check style and types, of the JavaScript too
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +19,32 @@ from storage.shards.shard_writer import ShardRecord, write_shard
 from storage.workspace import Workspace, create_workspace
 from tests.support.browser import chromium
 from tests.support.generated_trajectories import make_dataset, make_trajectory
+from tests.support.selection import CostRecorder, select
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The parts of the suite; see `tests/support/selection.py`."""
+    parser.addoption("--quick", action="store_true", help="run the part that a newcomer waits for")
+    parser.addoption("--rest", action="store_true", help="run what --quick leaves out")
+    parser.addoption("--record-costs", action="store_true", help="write down what each test takes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let tests send Ctrl-C to what they start, and count what tests cost if asked to."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # so it is in the background of a script, and whatever a test starts would inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if config.getoption("--record-costs") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(CostRecorder())
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what was not asked for."""
+    select(config, items)
 
 
 @pytest.fixture(scope="session")
