@@ -1,3 +1,3 @@
 """The version of both distributions, `kinesphere` and `kinesphere-studio`."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,3 +76,15 @@ def test_every_public_room_says_what_it_is_for() -> None:
     for file in ROOT.glob("[!.]*/**/*.py"):
         if file.parts[len(ROOT.parts)] in MAY_IMPORT and file.stat().st_size:
             assert ast.get_docstring(ast.parse(file.read_text())), f"{file.relative_to(ROOT)} has no opening lines"
+
+
+def test_no_two_files_share_a_name() -> None:
+    """So a name means one thing; `__init__` is a folder's, and migrations have numbers."""
+    files = [file for room in MAY_IMPORT for file in (ROOT / room).rglob("*.py") if file.name != "__init__.py"]
+    names = Counter(file.stem for file in files)
+    assert not {name for name, count in names.items() if count > 1} - {"app", "blur"}
+
+
+def test_no_folder_holds_more_files_than_one_takes_in_at_a_glance() -> None:
+    folders = Counter(file.parent for room in MAY_IMPORT for file in (ROOT / room).rglob("*.py"))
+    assert not {folder: count for folder, count in folders.items() if count > 16}
