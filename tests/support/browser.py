@@ -23,6 +23,16 @@ ARGUMENTS = (
 )  # fmt: skip
 
 
+FILL = """() => {
+  for (let size = 1 << 20; size; size >>= 1) {
+    try { for (let at = 0; ; at += 1) localStorage.setItem(`filler/${size}/${at}`, "x".repeat(size)); } catch {}
+  }
+}"""
+REFUSE = """Object.defineProperty(globalThis, "localStorage", {
+  get() { throw new DOMException("as where cookies are blocked", "SecurityError"); },
+});"""
+
+
 @contextmanager
 def chromium(*more: str) -> Iterator[Browser]:
     """Start Chromium; a test is skipped where there is none, but not in CI."""
@@ -128,6 +138,21 @@ def opened_page(
         context.close()
     unexpected = [problem for problem in problems if not re.search(expected, problem)]
     assert not unexpected, unexpected
+
+
+def fill_storage(page: Page) -> None:
+    """Leave no room in localStorage, for not one character more."""
+    page.evaluate(FILL)
+
+
+def refuse_storage(page: Page) -> None:
+    """Have the browser refuse localStorage to pages that are opened from now on."""
+    page.add_init_script(REFUSE)
+
+
+def painted(page: Page) -> None:
+    """Wait until the page has been painted: what comes with a frame ("close" of a dialog) has come, and is shown."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def accessibility_violations(page: Page) -> list[str]:

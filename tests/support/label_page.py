@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
+from tests.browser import opened_page, painted
+from tests.played import add_played
+from tests.studio_server import Studio, running_studio, session_cookie
+from tests.takes import TASK
 
 from storage.tasks.task import Labels
 from storage.workspace import Workspace, create_workspace
-from tests.support.browser import opened_page
-from tests.support.playable_recordings import add_played
-from tests.support.studio_server import Studio, running_studio, session_cookie
-from tests.support.submitted_takes import TASK
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -102,5 +102,6 @@ def ready(page: Page) -> None:
 
 
 def saved(page: Page) -> None:
-    """Wait until the server has everything."""
+    """Wait until the server has everything. The page tells in its next frame that something is to be saved."""
+    painted(page)
     page.wait_for_selector("#saved[data-state=saved]")

@@ -1,5 +1,7 @@
 // Proposals that wait: those that no segment covers and nobody has dropped, and which of them is looked at.
 
+import { keep, kept } from "./kept.js";
+
 /** @typedef {import("./segment_index.js").SegmentIndex} SegmentIndex */
 
 /**
@@ -29,7 +31,7 @@ export class Ghosts {
     /** @type {Proposal[]} by start */
     this.all = [];
     /** @type {Set<string>} */
-    this.dropped = new Set(JSON.parse(localStorage.getItem(this.storageKey) ?? "[]"));
+    this.dropped = new Set(kept(this.storageKey) ?? []);
     /** @type {Proposal[]} */
     this.waiting = [];
     /** @type {Proposal | null} */
@@ -79,7 +81,7 @@ export class Ghosts {
   }
 
   _remember() {
-    localStorage.setItem(this.storageKey, JSON.stringify([...this.dropped]));
+    keep(this.storageKey, [...this.dropped]); // if not, they are dropped until the page is left
     this.refresh();
   }
 

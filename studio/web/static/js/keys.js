@@ -1,6 +1,7 @@
 // Keys: every action of a page with its keys, help by "?", and keys of one's own, kept in the browser.
 
 import { notice } from "./api.js";
+import { forget, keep, kept } from "./kept.js";
 
 /**
  * @typedef {object} Action
@@ -88,28 +89,26 @@ export class Keymap {
     }
     const stored = this._stored();
     stored[name] = keys;
-    try {
-      localStorage.setItem(this.storageKey, JSON.stringify(stored));
-    } catch (error) {
-      if (!(error instanceof DOMException)) throw error;
-      return "the browser's storage is full; a key of your own cannot be kept";
-    }
+    if (!keep(this.storageKey, stored)) return "the browser's storage is full or refused; a key of your own cannot be kept";
     this._load();
     return "";
   }
 
   /** Forget all keys of one's own. */
   reset() {
-    localStorage.removeItem(this.storageKey);
+    forget(this.storageKey);
     this._load();
   }
 
   /** Show all keys, and let the person change them. */
   help() {
-    const open = document.getElementById("keys-help");
-    if (open instanceof HTMLDialogElement) {
-      open.close();
-      return;
+    const before = document.getElementById("keys-help");
+    if (before instanceof HTMLDialogElement) {
+      // It may be closed already: the browser tells that up to a frame later.
+      const { open } = before;
+      before.close();
+      before.remove();
+      if (open) return;
     }
     const dialog = document.createElement("dialog");
     dialog.id = "keys-help";
@@ -123,12 +122,8 @@ export class Keymap {
 
   /** @returns {Record<string, string[]>} */
   _stored() {
-    try {
-      const found = JSON.parse(localStorage.getItem(this.storageKey) ?? "{}");
-      return typeof found === "object" && found ? found : {};
-    } catch {
-      return {};
-    }
+    const found = kept(this.storageKey);
+    return typeof found === "object" && found ? found : {};
   }
 
   _load() {

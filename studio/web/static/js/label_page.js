@@ -4,6 +4,7 @@ import { RequestFailed, addressOf, getBytes, getJson, notice, pageData, postJson
 import { askAboutConflicts } from "./conflict_dialog.js";
 import { FrameTable } from "./frame_table.js";
 import { Ghosts } from "./ghosts.js";
+import { keep, kept } from "./kept.js";
 import { Keymap } from "./keys.js";
 import { hotkeyActions, labelActions } from "./label_actions.js";
 import { colours } from "./label_colours.js";
@@ -55,7 +56,7 @@ class LabelPage {
     this.ghosts = new Ghosts(data.annotation, labels.index);
     const [only] = data.labels.verbs.length === 1 ? data.labels.verbs : [];
     this.editor = new Editor(labels, this.player, frames, this.ghosts, only ? { label: only } : null);
-    this.editor.lagNs = 1e6 * Number(localStorage.getItem("label:lag") ?? 0);
+    this.editor.lagNs = 1e6 * Number(kept("label:lag") ?? 0);
     this.timeline = new Timeline(find("#timeline"), labels.index, frames, colourOf);
     this.table = new SegmentTable(find("#segments"), labels.index, colourOf);
     this.form = new SegmentForm(find("#segment"), data.labels, (description) => this.editor.describe(description));
@@ -187,7 +188,7 @@ class LabelPage {
     input.value = String(this.editor.lagNs / 1e6);
     input.addEventListener("change", () => {
       const milliseconds = Math.max(0, Math.min(1000, Number(input.value) || 0));
-      localStorage.setItem("label:lag", String(milliseconds));
+      keep("label:lag", milliseconds);
       this.editor.lagNs = 1e6 * milliseconds;
       input.value = String(milliseconds);
     });

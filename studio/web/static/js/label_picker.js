@@ -32,7 +32,8 @@ export class LabelPicker {
     this.input.addEventListener("input", () => this._typed());
     this.input.addEventListener("keydown", (event) => this._pressed(event));
     this.list.addEventListener("click", (event) => this._clicked(event));
-    dialog.addEventListener("close", () => this._finish(null));
+    // The browser tells that it was closed up to a frame later: it may be open again, and ask for something else.
+    dialog.addEventListener("close", () => dialog.open || this._finish(null));
     dialog.querySelector("form")?.addEventListener("submit", (event) => {
       event.preventDefault();
       this._enter();

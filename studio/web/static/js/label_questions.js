@@ -37,19 +37,43 @@ export async function askForReason() {
   return ask(dialog, "");
 }
 
+/** Ends the question before, where the browser has not told yet that its dialog was closed. */
+let giveUp = () => {};
+
 /**
  * @param {HTMLDialogElement} dialog with a form and an input
  * @param {string} value
  * @returns {Promise<string | null>}
  */
 function ask(dialog, value) {
+  giveUp();
   const input = /** @type {HTMLInputElement} */ (dialog.querySelector("input"));
   input.value = value;
-  dialog.returnValue = "";
   dialog.showModal();
   input.focus();
   return new Promise((resolve) => {
-    const done = () => resolve(dialog.returnValue === "go" && input.value.trim() ? input.value.trim() : null);
-    dialog.addEventListener("close", done, { once: true });
+    const asking = new AbortController();
+    const { signal } = asking;
+    const end = (/** @type {string | null} */ answer) => {
+      asking.abort();
+      resolve(answer);
+    };
+    giveUp = () => end(null);
+    dialog.addEventListener("close", () => dialog.open || giveUp(), { signal }); // Esc
+    dialog.addEventListener("submit", (event) => end(submitted(dialog, event)), { signal });
   });
+}
+
+/**
+ * Close a dialog and say what was typed: at once, for the browser tells that it is closed up to a frame later, when keys
+ * that follow have done something else already.
+ * @param {HTMLDialogElement} dialog
+ * @param {SubmitEvent} event
+ * @returns {string | null}
+ */
+function submitted(dialog, event) {
+  event.preventDefault();
+  dialog.close();
+  const typed = /** @type {HTMLInputElement} */ (dialog.querySelector("input")).value.trim();
+  return event.submitter instanceof HTMLButtonElement && event.submitter.value === "go" && typed ? typed : null;
 }

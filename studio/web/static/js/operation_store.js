@@ -2,6 +2,7 @@
 // loses an edit: in localStorage, which has them at once, and on the disk, which a crash of the whole browser leaves.
 // Each is an entry of its own: keeping one costs the same however many wait.
 
+import { forget, keepText, keptTexts } from "./kept.js";
 import { OperationDisk } from "./operation_disk.js";
 
 /**
@@ -96,13 +97,8 @@ export class OperationStore extends EventTarget {
       this.keys.set(operation.operation, key);
     }
     const text = JSON.stringify(operation);
-    try {
-      localStorage.setItem(key, text);
-      this.loose.delete(key);
-    } catch (error) {
-      if (!(error instanceof DOMException)) throw error;
-      this.loose.add(key); // full: shown to the person, who should not leave the page before the disk has it
-    }
+    if (keepText(key, text)) this.loose.delete(key);
+    else this.loose.add(key); // shown to the person, who should not leave the page before the disk has it
     void this._toDisk(key, text);
   }
 
@@ -123,7 +119,7 @@ export class OperationStore extends EventTarget {
 
   /** @param {string} key */
   _remove(key) {
-    localStorage.removeItem(key);
+    forget(key);
     void this.disk.delete(key);
     this.loose.delete(key);
   }
@@ -142,8 +138,7 @@ function place(...names) {
  * @returns {Promise<Map<string, string>>}
  */
 async function entries(disk, prefix) {
-  const own = Object.entries(localStorage).filter(([key]) => key.startsWith(prefix));
-  return new Map([...own, ...(await disk.entries(prefix))]);
+  return new Map([...keptTexts(prefix), ...(await disk.entries(prefix))]);
 }
 
 /**

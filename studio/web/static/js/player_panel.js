@@ -2,6 +2,7 @@
 
 import { getBytes, getJson, notice } from "./api.js";
 import { FrameTable } from "./frame_table.js";
+import { keep, kept } from "./kept.js";
 import { Player } from "./player.js";
 import { buildView, labelledBox, RATES, setIcon } from "./player_view.js";
 import { mountSignals } from "./signals_view.js";
@@ -186,7 +187,7 @@ export class PlayerPanel {
       skeleton.show(part, box.checked);
       box.addEventListener("change", () => {
         skeleton.show(part, box.checked);
-        localStorage.setItem("player:hidden", JSON.stringify(PARTS.filter((one) => !skeleton.shown.has(one))));
+        keep("player:hidden", PARTS.filter((one) => !skeleton.shown.has(one)));
       });
       this.view.parts.append(label);
     }
@@ -245,10 +246,6 @@ export function clock(ns) {
 
 /** @returns {string[]} the parts that were hidden last */
 function hidden() {
-  try {
-    const stored = JSON.parse(localStorage.getItem("player:hidden") ?? "[]");
-    return Array.isArray(stored) ? stored : [];
-  } catch {
-    return [];
-  }
+  const stored = kept("player:hidden");
+  return Array.isArray(stored) ? stored : [];
 }

@@ -2,6 +2,7 @@
 
 import { notice, pageData, postJson, RequestFailed } from "./api.js";
 import { brightnessOf, openCamera, listCameras, recorderType } from "./camera.js";
+import { forget, keep, kept } from "./kept.js";
 import { Keymap } from "./keys.js";
 import { TusSender } from "./tus_sender.js";
 
@@ -43,6 +44,8 @@ class Recorder {
     this.sender = null;
     /** @type {Begun | null} */
     this.begun = null;
+    /** @type {Begun | null} what the browser has no room for, and is in this page alone */
+    this.unkept = null;
     this.startedAt = 0;
     new Keymap("record", [
       { name: "go", title: "Record, or done", group: "Record", keys: ["Space"], run: () => this.go() },
@@ -127,7 +130,7 @@ class Recorder {
       device: this.stream.getVideoTracks()[0].label.slice(0, 200),
       started_at: new Date().toISOString(),
     };
-    localStorage.setItem(MEMORY, JSON.stringify(this.begun));
+    this._remember(this.begun);
     const { sender } = this;
     // MP4 leaves the browser in pieces that begin with a keyframe: what comes once a second is soon safe.
     const options = { mimeType: type, videoBitsPerSecond: 6_000_000, videoKeyFrameIntervalDuration: CHUNK_MS };
@@ -145,7 +148,7 @@ class Recorder {
     if (this.step !== "recording") return;
     await this._stop();
     this.sender?.abandon();
-    localStorage.removeItem(MEMORY);
+    this._forget();
     await this.start();
   }
 
@@ -159,7 +162,7 @@ class Recorder {
   }
 
   async handInLeft() {
-    const begun = left();
+    const begun = this._left();
     if (!begun) return;
     element("unfinished").hidden = true;
     this.show("sending");
@@ -172,7 +175,7 @@ class Recorder {
   }
 
   forgetLeft() {
-    localStorage.removeItem(MEMORY);
+    this._forget();
     element("unfinished").hidden = true;
   }
 
@@ -192,13 +195,13 @@ class Recorder {
       await sender.finish();
       element("sending-text").textContent = "Looking at it …";
       const made = await this._untilAnswered(take);
-      localStorage.removeItem(MEMORY);
+      this._forget();
       element("done-text").textContent =
         `${made.seconds.toFixed(1)} s are handed in, ${made.frames} pictures. They are checked now; what became of it you see under My recordings.`;
       this.show("done");
     } catch (error) {
       complain(error);
-      if (error instanceof RequestFailed && error.status === 422) localStorage.removeItem(MEMORY);
+      if (error instanceof RequestFailed && error.status === 422) this._forget();
       this.show(this.stream ? "ready" : "consent");
       void this._offerLeft();
     }
@@ -227,8 +230,25 @@ class Recorder {
     });
   }
 
+  /** @param {Begun} begun */
+  _remember(begun) {
+    this.unkept = keep(MEMORY, begun) ? null : begun;
+    const why = "The browser's storage is full or refused: leave this page open until the take is handed in.";
+    if (this.unkept) notice(why, "bad", 10);
+  }
+
+  /** @returns {Begun | null} a take that was begun and not handed in, as by a page that was closed */
+  _left() {
+    return this.unkept ?? kept(MEMORY);
+  }
+
+  _forget() {
+    this.unkept = null;
+    forget(MEMORY);
+  }
+
   async _offerLeft() {
-    const begun = left();
+    const begun = this._left();
     if (!begun || this.step === "sending") return;
     try {
       const { confirmed } = await TusSender.resume(begun.location);
@@ -236,7 +256,7 @@ class Recorder {
       element("saved").textContent = `${(confirmed / 1e6).toFixed(1)} MB had arrived.`;
       element("unfinished").hidden = false;
     } catch (error) {
-      if (error instanceof RequestFailed && error.status === 404) localStorage.removeItem(MEMORY);
+      if (error instanceof RequestFailed && error.status === 404) this._forget();
     }
   }
 
@@ -273,15 +293,6 @@ class Recorder {
     element("advice").replaceChildren(
       ...lines.map(([text, good]) => Object.assign(document.createElement("li"), { textContent: text, className: good ? "" : "bad" })),
     );
-  }
-}
-
-/** @returns {Begun | null} what a page that was closed has left */
-function left() {
-  try {
-    return JSON.parse(localStorage.getItem(MEMORY) ?? "null");
-  } catch {
-    return null;
   }
 }
 

@@ -1,16 +1,17 @@
-"""What an annotator makes of the page: keys of their own, edges where motion rests, a browser that is full."""
+"""What an annotator makes of the page: keys of their own, dialogs that follow each other, edges where motion rests,
+a browser that is full."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
-from tests.support.browser import opened_page
-from tests.support.label_page import (
+from tests.browser import fill_storage, opened_page, painted, refuse_storage, wait_until
+from tests.labelled_page import (
     Room,
     add_labelled,
     begin,
@@ -26,11 +27,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
 
 SEEDS = count()
-FILL = """() => {
-  for (let size = 1 << 20; size; size >>= 1) {
-    try { for (let at = 0; ; at += 1) localStorage.setItem(`filler/${size}/${at}`, "x".repeat(size)); } catch {}
-  }
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +51,7 @@ def change_key(page: Page, action: str, key: str) -> None:
 
 def label_offline_in_a_full_browser(page: Page) -> None:
     """Label a segment where localStorage has no room and the server cannot be reached."""
-    page.evaluate(FILL)
+    fill_storage(page)
     page.context.set_offline(True)
     for key in ("Enter", ">", "1"):
         page.keyboard.press(key)
@@ -85,10 +81,80 @@ def test_keys_are_changed_kept_and_given_back(room: Room, browser: Browser, anno
         assert page.inner_text("#keys-help button[aria-label^='Change the key of: Undo (']") == "Ctrl+z"
         page.click("#keys-help button.main")
         page.keyboard.press("?")
-        page.evaluate(FILL)
+        fill_storage(page)
         page.click("#keys-help button[aria-label^='Change the key of: Undo (']")
         page.keyboard.press("F9")
         page.wait_for_selector("#notices >> text=the browser's storage is full")
+
+
+def close_and_press(page: Page, close: str, key: str) -> None:
+    """Close a dialog (by JavaScript) and press a key before the browser tells the page that it is closed."""
+    press = 'new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true })'
+    page.evaluate(f"(key) => {{ {close}; document.activeElement.dispatchEvent({press}); }}", key)
+    painted(page)
+
+
+def test_a_dialog_opens_and_answers_as_soon_as_the_one_before_is_closed(
+    room: Room, browser: Browser, annotation: str
+) -> None:
+    studio, cookie, _ = room
+    with labelling(browser, studio, cookie, annotation) as page:
+        page.keyboard.press("?")
+        for close in ("querySelector('#keys-help button.main').click()", "getElementById('keys-help').close()"):
+            close_and_press(page, f"document.{close}", "?")
+            assert page.locator("#keys-help").is_visible(), close
+        page.keyboard.press("?")
+        assert page.locator("#keys-help").count() == 0
+        for key in ("Enter", ">", "1", "t"):
+            page.keyboard.press(key)
+        page.keyboard.type("gra")
+        close_and_press(page, "document.querySelector('#picker form').requestSubmit()", "t")
+        page.keyboard.type("pou")
+        page.keyboard.press("Enter")
+        saved(page)
+        assert [one["label"] for one in segments_of(studio, annotation)] == ["pour"]
+        page.keyboard.press("g")
+        page.keyboard.type("f60")
+        close_and_press(page, "document.querySelector('#go-to button').click()", "g")
+        wait_until(page, "document.querySelector('.player-frame').value === '60'", seconds=10)
+        page.keyboard.type("f30")
+        close_and_press(page, "document.querySelector('#go-to').close()", "g")  # as by Esc
+        page.keyboard.type("f40")
+        page.keyboard.press("Enter")
+        wait_until(page, "document.querySelector('.player-frame').value === '40'", seconds=10)
+
+
+@pytest.mark.parametrize("how", ["full", "refused"])
+def test_the_page_does_all_it_does_where_the_browser_keeps_nothing(
+    room: Room, browser: Browser, annotation: str, how: str
+) -> None:
+    studio, cookie, _ = room
+    with opened_page(browser, cookies=[cookie]) as page:
+        if how == "refused":
+            refuse_storage(page)
+        open_label_page(page, studio, annotation)
+        if how == "full":
+            fill_storage(page)
+        page.wait_for_function("() => /proposals/.test(document.getElementById('counts').innerText)")
+        before = int(re.findall(r"(\d+) proposals", page.inner_text("#counts"))[0])
+        for key in ("a", "x"):
+            page.keyboard.press(key)
+        page.wait_for_selector(f"#counts >> text={before - 1} proposals")
+        page.fill("#lag", "200")
+        page.locator("#lag").press("Tab")
+        page.get_by_label("body", exact=True).uncheck()
+        theme = page.get_attribute("html", "data-theme")
+        page.click("#theme")
+        assert page.get_attribute("html", "data-theme") != theme
+        page.focus("#timeline")
+        for key in ("Escape", "Home", "Enter", ">", "1"):
+            page.keyboard.press(key)
+        saved(page)
+        assert [one["label"] for one in segments_of(studio, annotation)] == ["reach"]
+        change_key(page, "Undo", "F9")
+        page.wait_for_selector("#notices >> text=the browser's storage is full or refused")
+        page.keyboard.press("?")
+        page.click("#keys-help >> text=All keys as they were")
 
 
 def test_with_alt_an_edge_goes_to_a_moment_of_least_motion(room: Room, browser: Browser, annotation: str) -> None:

@@ -10,6 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from httpx import Client
+from tests.browser import (
+    accessibility_violations,
+    fill_storage,
+    opened_page,
+    refuse_storage,
+    wait_until,
+    with_camera,
+)
+from tests.clips import make_clip
+from tests.studio_server import Studio, new_account, running_studio, session_cookie
+from tests.takes import TASK
 
 from kinesphere.names import new_recording_id
 from kinesphere.video.video_keys import video_key
@@ -18,10 +29,6 @@ from storage.footage.video_reader import open_video
 from storage.recordings.recording import RecordingFile, State, description_key
 from storage.tasks.task import ConsentScopes
 from storage.workspace import Workspace
-from tests.support.browser import accessibility_violations, opened_page, wait_until, with_camera
-from tests.support.studio_server import Studio, new_account, running_studio, session_cookie
-from tests.support.submitted_takes import TASK
-from tests.support.video_clips import make_clip
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -130,6 +137,29 @@ def test_a_lost_connection_in_the_middle_loses_nothing(studio: Studio, camera: B
         page.get_by_role("heading", name="Thank you!").wait_for(timeout=120_000)
     (row,) = studio.workspace.catalog.recordings()
     assert row.duration_ns > 4e9
+
+
+@pytest.mark.parametrize("how", ["full", "refused"])
+def test_a_take_is_recorded_and_offered_again_where_the_browser_keeps_nothing(
+    studio: Studio, camera: Browser, how: str
+) -> None:
+    new_account(studio.workspace, "carla", Role.CONTRIBUTOR, contributor="c001")
+    with opened_page(camera, cookies=[session_cookie(studio, "carla")], expected="500") as page:
+        if how == "refused":
+            refuse_storage(page)
+        page.goto(f"{studio.url}/record/move")
+        if how == "full":
+            fill_storage(page)
+        page.get_by_role("button", name="I agree, turn on the camera").click()
+        page.get_by_role("button", name=re.compile("^Record")).click()
+        page.get_by_text("leave this page open until the take is handed in").wait_for()
+        wait_until(page, "document.getElementById('clock').textContent.includes('0:04')", seconds=120)
+        page.route("**/api/takes", lambda route: route.fulfill(status=500, json={"error": "the disk is full"}), times=1)
+        page.keyboard.press("Space")
+        page.get_by_role("button", name="Hand in what was saved").click()
+        page.get_by_role("heading", name="Thank you!").wait_for(timeout=120_000)
+    (row,) = studio.workspace.catalog.recordings()
+    assert row.duration_ns > 3e9
 
 
 def sent(client: Client, content: bytes, *, settle: bool = True) -> str:
