@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
@@ -23,6 +24,11 @@ from tests.support.selection import CostRecorder, select
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+
+# How long one example takes says how busy the machine is, not whether the code is right.
+hypothesis.settings.register_profile("kinesphere", deadline=None)
+hypothesis.settings.load_profile("kinesphere")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
