@@ -1,0 +1,54 @@
+// The annotator's start page: today's progress, the next recording, and edits that still wait in this browser.
+
+import { RequestFailed, addressOf, getJson, notice, pageData, postJson } from "../shared/api.js";
+import { waitingOperations } from "../segments/operation_store.js";
+
+/** @param {string} [task] */
+async function next(task) {
+  try {
+    const found = await postJson("/api/labelling/next", task ? { task } : {});
+    if (found) location.assign(addressOf(found));
+    else notice("Nothing waits for you now.");
+  } catch (error) {
+    if (!(error instanceof RequestFailed)) throw error;
+    notice(error.message, "bad", 10);
+  }
+}
+
+/** What was done since midnight where the annotator is. */
+async function showProgress() {
+  const midnight = new Date();
+  midnight.setHours(0, 0, 0, 0);
+  const told = await getJson(`/api/labelling/progress?since=${encodeURIComponent(midnight.toISOString())}`);
+  const minutes = told.labelled_ns / 60e9;
+  const texts = {
+    annotations: String(told.annotations),
+    segments: String(told.segments),
+    labelled_ns: minutes < 60 ? `${minutes.toFixed(1)} min` : `${(minutes / 60).toFixed(1)} h`,
+  };
+  for (const [name, text] of Object.entries(texts)) {
+    const place = document.querySelector(`[data-of="${name}"]`);
+    if (place) place.textContent = text;
+  }
+}
+
+async function showUnsent() {
+  for (const [annotation, count] of await waitingOperations(pageData().account)) {
+    const line = document.createElement("p");
+    line.className = "note doubt";
+    const link = document.createElement("a");
+    link.href = `/label/${annotation}`;
+    link.textContent = "Open it to send them";
+    line.append(`${count} ${count === 1 ? "edit" : "edits"} of an annotation wait in this browser. `, link, ".");
+    document.getElementById("unsent")?.append(line);
+  }
+}
+
+for (const button of document.querySelectorAll("[data-next]")) {
+  button.addEventListener("click", () => void next(/** @type {HTMLElement} */ (button).dataset.next));
+}
+for (const time of document.querySelectorAll("time")) {
+  time.textContent = new Date(time.dateTime).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+}
+showUnsent().catch((error) => notice(error.message, "bad"));
+showProgress().catch((error) => notice(error.message, "bad"));
