@@ -1,12 +1,10 @@
 // One's own account: password, tokens, signing out.
 
-import { notice, postJson, request } from "../shared/api.js";
-
-/** @param {unknown} error */
-const say = (error) => notice(error instanceof Error ? error.message : String(error), "bad");
+import { postJson, request } from "../shared/api.js";
+import { notice, showError } from "../shared/page.js";
 
 document.getElementById("sign-out")?.addEventListener("click", async () => {
-  await request("POST", "/api/sign-out").catch(say);
+  await request("POST", "/api/sign-out").catch(showError);
   location.assign("/sign-in");
 });
 
@@ -19,7 +17,7 @@ password?.addEventListener("submit", async (event) => {
     password.reset();
     notice("Your password is changed.", "good");
   } catch (error) {
-    say(error);
+    showError(error);
   }
 });
 
@@ -36,7 +34,7 @@ token?.addEventListener("submit", async (event) => {
     /** @type {HTMLElement} */ (shown.querySelector("code")).textContent = made.token;
     token.reset();
   } catch (error) {
-    say(error);
+    showError(error);
   }
 });
 
@@ -46,6 +44,6 @@ for (const button of document.querySelectorAll("[data-revoke]"))
       await request("DELETE", `/api/account/tokens/${/** @type {HTMLElement} */ (button).dataset.revoke}`);
       button.closest("tr")?.remove();
     } catch (error) {
-      say(error);
+      showError(error);
     }
   });

@@ -1,9 +1,7 @@
 // The operator's page of people: roles, invitations, who may come in.
 
-import { notice, postJson, request } from "../shared/api.js";
-
-/** @param {unknown} error */
-const say = (error) => notice(error instanceof Error ? error.message : String(error), "bad");
+import { postJson, request } from "../shared/api.js";
+import { showError } from "../shared/page.js";
 
 for (const row of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-account]"))) {
   const path = `/api/accounts/${encodeURIComponent(row.dataset.account ?? "")}`;
@@ -17,7 +15,7 @@ for (const row of /** @type {NodeListOf<HTMLElement>} */ (document.querySelector
         await postJson(`${path}/roles`, { roles });
       } catch (error) {
         box.checked = !box.checked;
-        say(error);
+        showError(error);
       }
     });
   const button = /** @type {HTMLButtonElement | null} */ (row.querySelector("[data-change]"));
@@ -26,7 +24,7 @@ for (const row of /** @type {NodeListOf<HTMLElement>} */ (document.querySelector
       await request("POST", `${path}/${button.dataset.change}`);
       location.reload();
     } catch (error) {
-      say(error);
+      showError(error);
     }
   });
 }
@@ -47,7 +45,7 @@ invite?.addEventListener("submit", async (event) => {
     /** @type {HTMLElement} */ (shown.querySelector("code")).textContent = new URL(made.link, location.origin).href;
     invite.reset();
   } catch (error) {
-    say(error);
+    showError(error);
   }
 });
 
@@ -57,6 +55,6 @@ for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelec
       await request("DELETE", `/api/invitations/${button.dataset.takeBack}`);
       button.closest("tr")?.remove();
     } catch (error) {
-      say(error);
+      showError(error);
     }
   });

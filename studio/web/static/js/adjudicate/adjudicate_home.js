@@ -1,6 +1,8 @@
 // What waits for an adjudicator: begin with one of the recordings.
 
-import { RequestFailed, notice, postJson } from "../shared/api.js";
+import { postJson } from "../shared/api.js";
+import { showRefusal } from "../shared/page.js";
+import { showLocalTimes } from "../shared/times.js";
 
 /** @param {string} recording */
 async function begin(recording) {
@@ -8,15 +10,12 @@ async function begin(recording) {
     const made = await postJson(`/api/recordings/${recording}/annotations`, { purpose: "adjudicate" });
     location.assign(`/adjudicate/${made.annotation}`);
   } catch (error) {
-    if (!(error instanceof RequestFailed)) throw error;
-    notice(error.message, "bad", 10);
+    showRefusal(error);
   }
 }
 
 for (const button of document.querySelectorAll("[data-begin]")) {
   button.addEventListener("click", () => void begin(String(/** @type {HTMLElement} */ (button).dataset.begin)));
 }
-for (const time of document.querySelectorAll("time")) {
-  time.textContent = new Date(time.dateTime).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
-}
+showLocalTimes();
 document.documentElement.dataset.ready = "true";

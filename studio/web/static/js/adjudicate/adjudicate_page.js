@@ -1,15 +1,16 @@
 // The adjudication page: two annotators' tracks side by side, where they differ, and one key to say who is right.
 
-import { Lanes } from "./annotator_lanes.js";
-import { RequestFailed, getJson, notice, pageData, postJson } from "../shared/api.js";
+import { mountPlayer } from "../player/player_panel.js";
 import { askAboutConflicts } from "../segments/conflict_dialog.js";
-import { DifferenceList, choiceOf } from "./difference_list.js";
-import { Keymap } from "../shared/keys.js";
-import { colours } from "../segments/label_colours.js";
+import { labelColours } from "../segments/label_colours.js";
 import { LabelSync } from "../segments/label_sync.js";
 import { OperationStore } from "../segments/operation_store.js";
-import { mountPlayer } from "../player/player_panel.js";
 import { SegmentIndex, sameContent } from "../segments/segment_index.js";
+import { getJson, postJson } from "../shared/api.js";
+import { Keymap } from "../shared/keys.js";
+import { notice, pageData, showRefusal } from "../shared/page.js";
+import { Lanes } from "./annotator_lanes.js";
+import { DifferenceList, choiceOf } from "./difference_list.js";
 
 /** @typedef {import("./difference_list.js").Difference} Difference */
 /** @typedef {import("../segments/segment_index.js").Segment} Segment */
@@ -44,7 +45,7 @@ class AdjudicatePage {
       return { title, index };
     });
     sides.push({ title: "decided", index: labels.index });
-    this.lanes = new Lanes(element("lanes"), sides, panel.frames, colours(data.verbs));
+    this.lanes = new Lanes(element("lanes"), sides, panel.frames, labelColours(data.verbs));
     this.keymap = new Keymap("adjudicate", [...panel.actions, ...this._actions()]);
     this._join();
     setInterval(() => void this._renew(), RENEW_MS);
@@ -169,8 +170,7 @@ class AdjudicatePage {
       await postJson(`${this.labels.path}/done`, { revision: this.labels.latest });
       location.assign("/adjudicate");
     } catch (error) {
-      if (!(error instanceof RequestFailed)) throw error;
-      notice(error.message, "bad", 10);
+      showRefusal(error);
     }
   }
 

@@ -1,8 +1,9 @@
 // The tracks of both annotators and what is decided, one below the other on one time axis, painted on a canvas.
 
+import { readLabelColours } from "../segments/label_colours.js";
 import { firstIndex } from "../segments/segment_index.js";
-import { TimeScale, clock, tickDistance } from "../segments/time_scale.js";
-import { LABEL_COLOURS } from "../label/timeline_painter.js";
+import { TimeScale, tickDistance } from "../segments/time_scale.js";
+import { clock } from "../shared/times.js";
 
 /** @typedef {import("../segments/segment_index.js").Segment} Segment */
 /** @typedef {import("../segments/segment_index.js").SegmentIndex} SegmentIndex */
@@ -257,10 +258,7 @@ export class Lanes extends EventTarget {
       panel: read("panel"), line: read("line"), text: read("text"), soft: read("text-soft"), accent: read("accent"), bad: read("bad"),
       accentSoft: read("accent-soft"), sans: read("sans"),
     };
-    this.labelColours = Array.from({ length: LABEL_COLOURS }, (_, number) => ({
-      fill: read(`label-${number}`),
-      edge: read(`label-${number}-edge`),
-    }));
+    this.labelColours = readLabelColours(style);
   }
 
   /** @type {Record<"panel" | "line" | "text" | "soft" | "accent" | "accentSoft" | "bad" | "sans", string>} */

@@ -1,7 +1,7 @@
 // Where two annotators differ, in words and in order of time: what each has there, and what is decided.
 
 import { sameContent } from "../segments/segment_index.js";
-import { clock } from "../segments/time_scale.js";
+import { clock } from "../shared/times.js";
 
 /** @typedef {import("../segments/segment_index.js").Segment} Segment */
 /** @typedef {"first" | "second"} Side */

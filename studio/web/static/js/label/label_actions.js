@@ -5,7 +5,7 @@ import { seams } from "./label_edits.js";
 /** @typedef {import("../shared/keys.js").Action} Action */
 /** @typedef {import("./label_editor.js").Editor} Editor */
 /** @typedef {import("./timeline.js").Timeline} Timeline */
-/** @typedef {import("./label_search.js").Field} Field */
+/** @typedef {import("./label_picker.js").Field} Field */
 /** @typedef {{verbs: string[], objects: string[], outcomes: string[], hotkeys: Record<string, string>}} Taxonomy */
 
 /**

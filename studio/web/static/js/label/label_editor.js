@@ -1,11 +1,10 @@
 // What the keys of the label page do: the person's place in the recording, their selection, and edits upon it.
 
-import { edgeNs, nearestEdge } from "./frame_edges.js";
 import { described, merged, newSegment, reached, removed, split } from "./label_edits.js";
 
 /** @typedef {import("../segments/segment_index.js").Segment} Segment */
 /** @typedef {import("./labels.js").Labels} Labels */
-/** @typedef {import("./proposals.js").Ghosts} Ghosts */
+/** @typedef {import("./proposals.js").Proposals} Proposals */
 /** @typedef {import("./proposals.js").Proposal} Proposal */
 /** @typedef {import("../player/player.js").Player} Player */
 /** @typedef {import("../player/frame_table.js").FrameTable} FrameTable */
@@ -24,16 +23,16 @@ export class Editor extends EventTarget {
    * @param {Labels} labels
    * @param {Player} player
    * @param {FrameTable} frames as the server has them, to whose edges segments are held
-   * @param {Ghosts} ghosts
+   * @param {Proposals} proposals
    * @param {Armed | null} armed how the next segment is described, until another label is used
    */
-  constructor(labels, player, frames, ghosts, armed) {
+  constructor(labels, player, frames, proposals, armed) {
     super();
     this.labels = labels;
     this.index = labels.index;
     this.player = player;
     this.frames = frames;
-    this.ghosts = ghosts;
+    this.proposals = proposals;
     this.armed = armed;
     /** @type {Set<string>} */
     this.selection = new Set();
@@ -65,7 +64,7 @@ export class Editor extends EventTarget {
   /** The edge at the frame that is shown; while playing, as much earlier as the person is late. */
   edgeNow() {
     const { heading, playing, rate } = this.player;
-    if (playing && this.lagNs) return nearestEdge(this.frames, this.frames.startNs(heading) - rate * this.lagNs);
+    if (playing && this.lagNs) return this.frames.nearestEdge(this.frames.startNs(heading) - rate * this.lagNs);
     return !playing && heading === this.frames.count - 1 ? this.frames.count : heading;
   }
 
@@ -80,7 +79,7 @@ export class Editor extends EventTarget {
       this.selection.add(id);
       this.track = segment.track;
       this.mark = null;
-      this.ghosts.chosen = null;
+      this.proposals.chosen = null;
     }
     this.current = segment ? id : "";
     if (segment && seek) void this.player.seekFrame(segment.start_frame);
@@ -95,7 +94,7 @@ export class Editor extends EventTarget {
   /** Step back: from the open segment, from the proposal, from the selection. */
   clear() {
     if (this.mark !== null) this.mark = null;
-    else if (this.ghosts.chosen) this.ghosts.chosen = null;
+    else if (this.proposals.chosen) this.proposals.chosen = null;
     else this.select("");
     this.tell();
   }
@@ -117,14 +116,14 @@ export class Editor extends EventTarget {
     if (track !== this.track) this.mark = null;
     this.track = track;
     if (this.segment && this.segment.track !== track) this.select("");
-    this.ghosts.chosen = null;
+    this.proposals.chosen = null;
     this.tell(`track ${track}`);
   }
 
   /** A boundary now: what is open ends here, and the next begins. Inside a segment it is split. */
   boundary() {
     const edge = this.edgeNow();
-    const inside = this.mark === null ? this.index.at(this.track, edgeNs(this.frames, Math.min(edge, this.frames.count - 1))) : undefined;
+    const inside = this.mark === null ? this.index.at(this.track, this.frames.edgeNs(Math.min(edge, this.frames.count - 1))) : undefined;
     if (inside && edge > inside.start_frame) this._split(inside, edge);
     else if (this.mark === null) this._open(edge);
     else this._close(edge, this.armed, true);
@@ -132,7 +131,7 @@ export class Editor extends EventTarget {
 
   setStart() {
     const frame = this.player.heading;
-    const { chosen } = this.ghosts;
+    const { chosen } = this.proposals;
     if (this.mark === null && chosen) this._take(chosen, frame, chosen.end_frame);
     else if (this.mark === null && this.segment) this._reach(this.segment, frame, this.segment.end_frame);
     else this._open(frame);
@@ -140,7 +139,7 @@ export class Editor extends EventTarget {
 
   setEnd() {
     const edge = this.player.heading + 1; // the frame that is shown is its last
-    const { chosen } = this.ghosts;
+    const { chosen } = this.proposals;
     if (this.mark !== null) this._close(edge, this.armed, false);
     else if (chosen) this._take(chosen, chosen.start_frame, edge);
     else if (this.segment) this._reach(this.segment, this.segment.start_frame, edge);
@@ -162,7 +161,7 @@ export class Editor extends EventTarget {
 
   splitHere() {
     const edge = this.edgeNow();
-    const at = this.index.at(this.track, edgeNs(this.frames, Math.min(edge, this.frames.count - 1)));
+    const at = this.index.at(this.track, this.frames.edgeNs(Math.min(edge, this.frames.count - 1)));
     const { segment } = this;
     const target = segment && segment.start_frame < edge && edge < segment.end_frame ? segment : at;
     if (!target || !this._split(target, edge)) this.tell("there is nothing to split here");
@@ -189,7 +188,7 @@ export class Editor extends EventTarget {
    * @param {Partial<Description>} description
    */
   describe(description) {
-    const { chosen } = this.ghosts;
+    const { chosen } = this.proposals;
     const label = description.label ?? this.armed?.label;
     if (this.mark !== null && description.label && !this._hasJustEnded()) {
       this._arm({ label: description.label, ...description });
@@ -220,23 +219,23 @@ export class Editor extends EventTarget {
 
   /** @param {1 | -1} direction */
   nextProposal(direction) {
-    const { chosen } = this.ghosts;
+    const { chosen } = this.proposals;
     const from = chosen ? (direction > 0 ? chosen.end_ns : chosen.start_ns) : this.nowNs;
-    this._choose(this.ghosts.near(this.track, from, direction), `no ${direction > 0 ? "further" : "earlier"} proposal in this track`);
+    this._choose(this.proposals.near(this.track, from, direction), `no ${direction > 0 ? "further" : "earlier"} proposal in this track`);
   }
 
   /** Accept the proposal that is looked at, and go on to the next; if none is, look at one first. */
   accept() {
-    const { chosen } = this.ghosts;
+    const { chosen } = this.proposals;
     if (!chosen) return this._look();
     this._take(chosen, chosen.start_frame, chosen.end_frame);
   }
 
   drop() {
-    const { chosen } = this.ghosts;
+    const { chosen } = this.proposals;
     if (!chosen) return this._look();
-    this.ghosts.drop(chosen);
-    this._choose(this.ghosts.near(this.track, chosen.end_ns), "no further proposal in this track");
+    this.proposals.drop(chosen);
+    this._choose(this.proposals.near(this.track, chosen.end_ns), "no further proposal in this track");
   }
 
   /**
@@ -247,7 +246,7 @@ export class Editor extends EventTarget {
     const changes = edges.flatMap(({ segment, startNs, endNs }) => {
       const known = this.index.get(segment);
       if (!known) return [];
-      return reached(this.frames, known, nearestEdge(this.frames, startNs), nearestEdge(this.frames, endNs)) ?? [];
+      return reached(this.frames, known, this.frames.nearestEdge(startNs), this.frames.nearestEdge(endNs)) ?? [];
     });
     this.labels.edit("move", changes);
   }
@@ -259,7 +258,7 @@ export class Editor extends EventTarget {
    */
   draw(track, startNs, endNs) {
     this.track = track;
-    this._make(nearestEdge(this.frames, startNs), nearestEdge(this.frames, endNs), this.armed);
+    this._make(this.frames.nearestEdge(startNs), this.frames.nearestEdge(endNs), this.armed);
   }
 
   undo() {
@@ -282,7 +281,7 @@ export class Editor extends EventTarget {
   /** @param {number} edge */
   _open(edge) {
     this.mark = Math.min(edge, this.frames.count - 1);
-    this.ghosts.chosen = null;
+    this.proposals.chosen = null;
     this.select("");
   }
 
@@ -293,7 +292,7 @@ export class Editor extends EventTarget {
    */
   _close(edge, description, goesOn) {
     const start = /** @type {number} */ (this.mark);
-    const next = this.index.neighbour(this.track, edgeNs(this.frames, start), 1);
+    const next = this.index.neighbour(this.track, this.frames.edgeNs(start), 1);
     const end = next ? Math.min(edge, next.start_frame) : edge;
     if (end <= start) return this.tell("this would hold no frame");
     this._make(start, end, description, () => {
@@ -337,11 +336,11 @@ export class Editor extends EventTarget {
     this._arm({ label, ...description });
     const made = newSegment(this.frames, this.track, start, end, { label, ...description });
     this.labels.edit(`accept ${label}`, [{ segment: made.segment, after: made }]);
-    this._choose(this.ghosts.near(this.track, proposal.end_ns), "that was the last proposal in this track", made.segment);
+    this._choose(this.proposals.near(this.track, proposal.end_ns), "that was the last proposal in this track", made.segment);
   }
 
   _look() {
-    const found = this.ghosts.near(this.track, this.nowNs) ?? this.ghosts.near(this.track, 0);
+    const found = this.proposals.near(this.track, this.nowNs) ?? this.proposals.near(this.track, 0);
     this._choose(found, "no proposals in this track");
   }
 
@@ -352,7 +351,7 @@ export class Editor extends EventTarget {
    */
   _choose(proposal, otherwise, segment = "") {
     this.select(proposal ? "" : segment);
-    this.ghosts.chosen = proposal;
+    this.proposals.chosen = proposal;
     if (proposal) void this.player.seekFrame(proposal.start_frame);
     this.tell(proposal ? `${proposal.label ?? "without a label"}: ${proposal.why}` : otherwise);
   }
@@ -388,7 +387,7 @@ export class Editor extends EventTarget {
   _segmentsChanged() {
     for (const id of this.selection) if (!this.index.get(id)) this.selection.delete(id);
     if (this.current && !this.index.get(this.current)) this.current = [...this.selection].at(-1) ?? "";
-    this.ghosts.refresh();
+    this.proposals.refresh();
     this.dispatchEvent(new Event("selection"));
   }
 

@@ -1,7 +1,6 @@
 // What the keys of the label page make of segments, as changes for `Labels.edit`.
 
-import { interval } from "./frame_edges.js";
-import { hexadecimal } from "../segments/operation_store.js";
+import { randomId } from "../shared/api.js";
 
 /** @typedef {import("../segments/segment_index.js").Segment} Segment */
 /** @typedef {import("../segments/segment_index.js").SegmentIndex} SegmentIndex */
@@ -22,10 +21,10 @@ const HANDS = /** @type {Record<string, "left" | "right">} */ ({ "left hand": "l
 export function newSegment(frames, track, startFrame, endFrame, description) {
   const hand = HANDS[track] ?? null;
   return {
-    segment: hexadecimal(8),
+    segment: randomId(8),
     version: 0,
     track,
-    ...interval(frames, startFrame, endFrame),
+    ...frames.interval(startFrame, endFrame),
     label: description.label,
     object: description.object ?? null,
     hand: description.hand ?? hand,
@@ -55,7 +54,7 @@ export function reached(frames, segment, startFrame, endFrame) {
   const first = Math.max(0, startFrame);
   const last = Math.min(frames.count, endFrame);
   if (first >= last) return null;
-  return [{ segment: segment.segment, after: { ...segment, ...interval(frames, first, last) } }];
+  return [{ segment: segment.segment, after: { ...segment, ...frames.interval(first, last) } }];
 }
 
 /**
@@ -70,7 +69,7 @@ export function split(frames, segment, edge, description) {
   if (edge <= segment.start_frame || edge >= segment.end_frame) return null;
   const second = newSegment(frames, segment.track, edge, segment.end_frame, description ?? segment);
   return [
-    { segment: segment.segment, after: { ...segment, ...interval(frames, segment.start_frame, edge) } },
+    { segment: segment.segment, after: { ...segment, ...frames.interval(segment.start_frame, edge) } },
     { segment: second.segment, after: second },
   ];
 }
@@ -87,7 +86,7 @@ export function merged(frames, first, second) {
   const end = Math.max(first.end_frame, second.end_frame);
   const note = [first.note, second.note].filter(Boolean).join("\n");
   return [
-    { segment: first.segment, after: { ...first, note, ...interval(frames, start, end) } },
+    { segment: first.segment, after: { ...first, note, ...frames.interval(start, end) } },
     { segment: second.segment, after: null },
   ];
 }

@@ -1,9 +1,9 @@
 // The history of an annotation: the segments at any revision, beside what became of them, and the way back.
 
-import { RequestFailed, getJson, notice, pageData, postJson } from "../shared/api.js";
-import { hexadecimal } from "../segments/operation_store.js";
 import { sameContent } from "../segments/segment_index.js";
-import { clock } from "../segments/time_scale.js";
+import { getJson, postJson, randomId } from "../shared/api.js";
+import { pageData, showRefusal } from "../shared/page.js";
+import { clock, showLocalTimes } from "../shared/times.js";
 
 /** @typedef {import("../segments/segment_index.js").Segment} Segment */
 
@@ -57,22 +57,14 @@ function show(segments, now) {
   document.getElementById("then")?.replaceChildren(...rows);
 }
 
-/** @param {Promise<unknown>} work */
-function told(work) {
-  work.catch((error) => {
-    if (!(error instanceof RequestFailed)) throw error;
-    notice(error.message, "bad", 10);
-  });
-}
-
 async function restore() {
-  await postJson(`${path}/restore`, { revision: looked, operation: hexadecimal(16) });
+  await postJson(`${path}/restore`, { revision: looked, operation: randomId(16) });
   location.assign(`/label/${data.annotation}`);
 }
 
 for (const button of document.querySelectorAll("[data-look]")) {
-  button.addEventListener("click", () => told(look(Number(/** @type {HTMLElement} */ (button).dataset.look))));
+  button.addEventListener("click", () => look(Number(/** @type {HTMLElement} */ (button).dataset.look)).catch(showRefusal));
 }
-document.getElementById("restore")?.addEventListener("click", () => told(restore()));
-for (const time of document.querySelectorAll("time")) time.textContent = new Date(time.dateTime).toLocaleString();
-told(look(data.revision));
+document.getElementById("restore")?.addEventListener("click", () => restore().catch(showRefusal));
+showLocalTimes();
+look(data.revision).catch(showRefusal);

@@ -1,17 +1,18 @@
 // The annotator's start page: today's progress, the next recording, and edits that still wait in this browser.
 
-import { RequestFailed, addressOf, getJson, notice, pageData, postJson } from "../shared/api.js";
 import { waitingOperations } from "../segments/operation_store.js";
+import { getJson, postJson } from "../shared/api.js";
+import { annotationAddress, notice, pageData, showRefusal } from "../shared/page.js";
+import { showLocalTimes } from "../shared/times.js";
 
 /** @param {string} [task] */
 async function next(task) {
   try {
     const found = await postJson("/api/labelling/next", task ? { task } : {});
-    if (found) location.assign(addressOf(found));
+    if (found) location.assign(annotationAddress(found));
     else notice("Nothing waits for you now.");
   } catch (error) {
-    if (!(error instanceof RequestFailed)) throw error;
-    notice(error.message, "bad", 10);
+    showRefusal(error);
   }
 }
 
@@ -47,8 +48,6 @@ async function showUnsent() {
 for (const button of document.querySelectorAll("[data-next]")) {
   button.addEventListener("click", () => void next(/** @type {HTMLElement} */ (button).dataset.next));
 }
-for (const time of document.querySelectorAll("time")) {
-  time.textContent = new Date(time.dateTime).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
-}
+showLocalTimes();
 showUnsent().catch((error) => notice(error.message, "bad"));
 showProgress().catch((error) => notice(error.message, "bad"));

@@ -1,23 +1,23 @@
 // The label page: puts player, timeline, table and keys together around the labels of one annotation.
 
-import { RequestFailed, addressOf, getBytes, getJson, notice, pageData, postJson } from "../shared/api.js";
-import { askAboutConflicts } from "../segments/conflict_dialog.js";
 import { FrameTable } from "../player/frame_table.js";
-import { Ghosts } from "./proposals.js";
+import { mountPlayer } from "../player/player_panel.js";
+import { SignalPlot, SignalStore } from "../player/signals.js";
+import { askAboutConflicts } from "../segments/conflict_dialog.js";
+import { labelColours } from "../segments/label_colours.js";
+import { OperationStore } from "../segments/operation_store.js";
+import { RequestFailed, getBytes, getJson, postJson } from "../shared/api.js";
 import { Keymap } from "../shared/keys.js";
+import { annotationAddress, notice, pageData, showRefusal } from "../shared/page.js";
 import { hotkeyActions, labelActions } from "./label_actions.js";
-import { colours } from "../segments/label_colours.js";
 import { Editor } from "./label_editor.js";
-import { LabelMeasures } from "./label_measures.js";
-import { askForReason, askForTime } from "./label_prompts.js";
 import { LabelPicker } from "./label_picker.js";
+import { askForReason, askForTime } from "./label_prompts.js";
 import { LabelStatus } from "./label_status.js";
 import { Labels } from "./labels.js";
-import { OperationStore } from "../segments/operation_store.js";
-import { mountPlayer } from "../player/player_panel.js";
+import { Proposals } from "./proposals.js";
 import { SegmentForm } from "./segment_form.js";
 import { SegmentTable } from "./segment_table.js";
-import { SignalPlot, SignalStore } from "../player/signals.js";
 import { Timeline } from "./timeline.js";
 
 /** @typedef {import("./label_actions.js").Taxonomy} Taxonomy */
@@ -51,16 +51,16 @@ class LabelPage {
     this.frames = frames;
     this.labels = labels;
     this.path = labels.path;
-    const colourOf = colours(data.labels.verbs);
-    this.ghosts = new Ghosts(data.annotation, labels.index);
+    const colourOf = labelColours(data.labels.verbs);
+    this.proposals = new Proposals(data.annotation, labels.index);
     const [only] = data.labels.verbs.length === 1 ? data.labels.verbs : [];
-    this.editor = new Editor(labels, this.player, frames, this.ghosts, only ? { label: only } : null);
+    this.editor = new Editor(labels, this.player, frames, this.proposals, only ? { label: only } : null);
     this.editor.lagNs = 1e6 * Number(localStorage.getItem("label:lag") ?? 0);
     this.timeline = new Timeline(find("#timeline"), labels.index, frames, colourOf);
     this.table = new SegmentTable(find("#segments"), labels.index, colourOf);
     this.form = new SegmentForm(find("#segment"), data.labels, (description) => this.editor.describe(description));
     this.picker = new LabelPicker(find("#picker"), data.labels);
-    this.status = new LabelStatus(this.editor, new LabelMeasures());
+    this.status = new LabelStatus(this.editor);
     /** @type {object | undefined} what was last brought into view */
     this._shown = undefined;
     this.keymap = this._keys(colourOf);
@@ -168,13 +168,13 @@ class LabelPage {
   }
 
   _selected() {
-    const { editor, timeline, table, form, ghosts } = this;
+    const { editor, timeline, table, form, proposals } = this;
     timeline.selection = editor.selection;
     timeline.activeTrack = editor.track;
     timeline.markNs = editor.mark === null ? null : this.frames.startNs(editor.mark);
-    if (timeline.ghosts !== ghosts.waiting) timeline.ghosts = ghosts.waiting;
-    timeline.chosenGhost = ghosts.chosen?.proposal ?? "";
-    const shown = ghosts.chosen ?? editor.segment;
+    if (timeline.proposals !== proposals.waiting) timeline.proposals = proposals.waiting;
+    timeline.chosenProposal = proposals.chosen?.proposal ?? "";
+    const shown = proposals.chosen ?? editor.segment;
     if (shown && shown !== this._shown) timeline.reveal(shown);
     this._shown = shown;
     timeline.invalidate();
@@ -222,7 +222,7 @@ class LabelPage {
     try {
       const told = await getJson(`/api/recordings/${this.data.recording}/proposals`);
       this.timeline.minima = told.minima_ns;
-      this.ghosts.fill(told.proposals);
+      this.proposals.fill(told.proposals);
       this.editor.tell();
     } catch (error) {
       if (!(error instanceof RequestFailed)) throw error;
@@ -275,10 +275,9 @@ class LabelPage {
     try {
       await postJson(`${this.path}/${how}`, sent);
       const next = await postJson("/api/labelling/next", {});
-      location.assign(next ? addressOf(next) : "/label");
+      location.assign(next ? annotationAddress(next) : "/label");
     } catch (error) {
-      if (!(error instanceof RequestFailed)) throw error;
-      notice(error.message, "bad", 10);
+      showRefusal(error);
     }
   }
 

@@ -1,10 +1,8 @@
 // Type-ahead over the labels of a task. A few letters and Enter choose a label; after a space (or Tab) come object, hand
 // and outcome in the same way, in any order. A list that a task leaves open takes any text.
 
-import { search } from "./label_search.js";
-
-/** @typedef {import("./label_search.js").Choice} Choice */
-/** @typedef {import("./label_search.js").Field} Field */
+/** @typedef {"label" | "object" | "hand" | "outcome"} Field */
+/** @typedef {{field: Field, value: string, free?: boolean}} Choice */
 /** @typedef {{verbs: string[], objects: string[], outcomes: string[]}} Taxonomy */
 /** @typedef {{label?: string, object?: string | null, hand?: "left" | "right" | "both" | null, outcome?: string | null}} Picked */
 
@@ -190,4 +188,39 @@ export class LabelPicker {
     this._answer = null;
     answer?.(picked);
   }
+}
+
+/**
+ * How well a text matches what was typed: 0 not at all; better the earlier and the more wholly it does.
+ * @param {string} text
+ * @param {string} typed
+ */
+function matchScore(text, typed) {
+  const within = text.normalize("NFKD").toLocaleLowerCase();
+  const wanted = typed.normalize("NFKD").toLocaleLowerCase().trim();
+  if (!wanted) return 1;
+  if (within === wanted) return 100;
+  if (within.startsWith(wanted)) return 80 - Math.min(20, within.length - wanted.length);
+  const word = within.split(/[\s\-_/]+/).findIndex((one) => one.startsWith(wanted));
+  if (word > 0) return 50 - Math.min(10, word);
+  if (within.includes(wanted)) return 30;
+  let place = -1;
+  for (const character of wanted) {
+    place = within.indexOf(character, place + 1);
+    if (place < 0) return 0;
+  }
+  return 10;
+}
+
+/**
+ * @param {Choice[]} choices
+ * @param {string} typed
+ * @returns {Choice[]} those that match, the best first
+ */
+function search(choices, typed) {
+  return choices
+    .map((choice, place) => ({ choice, place, score: matchScore(choice.value, typed) }))
+    .filter(({ score }) => score > 0)
+    .sort((a, b) => b.score - a.score || a.place - b.place)
+    .map(({ choice }) => choice);
 }

@@ -3,20 +3,18 @@
 import { seams } from "./label_edits.js";
 
 /** @typedef {import("./label_editor.js").Editor} Editor */
-/** @typedef {import("./label_measures.js").LabelMeasures} LabelMeasures */
 
 /** Counting looks at all segments: it waits until the person does. */
 const COUNT_MS = 120;
+const MOST_MEASURES = 2000;
+const MODIFIERS = new Set(["Shift", "Control", "Alt", "Meta", "AltGraph"]);
 
 export class LabelStatus {
-  /**
-   * @param {Editor} editor
-   * @param {LabelMeasures} measures
-   */
-  constructor(editor, measures) {
+  /** @param {Editor} editor */
+  constructor(editor) {
     this.editor = editor;
     this.labels = editor.labels;
-    this.measures = measures;
+    this.speed = new LabelSpeed();
     this.saved = /** @type {HTMLElement} */ (document.getElementById("saved"));
     this.told = /** @type {HTMLElement} */ (document.getElementById("told"));
     this.next = /** @type {HTMLElement} */ (document.getElementById("armed"));
@@ -63,12 +61,38 @@ export class LabelStatus {
   }
 
   _counts() {
-    const { labels, editor, measures } = this;
+    const { labels, editor, speed } = this;
     const found = seams(labels.index, labels.index.tracks);
     const overlaps = found.filter(({ kind }) => kind === "overlap").length;
     const parts = [`${labels.index.size} segments`, `${found.length - overlaps} gaps`, `${overlaps} overlaps`];
-    if (editor.ghosts.waiting.length) parts.push(`${editor.ghosts.waiting.length} proposals`);
-    if (labels.made) parts.push(`${(measures.keys / labels.made).toFixed(1)} keys a segment`);
+    if (editor.proposals.waiting.length) parts.push(`${editor.proposals.waiting.length} proposals`);
+    if (labels.made) parts.push(`${(speed.keys / labels.made).toFixed(1)} keys a segment`);
     return parts.join(" · ");
+  }
+}
+
+/**
+ * How fast one labels: the keys that were pressed, and the milliseconds from a key to what it changed on the screen.
+ * The latter go into the browser's own record of measures (`performance`), by the name "key to paint".
+ */
+class LabelSpeed {
+  constructor() {
+    this.keys = 0;
+    this._measured = 0;
+    document.addEventListener("keydown", (event) => this._pressed(event), { capture: true });
+  }
+
+  /** @param {KeyboardEvent} event */
+  _pressed(event) {
+    if (MODIFIERS.has(event.key)) return;
+    this.keys += 1;
+    const start = event.timeStamp;
+    // The second frame begins once the first, in which the change was drawn, is on its way to the screen.
+    requestAnimationFrame(() =>
+      requestAnimationFrame(() => {
+        if (++this._measured % MOST_MEASURES === 0) performance.clearMeasures("key to paint");
+        performance.measure("key to paint", { start, end: performance.now() });
+      }),
+    );
   }
 }

@@ -18,7 +18,7 @@
 /** A proposal is taken as done with once segments cover this share of it. */
 const COVERED = 0.5;
 
-export class Ghosts {
+export class Proposals {
   /**
    * @param {string} annotation for which dropped ones are remembered, in this browser
    * @param {SegmentIndex} index

@@ -1,6 +1,6 @@
 // The selected segment in full, to read and to change without knowing a key.
 
-import { clock } from "../segments/time_scale.js";
+import { clock } from "../shared/times.js";
 
 /** @typedef {import("../segments/segment_index.js").Segment} Segment */
 /** @typedef {import("./label_edits.js").Description} Description */

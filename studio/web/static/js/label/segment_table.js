@@ -1,7 +1,7 @@
 // All segments as a table, for reading and for screen readers, to which a canvas says nothing. Only the rows in view
 // exist, so that ten thousand segments cost what thirty do.
 
-import { clock } from "../segments/time_scale.js";
+import { clock } from "../shared/times.js";
 
 /** @typedef {import("../segments/segment_index.js").Segment} Segment */
 /** @typedef {import("../segments/segment_index.js").SegmentIndex} SegmentIndex */

@@ -1,13 +1,14 @@
 // Paints a timeline. What changes seldom lies on a layer of its own, so that a moving playhead costs one copy.
 
+import { readLabelColours } from "../segments/label_colours.js";
 import { firstIndex } from "../segments/segment_index.js";
-import { clock, tickDistance } from "../segments/time_scale.js";
+import { tickDistance } from "../segments/time_scale.js";
+import { clock } from "../shared/times.js";
 
 /** @typedef {import("../segments/segment_index.js").Segment} Segment */
-/** @typedef {import("./timeline.js").Timeline} Timeline */
-/** @typedef {import("./timeline.js").Ghost} Ghost */
+/** @typedef {import("./timeline_view.js").TimelineView} TimelineView */
+/** @typedef {import("./proposals.js").Proposal} Proposal */
 
-export const LABEL_COLOURS = 10;
 /** Pixels by which a segment must differ from the one before to be painted. */
 const LEAST = 3;
 const NAMES = /** @type {const} */ ({
@@ -19,7 +20,7 @@ const RIGHT_TO_LEFT = /^[^\p{L}]*[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
 
 export class TimelinePainter {
   /**
-   * @param {Timeline} timeline
+   * @param {TimelineView} timeline
    * @param {(segment: {label: string | null}) => number} colourOf
    */
   constructor(timeline, colourOf) {
@@ -43,10 +44,7 @@ export class TimelinePainter {
     for (const [name, property] of Object.entries(NAMES)) {
       this.colours[/** @type {keyof typeof NAMES} */ (name)] = style.getPropertyValue(property).trim();
     }
-    this.labelColours = Array.from({ length: LABEL_COLOURS }, (_, number) => ({
-      fill: style.getPropertyValue(`--label-${number}`).trim(),
-      edge: style.getPropertyValue(`--label-${number}-edge`).trim(),
-    }));
+    this.labelColours = readLabelColours(style);
   }
 
   /** @param {boolean} stale whether more than the playhead has changed */
@@ -87,16 +85,16 @@ export class TimelinePainter {
    * @param {number} top
    */
   _paintTrack(track, top) {
-    const { index, scale, layout, ghosts, selection } = this.timeline;
+    const { index, scale, layout, proposals, selection } = this.timeline;
     const { context, colours } = this;
     context.fillStyle = colours.line;
     context.fillRect(0, top, layout.right, 1);
     const { segments, reach, lanes, laneCount } = index.layout(track);
     const inner = layout.height - 5;
     const lane = inner / laneCount;
-    for (const ghost of ghosts) {
-      if (ghost.track === track && ghost.end_ns > scale.startNs && ghost.start_ns < scale.endNs) {
-        this._paintGhost(ghost, top + 6, inner - 6);
+    for (const proposal of proposals) {
+      if (proposal.track === track && proposal.end_ns > scale.startNs && proposal.start_ns < scale.endNs) {
+        this._paintProposal(proposal, top + 6, inner - 6);
       }
     }
     const first = firstIndex(segments.length, (place) => reach[place] > scale.startNs);
@@ -146,22 +144,22 @@ export class TimelinePainter {
   }
 
   /**
-   * @param {Ghost} ghost
+   * @param {Proposal} proposal
    * @param {number} top
    * @param {number} height
    */
-  _paintGhost(ghost, top, height) {
-    const { scale, layout, chosenGhost } = this.timeline;
+  _paintProposal(proposal, top, height) {
+    const { scale, layout, chosenProposal } = this.timeline;
     const { context, colours } = this;
-    const left = Math.max(layout.left - 4, layout.left + scale.toX(ghost.start_ns));
-    const right = Math.min(layout.right + 4, layout.left + scale.toX(ghost.end_ns));
+    const left = Math.max(layout.left - 4, layout.left + scale.toX(proposal.start_ns));
+    const right = Math.min(layout.right + 4, layout.left + scale.toX(proposal.end_ns));
     const width = Math.max(1, right - left - 1);
-    const chosen = ghost.proposal === chosenGhost;
+    const chosen = proposal.proposal === chosenProposal;
     if (chosen) {
       context.fillStyle = colours.accentSoft;
       context.fillRect(left, top, width, height);
     }
-    context.globalAlpha = chosen || ghost.label ? 1 : 0.55;
+    context.globalAlpha = chosen || proposal.label ? 1 : 0.55;
     if (width < 4) {
       context.fillStyle = colours.strong;
       context.fillRect(left, top, 1, height);
@@ -173,7 +171,7 @@ export class TimelinePainter {
       context.setLineDash([]);
     }
     context.globalAlpha = 1;
-    if (ghost.label) this._paintWords(ghost.label, left + 3, top, width - 3, height, colours.soft, "italic 400");
+    if (proposal.label) this._paintWords(proposal.label, left + 3, top, width - 3, height, colours.soft, "italic 400");
   }
 
   /**

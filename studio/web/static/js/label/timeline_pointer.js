@@ -1,10 +1,8 @@
 // The mouse on a timeline: choose, drag edges and segments, draw new ones, scroll and zoom. What is dragged is only
 // shown; the page is told once, at the end.
 
-import { edgeNs, interval, nearestEdge } from "./frame_edges.js";
-
 /** @typedef {import("../segments/segment_index.js").Segment} Segment */
-/** @typedef {import("./timeline.js").Timeline} Timeline */
+/** @typedef {import("./timeline_view.js").TimelineView} TimelineView */
 
 const REACH = 6;
 const SNAP = 10;
@@ -22,7 +20,7 @@ const LEAST_DRAG = 3;
 /** @typedef {{move: (event: PointerEvent) => void, end: (event: PointerEvent, cancelled: boolean) => void}} Drag */
 
 export class TimelinePointer {
-  /** @param {Timeline} timeline */
+  /** @param {TimelineView} timeline */
   constructor(timeline) {
     this.timeline = timeline;
     /** @type {Drag | null} */
@@ -183,7 +181,7 @@ export class TimelinePointer {
         return near[0];
       }
     }
-    return edgeNs(frames, nearestEdge(frames, ns));
+    return frames.edgeNs(frames.nearestEdge(ns));
   }
 
   /** @returns {Drag} */
@@ -233,8 +231,8 @@ export class TimelinePointer {
       move: (event) => {
         if (Number.isNaN(started.x)) started.x = event.offsetX;
         if (!dragged.size && Math.abs(event.offsetX - started.x) < LEAST_DRAG) return;
-        const wanted = nearestEdge(frames, this._moment(event, except));
-        const ns = edgeNs(frames, Math.max(least, Math.min(most, wanted)));
+        const wanted = frames.nearestEdge(this._moment(event, except));
+        const ns = frames.edgeNs(Math.max(least, Math.min(most, wanted)));
         dragged.set(segment.segment, moved(segment, edge, ns));
         if (tied) dragged.set(tied.segment, moved(tied, edge === "start" ? "end" : "start", ns));
         this.timeline.tell("seek", { ns: edge === "end" ? ns - 1 : ns, exact: false });
@@ -260,9 +258,9 @@ export class TimelinePointer {
         const { scale, layout } = this.timeline;
         const by = scale.toNs(event.offsetX - layout.left) - hit.ns;
         const start = Math.max(0, Math.min(durationNs - length, segment.start_ns + by));
-        const first = Math.min(frames.count - 1, nearestEdge(frames, start));
-        const last = Math.max(first + 1, nearestEdge(frames, start + length));
-        dragged.set(segment.segment, interval(frames, first, last));
+        const first = Math.min(frames.count - 1, frames.nearestEdge(start));
+        const last = Math.max(first + 1, frames.nearestEdge(start + length));
+        dragged.set(segment.segment, frames.interval(first, last));
         this.timeline.invalidate();
       },
       end: (event, cancelled) => {

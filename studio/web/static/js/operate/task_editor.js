@@ -1,6 +1,7 @@
 // The task editor: checks what is written as it is written, and shows what its criteria would have done.
 
-import { notice, pageData, postJson } from "../shared/api.js";
+import { postJson } from "../shared/api.js";
+import { notice, pageData } from "../shared/page.js";
 
 const { version } = pageData();
 const text = /** @type {HTMLTextAreaElement} */ (document.getElementById("text"));

@@ -38,13 +38,36 @@ export class FrameTable {
   }
 
   /**
-   * The frame nearest to whose beginning a time lies, or `count` for the end of the last one.
+   * The time of an edge, where segments begin and end: edge k is the beginning of frame k, edge `count` the end of all.
+   * @param {number} edge
+   * @returns {number} ns
+   */
+  edgeNs(edge) {
+    return edge < this.count ? this.startNs(edge) : this.durationNs;
+  }
+
+  /**
+   * The edge nearest to a time.
    * @param {number} ns
    * @returns {number}
    */
   nearestEdge(ns) {
     const frame = this.frameAt(ns);
     return ns - this.startNs(frame) <= this.endNs(frame) - ns ? frame : frame + 1;
+  }
+
+  /**
+   * The interval of the frames [startFrame, endFrame), as segments have it.
+   * @param {number} startFrame
+   * @param {number} endFrame
+   */
+  interval(startFrame, endFrame) {
+    return {
+      start_frame: startFrame,
+      end_frame: endFrame,
+      start_ns: this.edgeNs(startFrame),
+      end_ns: this.edgeNs(endFrame),
+    };
   }
 
   /**

@@ -1,9 +1,11 @@
 // A player to sit before all day: video, skeleton, signals, and a small bar. Pages bind its actions to keys.
 
-import { getBytes, getJson, notice } from "../shared/api.js";
+import { getBytes, getJson } from "../shared/api.js";
+import { notice } from "../shared/page.js";
+import { clock } from "../shared/times.js";
 import { FrameTable } from "./frame_table.js";
 import { Player } from "./player.js";
-import { buildView, labelledBox, RATES, setIcon } from "./player_view.js";
+import { RATES, buildView, labelledBox, setIcon } from "./player_view.js";
 import { mountSignals } from "./signals_view.js";
 import { PARTS, SkeletonLayer, SkeletonStore } from "./skeleton.js";
 
@@ -229,18 +231,6 @@ export class PlayerPanel {
     const why = cannot ? `: it is ${codec}, and should be H.264; ask your operator to import it again` : "";
     return `${problem[0].toUpperCase()}${problem.slice(1)}${why}.`;
   }
-}
-
-/**
- * Time since the beginning, to the millisecond: 0:04.033, or 1:02:04.033.
- * @param {number} ns
- * @returns {string}
- */
-export function clock(ns) {
-  const whole = Math.floor(ns / 1e6);
-  const [ms, s, m, h] = [whole % 1000, Math.floor(whole / 1000) % 60, Math.floor(whole / 60000) % 60, Math.floor(whole / 3600000)];
-  const two = (/** @type {number} */ number) => String(number).padStart(2, "0");
-  return `${h ? `${h}:${two(m)}` : m}:${two(s)}.${String(ms).padStart(3, "0")}`;
 }
 
 /** @returns {string[]} the parts that were hidden last */

@@ -1,13 +1,11 @@
 // The contributor's pages: look at what reviewers mean, declare something about oneself, take recordings back.
 
-import { notice, pageData, postJson } from "../shared/api.js";
-import { Keymap } from "../shared/keys.js";
 import { mountPlayer } from "../player/player_panel.js";
+import { postJson } from "../shared/api.js";
+import { Keymap } from "../shared/keys.js";
+import { notice, pageData, showError } from "../shared/page.js";
 
 const data = pageData();
-
-/** @param {unknown} error */
-const say = (error) => notice(error instanceof Error ? error.message : String(error), "bad", 10);
 
 const place = document.getElementById("player");
 if (place) {
@@ -36,7 +34,7 @@ attributes?.addEventListener("submit", async (event) => {
     await postJson("/api/mine/attributes", { contributor: data.contributor, attributes: chosen });
     notice("Kept.", "good");
   } catch (error) {
-    say(error);
+    showError(error);
   }
 });
 
@@ -53,7 +51,7 @@ document.getElementById("do-it")?.addEventListener("click", async () => {
     location.assign(data.recording ? `/mine?contributor=${encodeURIComponent(data.contributor)}` : location.href);
   } catch (error) {
     sure.close();
-    say(error);
+    showError(error);
   } finally {
     button.disabled = false;
   }

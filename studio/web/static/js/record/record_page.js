@@ -1,8 +1,9 @@
 // The browser recorder: consent, framing, a take that is sent while it is made, and handing it in.
 
-import { notice, pageData, postJson, RequestFailed } from "../shared/api.js";
-import { brightnessOf, openCamera, listCameras, recorderType } from "./camera.js";
+import { RequestFailed, postJson, randomId } from "../shared/api.js";
 import { Keymap } from "../shared/keys.js";
+import { notice, pageData } from "../shared/page.js";
+import { brightnessOf, listCameras, openCamera, recorderType } from "./camera.js";
 import { TusSender } from "./tus_sender.js";
 
 const data = pageData();
@@ -27,8 +28,7 @@ function complain(error) {
 /** An id that sorts by time, as all recordings have. */
 function newRecordingId() {
   const now = new Date().toISOString().replace(/[-:]/g, "");
-  const random = [...crypto.getRandomValues(new Uint8Array(4))].map((byte) => byte.toString(16).padStart(2, "0"));
-  return `${now.slice(0, 8)}-${now.slice(9, 15)}-${random.join("")}`;
+  return `${now.slice(0, 8)}-${now.slice(9, 15)}-${randomId(4)}`;
 }
 
 class Recorder {

@@ -1,6 +1,6 @@
 // Sends a recording while it is being made: chunks go to a tus upload in order, and again where a connection broke.
 
-import { request, RequestFailed } from "../shared/api.js";
+import { RequestFailed, request } from "../shared/api.js";
 
 const TUS = { "Tus-Resumable": "1.0.0" };
 const PART = { ...TUS, "Content-Type": "application/offset+octet-stream" };

@@ -1,8 +1,10 @@
 // The review page: evidence at the doubtful ranges, one key to decide, feedback by templates and in words.
 
-import { getJson, notice, postJson, request } from "../shared/api.js";
-import { Keymap } from "../shared/keys.js";
 import { mountPlayer } from "../player/player_panel.js";
+import { getJson, postJson, request } from "../shared/api.js";
+import { Keymap } from "../shared/keys.js";
+import { notice, showError } from "../shared/page.js";
+import { clock } from "../shared/times.js";
 
 /**
  * @typedef {{check: string, verdict: "pass" | "doubt" | "fail", message: string, ranges: [number, number][]}} Finding
@@ -15,15 +17,6 @@ const MARK_NS = 2e9;
 
 /** @param {string} id @returns {HTMLElement} */
 const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
-/** @param {unknown} error */
-const say = (error) => notice(error instanceof Error ? error.message : String(error), "bad", 10);
-
-/** @param {number} ns */
-function clock(ns) {
-  const tenths = Math.round(ns / 1e8);
-  return `${Math.floor(tenths / 600)}:${String(Math.floor((tenths % 600) / 10)).padStart(2, "0")}.${tenths % 10}`;
-}
-
 class ReviewPage {
   constructor() {
     /** @type {Evidence | null} */
@@ -63,7 +56,7 @@ class ReviewPage {
       const evidence = answer.status === 204 ? null : /** @type {Evidence} */ (await answer.json());
       await this._show(evidence);
     } catch (error) {
-      say(error);
+      showError(error);
     } finally {
       this.busy = false;
     }
@@ -75,7 +68,7 @@ class ReviewPage {
   async later() {
     if (!this.evidence || this.busy) return;
     this.past.push(this.evidence.recording);
-    await request("POST", "/api/reviews/release").catch(say);
+    await request("POST", "/api/reviews/release").catch(showError);
     await this.next();
   }
 
@@ -95,7 +88,7 @@ class ReviewPage {
       });
       notice({ accept: "Accepted.", return: "Returned with advice.", reject: "Rejected." }[decision], "good", 3);
     } catch (error) {
-      say(error);
+      showError(error);
       this.busy = false;
       if (/** @type {any} */ (error).status !== 409) return; // 409: it is not ours to decide on any more
     }
@@ -165,8 +158,8 @@ class ReviewPage {
         const button = document.createElement("button");
         button.type = "button";
         button.dataset.place = String(number);
-        button.textContent = clock(range[0]);
-        button.setAttribute("aria-label", `Show ${clock(range[0])} to ${clock(range[1])}`);
+        button.textContent = clock(range[0], 1);
+        button.setAttribute("aria-label", `Show ${clock(range[0], 1)} to ${clock(range[1], 1)}`);
         button.addEventListener("click", () => {
           this.place = number;
           this._playPlace();
@@ -231,8 +224,8 @@ class ReviewPage {
       ...this.marked.map(([start, end], number) => {
         const button = document.createElement("button");
         button.type = "button";
-        button.textContent = `${clock(start)} – ${clock(end)} ✕`;
-        button.setAttribute("aria-label", `Take away the mark ${clock(start)} to ${clock(end)}`);
+        button.textContent = `${clock(start, 1)} – ${clock(end, 1)} ✕`;
+        button.setAttribute("aria-label", `Take away the mark ${clock(start, 1)} to ${clock(end, 1)}`);
         button.addEventListener("click", () => {
           this.marked.splice(number, 1);
           this._showMarks();

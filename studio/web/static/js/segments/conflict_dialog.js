@@ -1,6 +1,6 @@
 // Two people (or two tabs) changed the same segments: mine and theirs side by side, and a choice for each.
 
-import { clock } from "./time_scale.js";
+import { clock } from "../shared/times.js";
 
 /** @typedef {import("./label_sync.js").Conflict} Conflict */
 /** @typedef {import("./segment_index.js").Segment} Segment */

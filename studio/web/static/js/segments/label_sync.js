@@ -1,8 +1,7 @@
 // Keeps segments in step with the server: what it has confirmed, and over it the operations that wait. Each is sent at
 // once, kept in the browser until it is confirmed, and sent again after any failure.
 
-import { RequestFailed, postJson } from "../shared/api.js";
-import { hexadecimal } from "./operation_store.js";
+import { RequestFailed, postJson, randomId } from "../shared/api.js";
 import { SegmentIndex, sameContent } from "./segment_index.js";
 
 /** @typedef {import("./segment_index.js").Segment} Segment */
@@ -164,7 +163,7 @@ export class LabelSync extends EventTarget {
   /** @param {Edit[]} edits shown at once, sent at once */
   enqueue(edits) {
     const operation = {
-      operation: hexadecimal(16),
+      operation: randomId(16),
       changes: edits.map(({ segment, after }) => ({ segment, before: this._base(segment), after })),
     };
     this.queue.push(operation);

@@ -2,6 +2,7 @@
 // loses an edit: in localStorage, which has them at once, and on the disk, which a crash of the whole browser leaves.
 // Each is an entry of its own: keeping one costs the same however many wait.
 
+import { randomId } from "../shared/api.js";
 import { OperationDisk } from "./operation_disk.js";
 
 /**
@@ -44,7 +45,7 @@ export class OperationStore extends EventTarget {
   constructor(account, annotation) {
     super();
     this.place = place(account, annotation);
-    this.tab = `${Date.now()}-${hexadecimal(4)}`; // sorts by when it was opened
+    this.tab = `${Date.now()}-${randomId(4)}`; // sorts by when it was opened
     this.count = 0;
     this.disk = new OperationDisk();
     /** @type {Map<string, string>} */
@@ -144,14 +145,6 @@ function place(...names) {
 async function entries(disk, prefix) {
   const own = Object.entries(localStorage).filter(([key]) => key.startsWith(prefix));
   return new Map([...own, ...(await disk.entries(prefix))]);
-}
-
-/**
- * A random id. `crypto.randomUUID` is missing where a studio is reached over plain HTTP.
- * @param {number} bytes
- */
-export function hexadecimal(bytes) {
-  return [...crypto.getRandomValues(new Uint8Array(bytes))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** @param {string} lock held by a tab for as long as it lives */

@@ -107,19 +107,3 @@ export function tickDistance(nsPerPixel, room) {
   const steps = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
   return 1e9 * (steps.find((step) => step >= seconds) ?? 7200);
 }
-
-/**
- * "1:02:03.456"; hours and decimals only where they are needed.
- * @param {number} ns
- * @param {number} decimals
- */
-export function clock(ns, decimals = 3) {
-  const scale = 10 ** decimals;
-  const total = Math.round((Math.max(0, ns) / 1e9) * scale);
-  const whole = Math.floor(total / scale);
-  const hours = Math.floor(whole / 3600);
-  const minutes = Math.floor(whole / 60) % 60;
-  const seconds = String(whole % 60).padStart(2, "0");
-  const fraction = decimals ? `.${String(total % scale).padStart(decimals, "0")}` : "";
-  return `${hours ? `${hours}:${String(minutes).padStart(2, "0")}` : minutes}:${seconds}${fraction}`;
-}

@@ -1,4 +1,4 @@
-// Talks to the server: JSON and binary requests that carry the session's token, and failures in words.
+// Talks to the server: JSON and binary requests that carry the session's token, failures in words, and ids of one's own.
 
 /** The server's refusal. `status` 0: it was not reached. */
 export class RequestFailed extends Error {
@@ -41,13 +41,13 @@ export async function request(method, path, options = {}) {
   }
   if (answer.ok) return answer;
   const text = await answer.text();
-  let told;
+  let failure;
   try {
-    told = JSON.parse(text);
+    failure = JSON.parse(text);
   } catch {
-    told = { error: `the server answered ${answer.status}` };
+    failure = { error: `the server answered ${answer.status}` };
   }
-  throw new RequestFailed(answer.status, told.error ?? `the server answered ${answer.status}`, told);
+  throw new RequestFailed(answer.status, failure.error ?? `the server answered ${answer.status}`, failure);
 }
 
 /**
@@ -80,35 +80,10 @@ export async function getBytes(path, signal) {
 }
 
 /**
- * What the page was made with: the JSON in `<script type="application/json" id="...">`.
- * @param {string} id
- * @returns {any}
+ * A random id. `crypto.randomUUID` is missing where a studio is reached over plain HTTP.
+ * @param {number} bytes
+ * @returns {string} hexadecimal
  */
-export function pageData(id = "data") {
-  const element = document.getElementById(id);
-  return element?.textContent ? JSON.parse(element.textContent) : null;
-}
-
-/**
- * Tell the person something, in the corner of the page; it is read aloud by screen readers.
- * @param {string} text
- * @param {"" | "good" | "bad"} kind
- * @param {number} seconds 0: until the page is left
- */
-export function notice(text, kind = "", seconds = 6) {
-  const place = document.getElementById("notices");
-  if (!place) return;
-  const element = document.createElement("div");
-  if (kind) element.className = kind;
-  element.textContent = text;
-  place.append(element);
-  if (seconds) setTimeout(() => element.remove(), 1000 * seconds);
-}
-
-/**
- * Where an annotation is worked on.
- * @param {{ annotation: string, purpose: string }} annotation
- */
-export function addressOf(annotation) {
-  return `/${annotation.purpose === "adjudicate" ? "adjudicate" : "label"}/${annotation.annotation}`;
+export function randomId(bytes) {
+  return [...crypto.getRandomValues(new Uint8Array(bytes))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,6 +1,6 @@
 // Keys: every action of a page with its keys, help by "?", and keys of one's own, kept in the browser.
 
-import { notice } from "./api.js";
+import { notice } from "./page.js";
 
 /**
  * @typedef {object} Action
