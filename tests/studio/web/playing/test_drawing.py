@@ -180,7 +180,9 @@ def test_two_hours_of_signals_are_painted_without_stutter(
               const start = (total - span) * (0.5 + 0.45 * Math.sin(i / 17));
               plot.setView(start, start + span);
               await new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)));
-              paints.push(plot.paintMs);
+              const began = performance.now();
+              plot.paint();
+              paints.push(performance.now() - began);
             } return [paints, plot.store.tiles.size]; }"""
         )
         slow = float(np.percentile(paints[0], 95))

@@ -15,7 +15,7 @@ password?.addEventListener("submit", async (event) => {
   try {
     await postJson("/api/account/password", { old: typed.get("old"), new: typed.get("new") });
     password.reset();
-    notice("Your password is changed.", "good");
+    notice("Your password has been changed.", "good");
   } catch (error) {
     showError(error);
   }

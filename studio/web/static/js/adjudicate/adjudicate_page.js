@@ -9,13 +9,13 @@ import { SegmentIndex, sameContent } from "../segments/segment_index.js";
 import { getJson, postJson } from "../shared/api.js";
 import { Keymap } from "../shared/keys.js";
 import { notice, pageData, showRefusal } from "../shared/page.js";
-import { Lanes } from "./annotator_lanes.js";
+import { AnnotatorLanes } from "./annotator_lanes.js";
 import { DifferenceList, choiceOf } from "./difference_list.js";
 
 /** @typedef {import("./difference_list.js").Difference} Difference */
 /** @typedef {import("../segments/segment_index.js").Segment} Segment */
 /** @typedef {{annotation: string, recording: string, account: string, tracks: string[], verbs: string[]}} PageData */
-/** @typedef {{adjudication: {state: string}, sides: {segments: Segment[]}[], differences: Difference[]}} Told */
+/** @typedef {{adjudication: {state: string}, sides: {segments: Segment[]}[], differences: Difference[]}} Adjudication */
 
 const RENEW_MS = 60_000;
 const AROUND_NS = 5e8;
@@ -29,32 +29,32 @@ class AdjudicatePage {
    * @param {PageData} data
    * @param {import("../player/player_panel.js").PlayerPanel} panel
    * @param {LabelSync} labels what is decided
-   * @param {Told} told
+   * @param {Adjudication} adjudication
    */
-  constructor(data, panel, labels, told) {
+  constructor(data, panel, labels, adjudication) {
     this.data = data;
     this.panel = panel;
     this.labels = labels;
-    this.differences = told.differences;
-    this.closed = told.adjudication.state !== "open";
+    this.differences = adjudication.differences;
+    this.closed = adjudication.adjudication.state !== "open";
     this.place = -1;
-    this.list = new DifferenceList(element("differences"), told.differences);
+    this.list = new DifferenceList(element("differences"), adjudication.differences);
     const sides = ["1 first", "2 second"].map((title, number) => {
       const index = new SegmentIndex([...data.tracks]);
-      index.fill(told.sides[number].segments);
+      index.fill(adjudication.sides[number].segments);
       return { title, index };
     });
     sides.push({ title: "decided", index: labels.index });
-    this.lanes = new Lanes(element("lanes"), sides, panel.frames, labelColours(data.verbs));
+    this.lanes = new AnnotatorLanes(element("lanes"), sides, panel.frames, labelColours(data.verbs));
     this.keymap = new Keymap("adjudicate", [...panel.actions, ...this._actions()]);
-    this._join();
+    this._connect();
     setInterval(() => void this._renew(), RENEW_MS);
   }
 
   /** Show everything, and go to the first place that is not decided. */
   begin() {
     this.differences.forEach((_, place) => this._show(place));
-    this._showLeft();
+    this._showUndecided();
     if (this.differences.length) this.go(Math.max(0, this._undecided(0)));
   }
 
@@ -80,10 +80,10 @@ class AdjudicatePage {
     const difference = this.differences[this.place];
     if (!difference) return;
     if (this.closed) return notice("this adjudication is closed: reopen it to change it", "bad");
-    const has = side === "neither" ? null : difference[side];
+    const chosen = side === "neither" ? null : difference[side];
     const present = this.labels.index.get(difference.segment) ?? null;
-    if (!difference.decided || !sameContent(has, present)) {
-      const after = has && { ...has, segment: difference.segment, version: 0 };
+    if (!difference.decided || !sameContent(chosen, present)) {
+      const after = chosen && { ...chosen, segment: difference.segment, version: 0 };
       this.labels.enqueue([{ segment: difference.segment, before: present, after }]);
     }
     const next = this._undecided(this.place + 1);
@@ -100,7 +100,7 @@ class AdjudicatePage {
     return after >= 0 ? after : this.differences.findIndex(({ decided }) => !decided);
   }
 
-  _join() {
+  _connect() {
     const { labels, lanes, list, panel } = this;
     panel.rangeToLoop = () => (this.place < 0 ? null : this._range());
     list.addEventListener("choose", (event) => this.go(/** @type {CustomEvent} */ (event).detail.place));
@@ -113,10 +113,10 @@ class AdjudicatePage {
     labels.addEventListener("conflict", () => void this._conflict());
     labels.addEventListener("refused", (event) => {
       notice(/** @type {CustomEvent} */ (event).detail.message, "bad", 10);
-      void this._ask();
+      void this._refresh();
     });
     labels.addEventListener("state", () => this._showSaved());
-    document.addEventListener("visibilitychange", () => document.hidden || void this._ask());
+    document.addEventListener("visibilitychange", () => document.hidden || void this._refresh());
     element("reopen").addEventListener("click", async () => {
       await postJson(`${labels.path}/reopen`, {});
       location.reload();
@@ -137,21 +137,21 @@ class AdjudicatePage {
       difference.decided = true;
       this._show(place);
     });
-    this._showLeft();
+    this._showUndecided();
     this.lanes.invalidate();
   }
 
   /** Ask the server what is decided: another tab may have said "neither", or an edit was refused. */
-  async _ask() {
+  async _refresh() {
     if (this.labels.queue.length) return;
-    const told = /** @type {Told | null} */ (await getJson(`/api/adjudications/${this.data.annotation}`).catch(() => null));
-    const decided = new Set(told?.differences.flatMap((one) => (one.decided ? [one.segment] : [])));
-    if (!told || this.labels.queue.length) return;
+    const found = /** @type {Adjudication | null} */ (await getJson(`/api/adjudications/${this.data.annotation}`).catch(() => null));
+    const decided = new Set(found?.differences.flatMap((one) => (one.decided ? [one.segment] : [])));
+    if (!found || this.labels.queue.length) return;
     this.differences.forEach((difference, place) => {
       difference.decided = decided.has(difference.segment);
       this._show(place);
     });
-    this._showLeft();
+    this._showUndecided();
   }
 
   async _conflict() {
@@ -163,9 +163,9 @@ class AdjudicatePage {
     const next = this._undecided(0);
     if (next >= 0) {
       this.go(next);
-      return notice(`${this._left()} not decided yet`, "bad");
+      return notice(`${this._undecidedText()} not decided yet`, "bad");
     }
-    if (!(await this.labels.settled())) return notice("some choices are not saved yet; wait for the server", "bad");
+    if (!(await this.labels.settled())) return notice("Some choices are not saved yet; please wait for the server.", "bad");
     try {
       await postJson(`${this.labels.path}/done`, { revision: this.labels.latest });
       location.assign("/adjudicate");
@@ -176,7 +176,7 @@ class AdjudicatePage {
 
   async _renew() {
     if (this.closed || document.hidden) return;
-    await postJson(`${this.labels.path}/renew`, {}).catch(() => {}); // choosing tells of any trouble there is
+    await postJson(`${this.labels.path}/renew`, {}).catch(() => {}); // choosing tells of any problem there is
   }
 
   /** @param {number} place */
@@ -185,20 +185,20 @@ class AdjudicatePage {
     this.list.show(place, choiceOf(difference, this.labels.index.get(difference.segment)));
   }
 
-  _left() {
-    const left = this.differences.filter(({ decided }) => !decided).length;
-    return `${left} of ${this.differences.length} ${this.differences.length === 1 ? "place is" : "places are"}`;
+  _undecidedText() {
+    const count = this.differences.filter(({ decided }) => !decided).length;
+    return `${count} of ${this.differences.length} ${this.differences.length === 1 ? "place is" : "places are"}`;
   }
 
-  _showLeft() {
+  _showUndecided() {
     const all = this._undecided(0) < 0;
-    element("left").textContent = all ? "Everything is decided: Done (Ctrl+Enter) ends it." : `${this._left()} not decided`;
+    element("left").textContent = all ? "Everything is decided: press Done (Ctrl+Enter) to finish." : `${this._undecidedText()} not decided`;
   }
 
   _showSaved() {
-    const { state, trouble, queue } = this.labels;
-    const waiting = `${queue.length} ${queue.length === 1 ? "choice waits" : "choices wait"} in this browser`;
-    const texts = { saved: "saved", saving: "saving", offline: `${waiting}: ${trouble}`, "signed out": `you are signed out; ${waiting}`, stopped: trouble };
+    const { state, problem, queue } = this.labels;
+    const waiting = `${queue.length} ${queue.length === 1 ? "choice is waiting" : "choices are waiting"} in this browser`;
+    const texts = { saved: "saved", saving: "saving", offline: `${waiting}: ${problem}`, "signed out": `you are signed out; ${waiting}`, stopped: problem };
     element("saved").textContent = texts[state];
     element("saved").dataset.state = state;
   }
@@ -224,10 +224,10 @@ class AdjudicatePage {
       action("finish", "Done", "Decide", ["Ctrl+Enter"], () => void this._finish()),
       action("edit", "Edit by hand", "Decide", ["e"], () => location.assign(`/label/${this.data.annotation}`)),
       action("next-place", "Next difference", "Differences", ["n", "ArrowDown"], () => this.go(this.place + 1)),
-      action("previous-place", "Difference before", "Differences", ["p", "ArrowUp"], () => this.go(this.place - 1)),
-      action("closer", "Closer", "View", ["+", "="], () => this.lanes.zoom(CLOSER)),
-      action("wider", "Wider", "View", ["-"], () => this.lanes.zoom(1 / CLOSER)),
-      action("whole", "Everything", "View", ["f"], () => this.lanes.fit()),
+      action("previous-place", "Previous difference", "Differences", ["p", "ArrowUp"], () => this.go(this.place - 1)),
+      action("closer", "Zoom in", "View", ["+", "="], () => this.lanes.zoom(CLOSER)),
+      action("wider", "Zoom out", "View", ["-"], () => this.lanes.zoom(1 / CLOSER)),
+      action("whole", "Show everything", "View", ["f"], () => this.lanes.fit()),
       action("help", "These keys", "Help", ["?"], () => this.keymap.help()),
     ];
   }
@@ -236,13 +236,13 @@ class AdjudicatePage {
 /** @param {PageData} data */
 async function begin(data) {
   const path = `/api/annotations/${data.annotation}`;
-  const [panel, told, annotation] = await Promise.all([
+  const [panel, adjudication, annotation] = await Promise.all([
     mountPlayer(element("player"), data.recording, { scrubber: false }),
     getJson(`/api/adjudications/${data.annotation}`),
     getJson(path),
   ]);
   const labels = new LabelSync(path, [...data.tracks], new OperationStore(data.account, data.annotation));
-  const page = new AdjudicatePage(data, panel, labels, told);
+  const page = new AdjudicatePage(data, panel, labels, adjudication);
   element("closed").hidden = !page.closed;
   await labels.begin(annotation);
   labels.listen();

@@ -16,7 +16,7 @@ const GAP = 8;
 const MARGIN = 118;
 
 /** Events: "seek" (detail.ns) where somebody clicks. */
-export class Lanes extends EventTarget {
+export class AnnotatorLanes extends EventTarget {
   /**
    * @param {HTMLElement} root
    * @param {Side[]} sides from above to below

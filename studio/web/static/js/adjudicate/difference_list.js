@@ -62,10 +62,10 @@ export class DifferenceList extends EventTarget {
     const difference = this.differences[place];
     const where = document.createElement("span");
     where.className = "where";
-    where.append(`${clock(difference.start_ns)} – ${clock(difference.end_ns)}`, named("span", "", difference.track));
-    for (const aspect of difference.differs) where.append(named("span", "badge doubt", aspect));
-    if (choice) where.append(named("span", "spring", ""), named("span", "badge good", `✓ ${choice}`));
-    this.buttons[place].replaceChildren(where, ...SIDES.map((side) => has(difference, side, choice === side)));
+    where.append(`${clock(difference.start_ns)} – ${clock(difference.end_ns)}`, withText("span", "", difference.track));
+    for (const aspect of difference.differs) where.append(withText("span", "badge doubt", aspect));
+    if (choice) where.append(withText("span", "spring", ""), withText("span", "badge good", `✓ ${choice}`));
+    this.buttons[place].replaceChildren(where, ...SIDES.map((side) => sideOf(difference, side, choice === side)));
   }
 
   /** @param {number} place the one that is looked at */
@@ -84,23 +84,23 @@ export class DifferenceList extends EventTarget {
  * @param {Side} side
  * @param {boolean} chosen
  */
-function has(difference, side, chosen) {
+function sideOf(difference, side, chosen) {
   const segment = difference[side];
-  const box = named("span", `has ${side}${chosen ? " chosen" : ""}`, "");
-  box.append(named("span", "soft", TITLES[side]));
-  const words = named("span", "words", "");
-  const times = named("span", "times", "");
+  const box = withText("span", `has ${side}${chosen ? " chosen" : ""}`, "");
+  box.append(withText("span", "soft", TITLES[side]));
+  const words = withText("span", "words", "");
+  const times = withText("span", "times", "");
   if (segment) {
     const { label, object, hand, outcome } = segment;
     for (const [aspect, text] of Object.entries({ label, object, hand, outcome })) {
       if (!text) continue;
       if (words.childNodes.length) words.append(" · ");
-      words.append(marked(text, difference.differs.includes(aspect)));
+      words.append(highlighted(text, difference.differs.includes(aspect)));
     }
-    const edge = (/** @type {string} */ aspect, /** @type {number} */ ns) => marked(clock(ns), difference.differs.includes(aspect));
+    const edge = (/** @type {string} */ aspect, /** @type {number} */ ns) => highlighted(clock(ns), difference.differs.includes(aspect));
     times.append(edge("start", segment.start_ns), " – ", edge("end", segment.end_ns));
   } else {
-    words.append(marked("nothing", true));
+    words.append(highlighted("nothing", true));
   }
   box.append(words, times);
   return box;
@@ -110,7 +110,7 @@ function has(difference, side, chosen) {
  * @param {string} text
  * @param {boolean} differs
  */
-function marked(text, differs) {
+function highlighted(text, differs) {
   const element = document.createElement(differs ? "mark" : "bdi");
   element.dir = "auto";
   element.textContent = text;
@@ -122,7 +122,7 @@ function marked(text, differs) {
  * @param {string} name
  * @param {string} text
  */
-function named(kind, name, text) {
+function withText(kind, name, text) {
   const element = document.createElement(kind);
   element.className = name;
   element.textContent = text;

@@ -1,6 +1,6 @@
 // The keys of the label page, beside those of the player. They follow what editors of video and annotators know.
 
-import { seams } from "./label_edits.js";
+import { gapsAndOverlaps } from "./label_edits.js";
 
 /** @typedef {import("../shared/keys.js").Action} Action */
 /** @typedef {import("./label_editor.js").Editor} Editor */
@@ -35,59 +35,59 @@ export function labelActions(editor, timeline, page) {
   return [
     ...group(
       "Moving",
-      ["edge-back", "To the edge before", ["Ctrl+ArrowLeft"], () => toEdge(editor, -1)],
-      ["edge-on", "To the next edge", ["Ctrl+ArrowRight"], () => toEdge(editor, 1)],
+      ["edge-back", "Previous edge", ["Ctrl+ArrowLeft"], () => toEdge(editor, -1)],
+      ["edge-on", "Next edge", ["Ctrl+ArrowRight"], () => toEdge(editor, 1)],
       ["go-to", "Go to a time or frame", ["g"], page.goTo],
-      ["seam", "To the next gap or overlap", ["q"], () => nextSeam(editor)],
+      ["seam", "Next gap or overlap", ["q"], () => nextGapOrOverlap(editor)],
     ),
     ...group(
       "Segments",
-      ["boundary", "Boundary now: end one, begin the next", ["Enter"], () => editor.boundary()],
-      ["start", "Set its start, or begin one", ["i"], () => editor.setStart()],
-      ["stop", "Set its end", ["o"], () => editor.setEnd()],
+      ["boundary", "End this segment and begin the next", ["Enter"], () => editor.boundary()],
+      ["start", "Set the start, or begin a segment", ["i"], () => editor.setStart()],
+      ["stop", "Set the end", ["o"], () => editor.setEnd()],
       ["split", "Split here", ["s"], () => editor.splitHere()],
       ["merge", "Merge with the next", ["m"], () => editor.mergeWithNext()],
       ["next", "Next segment", ["Tab"], () => editor.step(1), { when: onTimeline }],
-      ["previous", "Segment before", ["Shift+Tab"], () => editor.step(-1), { when: onTimeline }],
+      ["previous", "Previous segment", ["Shift+Tab"], () => editor.step(-1), { when: onTimeline }],
       ["start-earlier", "Start a frame earlier", ["["], () => editor.nudge("start", -1)],
       ["start-later", "Start a frame later", ["]"], () => editor.nudge("start", 1)],
       ["end-earlier", "End a frame earlier", ["{"], () => editor.nudge("end", -1)],
       ["end-later", "End a frame later", ["}"], () => editor.nudge("end", 1)],
       ["remove", "Delete", ["Delete", "Backspace"], () => editor.remove()],
-      ["all", "Select all of the track", ["Ctrl+a"], () => editor.selectAll()],
-      ["clear", "Step back: open segment, proposal, selection", ["Escape"], () => clear(editor, timeline)],
+      ["all", "Select the whole track", ["Ctrl+a"], () => editor.selectAll()],
+      ["clear", "Cancel: open segment, proposal, selection", ["Escape"], () => clear(editor, timeline)],
       ["track-up", "Track above", ["ArrowUp"], () => editor.changeTrack(-1)],
       ["track-down", "Track below", ["ArrowDown"], () => editor.changeTrack(1)],
     ),
     ...group(
       "Labels",
       ["pick", "Find a label by typing", ["t", "/"], page.pick],
-      ["repeat", "Last label again", ["e"], () => editor.repeat()],
+      ["repeat", "Repeat the last label", ["e"], () => editor.repeat()],
       ["hand", "Next hand", ["u"], () => nextHand(editor)],
       ["note", "Write a note", ["n"], page.writeNote],
     ),
     ...group(
       "Proposals",
-      ["accept", "Accept it, go on to the next", ["a"], () => editor.accept()],
-      ["drop", "Drop it, go on to the next", ["x"], () => editor.drop()],
-      ["proposal-next", "Look at the next", ["p"], () => editor.nextProposal(1)],
-      ["proposal-before", "Look at the one before", ["Shift+p"], () => editor.nextProposal(-1)],
+      ["accept", "Accept and go to the next", ["a"], () => editor.accept()],
+      ["drop", "Dismiss and go to the next", ["x"], () => editor.drop()],
+      ["proposal-next", "Next proposal", ["p"], () => editor.nextProposal(1)],
+      ["proposal-before", "Previous proposal", ["Shift+p"], () => editor.nextProposal(-1)],
     ),
     ...group(
       "View",
-      ["closer", "Closer", ["+", "="], () => timeline.zoom(1.6)],
-      ["wider", "Wider", ["-"], () => timeline.zoom(1 / 1.6)],
-      ["whole", "The whole recording", ["f"], () => timeline.fit()],
-      ["to-segment", "The segment", ["z"], () => editor.segment && timeline.show(editor.segment)],
-      ["follow", "Follow the playhead, or not", ["Shift+f"], page.toggleFollow],
+      ["closer", "Zoom in", ["+", "="], () => timeline.zoom(1.6)],
+      ["wider", "Zoom out", ["-"], () => timeline.zoom(1 / 1.6)],
+      ["whole", "Show the whole recording", ["f"], () => timeline.fit()],
+      ["to-segment", "Zoom to the segment", ["z"], () => editor.segment && timeline.show(editor.segment)],
+      ["follow", "Follow the playhead, on or off", ["Shift+f"], page.toggleFollow],
       ["panel", "Next part of the page", ["F6"], page.nextPanel, { always: true }],
       ["help", "These keys", ["?"], page.help],
     ),
     ...group(
       "Work",
       ["undo", "Undo", ["Ctrl+z"], () => editor.undo()],
-      ["redo", "Do again", ["Ctrl+Shift+z", "Ctrl+y"], () => editor.redo()],
-      ["finish", "Done: give me the next", ["Ctrl+Enter"], page.finish],
+      ["redo", "Redo", ["Ctrl+Shift+z", "Ctrl+y"], () => editor.redo()],
+      ["finish", "Finish and go to the next", ["Ctrl+Enter"], page.finish],
       ["skip", "Skip this recording", ["Ctrl+Shift+Enter"], page.skip],
     ),
   ];
@@ -133,7 +133,7 @@ export function hotkeyActions(taxonomy, use) {
  * @param {1 | -1} direction
  */
 function toEdge({ index, track, player, frames }, direction) {
-  const now = player.heading;
+  const now = player.targetFrame;
   const edges = index.layout(track).segments.flatMap((one) => [one.start_frame, one.end_frame]);
   const there = edges.filter((edge) => (direction > 0 ? edge > now : edge < now) && edge < frames.count);
   if (there.length) void player.seekFrame(there.reduce((a, b) => (direction > 0 ? Math.min(a, b) : Math.max(a, b))));
@@ -147,12 +147,12 @@ function nextHand(editor) {
 }
 
 /** @param {Editor} editor */
-function nextSeam(editor) {
-  const found = seams(editor.index, [editor.track]);
+function nextGapOrOverlap(editor) {
+  const found = gapsAndOverlaps(editor.index, [editor.track]);
   const next = found.find(({ start_ns }) => start_ns > editor.nowNs) ?? found[0];
-  if (!next) return editor.tell("no gaps and no overlaps in this track");
+  if (!next) return editor.announce("no gaps or overlaps in this track");
   void editor.player.seekFrame(editor.frames.frameAt(next.start_ns));
-  editor.tell(`${next.kind} of ${((next.end_ns - next.start_ns) / 1e9).toFixed(2)} s`);
+  editor.announce(`${next.kind} of ${((next.end_ns - next.start_ns) / 1e9).toFixed(2)} s`);
 }
 
 /**

@@ -1,6 +1,6 @@
 // What the keys of the label page do: the person's place in the recording, their selection, and edits upon it.
 
-import { described, merged, newSegment, reached, removed, split } from "./label_edits.js";
+import { describe, merge, newSegment, remove, resize, split } from "./label_edits.js";
 
 /** @typedef {import("../segments/segment_index.js").Segment} Segment */
 /** @typedef {import("./labels.js").Labels} Labels */
@@ -9,31 +9,31 @@ import { described, merged, newSegment, reached, removed, split } from "./label_
 /** @typedef {import("../player/player.js").Player} Player */
 /** @typedef {import("../player/frame_table.js").FrameTable} FrameTable */
 /** @typedef {import("./label_edits.js").Description} Description */
-/** @typedef {Partial<Description> & {label: string}} Armed */
+/** @typedef {Partial<Description> & {label: string}} NextLabel */
 
 /** For so long after a boundary a label's key is about the segment that ended, though the video went on. */
 const GRACE_MS = 500;
 
 /**
- * Events: "selection" (also of track, mark and chosen proposal), "told" (detail.text: something to be read out),
+ * Events: "selection" (also of track, mark and chosen proposal), "message" (detail.text: something to be read out),
  * "unlabelled" (detail.make: call it with a label, which is missing).
  */
 export class Editor extends EventTarget {
   /**
    * @param {Labels} labels
    * @param {Player} player
-   * @param {FrameTable} frames as the server has them, to whose edges segments are held
+   * @param {FrameTable} frames as the server has them, at whose edges segments begin and end
    * @param {Proposals} proposals
-   * @param {Armed | null} armed how the next segment is described, until another label is used
+   * @param {NextLabel | null} nextLabel how the next segment is described, until another label is used
    */
-  constructor(labels, player, frames, proposals, armed) {
+  constructor(labels, player, frames, proposals, nextLabel) {
     super();
     this.labels = labels;
     this.index = labels.index;
     this.player = player;
     this.frames = frames;
     this.proposals = proposals;
-    this.armed = armed;
+    this.nextLabel = nextLabel;
     /** @type {Set<string>} */
     this.selection = new Set();
     this.current = "";
@@ -58,14 +58,14 @@ export class Editor extends EventTarget {
 
   /** Where the player is, or is going to. */
   get nowNs() {
-    return this.frames.startNs(this.player.heading);
+    return this.frames.startNs(this.player.targetFrame);
   }
 
   /** The edge at the frame that is shown; while playing, as much earlier as the person is late. */
   edgeNow() {
-    const { heading, playing, rate } = this.player;
-    if (playing && this.lagNs) return this.frames.nearestEdge(this.frames.startNs(heading) - rate * this.lagNs);
-    return !playing && heading === this.frames.count - 1 ? this.frames.count : heading;
+    const { targetFrame, playing, rate } = this.player;
+    if (playing && this.lagNs) return this.frames.nearestEdge(this.frames.startNs(targetFrame) - rate * this.lagNs);
+    return !playing && targetFrame === this.frames.count - 1 ? this.frames.count : targetFrame;
   }
 
   /**
@@ -83,12 +83,12 @@ export class Editor extends EventTarget {
     }
     this.current = segment ? id : "";
     if (segment && seek) void this.player.seekFrame(segment.start_frame);
-    this.tell();
+    this.announce();
   }
 
   selectAll() {
     for (const { segment } of this.index.layout(this.track).segments) this.selection.add(segment);
-    this.tell();
+    this.announce();
   }
 
   /** Step back: from the open segment, from the proposal, from the selection. */
@@ -96,7 +96,7 @@ export class Editor extends EventTarget {
     if (this.mark !== null) this.mark = null;
     else if (this.proposals.chosen) this.proposals.chosen = null;
     else this.select("");
-    this.tell();
+    this.announce();
   }
 
   /** @param {1 | -1} direction */
@@ -117,7 +117,7 @@ export class Editor extends EventTarget {
     this.track = track;
     if (this.segment && this.segment.track !== track) this.select("");
     this.proposals.chosen = null;
-    this.tell(`track ${track}`);
+    this.announce(`track ${track}`);
   }
 
   /** A boundary now: what is open ends here, and the next begins. Inside a segment it is split. */
@@ -126,24 +126,24 @@ export class Editor extends EventTarget {
     const inside = this.mark === null ? this.index.at(this.track, this.frames.edgeNs(Math.min(edge, this.frames.count - 1))) : undefined;
     if (inside && edge > inside.start_frame) this._split(inside, edge);
     else if (this.mark === null) this._open(edge);
-    else this._close(edge, this.armed, true);
+    else this._close(edge, this.nextLabel, true);
   }
 
   setStart() {
-    const frame = this.player.heading;
+    const frame = this.player.targetFrame;
     const { chosen } = this.proposals;
-    if (this.mark === null && chosen) this._take(chosen, frame, chosen.end_frame);
-    else if (this.mark === null && this.segment) this._reach(this.segment, frame, this.segment.end_frame);
+    if (this.mark === null && chosen) this._accept(chosen, frame, chosen.end_frame);
+    else if (this.mark === null && this.segment) this._resize(this.segment, frame, this.segment.end_frame);
     else this._open(frame);
   }
 
   setEnd() {
-    const edge = this.player.heading + 1; // the frame that is shown is its last
+    const edge = this.player.targetFrame + 1; // the frame that is shown is its last
     const { chosen } = this.proposals;
-    if (this.mark !== null) this._close(edge, this.armed, false);
-    else if (chosen) this._take(chosen, chosen.start_frame, edge);
-    else if (this.segment) this._reach(this.segment, this.segment.start_frame, edge);
-    else this.tell("select a segment first, or begin one");
+    if (this.mark !== null) this._close(edge, this.nextLabel, false);
+    else if (chosen) this._accept(chosen, chosen.start_frame, edge);
+    else if (this.segment) this._resize(this.segment, this.segment.start_frame, edge);
+    else this.announce("select a segment first, or begin one");
   }
 
   /**
@@ -155,7 +155,7 @@ export class Editor extends EventTarget {
     if (!segment) return;
     const start = segment.start_frame + (edge === "start" ? frames : 0);
     const end = segment.end_frame + (edge === "end" ? frames : 0);
-    this._reach(segment, start, end);
+    this._resize(segment, start, end);
     void this.player.seekFrame(edge === "start" ? Math.max(0, start) : Math.min(this.frames.count, end) - 1);
   }
 
@@ -164,14 +164,14 @@ export class Editor extends EventTarget {
     const at = this.index.at(this.track, this.frames.edgeNs(Math.min(edge, this.frames.count - 1)));
     const { segment } = this;
     const target = segment && segment.start_frame < edge && edge < segment.end_frame ? segment : at;
-    if (!target || !this._split(target, edge)) this.tell("there is nothing to split here");
+    if (!target || !this._split(target, edge)) this.announce("there is nothing to split here");
   }
 
   mergeWithNext() {
     const { segment } = this;
     const next = segment && this.index.neighbour(segment.track, 0, 1, segment.segment);
-    if (!segment || !next) return this.tell("there is no next segment to merge with");
-    this.labels.edit("merge", merged(this.frames, segment, next));
+    if (!segment || !next) return this.announce("there is no next segment to merge with");
+    this.labels.edit("merge", merge(this.frames, segment, next));
     this.select(segment.segment);
   }
 
@@ -179,7 +179,7 @@ export class Editor extends EventTarget {
     const { selected, current, track } = this;
     if (!selected.length) return;
     const next = current ? this.index.neighbour(track, 0, 1, current) : undefined;
-    this.labels.edit(selected.length > 1 ? `delete ${selected.length} segments` : "delete", removed(selected));
+    this.labels.edit(selected.length > 1 ? `delete ${selected.length} segments` : "delete", remove(selected));
     this.select(next?.segment ?? "");
   }
 
@@ -189,27 +189,27 @@ export class Editor extends EventTarget {
    */
   describe(description) {
     const { chosen } = this.proposals;
-    const label = description.label ?? this.armed?.label;
+    const label = description.label ?? this.nextLabel?.label;
     if (this.mark !== null && description.label && !this._hasJustEnded()) {
-      this._arm({ label: description.label, ...description });
-      this._close(this.edgeNow(), this.armed, true);
+      this._setNextLabel({ label: description.label, ...description });
+      this._close(this.edgeNow(), this.nextLabel, true);
     } else if (chosen) {
-      this._take(chosen, chosen.start_frame, chosen.end_frame, description);
+      this._accept(chosen, chosen.start_frame, chosen.end_frame, description);
     } else if (this.selected.length) {
-      this.labels.edit(Object.values(description)[0] ?? "label", described(this.selected, description));
+      this.labels.edit(Object.values(description)[0] ?? "label", describe(this.selected, description));
       const { segment } = this;
-      if (segment) this._arm(segment);
-      this.tell();
+      if (segment) this._setNextLabel(segment);
+      this.announce();
     } else if (label) {
-      this._arm({ ...this.armed, label, ...description });
-      this.tell(`next: ${label}`);
+      this._setNextLabel({ ...this.nextLabel, label, ...description });
+      this.announce(`next: ${label}`);
     }
   }
 
   /** The last label again. */
   repeat() {
-    if (!this.armed) return this.tell("there is no last label yet");
-    const { label, object = null, outcome = null } = this.armed;
+    if (!this.nextLabel) return this.announce("there is no last label yet");
+    const { label, object = null, outcome = null } = this.nextLabel;
     if (!this.selected.length && this.mark === null) {
       const at = this.index.at(this.track, this.nowNs);
       if (at) this.select(at.segment);
@@ -227,13 +227,13 @@ export class Editor extends EventTarget {
   /** Accept the proposal that is looked at, and go on to the next; if none is, look at one first. */
   accept() {
     const { chosen } = this.proposals;
-    if (!chosen) return this._look();
-    this._take(chosen, chosen.start_frame, chosen.end_frame);
+    if (!chosen) return this._chooseNearest();
+    this._accept(chosen, chosen.start_frame, chosen.end_frame);
   }
 
   drop() {
     const { chosen } = this.proposals;
-    if (!chosen) return this._look();
+    if (!chosen) return this._chooseNearest();
     this.proposals.drop(chosen);
     this._choose(this.proposals.near(this.track, chosen.end_ns), "no further proposal in this track");
   }
@@ -246,7 +246,7 @@ export class Editor extends EventTarget {
     const changes = edges.flatMap(({ segment, startNs, endNs }) => {
       const known = this.index.get(segment);
       if (!known) return [];
-      return reached(this.frames, known, this.frames.nearestEdge(startNs), this.frames.nearestEdge(endNs)) ?? [];
+      return resize(this.frames, known, this.frames.nearestEdge(startNs), this.frames.nearestEdge(endNs)) ?? [];
     });
     this.labels.edit("move", changes);
   }
@@ -258,17 +258,17 @@ export class Editor extends EventTarget {
    */
   draw(track, startNs, endNs) {
     this.track = track;
-    this._make(this.frames.nearestEdge(startNs), this.frames.nearestEdge(endNs), this.armed);
+    this._create(this.frames.nearestEdge(startNs), this.frames.nearestEdge(endNs), this.nextLabel);
   }
 
   undo() {
     const step = this.labels.undo();
-    this.tell(step ? `undone: ${step.title}` : "nothing to undo");
+    this.announce(step ? `undone: ${step.title}` : "nothing to undo");
   }
 
   redo() {
     const step = this.labels.redo();
-    this.tell(step ? `done again: ${step.title}` : "nothing to do again");
+    this.announce(step ? `redone: ${step.title}` : "nothing to redo");
   }
 
   /** Whether the selected segment ended here, or a moment ago, and the next has only begun. */
@@ -287,38 +287,38 @@ export class Editor extends EventTarget {
 
   /**
    * @param {number} edge
-   * @param {Armed | null} description
+   * @param {NextLabel | null} description
    * @param {boolean} goesOn whether the next segment begins where this one ends
    */
   _close(edge, description, goesOn) {
     const start = /** @type {number} */ (this.mark);
     const next = this.index.neighbour(this.track, this.frames.edgeNs(start), 1);
     const end = next ? Math.min(edge, next.start_frame) : edge;
-    if (end <= start) return this.tell("this would hold no frame");
-    this._make(start, end, description, () => {
+    if (end <= start) return this.announce("the segment would contain no frame");
+    this._create(start, end, description, () => {
       this.mark = goesOn && end === edge && end < this.frames.count ? end : null;
       this._ended = performance.now();
-      this.tell();
+      this.announce();
     });
   }
 
   /**
    * @param {number} start
    * @param {number} end
-   * @param {Armed | null} description
+   * @param {NextLabel | null} description
    * @param {() => void} [then]
    */
-  _make(start, end, description, then) {
-    if (!description) return this._ask((armed) => this._make(start, end, armed, then));
-    this._arm(description);
+  _create(start, end, description, then) {
+    if (!description) return this._askForLabel((nextLabel) => this._create(start, end, nextLabel, then));
+    this._setNextLabel(description);
     const made = newSegment(this.frames, this.track, start, end, { ...description, note: "" });
     this.labels.edit(`new ${made.label}`, [{ segment: made.segment, after: made }]);
     this.select(made.segment);
     then?.();
   }
 
-  /** @param {(armed: Armed) => void} make */
-  _ask(make) {
+  /** @param {(nextLabel: NextLabel) => void} make */
+  _askForLabel(make) {
     this.dispatchEvent(new CustomEvent("unlabelled", { detail: { make } }));
   }
 
@@ -328,18 +328,18 @@ export class Editor extends EventTarget {
    * @param {number} end
    * @param {Partial<Description>} [description]
    */
-  _take(proposal, start, end, description = {}) {
-    const label = description.label ?? proposal.label ?? this.armed?.label;
-    if (!label) return this._ask((armed) => this._take(proposal, start, end, armed));
-    if (start >= end) return this.tell("this would hold no frame");
+  _accept(proposal, start, end, description = {}) {
+    const label = description.label ?? proposal.label ?? this.nextLabel?.label;
+    if (!label) return this._askForLabel((nextLabel) => this._accept(proposal, start, end, nextLabel));
+    if (start >= end) return this.announce("the segment would contain no frame");
     this.track = proposal.track;
-    this._arm({ label, ...description });
+    this._setNextLabel({ label, ...description });
     const made = newSegment(this.frames, this.track, start, end, { label, ...description });
     this.labels.edit(`accept ${label}`, [{ segment: made.segment, after: made }]);
     this._choose(this.proposals.near(this.track, proposal.end_ns), "that was the last proposal in this track", made.segment);
   }
 
-  _look() {
+  _chooseNearest() {
     const found = this.proposals.near(this.track, this.nowNs) ?? this.proposals.near(this.track, 0);
     this._choose(found, "no proposals in this track");
   }
@@ -353,7 +353,7 @@ export class Editor extends EventTarget {
     this.select(proposal ? "" : segment);
     this.proposals.chosen = proposal;
     if (proposal) void this.player.seekFrame(proposal.start_frame);
-    this.tell(proposal ? `${proposal.label ?? "without a label"}: ${proposal.why}` : otherwise);
+    this.announce(proposal ? `${proposal.label ?? "without a label"}: ${proposal.why}` : otherwise);
   }
 
   /**
@@ -361,10 +361,10 @@ export class Editor extends EventTarget {
    * @param {number} start
    * @param {number} end
    */
-  _reach(segment, start, end) {
-    const changes = reached(this.frames, segment, start, end);
+  _resize(segment, start, end) {
+    const changes = resize(this.frames, segment, start, end);
     if (changes) this.labels.edit("move", changes);
-    else this.tell("this would hold no frame");
+    else this.announce("the segment would contain no frame");
   }
 
   /**
@@ -379,9 +379,9 @@ export class Editor extends EventTarget {
     return true;
   }
 
-  /** @param {Armed} description */
-  _arm({ label, object, outcome }) {
-    this.armed = { label, object: object ?? null, outcome: outcome ?? null };
+  /** @param {NextLabel} description */
+  _setNextLabel({ label, object, outcome }) {
+    this.nextLabel = { label, object: object ?? null, outcome: outcome ?? null };
   }
 
   _segmentsChanged() {
@@ -391,9 +391,9 @@ export class Editor extends EventTarget {
     this.dispatchEvent(new Event("selection"));
   }
 
-  /** @param {string} text read out; "" takes away what was told before */
-  tell(text = "") {
+  /** @param {string} text read out; "" takes away what was announced before */
+  announce(text = "") {
     this.dispatchEvent(new Event("selection"));
-    this.dispatchEvent(new CustomEvent("told", { detail: { text } }));
+    this.dispatchEvent(new CustomEvent("message", { detail: { text } }));
   }
 }

@@ -38,7 +38,7 @@ export function newSegment(frames, track, startFrame, endFrame, description) {
  * @param {Partial<Description>} description
  * @returns {Changes}
  */
-export function described(segments, description) {
+export function describe(segments, description) {
   return segments.map((segment) => ({ segment: segment.segment, after: { ...segment, ...description } }));
 }
 
@@ -50,7 +50,7 @@ export function described(segments, description) {
  * @param {number} endFrame
  * @returns {Changes | null}
  */
-export function reached(frames, segment, startFrame, endFrame) {
+export function resize(frames, segment, startFrame, endFrame) {
   const first = Math.max(0, startFrame);
   const last = Math.min(frames.count, endFrame);
   if (first >= last) return null;
@@ -81,7 +81,7 @@ export function split(frames, segment, edge, description) {
  * @param {Segment} second
  * @returns {Changes}
  */
-export function merged(frames, first, second) {
+export function merge(frames, first, second) {
   const start = Math.min(first.start_frame, second.start_frame);
   const end = Math.max(first.end_frame, second.end_frame);
   const note = [first.note, second.note].filter(Boolean).join("\n");
@@ -95,7 +95,7 @@ export function merged(frames, first, second) {
  * @param {Segment[]} segments
  * @returns {Changes}
  */
-export function removed(segments) {
+export function remove(segments) {
   return segments.map(({ segment }) => ({ segment, after: null }));
 }
 
@@ -105,7 +105,7 @@ export function removed(segments) {
  * @param {string[]} tracks
  * @returns {{kind: "gap" | "overlap", track: string, start_ns: number, end_ns: number}[]}
  */
-export function seams(index, tracks) {
+export function gapsAndOverlaps(index, tracks) {
   /** @type {{kind: "gap" | "overlap", track: string, start_ns: number, end_ns: number}[]} */
   const found = [];
   for (const track of tracks) {

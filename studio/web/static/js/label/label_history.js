@@ -10,15 +10,15 @@ import { clock, showLocalTimes } from "../shared/times.js";
 const MOST_ROWS = 500;
 const data = pageData();
 const path = `/api/annotations/${data.annotation}`;
-let looked = data.revision;
-let asked = data.revision;
+let shownRevision = data.revision;
+let requestedRevision = data.revision;
 
 /** @param {number} revision */
-async function look(revision) {
-  asked = revision;
+async function showRevision(revision) {
+  requestedRevision = revision;
   const [then, now] = await Promise.all([getJson(`${path}?revision=${revision}`), getJson(path)]);
-  if (asked !== revision) return; // another one was asked for meanwhile, and may have been shown already
-  looked = revision;
+  if (requestedRevision !== revision) return; // another one was asked for meanwhile, and may have been shown already
+  shownRevision = revision;
   for (const row of document.querySelectorAll("[data-revision]")) {
     if (/** @type {HTMLElement} */ (row).dataset.revision === String(revision)) row.setAttribute("aria-current", "true");
     else row.removeAttribute("aria-current");
@@ -39,9 +39,9 @@ function show(segments, now) {
   const rows = segments.slice(0, MOST_ROWS).map((segment) => {
     const row = document.createElement("tr");
     const later = now.get(segment.segment);
-    const fate = sameContent(segment, later) ? "" : later ? "changed" : "deleted";
+    const change = sameContent(segment, later) ? "" : later ? "changed" : "deleted";
     const label = [segment.label, segment.object, segment.hand, segment.outcome].filter(Boolean).join(" · ");
-    for (const [text, kind] of [[clock(segment.start_ns), "number"], [clock(segment.end_ns), "number"], [segment.track, ""], [label, ""], [fate, "soft"]]) {
+    for (const [text, kind] of [[clock(segment.start_ns), "number"], [clock(segment.end_ns), "number"], [segment.track, ""], [label, ""], [change, "soft"]]) {
       const cell = row.insertCell();
       cell.textContent = text;
       cell.dir = "auto";
@@ -58,13 +58,13 @@ function show(segments, now) {
 }
 
 async function restore() {
-  await postJson(`${path}/restore`, { revision: looked, operation: randomId(16) });
+  await postJson(`${path}/restore`, { revision: shownRevision, operation: randomId(16) });
   location.assign(`/label/${data.annotation}`);
 }
 
 for (const button of document.querySelectorAll("[data-look]")) {
-  button.addEventListener("click", () => look(Number(/** @type {HTMLElement} */ (button).dataset.look)).catch(showRefusal));
+  button.addEventListener("click", () => showRevision(Number(/** @type {HTMLElement} */ (button).dataset.look)).catch(showRefusal));
 }
 document.getElementById("restore")?.addEventListener("click", () => restore().catch(showRefusal));
 showLocalTimes();
-look(data.revision).catch(showRefusal);
+showRevision(data.revision).catch(showRefusal);

@@ -10,7 +10,7 @@ async function next(task) {
   try {
     const found = await postJson("/api/labelling/next", task ? { task } : {});
     if (found) location.assign(annotationAddress(found));
-    else notice("Nothing waits for you now.");
+    else notice("There is nothing to label right now.");
   } catch (error) {
     showRefusal(error);
   }
@@ -20,11 +20,11 @@ async function next(task) {
 async function showProgress() {
   const midnight = new Date();
   midnight.setHours(0, 0, 0, 0);
-  const told = await getJson(`/api/labelling/progress?since=${encodeURIComponent(midnight.toISOString())}`);
-  const minutes = told.labelled_ns / 60e9;
+  const progress = await getJson(`/api/labelling/progress?since=${encodeURIComponent(midnight.toISOString())}`);
+  const minutes = progress.labelled_ns / 60e9;
   const texts = {
-    annotations: String(told.annotations),
-    segments: String(told.segments),
+    annotations: String(progress.annotations),
+    segments: String(progress.segments),
     labelled_ns: minutes < 60 ? `${minutes.toFixed(1)} min` : `${(minutes / 60).toFixed(1)} h`,
   };
   for (const [name, text] of Object.entries(texts)) {
@@ -40,7 +40,7 @@ async function showUnsent() {
     const link = document.createElement("a");
     link.href = `/label/${annotation}`;
     link.textContent = "Open it to send them";
-    line.append(`${count} ${count === 1 ? "edit" : "edits"} of an annotation wait in this browser. `, link, ".");
+    line.append(`${count} ${count === 1 ? "edit to an annotation is" : "edits to an annotation are"} waiting in this browser. `, link, ".");
     document.getElementById("unsent")?.append(line);
   }
 }

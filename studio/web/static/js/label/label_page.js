@@ -64,7 +64,7 @@ class LabelPage {
     /** @type {object | undefined} what was last brought into view */
     this._shown = undefined;
     this.keymap = this._keys(colourOf);
-    this._join();
+    this._connect();
     this._signals();
     void this._proposals();
     this._lag();
@@ -81,7 +81,7 @@ class LabelPage {
       writeNote: () => this.form.fields.note.focus(),
       toggleFollow: () => {
         this.timeline.follows = !this.timeline.follows;
-        this.editor.tell(this.timeline.follows ? "the view follows" : "the view stays");
+        this.editor.announce(this.timeline.follows ? "the view follows the playhead" : "the view stays");
       },
       finish: () => void this._finish(),
       skip: () => void this._skip(),
@@ -126,8 +126,8 @@ class LabelPage {
     return keymap;
   }
 
-  /** Let the parts tell each other what they are told. */
-  _join() {
+  /** Let each part hear of what the others do. */
+  _connect() {
     const { editor, labels, player, timeline, table, panel } = this;
     /** @type {(target: EventTarget, name: string, run: (detail: any) => void) => void} */
     const on = (target, name, run) =>
@@ -154,7 +154,7 @@ class LabelPage {
     on(timeline, "seek", ({ ns }) => void player.seekFrame(this.frames.frameAt(ns)));
     on(timeline, "edges", ({ edges }) => editor.drag(edges));
     on(timeline, "create", ({ track, startNs, endNs }) => editor.draw(track, startNs, endNs));
-    on(editor, "unlabelled", ({ make }) => void this._ask(make));
+    on(editor, "unlabelled", ({ make }) => void this._askForLabel(make));
     on(timeline, "play", ({ segment }) => {
       editor.select(segment);
       if (!player.looped) panel.toggleLoop();
@@ -220,25 +220,25 @@ class LabelPage {
 
   async _proposals() {
     try {
-      const told = await getJson(`/api/recordings/${this.data.recording}/proposals`);
-      this.timeline.minima = told.minima_ns;
-      this.proposals.fill(told.proposals);
-      this.editor.tell();
+      const found = await getJson(`/api/recordings/${this.data.recording}/proposals`);
+      this.timeline.minima = found.minima_ns;
+      this.proposals.fill(found.proposals);
+      this.editor.announce();
     } catch (error) {
       if (!(error instanceof RequestFailed)) throw error;
-      this.editor.tell(`no proposals: ${error.message}`);
+      this.editor.announce(`no proposals: ${error.message}`);
     }
   }
 
   async _pick() {
-    const { segment, armed } = this.editor;
-    const picked = await this.picker.ask(segment ?? armed ?? {});
+    const { segment, nextLabel } = this.editor;
+    const picked = await this.picker.ask(segment ?? nextLabel ?? {});
     this.timeline.canvas.focus({ preventScroll: true });
     if (picked) this.editor.describe(picked);
   }
 
-  /** @param {(armed: import("./label_editor.js").Armed) => void} make what waits for a label */
-  async _ask(make) {
+  /** @param {(nextLabel: import("./label_editor.js").NextLabel) => void} make what waits for a label */
+  async _askForLabel(make) {
     void this.player.pause();
     const picked = await this.picker.ask({});
     this.timeline.canvas.focus({ preventScroll: true });
@@ -257,7 +257,7 @@ class LabelPage {
   }
 
   async _finish() {
-    if (!(await this.labels.settled())) return notice("some edits are not saved yet; wait for the server", "bad");
+    if (!(await this.labels.settled())) return notice("Some edits are not saved yet; please wait for the server.", "bad");
     await this._leave("done", { revision: this.labels.latest });
   }
 
@@ -282,7 +282,7 @@ class LabelPage {
   }
 
   async _renew() {
-    if (this.labels.closed || document.hidden) return;
+    if (this.labels.closedReason || document.hidden) return;
     await postJson(`${this.path}/renew`, {}).catch(() => {}); // editing tells of any trouble there is
   }
 
@@ -298,23 +298,23 @@ class LabelPage {
 /** @param {PageData} data */
 async function begin(data) {
   const path = `/api/annotations/${data.annotation}`;
-  const [panel, edges, told] = await Promise.all([
+  const [panel, edges, annotation] = await Promise.all([
     mountPlayer(find("#player"), data.recording, { scrubber: false }),
     getBytes(`/api/recordings/${data.recording}/label-edges`),
     getJson(path),
   ]);
   const labels = new Labels(path, data.tracks, new OperationStore(data.account, data.annotation));
   const page = new LabelPage(data, panel, new FrameTable(new Float64Array(edges)), labels);
-  if (told.state !== "open") labels.closed = `this annotation is ${told.state}: reopen it to change it`;
-  find("#closed").hidden = told.state === "open";
+  if (annotation.state !== "open") labels.closedReason = `this annotation is ${annotation.state}: reopen it to change it`;
+  find("#closed").hidden = annotation.state === "open";
   find("#reopen")?.addEventListener("click", async () => {
     await postJson(`${path}/reopen`, {});
     location.reload();
   });
-  await labels.begin(told);
+  await labels.begin(annotation);
   labels.listen();
-  const wanted = new URLSearchParams(location.hash.slice(1)).get("segment");
-  if (wanted) page.editor.select(wanted, { seek: true });
+  const requested = new URLSearchParams(location.hash.slice(1)).get("segment");
+  if (requested) page.editor.select(requested, { seek: true });
   document.documentElement.dataset.ready = "true";
 }
 

@@ -196,17 +196,17 @@ export class LabelPicker {
  * @param {string} typed
  */
 function matchScore(text, typed) {
-  const within = text.normalize("NFKD").toLocaleLowerCase();
-  const wanted = typed.normalize("NFKD").toLocaleLowerCase().trim();
-  if (!wanted) return 1;
-  if (within === wanted) return 100;
-  if (within.startsWith(wanted)) return 80 - Math.min(20, within.length - wanted.length);
-  const word = within.split(/[\s\-_/]+/).findIndex((one) => one.startsWith(wanted));
+  const candidate = text.normalize("NFKD").toLocaleLowerCase();
+  const query = typed.normalize("NFKD").toLocaleLowerCase().trim();
+  if (!query) return 1;
+  if (candidate === query) return 100;
+  if (candidate.startsWith(query)) return 80 - Math.min(20, candidate.length - query.length);
+  const word = candidate.split(/[\s\-_/]+/).findIndex((one) => one.startsWith(query));
   if (word > 0) return 50 - Math.min(10, word);
-  if (within.includes(wanted)) return 30;
+  if (candidate.includes(query)) return 30;
   let place = -1;
-  for (const character of wanted) {
-    place = within.indexOf(character, place + 1);
+  for (const character of query) {
+    place = candidate.indexOf(character, place + 1);
     if (place < 0) return 0;
   }
   return 10;

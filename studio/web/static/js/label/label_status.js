@@ -1,6 +1,6 @@
 // The line at the foot of the label page: whether all is saved, what was done, what is there, and how fast one is.
 
-import { seams } from "./label_edits.js";
+import { gapsAndOverlaps } from "./label_edits.js";
 
 /** @typedef {import("./label_editor.js").Editor} Editor */
 
@@ -16,23 +16,23 @@ export class LabelStatus {
     this.labels = editor.labels;
     this.speed = new LabelSpeed();
     this.saved = /** @type {HTMLElement} */ (document.getElementById("saved"));
-    this.told = /** @type {HTMLElement} */ (document.getElementById("told"));
+    this.message = /** @type {HTMLElement} */ (document.getElementById("told"));
     this.next = /** @type {HTMLElement} */ (document.getElementById("armed"));
     this.counts = /** @type {HTMLElement} */ (document.getElementById("counts"));
     this._frame = 0;
     this._counting = 0;
-    for (const name of ["state", "change", "confirmed"]) this.labels.addEventListener(name, () => this._soon());
-    this.labels.store.addEventListener("kept", () => this._soon());
-    editor.addEventListener("selection", () => this._soon());
-    editor.addEventListener("told", (event) => {
-      this.told.textContent = /** @type {CustomEvent} */ (event).detail.text;
+    for (const name of ["state", "change", "confirmed"]) this.labels.addEventListener(name, () => this._showSoon());
+    this.labels.store.addEventListener("stored", () => this._showSoon());
+    editor.addEventListener("selection", () => this._showSoon());
+    editor.addEventListener("message", (event) => {
+      this.message.textContent = /** @type {CustomEvent} */ (event).detail.text;
     });
     addEventListener("beforeunload", (event) => {
-      if (!this.labels.store.keeps) event.preventDefault(); // the browser's storage is full: these edits are only here
+      if (!this.labels.store.allStored) event.preventDefault(); // the browser's storage is full: these edits are only here
     });
   }
 
-  _soon() {
+  _showSoon() {
     if (!this._frame) {
       this._frame = requestAnimationFrame(() => {
         this._frame = 0;
@@ -44,29 +44,30 @@ export class LabelStatus {
   _show() {
     const { labels, editor } = this;
     const waiting = labels.queue.length;
-    const where = labels.store.keeps ? "in this browser" : "in this page alone, as the browser's storage is full";
+    const where = labels.store.allStored ? "in this browser" : "only in this page, because the browser's storage is full";
     const texts = {
       saved: "saved",
       saving: "saving",
-      offline: `${waiting} ${waiting === 1 ? "edit waits" : "edits wait"} ${where}: ${labels.trouble}`,
-      "signed out": `you are signed out; sign in again in another tab, ${waiting} edits wait here`,
-      stopped: labels.trouble,
+      offline: `${waiting} ${waiting === 1 ? "edit is waiting" : "edits are waiting"} ${where}: ${labels.problem}`,
+      "signed out": `you are signed out; sign in again in another tab, ${waiting} edits are waiting here`,
+      stopped: labels.problem,
     };
     if (this.saved.textContent !== texts[labels.state]) this.saved.textContent = texts[labels.state];
     this.saved.dataset.state = labels.state;
-    const armed = editor.armed ? [editor.armed.label, editor.armed.object, editor.armed.outcome] : ["choose a label"];
-    this.next.textContent = armed.filter(Boolean).join(" · ");
+    const { nextLabel } = editor;
+    const next = nextLabel ? [nextLabel.label, nextLabel.object, nextLabel.outcome] : ["choose a label"];
+    this.next.textContent = next.filter(Boolean).join(" · ");
     clearTimeout(this._counting);
     this._counting = setTimeout(() => (this.counts.textContent = this._counts()), COUNT_MS);
   }
 
   _counts() {
     const { labels, editor, speed } = this;
-    const found = seams(labels.index, labels.index.tracks);
+    const found = gapsAndOverlaps(labels.index, labels.index.tracks);
     const overlaps = found.filter(({ kind }) => kind === "overlap").length;
     const parts = [`${labels.index.size} segments`, `${found.length - overlaps} gaps`, `${overlaps} overlaps`];
     if (editor.proposals.waiting.length) parts.push(`${editor.proposals.waiting.length} proposals`);
-    if (labels.made) parts.push(`${(speed.keys / labels.made).toFixed(1)} keys a segment`);
+    if (labels.createdCount) parts.push(`${(speed.keys / labels.createdCount).toFixed(1)} keys per segment`);
     return parts.join(" · ");
   }
 }

@@ -13,17 +13,17 @@ export class Labels extends LabelSync {
   /** @type {Step[]} */
   redoable = [];
   /** How many segments there were when the page was opened. */
-  began = 0;
+  initialCount = 0;
 
-  /** @param {{revision: number, segments: Segment[]}} told */
-  async begin(told) {
-    await super.begin(told);
-    this.began = this.index.size;
+  /** @param {{revision: number, segments: Segment[]}} annotation */
+  async begin(annotation) {
+    await super.begin(annotation);
+    this.initialCount = this.index.size;
   }
 
   /** How many segments have been made here. */
-  get made() {
-    return Math.max(0, this.index.size - this.began);
+  get createdCount() {
+    return Math.max(0, this.index.size - this.initialCount);
   }
 
   /**
@@ -36,7 +36,7 @@ export class Labels extends LabelSync {
       .map(({ segment, after }) => ({ segment, before: this.index.get(segment) ?? null, after }))
       .filter(({ before, after }) => !sameContent(before, after));
     if (!edits.length) return;
-    if (this.closed) return this._refuseAll();
+    if (this.closedReason) return this._refuseAll();
     this.undoable.push({ title, edits });
     this.redoable.length = 0;
     this.enqueue(edits);
@@ -44,21 +44,21 @@ export class Labels extends LabelSync {
 
   /** @returns {Step | undefined} the step that was taken back */
   undo() {
-    return this._take(this.undoable, this.redoable);
+    return this._step(this.undoable, this.redoable);
   }
 
   /** @returns {Step | undefined} the step that was made again */
   redo() {
-    return this._take(this.redoable, this.undoable);
+    return this._step(this.redoable, this.undoable);
   }
 
   /**
    * @param {Step[]} from
    * @param {Step[]} to
    */
-  _take(from, to) {
-    if (this.closed && from.length) this._refuseAll();
-    const step = this.closed ? undefined : from.pop();
+  _step(from, to) {
+    if (this.closedReason && from.length) this._refuseAll();
+    const step = this.closedReason ? undefined : from.pop();
     if (!step) return undefined;
     const edits = step.edits.map(({ segment, before, after }) => ({ segment, before: after, after: before }));
     to.push({ title: step.title, edits });
@@ -77,6 +77,6 @@ export class Labels extends LabelSync {
   }
 
   _refuseAll() {
-    this.dispatchEvent(new CustomEvent("refused", { detail: { message: this.closed } }));
+    this.dispatchEvent(new CustomEvent("refused", { detail: { message: this.closedReason } }));
   }
 }

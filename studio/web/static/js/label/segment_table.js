@@ -157,10 +157,10 @@ export class SegmentTable extends EventTarget {
     if (event.key in places && this.segments.length) {
       event.preventDefault();
       const { segment } = this.segments[Math.max(0, Math.min(last, places[event.key]))];
-      this._tell("select", segment, event.shiftKey);
+      this._emit("select", segment, event.shiftKey);
     } else if (event.key === "Enter" && place >= 0) {
       event.preventDefault();
-      this._tell("choose", this.current, false);
+      this._emit("choose", this.current, false);
     }
   }
 
@@ -170,7 +170,7 @@ export class SegmentTable extends EventTarget {
    */
   _clicked(event, name) {
     const row = event.target instanceof Element ? event.target.closest("[data-segment]") : null;
-    if (row instanceof HTMLElement && row.dataset.segment) this._tell(name, row.dataset.segment, event.shiftKey);
+    if (row instanceof HTMLElement && row.dataset.segment) this._emit(name, row.dataset.segment, event.shiftKey);
   }
 
   /**
@@ -178,7 +178,7 @@ export class SegmentTable extends EventTarget {
    * @param {string} segment
    * @param {boolean} add
    */
-  _tell(name, segment, add) {
+  _emit(name, segment, add) {
     this.dispatchEvent(new CustomEvent(name, { detail: { segment, add } }));
   }
 }

@@ -76,16 +76,16 @@ export class TimelinePointer {
     timeline.canvas.focus({ preventScroll: true });
     const hit = this.hit(event.offsetX, event.offsetY);
     if (hit.place === "name") {
-      timeline.tell("select", { segment: undefined, track: hit.track, add: false });
+      timeline.emit("select", { segment: undefined, track: hit.track, add: false });
     } else if (hit.place === "minimap") {
       this._begin(event, this._dragView());
     } else if (hit.place === "ruler") {
       this._begin(event, this._dragPlayhead());
     } else if (hit.segment) {
-      timeline.tell("select", { segment: hit.segment.segment, track: hit.track, add: event.shiftKey && !hit.edge });
+      timeline.emit("select", { segment: hit.segment.segment, track: hit.track, add: event.shiftKey && !hit.edge });
       this._begin(event, hit.edge ? this._dragEdge(hit.segment, hit.edge, event.shiftKey) : this._dragSegment(hit));
     } else {
-      timeline.tell("select", { segment: undefined, track: hit.track, add: false });
+      timeline.emit("select", { segment: undefined, track: hit.track, add: false });
       this._begin(event, this._draw(hit));
     }
   }
@@ -136,7 +136,7 @@ export class TimelinePointer {
   /** @param {MouseEvent} event */
   _twice(event) {
     const { segment } = this.hit(event.offsetX, event.offsetY);
-    if (segment) this.timeline.tell("play", { segment: segment.segment });
+    if (segment) this.timeline.emit("play", { segment: segment.segment });
   }
 
   /** @param {WheelEvent} event */
@@ -189,7 +189,7 @@ export class TimelinePointer {
     const seek = (/** @type {PointerEvent} */ event, /** @type {boolean} */ exact) => {
       const { layout, scale, durationNs } = this.timeline;
       const ns = scale.toNs(Math.max(0, event.offsetX - layout.left));
-      this.timeline.tell("seek", { ns: Math.max(0, Math.min(durationNs - 1, ns)), exact });
+      this.timeline.emit("seek", { ns: Math.max(0, Math.min(durationNs - 1, ns)), exact });
     };
     return { move: (event) => seek(event, false), end: (event, cancelled) => cancelled || seek(event, true) };
   }
@@ -217,13 +217,13 @@ export class TimelinePointer {
     const { index, dragged, frames } = this.timeline;
     const at = edge === "start" ? segment.start_ns : segment.end_ns;
     const opposite = edge === "start" ? /** @type {const} */ ("end_ns") : /** @type {const} */ ("start_ns");
-    const tied = both
+    const neighbour = both
       ? index
           .within(segment.track, at - 1e6, at + 1e6)
           .find((one) => one.segment !== segment.segment && Math.abs(one[opposite] - at) < 1e6)
       : undefined;
-    const except = new Set([segment.segment, ...(tied ? [tied.segment] : [])]);
-    const [ends, begins] = edge === "end" ? [segment, tied] : [tied, segment];
+    const except = new Set([segment.segment, ...(neighbour ? [neighbour.segment] : [])]);
+    const [ends, begins] = edge === "end" ? [segment, neighbour] : [neighbour, segment];
     const least = ends ? ends.start_frame + 1 : 0;
     const most = begins ? begins.end_frame - 1 : frames.count;
     const started = { x: NaN };
@@ -231,11 +231,11 @@ export class TimelinePointer {
       move: (event) => {
         if (Number.isNaN(started.x)) started.x = event.offsetX;
         if (!dragged.size && Math.abs(event.offsetX - started.x) < LEAST_DRAG) return;
-        const wanted = frames.nearestEdge(this._moment(event, except));
-        const ns = frames.edgeNs(Math.max(least, Math.min(most, wanted)));
+        const target = frames.nearestEdge(this._moment(event, except));
+        const ns = frames.edgeNs(Math.max(least, Math.min(most, target)));
         dragged.set(segment.segment, moved(segment, edge, ns));
-        if (tied) dragged.set(tied.segment, moved(tied, edge === "start" ? "end" : "start", ns));
-        this.timeline.tell("seek", { ns: edge === "end" ? ns - 1 : ns, exact: false });
+        if (neighbour) dragged.set(neighbour.segment, moved(neighbour, edge === "start" ? "end" : "start", ns));
+        this.timeline.emit("seek", { ns: edge === "end" ? ns - 1 : ns, exact: false });
         this.timeline.invalidate();
       },
       end: (_event, cancelled) => this._finish(cancelled),
@@ -264,7 +264,7 @@ export class TimelinePointer {
         this.timeline.invalidate();
       },
       end: (event, cancelled) => {
-        if (!dragged.size && !cancelled) this.timeline.tell("seek", { ns: hit.ns, exact: true });
+        if (!dragged.size && !cancelled) this.timeline.emit("seek", { ns: hit.ns, exact: true });
         else this._finish(cancelled);
       },
     };
@@ -289,10 +289,10 @@ export class TimelinePointer {
       end: (_event, cancelled) => {
         const { drawn } = this.timeline;
         if (cancelled) return;
-        if (!drawn) this.timeline.tell("seek", { ns: hit.ns, exact: true });
+        if (!drawn) this.timeline.emit("seek", { ns: hit.ns, exact: true });
         else if (drawn.startNs !== drawn.endNs) {
           const [startNs, endNs] = [drawn.startNs, drawn.endNs].sort((a, b) => a - b);
-          this.timeline.tell("create", { track: drawn.track, startNs, endNs });
+          this.timeline.emit("create", { track: drawn.track, startNs, endNs });
         }
       },
     };
@@ -303,7 +303,7 @@ export class TimelinePointer {
     const { dragged } = this.timeline;
     if (cancelled || !dragged.size) return;
     const edges = [...dragged].map(([segment, { start_ns, end_ns }]) => ({ segment, startNs: start_ns, endNs: end_ns }));
-    this.timeline.tell("edges", { edges });
+    this.timeline.emit("edges", { edges });
   }
 }
 

@@ -94,7 +94,7 @@ export class TimelineView extends EventTarget {
   }
 
   viewChanged() {
-    this.tell("view", { startNs: this.scale.startNs, endNs: this.scale.endNs });
+    this.emit("view", { startNs: this.scale.startNs, endNs: this.scale.endNs });
     this.invalidate();
   }
 
@@ -102,7 +102,7 @@ export class TimelineView extends EventTarget {
    * @param {string} name
    * @param {Record<string, unknown>} detail
    */
-  tell(name, detail) {
+  emit(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 

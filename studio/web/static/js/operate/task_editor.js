@@ -52,7 +52,7 @@ function table(caption, columns, rows) {
 /** @param {Preview} preview */
 function show(preview) {
   if (!preview.recordings) {
-    place.textContent = `No recording of '${preview.task}' was checked yet.`;
+    place.textContent = `No recording of '${preview.task}' has been checked yet.`;
     return;
   }
   /** @param {number} before @param {number} after */
@@ -66,10 +66,10 @@ function show(preview) {
       ["all checks together", ...tallies(preview)],
       ...preview.checks.map((check) => [check.check, ...tallies(check)]),
     ]),
-    table("Would be judged otherwise", ["recording", "by", "before", "after"],
+    table("Would be judged differently", ["recording", "by", "before", "after"],
       preview.changed.map((one) => [one.recording, one.check, one.before, one.after])),
   );
-  if (!preview.changed.length) place.lastChild?.replaceWith("No recording would be judged otherwise.");
+  if (!preview.changed.length) place.lastChild?.replaceWith("No recording would be judged differently.");
 }
 
 async function look() {
@@ -93,9 +93,9 @@ text.addEventListener("input", () => {
 document.getElementById("task")?.addEventListener("submit", async (event) => {
   event.preventDefault();
   try {
-    const kept = await postJson("/api/tasks", { text: text.value, version });
-    if (kept.is_new) location.assign(`/tasks/${encodeURIComponent(kept.task)}`);
-    else notice("It is as it was: nothing to keep.");
+    const saved = await postJson("/api/tasks", { text: text.value, version });
+    if (saved.is_new) location.assign(`/tasks/${encodeURIComponent(saved.task)}`);
+    else notice("Nothing has changed.");
   } catch (error) {
     refuse(error);
   }

@@ -51,7 +51,7 @@ export class Player extends EventTarget {
     this._target = null;
     this._attempt = 0;
     /** @type {((frame: number) => void)[]} */
-    this._asked = [];
+    this._resolvers = [];
     this._timer = 0;
     this._loopTimer = 0;
     this._backwards = 0;
@@ -80,7 +80,7 @@ export class Player extends EventTarget {
   }
 
   /** The frame that is, or soon will be, on screen: steps count from it. */
-  get heading() {
+  get targetFrame() {
     return this._target ?? this.frame;
   }
 
@@ -108,7 +108,7 @@ export class Player extends EventTarget {
    * @param {number} frames
    */
   step(frames) {
-    return this.seekFrame(this.heading + frames);
+    return this.seekFrame(this.targetFrame + frames);
   }
 
   /** Play on from the frame on screen; from the beginning if it is the last one. */
@@ -119,9 +119,9 @@ export class Player extends EventTarget {
     this._setPlaying(true);
     const first = this.looped?.startFrame ?? 0;
     const end = this.looped?.endFrame ?? this.frames.count;
-    const ahead = this.heading >= end - 1 || (this.looped && this.heading < first) ? first : null;
-    if (ahead !== null || this.seeking) await this._seek(ahead ?? this.heading);
-    if (this._starting !== run) return; // it was told to do something else meanwhile
+    const ahead = this.targetFrame >= end - 1 || (this.looped && this.targetFrame < first) ? first : null;
+    if (ahead !== null || this.seeking) await this._seek(ahead ?? this.targetFrame);
+    if (this._starting !== run) return; // something else was asked of it meanwhile
     this._starting = 0;
     this.video.playbackRate = this.rate;
     try {
@@ -134,7 +134,7 @@ export class Player extends EventTarget {
 
   /** Stop at the frame on screen. Resolves once that is certain, with the frame. */
   pause() {
-    return this.seekFrame(this.heading);
+    return this.seekFrame(this.targetFrame);
   }
 
   /** Play or pause. */
@@ -250,7 +250,7 @@ export class Player extends EventTarget {
    */
   _seek(frame) {
     return new Promise((resolve) => {
-      this._asked.push(resolve);
+      this._resolvers.push(resolve);
       this._target = frame;
       this._attempt = 0;
       this._aim();
@@ -294,9 +294,9 @@ export class Player extends EventTarget {
   _settle() {
     clearTimeout(this._timer);
     this._target = null;
-    const asked = this._asked;
-    this._asked = [];
-    for (const resolve of asked) resolve(this.frame);
+    const resolvers = this._resolvers;
+    this._resolvers = [];
+    for (const resolve of resolvers) resolve(this.frame);
   }
 
   _stop() {
@@ -312,13 +312,13 @@ export class Player extends EventTarget {
   _watchLoop(mediaTime) {
     clearTimeout(this._loopTimer);
     if (!this.looped || this.looped.endFrame >= this.frames.count) return;
-    const left = (this.frames.mediaSeconds(this.looped.endFrame, 0) - mediaTime) / this.video.playbackRate;
-    if (left > 0.25) return;
-    this._loopTimer = window.setTimeout(() => this._again(), Math.max(0, 1000 * left - 12));
+    const remaining = (this.frames.mediaSeconds(this.looped.endFrame, 0) - mediaTime) / this.video.playbackRate;
+    if (remaining > 0.25) return;
+    this._loopTimer = window.setTimeout(() => this._restartLoop(), Math.max(0, 1000 * remaining - 12));
   }
 
   /** Back to the beginning of what is looped, while playing. */
-  _again() {
+  _restartLoop() {
     if (!this.looped || !this.playing || this.backwards) return;
     this.video.currentTime = this.frames.mediaSeconds(this.looped.startFrame, AIMS[0]);
   }
@@ -331,7 +331,7 @@ export class Player extends EventTarget {
 
   _ended() {
     if (this.looped && !this.backwards) {
-      this._again();
+      this._restartLoop();
       void this.video.play();
     } else {
       this._setPlaying(false);
@@ -340,13 +340,13 @@ export class Player extends EventTarget {
 
   /** @param {number} run */
   async _runBackwards(run) {
-    const from = this.heading;
+    const from = this.targetFrame;
     const began = performance.now();
     const beginNs = this.frames.startNs(from);
     while (this._backwards === run && this.frame > 0) {
       const ns = beginNs - 1e6 * (performance.now() - began) * this.rate;
       const frame = this.frames.frameAt(Math.max(0, ns));
-      if (frame === this.heading && ns > 0) await new Promise((resolve) => requestAnimationFrame(resolve));
+      if (frame === this.targetFrame && ns > 0) await new Promise((resolve) => requestAnimationFrame(resolve));
       else await this._seek(frame);
     }
     if (this._backwards === run) {
@@ -371,7 +371,7 @@ export class Player extends EventTarget {
 
   /** @param {string} problem */
   _fail(problem) {
-    if (!this.problem) this._failedAt = this.heading;
+    if (!this.problem) this._failedAt = this.targetFrame;
     this.problem = problem;
     this._stop();
     this._settle();

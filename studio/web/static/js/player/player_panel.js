@@ -58,7 +58,7 @@ export class PlayerPanel {
     this.about = about;
     this.frames = frames;
     /** The range that R loops; pages put the segment's in. @type {() => import("./player.js").Range | null} */
-    this.rangeToLoop = () => this._around();
+    this.rangeToLoop = () => this._surroundings();
     view.describe(about, frames.count);
     this.player = new Player(view.video, frames);
     /** @type {SkeletonLayer | null} null where there is no trajectory, or it is not asked for */
@@ -72,7 +72,7 @@ export class PlayerPanel {
     if (about.trajectory && options.signals) this.signals = mountSignals(view.root, this.player, about);
     /** What can be done, for the page's `Keymap`. */
     this.actions = this._actions();
-    this._wire();
+    this._connect();
   }
 
   /** Take everything away again. */
@@ -109,14 +109,14 @@ export class PlayerPanel {
   }
 
   /** @returns {import("./player.js").Range} two seconds around the frame on screen */
-  _around() {
+  _surroundings() {
     const ns = this.player.timeNs;
     return { startFrame: this.frames.frameAt(ns - SECOND), endFrame: this.frames.frameAt(ns + SECOND) + 1 };
   }
 
   /** @param {number} seconds */
   _jump(seconds) {
-    void this.player.seekNs(this.frames.startNs(this.player.heading) + seconds * SECOND);
+    void this.player.seekNs(this.frames.startNs(this.player.targetFrame) + seconds * SECOND);
   }
 
   /** @returns {import("../shared/keys.js").Action[]} */
@@ -126,7 +126,7 @@ export class PlayerPanel {
      * While a key is held, the next frame waits for the one before: none is passed over, and letting go stops at once.
      * @param {(event: KeyboardEvent) => void} run
      */
-    const unhurried = (run) => (/** @type {KeyboardEvent} */ event) => {
+    const unlessSeeking = (run) => (/** @type {KeyboardEvent} */ event) => {
       if (!(event.repeat && player.seeking)) run(event);
     };
     /** @param {string} name @param {string} title @param {string[]} keys @param {(event: KeyboardEvent) => void} run */
@@ -136,12 +136,12 @@ export class PlayerPanel {
       action("shuttle-back", "Slower, then backwards", ["j"], () => this.shuttle(-1)),
       action("shuttle-stop", "Pause", ["k"], () => void player.pause()),
       action("shuttle-on", "Play, then faster", ["l"], () => this.shuttle(1)),
-      action("frame-back", "One frame back", [","], unhurried(() => void player.step(-1))),
-      action("frame-on", "One frame on", ["."], unhurried(() => void player.step(1))),
-      action("frames-back", "Ten frames back", ["<", "PageUp"], unhurried(() => void player.step(-10))),
-      action("frames-on", "Ten frames on", [">", "PageDown"], unhurried(() => void player.step(10))),
-      action("second-back", "One second back", ["ArrowLeft"], unhurried(() => this._jump(-1))),
-      action("second-on", "One second on", ["ArrowRight"], unhurried(() => this._jump(1))),
+      action("frame-back", "One frame back", [","], unlessSeeking(() => void player.step(-1))),
+      action("frame-on", "One frame forward", ["."], unlessSeeking(() => void player.step(1))),
+      action("frames-back", "Ten frames back", ["<", "PageUp"], unlessSeeking(() => void player.step(-10))),
+      action("frames-on", "Ten frames forward", [">", "PageDown"], unlessSeeking(() => void player.step(10))),
+      action("second-back", "One second back", ["ArrowLeft"], unlessSeeking(() => this._jump(-1))),
+      action("second-on", "One second forward", ["ArrowRight"], unlessSeeking(() => this._jump(1))),
       action("first-frame", "First frame", ["Home"], () => void player.seekFrame(0)),
       action("last-frame", "Last frame", ["End"], () => void player.seekFrame(this.frames.count - 1)),
       action("loop", "Loop", ["r"], () => this.toggleLoop()),
@@ -161,30 +161,30 @@ export class PlayerPanel {
     }
   }
 
-  _wire() {
+  _connect() {
     const { view, player } = this;
     view.stage.addEventListener("click", () => void player.toggle());
     view.back.addEventListener("click", () => void player.step(-1));
     view.play.addEventListener("click", () => void player.toggle());
-    view.on.addEventListener("click", () => void player.step(1));
+    view.forward.addEventListener("click", () => void player.step(1));
     view.loop.addEventListener("click", () => this.toggleLoop());
     view.rate.addEventListener("change", () => player.setRate(Number(view.rate.value)));
     view.slider.addEventListener("input", () => void player.seekFrame(Number(view.slider.value)));
     view.frame.addEventListener("change", () => this._goTo(view.frame.value));
-    view.frame.addEventListener("blur", () => this._tell());
+    view.frame.addEventListener("blur", () => this._showPosition());
     view.retry.addEventListener("click", () => void player.retry());
-    player.addEventListener("frame", () => this._tell());
-    player.addEventListener("state", () => this._tellState());
-    this._tell();
-    this._tellState();
+    player.addEventListener("frame", () => this._showPosition());
+    player.addEventListener("state", () => this._showState());
+    this._showPosition();
+    this._showState();
   }
 
   /** @param {SkeletonLayer} skeleton */
   _addParts(skeleton) {
-    const unwanted = hidden();
+    const hidden = hiddenParts();
     for (const part of PARTS) {
       const { label, box } = labelledBox(part);
-      box.checked = !unwanted.includes(part);
+      box.checked = !hidden.includes(part);
       skeleton.show(part, box.checked);
       box.addEventListener("change", () => {
         skeleton.show(part, box.checked);
@@ -201,7 +201,7 @@ export class PlayerPanel {
     this.view.frame.blur(); // so that keys are the player's again
   }
 
-  _tell() {
+  _showPosition() {
     const { player, frames, view } = this;
     const time = clock(player.timeNs);
     view.place.textContent = `${time} / ${clock(frames.durationNs)}`;
@@ -210,7 +210,7 @@ export class PlayerPanel {
     view.slider.setAttribute("aria-valuetext", `frame ${player.frame}, ${time}`);
   }
 
-  _tellState() {
+  _showState() {
     const { player, view } = this;
     if (player.playing) setIcon(view.play, "pause", "Pause (Space)");
     else setIcon(view.play, "play", "Play (Space)");
@@ -234,7 +234,7 @@ export class PlayerPanel {
 }
 
 /** @returns {string[]} the parts that were hidden last */
-function hidden() {
+function hiddenParts() {
   try {
     const stored = JSON.parse(localStorage.getItem("player:hidden") ?? "[]");
     return Array.isArray(stored) ? stored : [];

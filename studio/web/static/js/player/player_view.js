@@ -3,11 +3,11 @@
 export const RATES = [0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4];
 
 /** Drawn, for fonts differ in the signs they have. In a field of 16 by 16. */
-export const ICONS = {
+const ICONS = {
   play: "M4 2.5v11l9-5.5z",
   pause: "M4 2.5h3v11H4zM9 2.5h3v11H9z",
   back: "M3 2.5h2v11H3zM13 2.5v11L5.5 8z",
-  on: "M11 2.5h2v11h-2zM3 2.5v11L10.5 8z",
+  forward: "M11 2.5h2v11h-2zM3 2.5v11L10.5 8z",
   loop: "M4 4h7V1.5L15 5l-4 3.5V6H4v3H2V6a2 2 0 0 1 2-2zm8 8H5v2.5L1 11l4-3.5V10h7V7h2v3a2 2 0 0 1-2 2z",
 };
 
@@ -47,7 +47,7 @@ export function buildView(scrubber) {
   const back = iconButton("back", "One frame back (,)");
   const play = iconButton("play", "Play (Space)");
   play.classList.add("main");
-  const on = iconButton("on", "One frame on (.)");
+  const forward = iconButton("forward", "One frame forward (.)");
   const loop = iconButton("loop", "Loop (R)");
   const rate = make("select", "player-rate");
   rate.setAttribute("aria-label", "Speed");
@@ -66,7 +66,7 @@ export function buildView(scrubber) {
   const bar = make("div", "player-bar");
   bar.setAttribute("role", "group");
   bar.setAttribute("aria-label", "Playing");
-  bar.append(back, play, on, loop, rate, place, field, make("span", "spring"), parts, slider);
+  bar.append(back, play, forward, loop, rate, place, field, make("span", "spring"), parts, slider);
   root.append(stage, problem, bar);
 
   /**
@@ -81,7 +81,7 @@ export function buildView(scrubber) {
     count.textContent = `/ ${frames - 1}`;
   };
   return {
-    root, stage, video, canvas, waiting, problem, problemText, retry, slider, back, play, on, loop, rate, place, frame,
+    root, stage, video, canvas, waiting, problem, problemText, retry, slider, back, play, forward, loop, rate, place, frame,
     parts, describe,
   };
 }
@@ -126,7 +126,7 @@ export function button(text) {
  * @param {string} title
  * @returns {HTMLButtonElement}
  */
-export function iconButton(icon, title) {
+function iconButton(icon, title) {
   const element = button("");
   setIcon(element, icon, title);
   return element;

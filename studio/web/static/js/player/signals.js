@@ -30,8 +30,6 @@ export class SignalStore extends EventTarget {
     this.overview = null;
     /** The value at the top of each signal's row. @type {number[]} */
     this.tops = signals.map(() => 1);
-    /** What is wrong, in words. */
-    this.problem = "";
     this._closing = new AbortController();
     void this._fetch(this.overviewLevel, 0);
   }
@@ -54,11 +52,11 @@ export class SignalStore extends EventTarget {
   tile(level, index) {
     if (level === this.overviewLevel) return this.overview;
     const key = `${level}/${index}`;
-    const held = this.tiles.get(key);
-    if (held !== undefined) {
+    const cached = this.tiles.get(key);
+    if (cached !== undefined) {
       this.tiles.delete(key);
-      this.tiles.set(key, held);
-      return held;
+      this.tiles.set(key, cached);
+      return cached;
     }
     this.tiles.set(key, null);
     void this._fetch(level, index);
@@ -81,12 +79,10 @@ export class SignalStore extends EventTarget {
     try {
       const path = `/api/recordings/${this.recording}/signals?level=${level}&first=${first}&count=${count}`;
       const values = new Float32Array(await getBytes(path, this._closing.signal));
-      this.problem = "";
       if (level === this.overviewLevel) this._setOverview(values);
       else this.tiles.set(key, values);
-    } catch (error) {
+    } catch {
       if (this._closing.signal.aborted) return;
-      this.problem = error instanceof Error ? error.message : String(error);
       setTimeout(() => {
         if (level === this.overviewLevel) void this._fetch(level, index);
         else this.tiles.delete(key);
@@ -129,8 +125,6 @@ export class SignalPlot {
     this.endNs = frames.durationNs;
     /** Which rows are drawn, from the top. */
     this.rows = store.signals.map((_, row) => row);
-    /** Milliseconds that the last painting took. */
-    this.paintMs = 0;
     this._asked = 0;
     this._listening = new AbortController();
     const { signal } = this._listening;
@@ -162,7 +156,6 @@ export class SignalPlot {
 
   /** Paint now, what is there. */
   paint() {
-    const began = performance.now();
     const { canvas } = this;
     const density = devicePixelRatio || 1;
     const width = Math.max(1, Math.round(canvas.clientWidth * density));
@@ -176,7 +169,6 @@ export class SignalPlot {
     pixels.fill(0);
     if (this.rows.length) this._rasterize(pixels, width, height, Math.max(1, Math.round(density)));
     this.context.putImageData(this._picture, 0, 0);
-    this.paintMs = performance.now() - began;
   }
 
   /** Draw no more. */

@@ -51,15 +51,13 @@ export class SkeletonStore extends EventTarget {
     this.count = count;
     /** @type {Map<number, Block | null>} null while it is fetched */
     this.blocks = new Map();
-    /** What is wrong, in words. */
-    this.problem = "";
     this._closing = new AbortController();
   }
 
   /**
    * The landmarks of a frame, or null while they are on their way; then "loaded" follows.
    * @param {number} frame
-   * @param {number} ahead how many frames in which direction will be wanted next
+   * @param {number} ahead how many frames in which direction will be needed next
    * @returns {Landmarks | null}
    */
   get(frame, ahead = BLOCK_FRAMES) {
@@ -81,11 +79,11 @@ export class SkeletonStore extends EventTarget {
    */
   _block(number) {
     if (number < 0 || number * BLOCK_FRAMES >= this.count) return null;
-    const held = this.blocks.get(number);
-    if (held !== undefined) {
+    const cached = this.blocks.get(number);
+    if (cached !== undefined) {
       this.blocks.delete(number);
-      this.blocks.set(number, held);
-      return held;
+      this.blocks.set(number, cached);
+      return cached;
     }
     this.blocks.set(number, null);
     void this._fetch(number);
@@ -99,11 +97,9 @@ export class SkeletonStore extends EventTarget {
     const path = `/api/recordings/${this.recording}/skeleton?first=${first}&count=${count}`;
     try {
       this.blocks.set(number, new Block(await getBytes(path, this._closing.signal), count));
-      this.problem = "";
-    } catch (error) {
+    } catch {
       if (this._closing.signal.aborted) return;
-      this.problem = error instanceof Error ? error.message : String(error);
-      setTimeout(() => this.blocks.delete(number), 2000); // asked for again when it is wanted again
+      setTimeout(() => this.blocks.delete(number), 2000); // asked for again when it is needed again
     }
     for (const old of this.blocks.keys()) {
       if (this.blocks.size <= MOST_BLOCKS) break;

@@ -4,18 +4,18 @@ const TYPES = ["video/mp4;codecs=avc1.42E01E", "video/mp4;codecs=avc1", "video/w
 
 /** @type {Record<string, string>} */
 const REFUSALS = {
-  NotAllowedError: "The browser may not use the camera: allow it in the address bar, then try again.",
+  NotAllowedError: "The browser is not allowed to use the camera: allow it in the address bar, then try again.",
   NotFoundError: "No camera was found: plug one in, then try again.",
-  NotReadableError: "Another program uses the camera: close it, then try again.",
-  OverconstrainedError: "This camera cannot record video that is large enough; choose another.",
+  NotReadableError: "Another program is using the camera: close it, then try again.",
+  OverconstrainedError: "This camera's video is too small; choose another camera.",
 };
 
 /** @param {string} [id] @returns {Promise<MediaStream>} */
 export async function openCamera(id) {
-  if (!navigator.mediaDevices) throw new Error("Browsers give cameras only to pages of this computer or with https; ask your operator.");
-  const wanted = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
+  if (!navigator.mediaDevices) throw new Error("Browsers allow the camera only over HTTPS or on pages of this computer; ask your operator.");
+  const constraints = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
   try {
-    return await navigator.mediaDevices.getUserMedia({ video: id ? { ...wanted, deviceId: { exact: id } } : wanted, audio: false });
+    return await navigator.mediaDevices.getUserMedia({ video: id ? { ...constraints, deviceId: { exact: id } } : constraints, audio: false });
   } catch (error) {
     const name = error instanceof DOMException ? error.name : "";
     throw new Error(REFUSALS[name] ?? `The camera cannot be used: ${error}`);

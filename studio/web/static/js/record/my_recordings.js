@@ -12,7 +12,7 @@ if (place) {
   const mounted = mountPlayer(place, data.recording).catch(() => null);
   for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-start]")))
     button.addEventListener("click", async () => {
-      const panel = await mounted; // whoever is quicker than the video waits for it
+      const panel = await mounted; // a click may come before the video has loaded
       if (!panel) return;
       const startFrame = panel.frames.frameAt(Number(button.dataset.start));
       panel.player.loop({ startFrame, endFrame: panel.frames.frameAt(Number(button.dataset.end)) + 1 });
@@ -32,7 +32,7 @@ attributes?.addEventListener("submit", async (event) => {
   try {
     const chosen = Object.fromEntries(new FormData(attributes));
     await postJson("/api/mine/attributes", { contributor: data.contributor, attributes: chosen });
-    notice("Kept.", "good");
+    notice("Saved.", "good");
   } catch (error) {
     showError(error);
   }

@@ -7,7 +7,7 @@ import { brightnessOf, listCameras, openCamera, recorderType } from "./camera.js
 import { TusSender } from "./tus_sender.js";
 
 const data = pageData();
-const MEMORY = `take:${data.task}:${data.contributor}`;
+const STORAGE_KEY = `take:${data.task}:${data.contributor}`;
 const CHUNK_MS = 1000;
 const LONGEST_MS = 2 * 3600_000;
 
@@ -17,10 +17,10 @@ const video = /** @type {HTMLVideoElement} */ (element("camera"));
 const consent = /** @type {HTMLFormElement} */ (element("consent"));
 const cameras = /** @type {HTMLSelectElement} */ (element("cameras"));
 
-/** @typedef {{recording: string, location: string, scopes: string[], signed: string, device: string, started_at: string}} Begun */
+/** @typedef {{recording: string, location: string, scopes: string[], signed: string, device: string, started_at: string}} Take */
 
 /** @param {unknown} error */
-function complain(error) {
+function showProblem(error) {
   element("problem").textContent = error instanceof Error ? error.message : String(error);
   element("problem").hidden = false;
 }
@@ -41,12 +41,12 @@ class Recorder {
     this.recorder = null;
     /** @type {TusSender | null} */
     this.sender = null;
-    /** @type {Begun | null} */
-    this.begun = null;
+    /** @type {Take | null} */
+    this.take = null;
     this.startedAt = 0;
     new Keymap("record", [
-      { name: "go", title: "Record, or done", group: "Record", keys: ["Space"], run: () => this.go() },
-      { name: "redo", title: "Again from the start", group: "Record", keys: ["r"], run: () => this.redo() },
+      { name: "go", title: "Start or finish recording", group: "Record", keys: ["Space"], run: () => this.go() },
+      { name: "redo", title: "Start over", group: "Record", keys: ["r"], run: () => this.redo() },
     ]);
     consent.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -57,13 +57,13 @@ class Recorder {
     element("stop").addEventListener("click", () => this.go());
     element("redo").addEventListener("click", () => this.redo());
     element("another").addEventListener("click", () => this.show("ready"));
-    element("hand-in").addEventListener("click", () => this.handInLeft());
-    element("forget").addEventListener("click", () => this.forgetLeft());
+    element("hand-in").addEventListener("click", () => this.submitUnfinished());
+    element("forget").addEventListener("click", () => this.discardUnfinished());
     addEventListener("beforeunload", (event) => {
       if (["recording", "sending"].includes(this.step)) event.preventDefault();
     });
-    setInterval(() => this._look(), 500);
-    void this._offerLeft();
+    setInterval(() => this._tick(), 500);
+    void this._offerUnfinished();
   }
 
   /** @param {Recorder["step"]} step */
@@ -82,13 +82,13 @@ class Recorder {
       this.stream?.getTracks().forEach((track) => track.stop());
       this.stream = await openCamera(camera);
     } catch (error) {
-      complain(error);
+      showProblem(error);
       return;
     }
     video.srcObject = this.stream;
     await video.play();
     const track = this.stream.getVideoTracks()[0];
-    track.addEventListener("ended", () => this.step === "recording" && this.finish("The camera was unplugged; what was recorded is kept."));
+    track.addEventListener("ended", () => this.step === "recording" && this.finish("The camera was unplugged; what was recorded so far is saved."));
     await listCameras(cameras, track);
     this.show("ready");
   }
@@ -103,7 +103,7 @@ class Recorder {
     if (!this.stream) return;
     const type = recorderType();
     if (!type) {
-      complain("This browser cannot record video; use another one, or: kinesphere record");
+      showProblem("This browser cannot record video; use another browser, or the command: kinesphere record");
       return;
     }
     this.show("counting");
@@ -111,7 +111,7 @@ class Recorder {
       this.sender = await TusSender.begin();
     } catch (error) {
       this.show("ready");
-      complain(error);
+      showProblem(error);
       return;
     }
     for (const number of [3, 2, 1]) {
@@ -119,7 +119,7 @@ class Recorder {
       await new Promise((done) => setTimeout(done, 1000));
     }
     const agreed = new FormData(consent);
-    this.begun = {
+    this.take = {
       recording: newRecordingId(),
       location: this.sender.location,
       scopes: [...new Set([...data.required, ...agreed.getAll("scope").map(String)])],
@@ -127,13 +127,13 @@ class Recorder {
       device: this.stream.getVideoTracks()[0].label.slice(0, 200),
       started_at: new Date().toISOString(),
     };
-    localStorage.setItem(MEMORY, JSON.stringify(this.begun));
+    localStorage.setItem(STORAGE_KEY, JSON.stringify(this.take));
     const { sender } = this;
     // MP4 leaves the browser in pieces that begin with a keyframe: what comes once a second is soon safe.
     const options = { mimeType: type, videoBitsPerSecond: 6_000_000, videoKeyFrameIntervalDuration: CHUNK_MS };
     this.recorder = new MediaRecorder(this.stream, options);
     this.recorder.addEventListener("dataavailable", (event) => sender.add(event.data));
-    this.recorder.addEventListener("error", () => this.finish("The browser stopped recording; what was recorded is kept."));
+    this.recorder.addEventListener("error", () => this.finish("The browser stopped recording; what was recorded so far is saved."));
     sender.addEventListener("sent", () => this._showSent());
     this.recorder.start(CHUNK_MS);
     this.startedAt = performance.now();
@@ -145,70 +145,70 @@ class Recorder {
     if (this.step !== "recording") return;
     await this._stop();
     this.sender?.abandon();
-    localStorage.removeItem(MEMORY);
+    localStorage.removeItem(STORAGE_KEY);
     await this.start();
   }
 
   /** @param {string} [why] */
   async finish(why) {
-    if (this.step !== "recording" || !this.sender || !this.begun) return;
+    if (this.step !== "recording" || !this.sender || !this.take) return;
     this.show("sending");
     if (why) notice(why, "bad", 0);
     await this._stop();
-    await this._handIn(this.sender, this.begun, false);
+    await this._submit(this.sender, this.take, false);
   }
 
-  async handInLeft() {
-    const begun = left();
-    if (!begun) return;
+  async submitUnfinished() {
+    const take = unfinishedTake();
+    if (!take) return;
     element("unfinished").hidden = true;
     this.show("sending");
     try {
-      await this._handIn(await TusSender.resume(begun.location), begun, true);
+      await this._submit(await TusSender.resume(take.location), take, true);
     } catch (error) {
-      complain(error);
+      showProblem(error);
       this.show("consent");
     }
   }
 
-  forgetLeft() {
-    localStorage.removeItem(MEMORY);
+  discardUnfinished() {
+    localStorage.removeItem(STORAGE_KEY);
     element("unfinished").hidden = true;
   }
 
   /**
    * @param {TusSender} sender
-   * @param {Begun} begun
+   * @param {Take} take
    * @param {boolean} recovered
    */
-  async _handIn(sender, begun, recovered) {
-    const { location, ...said } = begun;
-    const take = {
-      ...said, recovered, upload: sender.upload, task: data.task, consent_sha256: data.consent_sha256,
+  async _submit(sender, take, recovered) {
+    const { location, ...details } = take;
+    const submission = {
+      ...details, recovered, upload: sender.upload, task: data.task, consent_sha256: data.consent_sha256,
       replaces: data.replaces, ...(data.own ? {} : { contributor: data.contributor }),
     };
     try {
       element("sending-text").textContent = "Sending the rest …";
       await sender.finish();
-      element("sending-text").textContent = "Looking at it …";
-      const made = await this._untilAnswered(take);
-      localStorage.removeItem(MEMORY);
+      element("sending-text").textContent = "Checking the video …";
+      const made = await this._submitUntilAnswered(submission);
+      localStorage.removeItem(STORAGE_KEY);
       element("done-text").textContent =
-        `${made.seconds.toFixed(1)} s are handed in, ${made.frames} pictures. They are checked now; what became of it you see under My recordings.`;
+        `You have submitted ${made.seconds.toFixed(1)} s (${made.frames} frames). Your recording is being checked now; you will find the result under My recordings.`;
       this.show("done");
     } catch (error) {
-      complain(error);
-      if (error instanceof RequestFailed && error.status === 422) localStorage.removeItem(MEMORY);
+      showProblem(error);
+      if (error instanceof RequestFailed && error.status === 422) localStorage.removeItem(STORAGE_KEY);
       this.show(this.stream ? "ready" : "consent");
-      void this._offerLeft();
+      void this._offerUnfinished();
     }
   }
 
-  /** Ask until the server answers: asked again it makes no second recording. @param {object} take @returns {Promise<any>} */
-  async _untilAnswered(take) {
+  /** Submit until the server answers: submitted again it makes no second recording. @param {object} submission @returns {Promise<any>} */
+  async _submitUntilAnswered(submission) {
     for (let tries = 0; ; tries++) {
       try {
-        return await postJson("/api/takes", take);
+        return await postJson("/api/takes", submission);
       } catch (error) {
         const again = error instanceof RequestFailed && [0, 408, 502, 503, 504].includes(error.status) && tries < 100;
         if (!again) throw error;
@@ -227,33 +227,33 @@ class Recorder {
     });
   }
 
-  async _offerLeft() {
-    const begun = left();
-    if (!begun || this.step === "sending") return;
+  async _offerUnfinished() {
+    const take = unfinishedTake();
+    if (!take || this.step === "sending") return;
     try {
-      const { confirmed } = await TusSender.resume(begun.location);
-      if (!confirmed) return this.forgetLeft();
-      element("saved").textContent = `${(confirmed / 1e6).toFixed(1)} MB had arrived.`;
+      const { confirmed } = await TusSender.resume(take.location);
+      if (!confirmed) return this.discardUnfinished();
+      element("saved").textContent = `${(confirmed / 1e6).toFixed(1)} MB were saved.`;
       element("unfinished").hidden = false;
     } catch (error) {
-      if (error instanceof RequestFailed && error.status === 404) localStorage.removeItem(MEMORY);
+      if (error instanceof RequestFailed && error.status === 404) localStorage.removeItem(STORAGE_KEY);
     }
   }
 
   _showSent() {
     const { sender } = this;
     if (!sender) return;
-    element("sent").textContent = `${(sender.confirmed / 1e6).toFixed(1)} of ${(sender.total / 1e6).toFixed(1)} MB are safe.`;
+    element("sent").textContent = `${(sender.confirmed / 1e6).toFixed(1)} of ${(sender.total / 1e6).toFixed(1)} MB are saved.`;
     /** @type {HTMLProgressElement} */ (element("progress")).value = sender.total ? sender.confirmed / sender.total : 0;
   }
 
   /** Twice a second: advice before the take, the clock during it. */
-  _look() {
+  _tick() {
     if (this.step === "recording") {
       const ms = performance.now() - this.startedAt;
       const seconds = Math.floor(ms / 1000);
       element("clock").textContent = `● ${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
-      if (ms > LONGEST_MS) void this.finish("A take can last two hours; please begin another.");
+      if (ms > LONGEST_MS) void this.finish("A recording can last two hours at most; please start another.");
     } else if (this.step === "ready" && this.stream) this._advise();
   }
 
@@ -267,7 +267,7 @@ class Recorder {
     const lines = [
       [bright, light >= data.brightness && light <= 220],
       [`${set.width} × ${set.height}${side < data.side ? ": choose another camera if you can." : " is sharp enough."}`, side >= data.side],
-      [`${Math.round(set.frameRate ?? 0)} pictures a second${(set.frameRate ?? 0) < data.rate ? ": more light makes cameras faster." : " are enough."}`, (set.frameRate ?? 0) >= data.rate],
+      [`${Math.round(set.frameRate ?? 0)} frames a second${(set.frameRate ?? 0) < data.rate ? ": cameras are faster in more light." : " are enough."}`, (set.frameRate ?? 0) >= data.rate],
       [`Your head, both arms and what you work with should be in the picture. Record at least ${data.seconds} s.`, true],
     ];
     element("advice").replaceChildren(
@@ -276,10 +276,10 @@ class Recorder {
   }
 }
 
-/** @returns {Begun | null} what a page that was closed has left */
-function left() {
+/** @returns {Take | null} what a page that was closed had begun */
+function unfinishedTake() {
   try {
-    return JSON.parse(localStorage.getItem(MEMORY) ?? "null");
+    return JSON.parse(localStorage.getItem(STORAGE_KEY) ?? "null");
   } catch {
     return null;
   }

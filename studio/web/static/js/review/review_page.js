@@ -26,10 +26,10 @@ class ReviewPage {
     /** @type {[number, number][]} */
     this.marked = [];
     /** @type {[number, number][]} the doubtful ranges, in order */
-    this.places = [];
-    this.place = -1;
+    this.ranges = [];
+    this.current = -1;
     /** @type {string[]} */
-    this.past = [];
+    this.skipped = [];
     this.busy = false;
     this.keymap = new Keymap("review", this._actions());
     element("again").addEventListener("click", () => this.next());
@@ -40,7 +40,7 @@ class ReviewPage {
       button.addEventListener("click", () => this.decide(/** @type {any} */ (button.dataset.decision)));
     for (const id of ["task", "language"])
       document.getElementById(id)?.addEventListener("change", () => {
-        this.past = [];
+        this.skipped = [];
         void this.next();
       });
     setInterval(() => this.evidence && request("POST", "/api/reviews/renew").catch(() => {}), RENEW_MS);
@@ -51,7 +51,7 @@ class ReviewPage {
     this.busy = true;
     try {
       const answer = await request("POST", "/api/reviews/next", {
-        json: { task: this._chosen("task"), language: this._chosen("language"), past: this.past },
+        json: { task: this._chosen("task"), language: this._chosen("language"), past: this.skipped },
       });
       const evidence = answer.status === 204 ? null : /** @type {Evidence} */ (await answer.json());
       await this._show(evidence);
@@ -64,10 +64,10 @@ class ReviewPage {
     element("waiting").textContent = waiting === null ? "" : `${waiting} waiting`;
   }
 
-  /** Leave it for others, and take the next. */
+  /** Leave it to others, and take the next. */
   async later() {
     if (!this.evidence || this.busy) return;
-    this.past.push(this.evidence.recording);
+    this.skipped.push(this.evidence.recording);
     await request("POST", "/api/reviews/release").catch(showError);
     await this.next();
   }
@@ -106,9 +106,9 @@ class ReviewPage {
 
   /** @param {number} by */
   go(by) {
-    if (!this.places.length) return;
-    this.place = (this.place + by + this.places.length) % this.places.length;
-    this._playPlace();
+    if (!this.ranges.length) return;
+    this.current = (this.current + by + this.ranges.length) % this.ranges.length;
+    this._playRange();
   }
 
   /** @param {Evidence | null} evidence */
@@ -131,17 +131,17 @@ class ReviewPage {
     } catch {
       return; // the panel says why; the recording can still be decided on
     }
-    this.panel.rangeToLoop = () => this._placeFrames();
+    this.panel.rangeToLoop = () => this._rangeFrames();
     this.keymap.add(this.panel.actions);
-    this.place = -1;
-    if (this.places.length) this.go(1);
+    this.current = -1;
+    if (this.ranges.length) this.go(1);
   }
 
   /** @param {Evidence} evidence */
   _showFindings(evidence) {
     const list = element("findings");
     list.replaceChildren();
-    this.places = [];
+    this.ranges = [];
     const doubted = evidence.findings.filter((finding) => finding.verdict !== "pass");
     for (const finding of doubted) {
       const item = document.createElement("li");
@@ -154,15 +154,15 @@ class ReviewPage {
       const times = document.createElement("span");
       times.className = "row times";
       for (const range of finding.ranges.slice(0, 12)) {
-        const number = this.places.push(range) - 1;
+        const number = this.ranges.push(range) - 1;
         const button = document.createElement("button");
         button.type = "button";
         button.dataset.place = String(number);
         button.textContent = clock(range[0], 1);
         button.setAttribute("aria-label", `Show ${clock(range[0], 1)} to ${clock(range[1], 1)}`);
         button.addEventListener("click", () => {
-          this.place = number;
-          this._playPlace();
+          this.current = number;
+          this._playRange();
         });
         times.append(button);
       }
@@ -171,7 +171,7 @@ class ReviewPage {
     }
     if (!doubted.length) {
       const item = document.createElement("li");
-      item.textContent = "No check doubts it: please judge it as you see it.";
+      item.textContent = "No check raised a doubt: please judge for yourself.";
       list.append(item);
     }
     const passed = evidence.findings.filter((finding) => finding.verdict === "pass");
@@ -194,7 +194,7 @@ class ReviewPage {
     const others = Object.keys(evidence.templates).filter((name) => !names.includes(name));
     names.forEach((name, number) => place.append(this._template(evidence, name, doubted.includes(name), number)));
     const more = document.createElement("details");
-    more.append(Object.assign(document.createElement("summary"), { textContent: "More texts" }));
+    more.append(Object.assign(document.createElement("summary"), { textContent: "More advice" }));
     for (const name of others) more.append(this._template(evidence, name, false, 9));
     place.append(more);
   }
@@ -225,7 +225,7 @@ class ReviewPage {
         const button = document.createElement("button");
         button.type = "button";
         button.textContent = `${clock(start, 1)} – ${clock(end, 1)} ✕`;
-        button.setAttribute("aria-label", `Take away the mark ${clock(start, 1)} to ${clock(end, 1)}`);
+        button.setAttribute("aria-label", `Remove the mark ${clock(start, 1)} to ${clock(end, 1)}`);
         button.addEventListener("click", () => {
           this.marked.splice(number, 1);
           this._showMarks();
@@ -235,22 +235,22 @@ class ReviewPage {
     );
   }
 
-  _playPlace() {
+  _playRange() {
     for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-place]"))) {
-      if (Number(button.dataset.place) === this.place) button.setAttribute("aria-current", "true");
+      if (Number(button.dataset.place) === this.current) button.setAttribute("aria-current", "true");
       else button.removeAttribute("aria-current");
     }
     const { panel } = this;
     if (!panel) return;
-    const frames = this._placeFrames();
+    const frames = this._rangeFrames();
     panel.player.loop(frames);
     void panel.player.seekFrame(frames.startFrame).then(() => panel.player.play());
   }
 
   /** The frames of the doubtful range, from half a second before it. */
-  _placeFrames() {
+  _rangeFrames() {
     const { frames } = /** @type {import("../player/player_panel.js").PlayerPanel} */ (this.panel);
-    const [start, end] = this.places[this.place] ?? [0, Number.MAX_SAFE_INTEGER];
+    const [start, end] = this.ranges[this.current] ?? [0, Number.MAX_SAFE_INTEGER];
     return { startFrame: frames.frameAt(Math.max(0, start - 5e8)), endFrame: frames.frameAt(end + 5e8) + 1 };
   }
 
@@ -279,11 +279,11 @@ class ReviewPage {
       { name: "accept", title: "Accept", group: "Decide", keys: ["a"], run: () => this.decide("accept") },
       { name: "return", title: "Return with advice", group: "Decide", keys: ["t"], run: () => this.decide("return") },
       { name: "reject", title: "Reject", group: "Decide", keys: ["x"], run: () => this.decide("reject") },
-      { name: "later", title: "Leave it for others", group: "Decide", keys: ["s"], run: () => this.later() },
+      { name: "later", title: "Leave it to others", group: "Decide", keys: ["s"], run: () => this.later() },
       { name: "words", title: "Write to the contributor", group: "Decide", keys: ["w"], run: () => element("words").focus() },
       { name: "mark", title: "Mark this place", group: "Decide", keys: ["m"], run: () => this.mark() },
       { name: "next-place", title: "Next doubtful place", group: "Evidence", keys: ["n"], run: () => this.go(1) },
-      { name: "last-place", title: "Doubtful place before", group: "Evidence", keys: ["p"], run: () => this.go(-1) },
+      { name: "last-place", title: "Previous doubtful place", group: "Evidence", keys: ["p"], run: () => this.go(-1) },
       { name: "leave", title: "Leave the text field", group: "Evidence", keys: ["Escape"], always: true,
         run: () => /** @type {HTMLElement} */ (document.activeElement)?.blur() },
       { name: "help", title: "These keys", group: "Help", keys: ["?"], run: () => this.keymap.help() },

@@ -18,7 +18,7 @@ export function askAboutConflicts(conflicts) {
   title.id = "conflict-title";
   title.textContent = conflicts.length > 1 ? `${conflicts.length} segments were changed elsewhere` : "A segment was changed elsewhere";
   const about = document.createElement("p");
-  about.textContent = "Somebody, or another tab of yours, changed what you changed. Nothing is overwritten until you choose.";
+  about.textContent = "Someone else, or another of your tabs, changed the same segments. Nothing is overwritten until you choose.";
   const table = document.createElement("table");
   table.append(headings());
   const body = table.createTBody();
@@ -32,7 +32,7 @@ export function askAboutConflicts(conflicts) {
     button(`All ${side}`, () => {
       for (const input of dialog.querySelectorAll("input")) input.checked = input.value === side;
     });
-  const use = button("Use what is chosen", () => dialog.close());
+  const use = button("Use these choices", () => dialog.close());
   use.className = "main";
   const spring = document.createElement("span");
   spring.className = "spring";
@@ -77,7 +77,7 @@ function line({ segment, mine, theirs }, place) {
     input.value = side;
     input.dataset.segment = segment;
     input.checked = side === "mine";
-    label.append(input, ...described(state, other));
+    label.append(input, ...describe(state, other));
     cell.append(label);
   }
   return row;
@@ -89,22 +89,22 @@ function line({ segment, mine, theirs }, place) {
  * @param {Segment | null} other
  * @returns {Node[]}
  */
-function described(state, other) {
-  if (!state) return [marked("deleted", true)];
+function describe(state, other) {
+  if (!state) return [highlighted("deleted", true)];
   const parts = /** @type {(segment: Segment) => (string | null)[]} */ (
     ({ label, object, hand, outcome, track, start_ns, end_ns, note }) => [
       label, object, hand, outcome, track, `${clock(start_ns)} – ${clock(end_ns)}`, note ? `“${note.slice(0, 200)}”` : null,
     ]
   );
   const others = other ? parts(other) : [];
-  return parts(state).flatMap((text, place) => (text ? [marked(text, text !== others[place])] : []));
+  return parts(state).flatMap((text, place) => (text ? [highlighted(text, text !== others[place])] : []));
 }
 
 /**
  * @param {string} text
  * @param {boolean} differs
  */
-function marked(text, differs) {
+function highlighted(text, differs) {
   const element = document.createElement(differs ? "mark" : "span");
   element.dir = "auto";
   element.textContent = text.slice(0, 200);

@@ -55,9 +55,9 @@ export class LabelSync extends EventTarget {
     this.latest = 0;
     /** @type {SaveState} */
     this.state = "saved";
-    this.trouble = "";
+    this.problem = "";
     /** Why nothing may be changed; "" if it may. */
-    this.closed = "";
+    this.closedReason = "";
     /** @type {Conflict[] | null} */
     this.conflicts = null;
     this._wait = 0;
@@ -66,16 +66,16 @@ export class LabelSync extends EventTarget {
     this._timer = 0;
     /** @type {EventSource | null} */
     this._source = null;
-    addEventListener("online", () => this._soon(0));
+    addEventListener("online", () => this._sendSoon(0));
   }
 
   /**
-   * Begin with what the server told, and go on with what a tab before us has left.
-   * @param {{revision: number, segments: Segment[]}} told
+   * Begin with what the server has, and go on with the operations that a closed tab did not send.
+   * @param {{revision: number, segments: Segment[]}} annotation
    */
-  async begin(told) {
-    this.revision = this.latest = told.revision;
-    this.confirmed = new Map(told.segments.map((segment) => [segment.segment, segment]));
+  async begin(annotation) {
+    this.revision = this.latest = annotation.revision;
+    this.confirmed = new Map(annotation.segments.map((segment) => [segment.segment, segment]));
     this.queue = await this.store.claim();
     /** @type {Set<string>} */
     const touched = new Set();
@@ -86,7 +86,7 @@ export class LabelSync extends EventTarget {
     this.index.fill(this.confirmed.values());
     for (const segment of touched) this._show(segment);
     this._changed([...this.index.byId.keys()]);
-    this._soon(0);
+    this._sendSoon(0);
   }
 
   /**
@@ -109,12 +109,12 @@ export class LabelSync extends EventTarget {
       this._show(segment);
     }
     for (const operation of this.queue) {
-      if (operation.changes.length) this.store.keep(operation);
+      if (operation.changes.length) this.store.save(operation);
       else this.store.forget(operation);
     }
     this.queue = this.queue.filter((operation) => operation.changes.length);
     this._changed(conflicts.map(({ segment }) => segment));
-    this._soon(0);
+    this._sendSoon(0);
   }
 
   /**
@@ -138,8 +138,8 @@ export class LabelSync extends EventTarget {
       this._source = null;
       if (document.hidden) return;
       this._source = new EventSource(`${this.path}/events?after=${this.revision}`);
-      this._source.addEventListener("operation", (event) => this._hear([JSON.parse(event.data)]));
-      this._source.addEventListener("open", () => this._soon(0));
+      this._source.addEventListener("operation", (event) => this._receive([JSON.parse(event.data)]));
+      this._source.addEventListener("open", () => this._sendSoon(0));
     };
     document.addEventListener("visibilitychange", open);
     addEventListener("pagehide", () => this._source?.close());
@@ -147,12 +147,12 @@ export class LabelSync extends EventTarget {
   }
 
   /** @param {{revision: number, changes: {segment: string, after: Segment | null}[]}[]} operations of others, or our own */
-  _hear(operations) {
+  _receive(operations) {
     /** @type {string[]} */
     const changed = [];
     for (const operation of operations) {
       for (const { segment, after } of operation.changes) {
-        if (this._learn(segment, after, operation.revision)) changed.push(segment);
+        if (this._update(segment, after, operation.revision)) changed.push(segment);
       }
       this.revision = Math.max(this.revision, operation.revision);
       this.latest = Math.max(this.latest, operation.revision);
@@ -167,13 +167,13 @@ export class LabelSync extends EventTarget {
       changes: edits.map(({ segment, after }) => ({ segment, before: this._base(segment), after })),
     };
     this.queue.push(operation);
-    this.store.keep(operation);
+    this.store.save(operation);
     for (const { segment, after } of edits) {
       if (after) this.index.put(after);
       else this.index.remove(segment);
     }
     this._changed(edits.map(({ segment }) => segment));
-    this._soon(0);
+    this._sendSoon(0);
   }
 
   /**
@@ -200,7 +200,7 @@ export class LabelSync extends EventTarget {
    * @param {Segment | null} state
    * @param {number} revision
    */
-  _learn(segment, state, revision) {
+  _update(segment, state, revision) {
     const known = Math.max(this._version(segment) ?? -1, this.removed.get(segment) ?? -1);
     if (revision < known || (revision === known && state !== null)) return false;
     if (state) {
@@ -231,7 +231,7 @@ export class LabelSync extends EventTarget {
   }
 
   /** @param {number} milliseconds */
-  _soon(milliseconds) {
+  _sendSoon(milliseconds) {
     clearTimeout(this._timer);
     if (milliseconds) this._timer = setTimeout(() => void this._send(), milliseconds);
     else void this._send();
@@ -240,16 +240,16 @@ export class LabelSync extends EventTarget {
   /** Send what waits, in order; an operation that builds on another one waits until that has its version. */
   async _send() {
     if (this._sending || this.conflicts || !this.queue.length) {
-      if (!this.queue.length) this._tell("saved");
+      if (!this.queue.length) this._setState("saved");
       return;
     }
     this._sending = true;
-    if (this.state === "saved") this._tell("saving");
+    if (this.state === "saved") this._setState("saving");
     const waits = this.queue.findIndex(({ changes }) => changes.some((change) => change.before === "pending"));
     const batch = this.queue.slice(0, Math.min(waits < 0 ? this._most : waits, this._most));
-    let told;
+    let response;
     try {
-      told = await postJson(`${this.path}/operations`, { operations: batch });
+      response = await postJson(`${this.path}/operations`, { operations: batch });
     } catch (error) {
       this._sending = false;
       // an answer that was cut off is no RequestFailed: whether it was applied is found out by sending it again
@@ -259,10 +259,10 @@ export class LabelSync extends EventTarget {
     this._sending = false;
     this._wait = 0;
     this._most = BATCH;
-    this._confirm(batch, told.segments, told.revision);
-    this.latest = Math.max(this.latest, told.revision);
+    this._confirm(batch, response.segments, response.revision);
+    this.latest = Math.max(this.latest, response.revision);
     if (!this.queue.length) this.dispatchEvent(new Event("confirmed"));
-    this._soon(0);
+    this._sendSoon(0);
   }
 
   /**
@@ -279,13 +279,13 @@ export class LabelSync extends EventTarget {
     const changed = []; // by the server, which may have moved an edge to a frame's
     for (const segment of ids) {
       const state = made.get(segment) ?? null;
-      if (this._learn(segment, state, state?.version ?? revision)) changed.push(segment);
+      if (this._update(segment, state, state?.version ?? revision)) changed.push(segment);
       for (const operation of this.queue) {
         const next = operation.changes.find((change) => change.segment === segment);
         if (!next) continue;
         if (next.before === "pending") {
           next.before = state?.version ?? null;
-          this.store.keep(operation);
+          this.store.save(operation);
         }
         break;
       }
@@ -303,38 +303,38 @@ export class LabelSync extends EventTarget {
     if (status === 409 && body?.kind === "LabelConflict") {
       this._conflict(body);
     } else if (status === 401) {
-      this._tell("signed out", error.message);
-      this._soon(LONGEST_WAIT_MS);
+      this._setState("signed out", error.message);
+      this._sendSoon(LONGEST_WAIT_MS);
     } else if (status === 0 || status >= 500 || status === 408 || status === 429) {
-      this._tell("offline", error.message);
+      this._setState("offline", error.message);
       this._wait = Math.min(LONGEST_WAIT_MS, Math.max(250, this._wait * 2));
-      this._soon(this._wait * (0.75 + Math.random() / 2));
+      this._sendSoon(this._wait * (0.75 + Math.random() / 2));
     } else if (status === 422 && batch && batch.length > 1) {
       this._most = 1; // so that the right one is blamed
-      this._soon(0);
+      this._sendSoon(0);
     } else if (status === 422 && batch) {
       this._refuse(batch[0], error.message);
     } else {
-      this._tell("stopped", error.message);
+      this._setState("stopped", error.message);
     }
   }
 
   /**
-   * @param {{conflicts: {segment: string, current: Segment | null}[], applied: string[]}} told
+   * @param {{conflicts: {segment: string, current: Segment | null}[], applied: string[]}} response
    */
-  _conflict(told) {
-    if (told.applied.length) {
-      this._most = told.applied.length; // sent again alone, those are answered with their versions
-      this._soon(0);
+  _conflict(response) {
+    if (response.applied.length) {
+      this._most = response.applied.length; // sent again alone, those are answered with their versions
+      this._sendSoon(0);
       return;
     }
-    this.conflicts = told.conflicts.map(({ segment, current }) => {
+    this.conflicts = response.conflicts.map(({ segment, current }) => {
       const mine = this.index.get(segment) ?? null;
       if (current) this.confirmed.set(segment, current);
       else this.confirmed.delete(segment);
       return { segment, mine, theirs: current };
     });
-    this._tell("saving");
+    this._setState("saving");
     this.dispatchEvent(new Event("conflict"));
   }
 
@@ -353,7 +353,7 @@ export class LabelSync extends EventTarget {
     }
     this._changed(operation.changes.map(({ segment }) => segment));
     this.dispatchEvent(new CustomEvent("refused", { detail: { message: `taken back: ${message}` } }));
-    this._soon(0);
+    this._sendSoon(0);
   }
 
   /** @param {string[]} segments */
@@ -363,12 +363,12 @@ export class LabelSync extends EventTarget {
 
   /**
    * @param {SaveState} state
-   * @param {string} trouble
+   * @param {string} problem
    */
-  _tell(state, trouble = "") {
-    if (state === this.state && trouble === this.trouble) return;
+  _setState(state, problem = "") {
+    if (state === this.state && problem === this.problem) return;
     this.state = state;
-    this.trouble = trouble;
+    this.problem = problem;
     this.dispatchEvent(new Event("state"));
   }
 }

@@ -29,14 +29,14 @@ const PREFIX = "operations";
 export async function waitingOperations(account) {
   /** @type {Map<string, number>} */
   const found = new Map();
-  for (const key of (await entries(new OperationDisk(), `${place(account)}/`)).keys()) {
+  for (const key of (await entries(new OperationDisk(), `${storageKey(account)}/`)).keys()) {
     const annotation = decodeURIComponent(key.split("/")[2]);
     found.set(annotation, (found.get(annotation) ?? 0) + 1);
   }
   return found;
 }
 
-/** The operations of one person on one annotation; those of each tab apart. Tells `kept` when `keeps` may have changed. */
+/** The operations of one person on one annotation; those of each tab apart. Event: "stored", when `allStored` may have changed. */
 export class OperationStore extends EventTarget {
   /**
    * @param {string} account
@@ -44,43 +44,43 @@ export class OperationStore extends EventTarget {
    */
   constructor(account, annotation) {
     super();
-    this.place = place(account, annotation);
+    this.prefix = storageKey(account, annotation);
     this.tab = `${Date.now()}-${randomId(4)}`; // sorts by when it was opened
     this.count = 0;
     this.disk = new OperationDisk();
     /** @type {Map<string, string>} */
     this.keys = new Map();
     /** @type {Set<string>} the keys of those that are in this page alone */
-    this.loose = new Set();
-    void navigator.locks?.request(`${this.place}/${this.tab}`, () => new Promise(() => {}));
+    this.unstored = new Set();
+    void navigator.locks?.request(`${this.prefix}/${this.tab}`, () => new Promise(() => {}));
   }
 
-  /** Whether the browser took all that it was given to keep. */
-  get keeps() {
-    return this.loose.size === 0;
+  /** Whether the browser has stored all that it was given. */
+  get allStored() {
+    return this.unstored.size === 0;
   }
 
   /**
-   * What tabs that are gone have left, in their order; it is ours from now on. Where the browser cannot tell which
-   * tabs are gone, all is taken: sending an operation twice does nothing.
+   * The operations of tabs that were closed, in their order; they are ours from now on. Where the browser cannot tell
+   * which tabs are closed, all are taken: sending an operation twice does nothing.
    * @returns {Promise<Operation[]>}
    */
   async claim() {
-    const left = await entries(this.disk, `${this.place}/`);
+    const found = await entries(this.disk, `${this.prefix}/`);
     /** @type {Map<string, string[]>} */
     const byTab = new Map();
-    for (const key of [...left.keys()].sort()) {
-      const tab = key.slice(this.place.length + 1).split("/")[0];
+    for (const key of [...found.keys()].sort()) {
+      const tab = key.slice(this.prefix.length + 1).split("/")[0];
       if (tab !== this.tab) byTab.set(tab, [...(byTab.get(tab) ?? []), key]);
     }
     /** @type {Operation[]} */
     const claimed = [];
     for (const [tab, keys] of byTab) {
-      if (!(await isGone(`${this.place}/${tab}`))) continue;
+      if (!(await isClosed(`${this.prefix}/${tab}`))) continue;
       for (const key of keys) {
-        const operation = read(left.get(key));
+        const operation = read(found.get(key));
         if (operation) {
-          this.keep(operation);
+          this.save(operation);
           claimed.push(operation);
         }
         this._remove(key);
@@ -89,20 +89,20 @@ export class OperationStore extends EventTarget {
     return claimed;
   }
 
-  /** @param {Operation} operation new, or changed since it was kept */
-  keep(operation) {
+  /** @param {Operation} operation new, or changed since it was saved */
+  save(operation) {
     let key = this.keys.get(operation.operation);
     if (!key) {
-      key = `${this.place}/${this.tab}/${String(this.count++).padStart(9, "0")}`;
+      key = `${this.prefix}/${this.tab}/${String(this.count++).padStart(9, "0")}`;
       this.keys.set(operation.operation, key);
     }
     const text = JSON.stringify(operation);
     try {
       localStorage.setItem(key, text);
-      this.loose.delete(key);
+      this.unstored.delete(key);
     } catch (error) {
       if (!(error instanceof DOMException)) throw error;
-      this.loose.add(key); // full: shown to the person, who should not leave the page before the disk has it
+      this.unstored.add(key); // full: shown to the person, who should not leave the page before the disk has it
     }
     void this._toDisk(key, text);
   }
@@ -119,19 +119,19 @@ export class OperationStore extends EventTarget {
    * @param {string} text
    */
   async _toDisk(key, text) {
-    if ((await this.disk.put(key, text)) && this.loose.delete(key)) this.dispatchEvent(new Event("kept"));
+    if ((await this.disk.put(key, text)) && this.unstored.delete(key)) this.dispatchEvent(new Event("stored"));
   }
 
   /** @param {string} key */
   _remove(key) {
     localStorage.removeItem(key);
     void this.disk.delete(key);
-    this.loose.delete(key);
+    this.unstored.delete(key);
   }
 }
 
 /** @param {string[]} names */
-function place(...names) {
+function storageKey(...names) {
   return [PREFIX, ...names].map(encodeURIComponent).join("/");
 }
 
@@ -147,10 +147,10 @@ async function entries(disk, prefix) {
   return new Map([...own, ...(await disk.entries(prefix))]);
 }
 
-/** @param {string} lock held by a tab for as long as it lives */
-async function isGone(lock) {
+/** @param {string} name of the lock that a tab has for as long as it is open */
+async function isClosed(name) {
   if (!navigator.locks) return true;
-  return navigator.locks.request(lock, { ifAvailable: true }, (held) => held !== null);
+  return navigator.locks.request(name, { ifAvailable: true }, (lock) => lock !== null);
 }
 
 /**

@@ -82,7 +82,7 @@ export class Keymap {
    */
   remap(name, keys) {
     for (const key of keys) {
-      if (RESERVED.has(key)) return `${key} belongs to the browser`;
+      if (RESERVED.has(key)) return `${key} is reserved by the browser`;
       const taken = this.conflict(key, name);
       if (taken) return `${key} is taken by "${taken.title}"`;
     }
@@ -92,7 +92,7 @@ export class Keymap {
       localStorage.setItem(this.storageKey, JSON.stringify(stored));
     } catch (error) {
       if (!(error instanceof DOMException)) throw error;
-      return "the browser's storage is full; a key of your own cannot be kept";
+      return "the browser's storage is full, so your key cannot be saved";
     }
     this._load();
     return "";
@@ -177,7 +177,7 @@ export class Keymap {
     const foot = document.createElement("p");
     const reset = document.createElement("button");
     reset.type = "button";
-    reset.textContent = "All keys as they were";
+    reset.textContent = "Restore the default keys";
     reset.addEventListener("click", () => {
       this.reset();
       this._fill(dialog);
@@ -213,7 +213,7 @@ export class Keymap {
       change.append(shown);
     }
     change.addEventListener("click", () => {
-      change.textContent = "press a key, Esc to leave it";
+      change.textContent = "press a key, or Esc to cancel";
       const listen = (/** @type {KeyboardEvent} */ event) => {
         if (MODIFIERS.has(event.key)) return;
         event.preventDefault();
