@@ -17,6 +17,7 @@ const MARK_NS = 2e9;
 
 /** @param {string} id @returns {HTMLElement} */
 const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
 class ReviewPage {
   constructor() {
     /** @type {Evidence | null} */
