@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Player</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
-<link rel="stylesheet" href="/static/{digest}/css/base.css">
-<link rel="stylesheet" href="/static/{digest}/css/player.css">
-<script src="/static/{digest}/js/theme.js"></script></head>
+<link rel="stylesheet" href="/static/{digest}/css/shared/base.css">
+<link rel="stylesheet" href="/static/{digest}/css/player/player.css">
+<script src="/static/{digest}/js/shared/theme.js"></script></head>
 <body><header class="bar"><strong>Player</strong><button id="theme" type="button">theme</button></header>
 <main id="main"><h1 class="unseen">Player</h1><div id="player"></div></main><div id="notices" role="status"></div>
 </body></html>"""
 _MOUNT = """async ([digest, recording, options]) => {
-  const { mountPlayer } = await import(`/static/${digest}/js/player_panel.js`);
-  const { Keymap } = await import(`/static/${digest}/js/keys.js`);
+  const { mountPlayer } = await import(`/static/${digest}/js/player/player_panel.js`);
+  const { Keymap } = await import(`/static/${digest}/js/shared/keys.js`);
   const place = document.getElementById("player");
   place.style.height = "calc(100vh - 6rem)";
   try {

@@ -139,7 +139,7 @@ class Media:
 
 
 def media_routes(workspace: Workspace) -> APIRouter:
-    """The routes below `/api/recordings/{recording}` that `static/js/player_panel.js` uses."""
+    """The routes below `/api/recordings/{recording}` that `static/js/player/player_panel.js` uses."""
     routes = APIRouter(prefix="/api/recordings/{recording}")
     media = Media(workspace)
 

@@ -184,7 +184,7 @@ def test_what_was_changed_elsewhere_is_asked_about_and_never_overwritten(room: R
         page.reload()
         page.wait_for_selector("#conflict")
         assert page.locator("#conflict mark").all_inner_texts() == ["grasp", "pour"]
-        page.click("text=Use what is chosen")
+        page.click("text=Use these choices")
         saved(page)
         wait_until(page, "document.querySelector('.difference .badge.good').innerText === '✓ first'")
     assert room.made(annotation)[1] == (40, 60, "grasp", None, "task phase")

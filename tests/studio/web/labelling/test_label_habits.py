@@ -77,7 +77,7 @@ def test_keys_are_changed_kept_and_given_back(room: Room, browser: Browser, anno
         change_key(page, "Undo", "Enter")
         page.wait_for_selector("#notices >> text=Enter is taken by")
         page.keyboard.press("?")
-        page.click("#keys-help >> text=All keys as they were")
+        page.click("#keys-help >> text=Restore the default keys")
         assert page.inner_text("#keys-help button[aria-label^='Change the key of: Undo (']") == "Ctrl+z"
         page.click("#keys-help button.main")
         page.keyboard.press("?")
@@ -202,7 +202,7 @@ def test_edits_that_localstorage_has_no_room_for_outlive_the_page_on_the_disk(
     with opened_page(browser, cookies=[cookie], expected="ERR_INTERNET_DISCONNECTED") as page:
         open_label_page(page, studio, annotation)
         label_offline_in_a_full_browser(page)
-        page.wait_for_selector("#saved:has-text('1 edit waits in this browser')")
+        page.wait_for_selector("#saved:has-text('1 edit is waiting in this browser')")
         page.goto("about:blank")
         page.context.set_offline(False)
         open_label_page(page, studio, annotation)
@@ -219,7 +219,7 @@ def test_edits_that_a_full_browser_cannot_keep_are_told_and_saved_later(
         page.add_init_script("Object.defineProperty(globalThis, 'indexedDB', { value: undefined })")
         open_label_page(page, studio, annotation)
         label_offline_in_a_full_browser(page)
-        page.wait_for_selector("#saved:has-text('in this page alone, as the browser')")
+        page.wait_for_selector("#saved:has-text('only in this page, because the browser')")
         assert page.evaluate("() => !dispatchEvent(new Event('beforeunload', { cancelable: true }))"), "it asks to stay"
         page.context.set_offline(False)
         saved(page)
@@ -235,4 +235,4 @@ def test_a_browser_that_forgets_what_sites_keep_keeps_what_comes_after(
         forget = {"origin": studio.url, "storageTypes": "indexeddb"}
         page.context.new_cdp_session(page).send("Storage.clearDataForOrigin", forget)
         label_offline_in_a_full_browser(page)
-        page.wait_for_selector("#saved:has-text('1 edit waits in this browser')")
+        page.wait_for_selector("#saved:has-text('1 edit is waiting in this browser')")

@@ -86,7 +86,7 @@ def test_one_key_a_segment_is_enough_while_it_plays(room: Room, browser: Browser
         made = segments_of(studio, annotation)
         assert [one["label"] for one in made] == ["reach", "grasp", "pour", "reach", "grasp"]
         assert all(before["end_frame"] == after["start_frame"] for before, after in pairwise(made))
-        page.wait_for_selector("#counts >> text=1.6 keys a segment")  # eight keys for five
+        page.wait_for_selector("#counts >> text=1.6 keys per segment")  # eight keys for five
 
 
 def test_the_lag_of_a_person_is_taken_off_while_it_plays(room: Room, browser: Browser) -> None:
@@ -124,7 +124,7 @@ def test_everything_is_undone_to_the_beginning_and_done_again_to_the_end(room: R
         saved(page)
         assert steps > 12
         assert segments_of(studio, annotation) == []
-        while page.inner_text("#told") != "nothing to do again":
+        while page.inner_text("#told") != "nothing to redo":
             press(page, "Control+Shift+z")
         saved(page)
         again = segments_of(studio, annotation)

@@ -129,7 +129,7 @@ def test_the_index_of_segments_finds_what_a_search_through_all_finds(room: Room,
     studio, cookie = room
     with opened_page(browser, cookies=[cookie]) as page:
         page.goto(f"{studio.url}/label")
-        wrong = page.evaluate(_COMPARE, f"/static/{static_digest()}/js/segment_index.js")
+        wrong = page.evaluate(_COMPARE, f"/static/{static_digest()}/js/segments/segment_index.js")
     assert wrong == []
 
 

@@ -100,7 +100,7 @@ def test_a_killed_server_loses_no_edit(studio: KillableStudio, annotation: str, 
         studio.kill()
         press(page, ">", "2", ">", "3", "Escape", "}", "}", "Shift+Tab", "b", "Control+z", "y")
         offline(page)
-        assert "edits wait in this browser" in page.inner_text("#saved")
+        assert "edits are waiting in this browser" in page.inner_text("#saved")
         studio.start()
         saved(page)
         made = segments_of(studio, annotation)
@@ -121,7 +121,7 @@ def test_a_browser_that_crashes_while_the_server_is_away_sends_its_edits_when_it
         page.goto("about:blank")  # what is in memory is gone
         studio.start()
         page.goto(f"{studio.url}/label")
-        page.wait_for_selector("#unsent >> text=3 edits of an annotation wait in this browser")
+        page.wait_for_selector("#unsent >> text=3 edits to an annotation are waiting in this browser")
         page.click("#unsent a")
         ready(page)
         saved(page)
@@ -147,7 +147,7 @@ def test_a_browser_that_is_killed_as_a_whole_has_on_its_disk_what_the_server_has
         context.add_cookies([studio.cookie])  # type: ignore[list-item]
         page = context.new_page()
         page.goto(f"{studio.url}/label")
-        page.wait_for_selector("#unsent >> text=2 edits of an annotation wait in this browser")
+        page.wait_for_selector("#unsent >> text=2 edits to an annotation are waiting in this browser")
         page.click("#unsent a")
         ready(page)
         saved(page)
@@ -203,10 +203,10 @@ def test_a_conflict_is_shown_and_each_segment_is_chosen(
         assert "place" in page.inner_text("#conflict") and "failure" in page.inner_text("#conflict")
         page.keyboard.press("Escape")
         assert page.locator("#conflict").is_visible()  # there is no way around choosing
-        page.click("#conflict >> text=Use what is chosen")  # mine
+        page.click("#conflict >> text=Use these choices")  # mine
         page.wait_for_selector("#conflict >> text=rest")  # the second segment's conflict
         page.check("#conflict input[value=theirs]")
-        page.click("#conflict >> text=Use what is chosen")
+        page.click("#conflict >> text=Use these choices")
         saved(page)
         made = segments_of(studio, annotation)
         assert spans(made) == [(1, 10, "place"), (10, 20, "rest")]
@@ -231,7 +231,7 @@ def test_undo_does_not_overwrite_what_another_tab_did_since(
         press(first, "Control+z")
         first.wait_for_selector("#conflict")
         first.check("#conflict input[value=theirs]")
-        first.click("#conflict >> text=Use what is chosen")
+        first.click("#conflict >> text=Use these choices")
         saved(first)
         (kept,) = segments_of(studio, annotation)
         assert (kept["label"], kept["note"]) == ("grasp", "look again")

@@ -218,7 +218,7 @@ def test_keys_play_step_and_jump(browser: Browser, played: Played) -> None:
 
         def pressed(key: str) -> int:
             page.keyboard.press(key)
-            return int(page.evaluate("player.seeking ? player._seek(player.heading) : player.frame"))
+            return int(page.evaluate("player.seeking ? player._seek(player.targetFrame) : player.frame"))
 
         assert [pressed(".") for _ in range(3)] == [1, 2, 3]
         assert pressed(",") == 2
