@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := annotate,capture,pose,postgres,studio
+TORCH ?= torch==2.13.0
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-rest test-all lint format bench clean
@@ -10,7 +10,7 @@ EXTRAS := annotate,capture,pose,postgres,studio
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
-setup: $(VENV)/installed  ## Create .venv and install the package
+setup: $(VENV)/installed  ## Create .venv and install the package and what it needs, by the lock
 
 demo: setup  ## Take a real clip through the whole pipeline
 	$(BIN)/kinesphere demo
@@ -46,17 +46,18 @@ bench: $(VENV)/installed-test  ## Print the benchmarks
 clean:  ## Remove what was built
 	rm -rf $(VENV) dist build kinesphere-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-$(VENV)/installed: pyproject.toml kinesphere/version.py
+$(VENV)/installed: pyproject.toml kinesphere/version.py requirements/application.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kinesphere needs Python 3.11 or newer; try: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS)]'
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/application.txt
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	sh .ci/system-libraries $(BIN)/python
 	@touch $@
 
 # The CPU build of PyTorch serves only the tests of the torch adapter.
-$(VENV)/installed-test: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --group dev torch==2.13.0
+$(VENV)/installed-test: $(VENV)/installed requirements/development.txt
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/development.txt
+	$(BIN)/python -m pip install --quiet $(TORCH)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm install --silent --no-audit --no-fund --prefix $(VENV)/javascript typescript@5.9.3
 	sh .ci/test-programs
 	@touch $@
