@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from kinesphere.errors import NotFound
 from storage.catalog.catalog import Catalog
 from storage.catalog.people.accounts import forget_contributor
-from storage.catalog.records import ErasureRecord
+from storage.catalog.records import Belongings, ErasureRecord
 from storage.catalog.state_machine import locked, move, new_event
 from storage.catalog.tables import (
     NOBODY,
@@ -43,16 +43,6 @@ from storage.recordings.recording import State
 _AT_ONCE = 500
 """Databases limit how many values a statement may have."""
 _GONE = (State.WITHDRAWN, State.ERASED)
-
-
-@dataclass(frozen=True)
-class Belongings:
-    """What the catalog knows that an erasure takes away."""
-
-    recordings: tuple[str, ...]
-    shards: tuple[str, ...]
-    frames: int
-    duration_ns: int
 
 
 @dataclass(frozen=True)

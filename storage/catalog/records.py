@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal, NamedTuple
 
 from storage.recordings.consent_scopes import IMPLIED, Scope
@@ -222,3 +222,35 @@ class ExportRecord:
     """Of the erasure that removed it, made it again without those who left, or could not reach it."""
     held_before: int | None = None
     """The version that it held until then."""
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """What was recorded on one day (UTC) for one task."""
+
+    day: date
+    task: str
+    recordings: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The recordings in one state."""
+
+    state: State
+    recordings: int
+    hours: float
+    oldest: datetime | None
+    """Since when the first of them is in it; only known of states in which something waits."""
+    median_wait_seconds: float | None
+
+
+@dataclass(frozen=True)
+class Belongings:
+    """What the catalog knows that an erasure takes away."""
+
+    recordings: tuple[str, ...]
+    shards: tuple[str, ...]
+    frames: int
+    duration_ns: int

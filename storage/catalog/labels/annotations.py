@@ -16,6 +16,7 @@ from storage.catalog.catalog import Catalog
 from storage.catalog.labels.label_log import Editing, segments_of
 from storage.catalog.labels.label_records import (
     AnnotationRecord,
+    Annotator,
     Change,
     Operation,
     Purpose,
@@ -46,20 +47,6 @@ _LOCK, _LOCK_ALONE = _RECORDING_OF.with_for_update(read=True), _RECORDING_OF.wit
 
 Agreed = Callable[[Sequence[VersionedSegment], Sequence[VersionedSegment]], Sequence[SegmentContent]]
 """Says on which segments two annotations of a recording agree."""
-
-
-@dataclass(frozen=True)
-class Annotator:
-    """Who labels."""
-
-    name: str
-    contributor: str | None = None
-    """The id under which they record: nobody labels their own recordings."""
-    is_operator: bool = False
-
-    def has_made(self, row: RecordingTable) -> bool:
-        """Whether a recording is theirs."""
-        return row.contributor in (self.name, self.contributor)
 
 
 @dataclass(frozen=True)
@@ -352,7 +339,7 @@ def _check_recording(session: Session, row: RecordingTable, annotator: Annotator
         raise _taken_back(row.recording)
     if row.state is not State.ACCEPTED:
         raise Conflict(f"recording {row.recording} is {row.state}; only accepted recordings are labelled")
-    if annotator.has_made(row):
+    if annotator.recorded(row.contributor):
         raise Conflict(f"recording {row.recording} is by {annotator.name}; nobody labels their own recording")
     found = select(TrajectoryTable.recording).where(TrajectoryTable.recording == row.recording)
     if session.scalars(found).first() is None:

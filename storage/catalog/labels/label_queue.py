@@ -13,13 +13,12 @@ from sqlalchemy.orm import aliased
 from storage.catalog.labels.annotations import (
     LEASE,
     Annotations,
-    Annotator,
     annotation_record,
     annotations_of,
     has_room,
     keep_lease,
 )
-from storage.catalog.labels.label_records import AnnotationRecord, Progress, Purpose, Skip, WaitingLabelling
+from storage.catalog.labels.label_records import AnnotationRecord, Annotator, Progress, Purpose, Skip, WaitingLabelling
 from storage.catalog.records import RecordingRecord
 from storage.catalog.state_machine import locked
 from storage.catalog.tables import AnnotationTable, LabelPriorityTable, RecordingTable, SegmentTable, TrajectoryTable

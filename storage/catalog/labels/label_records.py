@@ -16,6 +16,20 @@ OperationKind = Literal["edit", "restore", "begin"]
 
 
 @dataclass(frozen=True)
+class Annotator:
+    """Who labels."""
+
+    name: str
+    contributor: str | None = None
+    """The id under which they record: nobody labels their own recordings."""
+    is_operator: bool = False
+
+    def recorded(self, contributor: str) -> bool:
+        """Whether the recordings of a contributor are this person's own."""
+        return contributor in (self.name, self.contributor)
+
+
+@dataclass(frozen=True)
 class AnnotationRecord:
     """One person's labelling of one recording."""
 

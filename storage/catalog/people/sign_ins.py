@@ -11,32 +11,12 @@ from sqlalchemy import delete, select
 
 from kinesphere.errors import InvalidInput
 from storage.catalog.catalog import Catalog
+from storage.catalog.people.account_records import Account, ApiToken, WebSession
 from storage.catalog.people.account_tables import AccountTable, ApiTokenTable, WebSessionTable
-from storage.catalog.people.accounts import Account, account_row, enabled_account
+from storage.catalog.people.accounts import account_row, enabled_account
 from storage.catalog.people.audit import digest, note
 
 SESSION_LIFE = timedelta(days=30)
-
-
-@dataclass(frozen=True)
-class ApiToken:
-    """A token for commands and scripts; the token itself is not kept."""
-
-    token_sha256: str
-    account: str
-    name: str
-    made_at: datetime
-    expires_at: datetime | None
-
-
-@dataclass(frozen=True)
-class WebSession:
-    """A browser that is signed in."""
-
-    account: str
-    local: bool
-    csrf: str
-    expires_at: datetime
 
 
 @dataclass(frozen=True)
