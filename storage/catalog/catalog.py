@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -17,13 +18,13 @@ from kinesphere.errors import Conflict, NotFound
 from kinesphere.names import checked_name
 from storage.catalog.connection import connect, database_errors, one_at_a_time
 from storage.catalog.labels.counting_segments import counts
+from storage.catalog.labels.label_records import VersionedSegment
 from storage.catalog.records import (
     CheckRecord,
     Decision,
     Event,
     RecordingRecord,
     ReviewRecord,
-    SegmentRecord,
     StoredTask,
     TrajectoryRecord,
 )
@@ -43,6 +44,7 @@ from storage.catalog.tables import (
 )
 from storage.recordings.consent_scopes import Scope
 from storage.recordings.recording import RecordingFile, State
+from storage.recordings.segment import Segment
 from storage.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -284,17 +286,27 @@ class Catalog:
             row = session.scalars(query.order_by(TrajectoryTable.created_at.desc())).first()
             return _record(TrajectoryRecord, row) if row is not None else None
 
-    def add_segment(self, segment: SegmentRecord) -> None:
-        """Enter a labelled interval."""
+    def add_segment(self, recording: str, segment: Segment, *, author: str) -> VersionedSegment:
+        """Enter a segment that code has made, which belongs to nobody's annotation; gives it with its new id."""
+        made = VersionedSegment(secrets.token_hex(8), 0, segment)
+        row = SegmentTable(
+            segment=made.segment,
+            version=made.version,
+            recording=recording,
+            author=author,
+            created_at=datetime.now(UTC),
+            **vars(segment),
+        )
         with self.writing() as session:
-            session.add(SegmentTable(**vars(segment)))
+            session.add(row)
+        return made
 
-    def segments(self, recording: str) -> list[SegmentRecord]:
+    def segments(self, recording: str) -> list[Segment]:
         """The segments of a recording that count, in order of time: those that `publishable` has, too."""
         query = select(SegmentTable).where(SegmentTable.recording == recording, counts())
         with self.reading() as session:
             rows = session.scalars(query.order_by(SegmentTable.start_ns, SegmentTable.segment))
-            return [_record(SegmentRecord, row) for row in rows]
+            return [_record(Segment, row) for row in rows]
 
     def publishable(
         self, is_wanted: Callable[[str, str], bool] = lambda extractor, shard: True, *, with_segments: bool = True

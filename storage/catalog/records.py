@@ -107,31 +107,6 @@ class TrajectoryRecord:
 
 
 @dataclass(frozen=True)
-class SegmentRecord:
-    """A labelled interval of a recording: frames `[start_frame, end_frame)`, times `[start_ns, end_ns)`."""
-
-    segment: str
-    recording: str
-    track: str
-    start_frame: int
-    end_frame: int
-    start_ns: int
-    end_ns: int
-    label: str
-    object: str | None
-    outcome: str | None
-    author: str
-    created_at: datetime
-    annotation: str | None = None
-    """The labelling that it belongs to; None where code has made it."""
-    hand: str | None = None
-    """Which hand does it: "left", "right", "both", or not said."""
-    note: str = ""
-    version: int = 0
-    """The revision of its annotation that changed it last."""
-
-
-@dataclass(frozen=True)
 class ReviewRecord:
     """A person's opinion on a recording, with the feedback that the contributor reads."""
 

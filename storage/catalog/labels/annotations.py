@@ -20,13 +20,13 @@ from storage.catalog.labels.label_records import (
     Change,
     Operation,
     Purpose,
-    SegmentContent,
     VersionedSegment,
 )
 from storage.catalog.reviews.review_requests import lies_within
 from storage.catalog.state_machine import locked
 from storage.catalog.tables import AnnotationTable, LabelPriorityTable, RecordingTable, TaskTable, TrajectoryTable
 from storage.recordings.recording import State
+from storage.recordings.segment import Segment
 from storage.tasks.task import LabellingRules
 
 LEASE = timedelta(minutes=30)
@@ -45,7 +45,7 @@ _RECORDING_OF = select(_RECORDINGS.c.recording, _RECORDINGS.c.state).where(
 )
 _LOCK, _LOCK_ALONE = _RECORDING_OF.with_for_update(read=True), _RECORDING_OF.with_for_update()
 
-Agreed = Callable[[Sequence[VersionedSegment], Sequence[VersionedSegment]], Sequence[SegmentContent]]
+Agreed = Callable[[Sequence[VersionedSegment], Sequence[VersionedSegment]], Sequence[Segment]]
 """Says on which segments two annotations of a recording agree."""
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from kinesphere.errors import Conflict, InvalidInput
 from storage.catalog.records import RecordingRecord
+from storage.recordings.segment import Segment
 
 Purpose = Literal["label", "adjudicate"]
 AnnotationState = Literal["open", "done", "skipped"]
@@ -56,28 +57,12 @@ class AnnotationRecord:
 
 
 @dataclass(frozen=True)
-class SegmentContent:
-    """What a segment says: frames `[start_frame, end_frame)`, times `[start_ns, end_ns)` since the recording began."""
-
-    track: str
-    start_ns: int
-    end_ns: int
-    start_frame: int
-    end_frame: int
-    label: str
-    object: str | None = None
-    hand: str | None = None
-    outcome: str | None = None
-    note: str = ""
-
-
-@dataclass(frozen=True)
 class VersionedSegment:
     """A segment, with the revision of its annotation that changed it last."""
 
     segment: str
     version: int
-    content: SegmentContent
+    content: Segment
 
 
 @dataclass(frozen=True)
@@ -87,7 +72,7 @@ class Change:
     segment: str
     before: int | None
     """The version that it was made upon; None makes a new segment."""
-    after: SegmentContent | None
+    after: Segment | None
     """None deletes it."""
 
 

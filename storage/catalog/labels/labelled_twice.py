@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from storage.catalog.catalog import Catalog
-from storage.catalog.labels.label_records import SegmentContent
 from storage.catalog.tables import AnnotationTable, RecordingTable, SegmentTable, TrajectoryTable
 from storage.recordings.recording import State
+from storage.recordings.segment import Segment
 
 _AT_ONCE = 500
 """Annotations whose segments are asked for at once; SQLite takes so many parameters, and more."""
@@ -25,7 +25,7 @@ class OneOfSeveral:
     annotator: str
     frames: int
     """How many the recording has."""
-    segments: list[SegmentContent]
+    segments: list[Segment]
     """In order of time, perhaps none."""
 
 
@@ -61,12 +61,12 @@ def labelled_twice(
     wanted = None if recordings is None else set(recordings)
     with catalog.reading() as session:
         rows = [row for row in session.execute(query).all() if wanted is None or row.recording in wanted]
-        found: dict[str, list[SegmentContent]] = {row.annotation: [] for row in rows}
+        found: dict[str, list[Segment]] = {row.annotation: [] for row in rows}
         names = list(found)
         for first in range(0, len(names), _AT_ONCE):
             of_these = SegmentTable.annotation.in_(names[first : first + _AT_ONCE])
             segments = select(SegmentTable).where(of_these).order_by(SegmentTable.start_ns, SegmentTable.segment)
             for segment in session.scalars(segments):
-                content = {name: getattr(segment, name) for name in SegmentContent.__dataclass_fields__}
-                found[str(segment.annotation)].append(SegmentContent(**content))
+                content = {name: getattr(segment, name) for name in Segment.__dataclass_fields__}
+                found[str(segment.annotation)].append(Segment(**content))
     return [OneOfSeveral(row[1], row[2], row[3], int(row[4]), found[row[0]]) for row in rows]
