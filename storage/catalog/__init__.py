@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from storage.catalog.catalog import Catalog
     from storage.catalog.erasure_entries import Erasures
     from storage.catalog.export_entries import Exports
-    from storage.catalog.labels.annotations import Agreed, Annotations
+    from storage.catalog.labels.annotations import Annotations, SegmentAgreement
     from storage.catalog.labels.label_log import MOST_SEGMENTS
     from storage.catalog.labels.label_operations import LabelOperations
     from storage.catalog.labels.label_queue import LabelQueue
@@ -57,13 +57,12 @@ if TYPE_CHECKING:
         WaitingReview,
     )
     from storage.catalog.reviews.reviews import Reviews
-    from storage.catalog.throughput import Flow
+    from storage.catalog.throughput import Throughput
 
 __all__ = [
     "MOST_SEGMENTS",
     "Account",
     "Accounts",
-    "Agreed",
     "AnnotationRecord",
     "AnnotationState",
     "Annotations",
@@ -86,7 +85,6 @@ __all__ = [
     "ExportRecord",
     "ExportState",
     "Exports",
-    "Flow",
     "GoldRecord",
     "InvalidOperation",
     "Invitation",
@@ -105,9 +103,11 @@ __all__ = [
     "ReviewRecord",
     "Reviews",
     "Role",
+    "SegmentAgreement",
     "SignIns",
     "Skip",
     "StoredTask",
+    "Throughput",
     "TrajectoryRecord",
     "Verdict",
     "VersionedSegment",
@@ -121,7 +121,7 @@ _MODULES = {
     "erasure_entries": ("Erasures",),
     "export_entries": ("Exports",),
     "labels.annotations": (
-        "Agreed",
+        "SegmentAgreement",
         "Annotations",
     ),
     "labels.label_log": ("MOST_SEGMENTS",),
@@ -178,7 +178,7 @@ _MODULES = {
         "WaitingReview",
     ),
     "reviews.reviews": ("Reviews",),
-    "throughput": ("Flow",),
+    "throughput": ("Throughput",),
 }
 """The names by module. Each is loaded when it is first asked for: who only takes and gives records
 needs no SQL, and loading it takes a third of a second."""

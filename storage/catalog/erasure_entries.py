@@ -155,17 +155,17 @@ class Erasures:
 
     def receipts(self, recordings: Iterable[str]) -> list[str]:
         """The receipts of the erasures that took any of these recordings, oldest first."""
-        wanted, found = set(recordings), list[str]()
+        unknown, found = set(recordings), list[str]()
         done = select(ErasureTable).where(ErasureTable.done_at.is_not(None)).order_by(ErasureTable.begun_at.desc())
         with (
             self.catalog.reading() as session,
             closing(session.scalars(done.execution_options(yield_per=50))) as rows,  # mostly it is among the last
         ):
             for row in rows:
-                if not wanted:
+                if not unknown:
                     break
-                taken = wanted & set((row.tombstone or {})["recordings"])
-                wanted -= taken
+                taken = unknown & set((row.tombstone or {})["recordings"])
+                unknown -= taken
                 found += [row.receipt] if taken else []
         return found[::-1]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal, NamedTuple
 
-from storage.recordings.consent_scopes import IMPLIED, Scope
+from storage.recordings.consent import IMPLIED, Scope
 from storage.recordings.recording import State
 from storage.tasks.task import Task
 

@@ -19,7 +19,7 @@ WAITING = (State.DRAFT, State.SUBMITTED, State.FLAGGED, State.RETURNED)
 
 
 @dataclass(frozen=True)
-class Flow:
+class Throughput:
     """The flow of recordings of a catalog. Every method is one transaction."""
 
     catalog: Catalog

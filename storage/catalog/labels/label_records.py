@@ -165,7 +165,7 @@ class WaitingLabelling:
     priority: int
     opinions: int
     done: int
-    held_by: Sequence[str]
+    leased_to: Sequence[str]
     """Who labels it now."""
     skips: Sequence[Skip]
     skipped_by_all: bool

@@ -17,7 +17,7 @@ _AT_ONCE = 500
 
 
 @dataclass(frozen=True)
-class OneOfSeveral:
+class FinishedAnnotation:
     """A labelling of a recording that others have labelled too."""
 
     task: str
@@ -31,7 +31,7 @@ class OneOfSeveral:
 
 def labelled_twice(
     catalog: Catalog, *, task: str | None = None, recordings: Collection[str] | None = None
-) -> list[OneOfSeveral]:
+) -> list[FinishedAnnotation]:
     """The labellings that are done of recordings that at least two people have labelled, by recording and annotator.
 
     Adjudications do not count, nor do recordings that are not accepted, or doubted again.
@@ -58,9 +58,9 @@ def labelled_twice(
     )
     if task is not None:
         query = query.where(RecordingTable.task == task)
-    wanted = None if recordings is None else set(recordings)
+    chosen = None if recordings is None else set(recordings)
     with catalog.reading() as session:
-        rows = [row for row in session.execute(query).all() if wanted is None or row.recording in wanted]
+        rows = [row for row in session.execute(query).all() if chosen is None or row.recording in chosen]
         found: dict[str, list[Segment]] = {row.annotation: [] for row in rows}
         names = list(found)
         for first in range(0, len(names), _AT_ONCE):
@@ -69,4 +69,4 @@ def labelled_twice(
             for segment in session.scalars(segments):
                 content = {name: getattr(segment, name) for name in Segment.__dataclass_fields__}
                 found[str(segment.annotation)].append(Segment(**content))
-    return [OneOfSeveral(row[1], row[2], row[3], int(row[4]), found[row[0]]) for row in rows]
+    return [FinishedAnnotation(row[1], row[2], row[3], int(row[4]), found[row[0]]) for row in rows]

@@ -26,7 +26,7 @@ class SignIns:
     catalog: Catalog
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    def new_token(self, account: str, name: str, *, who: str, life: timedelta | None = None) -> str:
+    def new_token(self, account: str, name: str, *, who: str, valid_for: timedelta | None = None) -> str:
         """Make an API token for an account; it is told once and not kept.
 
         Raises:
@@ -39,7 +39,7 @@ class SignIns:
         with self.catalog.writing() as session:
             account_row(session, account)
             now = self.clock()
-            expires_at = now + life if life is not None else None
+            expires_at = now + valid_for if valid_for is not None else None
             session.add(
                 ApiTokenTable(
                     token_sha256=digest(token), account=account, name=name, made_at=now, expires_at=expires_at

@@ -294,7 +294,7 @@ def shown_waiting(waiting: WaitingLabelling) -> dict[str, object]:
         "priority": waiting.priority,
         "opinions": waiting.opinions,
         "done": waiting.done,
-        "held_by": waiting.held_by,
+        "held_by": waiting.leased_to,
         "skips": [{"annotator": s.annotator, "reason": s.reason, "at": s.at.isoformat()} for s in waiting.skips],
         "skipped_by_all": waiting.skipped_by_all,
     }
