@@ -11,20 +11,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Protocol, TypeVar, cast
 
 import pyarrow as pa
 
-from kinesphere.errors import Conflict, InvalidInput, KinesphereError, NotFound
+from kinesphere.errors import InvalidInput, KinesphereError
 from kinesphere.objects.store import Objects
 from storage.exports.export_content import Content, OnProgress
 from storage.exports.export_target import NOTE, clear
 from storage.exports.kinesphere_copy import KinesphereExporter
 from storage.exports.lerobot import LeRobotExporter
 from storage.exports.parquet_tables import ParquetExporter
+from storage.extension_points import described, extension_named, installed, not_found
 
-GROUP = "kinesphere.exporters"
+GROUP, KIND = "kinesphere.exporters", "export format"
 NAME_LENGTH = 32
 """Of a format's name: what the catalog keeps."""
 
@@ -95,8 +96,7 @@ class InstalledExporter:
         return self._do(lambda: self._exporter.contributors(target))
 
     def __str__(self) -> str:
-        package = self.point.dist
-        return f"{self.point.name} of {package.name} {package.version}" if package else self.point.name
+        return described(self.point)
 
     @cached_property
     def _exporter(self) -> Exporter:
@@ -118,10 +118,10 @@ class _Uninstalled:
         self._name = name
 
     def check(self, content: Content) -> None:
-        raise _not_found(self._name)
+        raise not_found(GROUP, self._name, EXPORTERS, KIND)
 
     def write(self, content: Content, target: Objects, on_progress: OnProgress) -> None:
-        raise _not_found(self._name)
+        raise not_found(GROUP, self._name, EXPORTERS, KIND)
 
     def erase(self, target: Objects, content: Content | None, *, version: int, dataset: str, receipt: str) -> bool:
         clear(target)
@@ -129,43 +129,42 @@ class _Uninstalled:
 
     def contributors(self, target: Objects) -> pa.Table:
         if target.folders("") or target.keys("") != [NOTE]:
-            raise _not_found(self._name)
+            raise not_found(GROUP, self._name, EXPORTERS, KIND)
         return pa.table({"recording": pa.array([], pa.string()), "contributor": pa.array([], pa.string())})
 
 
 def exporter_named(name: str) -> Exporter:
     """The exporter of a format that can be written.
 
+    Args:
+        name: of the format.
+
+    Returns:
+        One that is built in, or one of an installed package.
+
     Raises:
         NotFound: there is none; the text names those that there are.
         Conflict: two packages have one of this name, or one has taken the name of a format that is built in.
-        InvalidInput: its name is too long for the catalog.
+        InvalidInput: the name is too long for the catalog.
     """
-    points = _installed(name)
-    if name in EXPORTERS and points:
-        raise Conflict(f"exporter {points[0]} has the name of a built-in format; uninstall its package")
-    if name in EXPORTERS:
+    point = extension_named(GROUP, name, EXPORTERS, KIND)
+    if point is None:
         return EXPORTERS[name]
-    if not points:
-        raise _not_found(name)
-    if len(points) > 1:
-        raise Conflict(f"two packages export to '{name}': exporters {points[0]} and {points[1]}; uninstall one")
     if len(name) > NAME_LENGTH:
-        raise InvalidInput(f"exporter {points[0]} has a name of more than {NAME_LENGTH} characters")
-    return points[0]
+        raise InvalidInput(f"{KIND} {described(point)} has a name of more than {NAME_LENGTH} characters")
+    return InstalledExporter(point)
 
 
 def exporter_for_erasure(name: str) -> Exporter:
-    """The exporter that has written a copy; where it cannot be told, as its package is gone, one that deletes all."""
+    """The exporter that has written a copy; where it cannot be told, as its package is gone, one that deletes all.
+
+    Args:
+        name: of the format that the copy was written in.
+
+    Returns:
+        One that can take the copy away.
+    """
     if name in EXPORTERS:
         return EXPORTERS[name]
-    points = _installed(name)
-    return points[0] if len(points) == 1 else _Uninstalled(name)
-
-
-def _installed(name: str) -> list[InstalledExporter]:
-    return [InstalledExporter(point) for point in entry_points(group=GROUP, name=name)]
-
-
-def _not_found(name: str) -> NotFound:
-    return NotFound("export format", name, sorted({*EXPORTERS, *entry_points(group=GROUP).names}))
+    points = installed(GROUP, name)
+    return InstalledExporter(points[0]) if len(points) == 1 else _Uninstalled(name)
