@@ -18,7 +18,7 @@ from storage.catalog.tables import ContributorTable, RecordingTable, TrajectoryT
 from storage.erasure.erasure import erase
 from storage.erasure.erasure_check import find_traces
 from storage.publishing.publish import publish
-from storage.recordings.consent_scopes import IMPLIED
+from storage.recordings.consent import IMPLIED
 from storage.recordings.recording import State, description_key
 from storage.shards.shard_writer import write_shard
 from storage.workspace import Workspace, create_workspace

@@ -40,7 +40,7 @@ from annotate.signals.trajectory_reader import TrajectoryReader
 from kinesphere.objects.store import open_objects
 from kinesphere.shards.shard import Shard
 from kinesphere.trajectory import ARRAYS, Trajectory, from_stored
-from storage.catalog import SegmentRecord
+from storage.recordings.segment import Segment
 from storage.shards.shard_writer import write_shard
 from studio.commands.output import print_table
 from tests.support.generated_trajectories import EXTRACTOR
@@ -256,7 +256,7 @@ def _annotate(
         keys.created += 1
 
 
-def _overlap(proposal: Proposal, segment: SegmentRecord) -> float:
+def _overlap(proposal: Proposal, segment: Segment) -> float:
     """Intersection over union of two intervals."""
     shared = min(proposal.end_ns, segment.end_ns) - max(proposal.start_ns, segment.start_ns)
     return max(shared, 0) / (max(proposal.end_ns, segment.end_ns) - min(proposal.start_ns, segment.start_ns))

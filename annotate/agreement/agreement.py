@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.agreement.agreement_estimates import CONFIDENCE, Measures, Tally, compare, estimates, resampled, together
-from annotate.agreement.segment_matching import Intervals, LabelledSegment, intervals_of, sorted_segments
+from annotate.agreement.segment_matching import Intervals, intervals_of, sorted_segments
 from annotate.agreement.unitizing_alpha import coincidences
 from kinesphere.errors import InvalidInput
+from storage.recordings.segment import Segment
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Annotation:
     annotator: str
     frames: int
     """How many the recording has."""
-    segments: Sequence[LabelledSegment]
+    segments: Sequence[Segment]
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kinesphere.errors import InvalidInput
+from storage.recordings.segment import Segment
 
 Aspect = Literal["missing", "label", "object", "hand", "outcome", "start", "end"]
 """In what two annotators differ on a segment; "missing" where only one of them has it."""
@@ -17,41 +18,6 @@ Aspect = Literal["missing", "label", "object", "hand", "outcome", "start", "end"
 OTHER_LABEL = 0.5
 """What the overlap of two segments counts for in a matching if their labels differ; 1 if they are the same."""
 MOST_CANDIDATES = 4_000_000
-
-
-class LabelledSegment(Protocol):
-    """A labelled interval of a recording, frames `[start_frame, end_frame)`; `SegmentRecord` is one."""
-
-    @property
-    def track(self) -> str:
-        """What of the person it is about, such as "left hand"."""
-
-    @property
-    def start_frame(self) -> int:
-        """Its first frame."""
-
-    @property
-    def end_frame(self) -> int:
-        """The frame after its last."""
-
-    @property
-    def label(self) -> str:
-        """What is done."""
-
-    @property
-    def object(self) -> str | None:
-        """With what."""
-
-    @property
-    def hand(self) -> str | None:
-        """With which hand."""
-
-    @property
-    def outcome(self) -> str | None:
-        """How it ends."""
-
-
-Labelled = TypeVar("Labelled", bound=LabelledSegment)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,11 +55,11 @@ class Overlaps:
 
 
 @dataclass(frozen=True)
-class Correspondence(Generic[Labelled]):
+class Correspondence:
     """A segment of one annotator and the one of the other that means the same, where there is one."""
 
-    first: Labelled | None
-    second: Labelled | None
+    first: Segment | None
+    second: Segment | None
     differs: tuple[Aspect, ...]
     """In what they differ; empty where they agree."""
 
@@ -113,13 +79,13 @@ class Correspondence(Generic[Labelled]):
         return max(segment.end_frame for segment in self._there)
 
     @property
-    def _there(self) -> list[Labelled]:
+    def _there(self) -> list[Segment]:
         return [segment for segment in (self.first, self.second) if segment is not None]
 
 
 def correspondences(
-    first: Iterable[Labelled], second: Iterable[Labelled], *, tolerance_frames: int = 0
-) -> list[Correspondence[Labelled]]:
+    first: Iterable[Segment], second: Iterable[Segment], *, tolerance_frames: int = 0
+) -> list[Correspondence]:
     """What an adjudicator looks at: each segment of two annotators once, in order of time, with what differs.
 
     Segments of one track are matched one to one by `matched`; what is left over is missing at the other. Filter by
@@ -128,7 +94,7 @@ def correspondences(
     Args:
         tolerance_frames: edges that lie no further apart than this are the same.
     """
-    found: list[Correspondence[Labelled]] = []
+    found: list[Correspondence] = []
     ours, theirs = list(first), list(second)
     for track in sorted({segment.track for segment in (*ours, *theirs)}):
         a, b = (sorted_segments(segment for segment in side if segment.track == track) for side in (ours, theirs))
@@ -146,7 +112,7 @@ def correspondences(
     return sorted(found, key=lambda one: (one.start_frame, one.end_frame, one.track, one.first is None))
 
 
-def _differs(first: LabelledSegment, second: LabelledSegment, tolerance: int) -> tuple[Aspect, ...]:
+def _differs(first: Segment, second: Segment, tolerance: int) -> tuple[Aspect, ...]:
     aspects: dict[Aspect, bool] = {
         "label": first.label != second.label,
         "object": first.object != second.object,
@@ -158,17 +124,17 @@ def _differs(first: LabelledSegment, second: LabelledSegment, tolerance: int) ->
     return tuple(aspect for aspect, is_so in aspects.items() if is_so)
 
 
-def sorted_segments(segments: Iterable[Labelled]) -> list[Labelled]:
+def sorted_segments(segments: Iterable[Segment]) -> list[Segment]:
     """Segments by start, then by end, then by what they say."""
     return sorted(segments, key=_order)
 
 
-def _order(segment: LabelledSegment) -> tuple[int, int, str, str, str, str]:
+def _order(segment: Segment) -> tuple[int, int, str, str, str, str]:
     words = (segment.object or "", segment.hand or "", segment.outcome or "")
     return segment.start_frame, segment.end_frame, segment.label, *words
 
 
-def intervals_of(segments: Sequence[LabelledSegment], codes: dict[str, int]) -> Intervals:
+def intervals_of(segments: Sequence[Segment], codes: dict[str, int]) -> Intervals:
     """Segments of one track, which are sorted, as arrays.
 
     Args:

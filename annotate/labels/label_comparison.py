@@ -5,13 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
+from operator import attrgetter
 
 from annotate.agreement.segment_matching import Correspondence, correspondences
-from storage.catalog import OperationRecord, SegmentContent, VersionedSegment
+from storage.catalog import OperationRecord, VersionedSegment
+from storage.recordings.segment import Segment
 
 TOLERANCE_FRAMES = 5
 """How far apart two people's edges may be: a sixth of a second, where there are 30 frames in one."""
+_said = attrgetter(
+    *("track", "start_ns", "end_ns", "start_frame", "end_frame", "label", "object", "hand", "outcome", "note")
+)
+"""In this order always: ids of adjudications' segments, which are stored, follow from it."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +26,7 @@ class Difference:
 
     segment: str
     """Id of the adjudication's segment. It follows from what the two have, so that every page knows it."""
-    between: Correspondence[SegmentContent]
+    between: Correspondence
 
     @property
     def start_ns(self) -> int:
@@ -37,7 +43,7 @@ def agreed_segments(
     first: Sequence[VersionedSegment],
     second: Sequence[VersionedSegment],
     tolerance_frames: int = TOLERANCE_FRAMES,
-) -> list[SegmentContent]:
+) -> list[Segment]:
     """The segments that both have, as the first one has them: those that correspond and do not differ.
 
     Edges may be so many frames apart, and notes differ.
@@ -57,7 +63,7 @@ def differences(
     for pair in _compared(first, second, tolerance_frames):
         if not pair.differs:
             continue
-        sides = [astuple(side) if side is not None else None for side in (pair.first, pair.second)]
+        sides = [_said(side) if side is not None else None for side in (pair.first, pair.second)]
         words = f"{annotation} {sides!r}"
         seen[words] += 1
         name = hashlib.sha256(f"{words} {seen[words]}".encode()).hexdigest()[:16]
@@ -85,6 +91,6 @@ def decided(log: Iterable[OperationRecord], segments: Collection[str]) -> frozen
 
 def _compared(
     first: Sequence[VersionedSegment], second: Sequence[VersionedSegment], tolerance_frames: int
-) -> list[Correspondence[SegmentContent]]:
+) -> list[Correspondence]:
     sides = ([segment.content for segment in side] for side in (first, second))
     return correspondences(*sides, tolerance_frames=tolerance_frames)

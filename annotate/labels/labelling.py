@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from annotate.labels.frame_times import FrameTables
 from annotate.labels.label_comparison import Difference, agreed_segments, decided, differences
-from annotate.labels.segments import SegmentDraft, checked_segment
+from annotate.labels.segments import checked_segment
 from kinesphere.errors import Conflict, InvalidInput
 from storage.catalog import (
     AnnotationRecord,
@@ -23,6 +23,7 @@ from storage.catalog import (
     OperationRecord,
     VersionedSegment,
 )
+from storage.recordings.segment import Segment
 from storage.tasks.task import Labels
 from storage.workspace import Workspace
 
@@ -33,7 +34,7 @@ class ChangeDraft:
 
     segment: str
     before: int | None
-    after: SegmentDraft | None
+    after: Segment | None
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import secrets
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -15,7 +13,8 @@ from numpy.typing import NDArray
 
 from annotate.labels.frame_times import frame_edges
 from kinesphere.errors import InvalidInput
-from storage.catalog import SegmentContent, SegmentRecord
+from storage.catalog.labels.label_records import VersionedSegment
+from storage.recordings.segment import Segment
 from storage.tasks.task import Labels
 from storage.workspace import Workspace
 
@@ -24,20 +23,6 @@ HANDS = ("left", "right", "both")
 _LABEL_LENGTH, _NOTE_LENGTH = 100, 1000
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that turn round the text after them, too; a right-to-left text needs none."""
-
-
-@dataclass(frozen=True)
-class SegmentDraft:
-    """A segment as somebody wants it: its edges lie anywhere, its words may be wrong."""
-
-    start_ns: int
-    end_ns: int
-    label: str
-    track: str = "task phase"
-    object: str | None = None
-    hand: str | None = None
-    outcome: str | None = None
-    note: str = ""
 
 
 def add_segment(
@@ -53,7 +38,7 @@ def add_segment(
     outcome: str | None = None,
     hand: str | None = None,
     note: str = "",
-) -> SegmentRecord:
+) -> VersionedSegment:
     """Label the interval `[start_ns, end_ns)` of an extracted recording in code; edges move to the nearest frames.
 
     Args:
@@ -68,20 +53,15 @@ def add_segment(
     row = workspace.catalog.recording(recording)
     edges = frame_edges(workspace, recording)
     labels = workspace.catalog.task(row.task, row.task_version).task.labels
-    content = checked_segment(
-        SegmentDraft(start_ns, end_ns, label, track, object, hand, outcome, note), recording, edges, labels
-    )
-    segment = SegmentRecord(
-        segment=secrets.token_hex(8), recording=recording, author=author, created_at=datetime.now(UTC), **vars(content)
-    )
-    workspace.catalog.add_segment(segment)
-    return segment
+    drawn = Segment(start_ns, end_ns, label, track, object, hand, outcome, note)
+    return workspace.catalog.add_segment(recording, checked_segment(drawn, recording, edges, labels), author=author)
 
 
-def checked_segment(draft: SegmentDraft, recording: str, edges: NDArray[np.int64], labels: Labels) -> SegmentContent:
-    """The segment that a draft comes to: its edges at the nearest frames, its words of the taxonomy.
+def checked_segment(draft: Segment, recording: str, edges: NDArray[np.int64], labels: Labels) -> Segment:
+    """The segment with its edges at the nearest frames, if its words are of the taxonomy.
 
     Args:
+        draft: what somebody drew: its edges lie anywhere, its words may be wrong, its frames are not looked at.
         edges: of the recording's frames, int64 [frames + 1], ns; see `frame_edges`.
 
     Raises:
@@ -103,17 +83,12 @@ def checked_segment(draft: SegmentDraft, recording: str, edges: NDArray[np.int64
     start_frame, end_frame = _nearest(edges, start_ns), _nearest(edges, end_ns)
     if start_frame == end_frame:
         raise InvalidInput(f"segment {start_ns / 1e9:.3f} s to {end_ns / 1e9:.3f} s holds no frame of {recording}")
-    return SegmentContent(
-        track=draft.track,
+    return replace(
+        draft,
         start_ns=int(edges[start_frame]),
         end_ns=int(edges[end_frame]),
         start_frame=start_frame,
         end_frame=end_frame,
-        label=draft.label,
-        object=draft.object,
-        hand=draft.hand,
-        outcome=draft.outcome,
-        note=draft.note,
     )
 
 

@@ -12,8 +12,8 @@ from annotate.labels.segments import TRACKS
 from annotate.proposals.change_points import LEAST_SECONDS, edges
 from annotate.proposals.postures import LONGEST_SECONDS, Postures, postures
 from annotate.signals.trajectory_reader import open_trajectory
-from storage.catalog import SegmentRecord
 from storage.recordings.recording import State
+from storage.recordings.segment import Segment
 from storage.workspace import Workspace
 
 Floats = NDArray[np.float64]
@@ -141,13 +141,13 @@ def joined(several: Sequence[Neighbours]) -> Neighbours:
     return together
 
 
-def examples_in(segments: Iterable[SegmentRecord], found: Mapping[str, Postures]) -> Neighbours:
+def examples_in(segments: Iterable[Segment], found: Mapping[str, Postures]) -> Neighbours:
     """The examples in one recording: its segments, and the gaps between neighbouring segments of a track.
 
     Before the first and after the last segment there may just be work left to do.
     """
     neighbours: dict[str, Examples] = {}
-    ordered = sorted(segments, key=lambda segment: (segment.start_ns, segment.end_ns, segment.segment))
+    ordered = sorted(segments, key=lambda segment: (segment.start_ns, segment.end_ns))
     for track in TRACKS:
         intervals = _with_gaps([segment for segment in ordered if segment.track == track])
         if not intervals:
@@ -161,7 +161,7 @@ def examples_in(segments: Iterable[SegmentRecord], found: Mapping[str, Postures]
     return neighbours
 
 
-def _with_gaps(segments: Sequence[SegmentRecord]) -> list[tuple[int, int, str | None]]:
+def _with_gaps(segments: Sequence[Segment]) -> list[tuple[int, int, str | None]]:
     """Beginning, end and label of the segments of a track, in order, and of the gaps between them, without a label."""
     found: list[tuple[int, int, str | None]] = []
     last_end: int | None = None

@@ -16,7 +16,7 @@ from annotate.proposals.neighbours import Examples, Likely, Neighbours, examples
 from annotate.proposals.postures import RATE, Postures, postures
 from annotate.signals.trajectory_reader import TrajectoryReader, open_trajectory
 from kinesphere.errors import InvalidInput
-from storage.catalog import SegmentRecord
+from storage.recordings.segment import Segment
 from storage.workspace import Workspace
 
 _NEAREST_NS = 1_000
@@ -72,7 +72,7 @@ def propose(
 
 def proposals_of(
     trajectory: TrajectoryReader,
-    segments: Sequence[SegmentRecord] = (),
+    segments: Sequence[Segment] = (),
     neighbours: Neighbours | None = None,
     *,
     tracks: Sequence[str] = TRACKS,
@@ -126,7 +126,7 @@ def _features(track: Postures, spans: Sequence[_Span]) -> NDArray[np.float64]:
     return np.stack(found) if found else np.empty((0, 0))
 
 
-def _covered(track: Postures, labelled: Sequence[SegmentRecord]) -> list[tuple[float, float]]:
+def _covered(track: Postures, labelled: Sequence[Segment]) -> list[tuple[float, float]]:
     """The moments that segments cover, in order and apart from each other."""
     covered: list[tuple[float, float]] = []
     for segment in sorted(labelled, key=lambda segment: segment.start_ns):

@@ -13,18 +13,17 @@ from capture.recorder.recorder import CaptureReport
 from kinesphere.errors import InvalidInput, KinesphereError, NotFound, StorageFailed
 from kinesphere.names import is_recording_id, new_recording_id
 from kinesphere.video.video_keys import video_key
-from storage.recordings.consent_scopes import Scope, checked_scopes
+from storage.catalog import StoredTask
+from storage.recordings.consent import Agreement, checked_scopes
 from storage.recordings.recording import (
     Beside,
     Consent,
-    ConsentMethod,
     Origin,
     RecordingFile,
     State,
     check_length,
     description_key,
 )
-from storage.tasks.task import Task
 from storage.workspace import Workspace
 
 
@@ -34,10 +33,7 @@ def take(
     kind: Literal["camera", "import"],
     task: str,
     contributor: str,
-    method: ConsentMethod,
-    signed: str = "",
-    scopes: Sequence[Scope] | None = None,
-    expires_at: datetime | None = None,
+    agreement: Agreement,
     capture: Callable[[Path], Origin],
     replaces: str | None = None,
     recording: str | None = None,
@@ -48,8 +44,7 @@ def take(
     disk was full is kept for `capture.drafts.unfinished.recover`.
 
     Args:
-        scopes: what the contributor consents to, by default what the task requires.
-        expires_at: until when, if they say so; the task may set an earlier end.
+        agreement: how the contributor has agreed to the task's consent text, and to what.
         kind: a cut-short recording is made whole at the next start; a cut-short import can be repeated.
         recording: the id, where it must be known before; else a new one.
 
@@ -62,18 +57,6 @@ def take(
     stored = workspace.catalog.task(task)
     workspace.catalog.require_contributor(contributor)
     now = datetime.now(UTC)
-    given, until = consented(stored.task, now, scopes, expires_at)
-    consent = Consent(
-        task=task,
-        task_version=stored.version,
-        text_sha256=stored.task.consent_sha256,
-        language=stored.task.language,
-        agreed_at=now,
-        method=method,
-        signed=signed,
-        scopes=given,
-        expires_at=until,
-    )
     begun = Begun(
         kind=kind,
         recording=recording or new_recording_id(),
@@ -81,7 +64,7 @@ def take(
         task_version=stored.version,
         contributor=contributor,
         created_at=now,
-        consent=consent,
+        consent=consent_to(stored, agreement, now),
         replaces=replaces,
     )
     try:
@@ -93,25 +76,33 @@ def take(
         raise StorageFailed(f"cannot write the take in {workspace.drafts}: {error.strerror or error}") from error
 
 
-def consented(
-    task: Task, now: datetime, scopes: Sequence[Scope] | None, expires_at: datetime | None
-) -> tuple[tuple[Scope, ...], datetime | None]:
-    """What a consent to a task covers, and until when.
+def consent_to(stored: StoredTask, agreement: Agreement, now: datetime) -> Consent:
+    """The consent record that an agreement to a task comes to.
 
     Raises:
         InvalidInput: the task does not offer a scope or requires another, or the consent has ended already.
     """
-    rule = task.consent_scopes
-    given = checked_scopes(rule.required if scopes is None else scopes)
-    refusal = rule.refusal(given)
+    task, rule, end = stored.task, stored.task.consent_scopes, agreement.expires_at
+    scopes = checked_scopes(rule.required if agreement.scopes is None else agreement.scopes)
+    refusal = rule.refusal(scopes)
     if refusal is not None:
         raise InvalidInput(f"task '{task.name}' {refusal}")
-    if expires_at is not None and expires_at <= now:
-        raise InvalidInput(f"the consent would have ended on {expires_at:%Y-%m-%d} already; give a later day")
-    ends = [expires_at] if expires_at is not None else []
+    if end is not None and end <= now:
+        raise InvalidInput(f"the consent would have ended on {end:%Y-%m-%d} already; give a later day")
+    ends = [end] if end is not None else []
     if rule.expires_after_days is not None:
         ends.append(now + timedelta(days=rule.expires_after_days))
-    return given, min(ends, default=None)
+    return Consent(
+        task=task.name,
+        task_version=stored.version,
+        text_sha256=task.consent_sha256,
+        language=task.language,
+        agreed_at=now,
+        method=agreement.method,
+        signed=agreement.signed,
+        scopes=scopes,
+        expires_at=min(ends, default=None),
+    )
 
 
 def take_together(
@@ -119,10 +110,7 @@ def take_together(
     *,
     task: str,
     contributor: str,
-    method: ConsentMethod,
-    signed: str = "",
-    scopes: Sequence[Scope] | None = None,
-    expires_at: datetime | None = None,
+    agreement: Agreement,
     capture: Callable[[Sequence[Path]], Sequence[CaptureReport]],
     cameras: int,
     complete: Callable[[int, Origin], Origin] = lambda _, origin: origin,
@@ -151,10 +139,7 @@ def take_together(
             kind="camera",
             task=task,
             contributor=contributor,
-            method=method,
-            signed=signed,
-            scopes=scopes,
-            expires_at=expires_at,
+            agreement=agreement,
             recording=names[len(videos)],
             capture=lambda video: nested((*videos, video)),
         )

@@ -1,60 +1,68 @@
 """The catalog: the truth about people, tasks, states, segments and reviews, in SQLite or PostgreSQL."""
 
-from storage.catalog.catalog import Catalog
-from storage.catalog.erasure_entries import Belongings, Erasures
-from storage.catalog.export_entries import Exports
-from storage.catalog.labels.annotations import Agreed, Annotations, Annotator
-from storage.catalog.labels.label_log import MOST_SEGMENTS
-from storage.catalog.labels.label_operations import LabelOperations
-from storage.catalog.labels.label_queue import LabelQueue
-from storage.catalog.labels.label_records import (
-    AnnotationRecord,
-    AnnotationState,
-    Applied,
-    Change,
-    InvalidOperation,
-    LabelConflict,
-    Operation,
-    OperationRecord,
-    Progress,
-    Purpose,
-    SegmentContent,
-    Skip,
-    VersionedSegment,
-    WaitingLabelling,
-)
-from storage.catalog.people.accounts import Account, Accounts, Role
-from storage.catalog.people.attributes import Attributes
-from storage.catalog.people.audit import Audit, AuditEntry
-from storage.catalog.people.invitations import Invitation, Invitations
-from storage.catalog.people.sign_ins import ApiToken, SignIns, WebSession
-from storage.catalog.records import (
-    CheckRecord,
-    CheckValue,
-    Decision,
-    ErasureRecord,
-    Event,
-    ExportRecord,
-    ExportState,
-    GoldRecord,
-    Reason,
-    RecordingRecord,
-    ReviewLease,
-    ReviewRecord,
-    SegmentRecord,
-    StoredTask,
-    TrajectoryRecord,
-    Verdict,
-    WaitingReview,
-)
-from storage.catalog.reviews.reviews import Reviews
-from storage.catalog.throughput import Arrivals, Flow, Queue
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from storage.catalog.catalog import Catalog
+    from storage.catalog.erasure_entries import Erasures
+    from storage.catalog.export_entries import Exports
+    from storage.catalog.labels.annotations import Annotations, SegmentAgreement
+    from storage.catalog.labels.label_log import MOST_SEGMENTS
+    from storage.catalog.labels.label_operations import LabelOperations
+    from storage.catalog.labels.label_queue import LabelQueue
+    from storage.catalog.labels.label_records import (
+        AnnotationRecord,
+        AnnotationState,
+        Annotator,
+        Applied,
+        Change,
+        InvalidOperation,
+        LabelConflict,
+        Operation,
+        OperationRecord,
+        Progress,
+        Purpose,
+        Skip,
+        VersionedSegment,
+        WaitingLabelling,
+    )
+    from storage.catalog.people.account_records import Account, ApiToken, AuditEntry, Invitation, Role, WebSession
+    from storage.catalog.people.accounts import Accounts
+    from storage.catalog.people.attributes import Attributes
+    from storage.catalog.people.audit import Audit
+    from storage.catalog.people.invitations import Invitations
+    from storage.catalog.people.sign_ins import SignIns
+    from storage.catalog.records import (
+        Arrivals,
+        Belongings,
+        CheckRecord,
+        CheckValue,
+        Decision,
+        ErasureRecord,
+        Event,
+        ExportRecord,
+        ExportState,
+        GoldRecord,
+        Queue,
+        Reason,
+        RecordingRecord,
+        ReviewLease,
+        ReviewRecord,
+        StoredTask,
+        TrajectoryRecord,
+        Verdict,
+        WaitingReview,
+    )
+    from storage.catalog.reviews.reviews import Reviews
+    from storage.catalog.throughput import Throughput
 
 __all__ = [
     "MOST_SEGMENTS",
     "Account",
     "Accounts",
-    "Agreed",
     "AnnotationRecord",
     "AnnotationState",
     "Annotations",
@@ -77,7 +85,6 @@ __all__ = [
     "ExportRecord",
     "ExportState",
     "Exports",
-    "Flow",
     "GoldRecord",
     "InvalidOperation",
     "Invitation",
@@ -96,11 +103,11 @@ __all__ = [
     "ReviewRecord",
     "Reviews",
     "Role",
-    "SegmentContent",
-    "SegmentRecord",
+    "SegmentAgreement",
     "SignIns",
     "Skip",
     "StoredTask",
+    "Throughput",
     "TrajectoryRecord",
     "Verdict",
     "VersionedSegment",
@@ -108,3 +115,82 @@ __all__ = [
     "WaitingReview",
     "WebSession",
 ]
+
+_MODULES = {
+    "catalog": ("Catalog",),
+    "erasure_entries": ("Erasures",),
+    "export_entries": ("Exports",),
+    "labels.annotations": (
+        "SegmentAgreement",
+        "Annotations",
+    ),
+    "labels.label_log": ("MOST_SEGMENTS",),
+    "labels.label_operations": ("LabelOperations",),
+    "labels.label_queue": ("LabelQueue",),
+    "labels.label_records": (
+        "AnnotationRecord",
+        "AnnotationState",
+        "Annotator",
+        "Applied",
+        "Change",
+        "InvalidOperation",
+        "LabelConflict",
+        "Operation",
+        "OperationRecord",
+        "Progress",
+        "Purpose",
+        "Skip",
+        "VersionedSegment",
+        "WaitingLabelling",
+    ),
+    "people.account_records": (
+        "Account",
+        "ApiToken",
+        "AuditEntry",
+        "Invitation",
+        "Role",
+        "WebSession",
+    ),
+    "people.accounts": ("Accounts",),
+    "people.attributes": ("Attributes",),
+    "people.audit": ("Audit",),
+    "people.invitations": ("Invitations",),
+    "people.sign_ins": ("SignIns",),
+    "records": (
+        "Arrivals",
+        "Belongings",
+        "CheckRecord",
+        "CheckValue",
+        "Decision",
+        "ErasureRecord",
+        "Event",
+        "ExportRecord",
+        "ExportState",
+        "GoldRecord",
+        "Queue",
+        "Reason",
+        "RecordingRecord",
+        "ReviewLease",
+        "ReviewRecord",
+        "StoredTask",
+        "TrajectoryRecord",
+        "Verdict",
+        "WaitingReview",
+    ),
+    "reviews.reviews": ("Reviews",),
+    "throughput": ("Throughput",),
+}
+"""The names by module. Each is loaded when it is first asked for: who only takes and gives records
+needs no SQL, and loading it takes a third of a second."""
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

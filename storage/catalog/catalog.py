@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -16,14 +17,14 @@ from sqlalchemy.orm import Session
 from kinesphere.errors import Conflict, NotFound
 from kinesphere.names import checked_name
 from storage.catalog.connection import connect, database_errors, one_at_a_time
-from storage.catalog.labels.counting_segments import counts
+from storage.catalog.labels.label_records import VersionedSegment
+from storage.catalog.publishable import authoritative, episode_table
 from storage.catalog.records import (
     CheckRecord,
     Decision,
     Event,
     RecordingRecord,
     ReviewRecord,
-    SegmentRecord,
     StoredTask,
     TrajectoryRecord,
 )
@@ -41,8 +42,9 @@ from storage.catalog.tables import (
     TaskTable,
     TrajectoryTable,
 )
-from storage.recordings.consent_scopes import Scope
+from storage.recordings.consent import Coverage
 from storage.recordings.recording import RecordingFile, State
+from storage.recordings.segment import Segment
 from storage.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -195,7 +197,7 @@ class Catalog:
             ordered = query.order_by(RecordingTable.created_at, RecordingTable.recording)
             return [_record(RecordingRecord, row) for row in session.scalars(ordered)]
 
-    def left(self, recordings: Iterable[str]) -> list[str]:
+    def departed(self, recordings: Iterable[str]) -> list[str]:
         """Which of these recordings are withdrawn or erased, or not here at all."""
         query = select(RecordingTable.recording).where(RecordingTable.state.not_in((State.WITHDRAWN, State.ERASED)))
         with self.reading() as session:
@@ -284,43 +286,51 @@ class Catalog:
             row = session.scalars(query.order_by(TrajectoryTable.created_at.desc())).first()
             return _record(TrajectoryRecord, row) if row is not None else None
 
-    def add_segment(self, segment: SegmentRecord) -> None:
-        """Enter a labelled interval."""
+    def add_segment(self, recording: str, segment: Segment, *, author: str) -> VersionedSegment:
+        """Enter a segment that code has made, which belongs to nobody's annotation; gives it with its new id."""
+        made = VersionedSegment(secrets.token_hex(8), 0, segment)
+        row = SegmentTable(
+            segment=made.segment,
+            version=made.version,
+            recording=recording,
+            author=author,
+            created_at=datetime.now(UTC),
+            **vars(segment),
+        )
         with self.writing() as session:
-            session.add(SegmentTable(**vars(segment)))
+            session.add(row)
+        return made
 
-    def segments(self, recording: str) -> list[SegmentRecord]:
+    def segments(self, recording: str) -> list[Segment]:
         """The segments of a recording that count, in order of time: those that `publishable` has, too."""
-        query = select(SegmentTable).where(SegmentTable.recording == recording, counts())
+        query = select(SegmentTable).where(SegmentTable.recording == recording, authoritative())
         with self.reading() as session:
             rows = session.scalars(query.order_by(SegmentTable.start_ns, SegmentTable.segment))
-            return [_record(SegmentRecord, row) for row in rows]
+            return [_record(Segment, row) for row in rows]
 
     def publishable(
-        self, is_wanted: Callable[[str, str], bool] = lambda extractor, shard: True, *, with_segments: bool = True
+        self, is_chosen: Callable[[str, str], bool] = lambda extractor, shard: True, *, with_segments: bool = True
     ) -> pa.Table:
         """The episodes of every accepted recording, by `EPISODE_SCHEMA`, oldest recording first.
 
         A recording with segments gives one episode a segment, in order of time; one without enters whole.
 
         Args:
-            is_wanted: says of an extractor, with one of its shards, whether its trajectories are wanted; of those the
+            is_chosen: says of an extractor, with one of its shards, whether its trajectories are chosen; of those the
                 newest of each recording is taken.
             with_segments: if not, every recording enters whole.
         """
-        from storage.catalog.publishable import episode_table
+        return episode_table(self.engine, is_chosen, with_segments=with_segments)
 
-        return episode_table(self.engine, is_wanted, with_segments=with_segments)
-
-    def consents(self) -> dict[str, tuple[tuple[Scope, ...], datetime | None]]:
-        """For every accepted recording what its contributor consented to, and when that expires."""
+    def consents(self) -> dict[str, Coverage]:
+        """For every accepted recording what its contributor's consent covers."""
         columns = RecordingTable.recording, RecordingTable.scopes, RecordingTable.consent_expires_at
         query = select(*columns).where(RecordingTable.state == State.ACCEPTED)
         with self.reading() as session:
-            return {recording: (scopes, expires_at) for recording, scopes, expires_at in session.execute(query)}
+            return {row[0]: Coverage(row[1], row[2]) for row in session.execute(query)}
 
     @contextmanager
-    def alone(self, purpose: str) -> Iterator[None]:
+    def lock(self, purpose: str) -> Iterator[None]:
         """Do something that nobody else does meanwhile on this catalog; see `connection.one_at_a_time`."""
         with one_at_a_time(self.engine, purpose):
             yield

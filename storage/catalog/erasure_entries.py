@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from kinesphere.errors import NotFound
 from storage.catalog.catalog import Catalog
 from storage.catalog.people.accounts import forget_contributor
-from storage.catalog.records import ErasureRecord
+from storage.catalog.records import Belongings, ErasureRecord
 from storage.catalog.state_machine import locked, move, new_event
 from storage.catalog.tables import (
     NOBODY,
@@ -43,16 +43,6 @@ from storage.recordings.recording import State
 _AT_ONCE = 500
 """Databases limit how many values a statement may have."""
 _GONE = (State.WITHDRAWN, State.ERASED)
-
-
-@dataclass(frozen=True)
-class Belongings:
-    """What the catalog knows that an erasure takes away."""
-
-    recordings: tuple[str, ...]
-    shards: tuple[str, ...]
-    frames: int
-    duration_ns: int
 
 
 @dataclass(frozen=True)
@@ -165,17 +155,17 @@ class Erasures:
 
     def receipts(self, recordings: Iterable[str]) -> list[str]:
         """The receipts of the erasures that took any of these recordings, oldest first."""
-        wanted, found = set(recordings), list[str]()
+        unknown, found = set(recordings), list[str]()
         done = select(ErasureTable).where(ErasureTable.done_at.is_not(None)).order_by(ErasureTable.begun_at.desc())
         with (
             self.catalog.reading() as session,
             closing(session.scalars(done.execution_options(yield_per=50))) as rows,  # mostly it is among the last
         ):
             for row in rows:
-                if not wanted:
+                if not unknown:
                     break
-                taken = wanted & set((row.tombstone or {})["recordings"])
-                wanted -= taken
+                taken = unknown & set((row.tombstone or {})["recordings"])
+                unknown -= taken
                 found += [row.receipt] if taken else []
         return found[::-1]
 

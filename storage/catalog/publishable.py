@@ -1,15 +1,17 @@
-"""What the catalog has to publish, as an episode table, column by column: a million rows as objects take a minute."""
+"""What the catalog has to publish: which segments count, and the episode table, made column by column.
+
+A million rows as objects would take a minute.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, Select, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, case, func, or_, select
 
 from storage.catalog.connection import database_errors
-from storage.catalog.labels.counting_segments import counts
-from storage.catalog.tables import RecordingTable, SegmentTable, TrajectoryTable
+from storage.catalog.tables import AnnotationTable, RecordingTable, SegmentTable, TrajectoryTable
 from storage.recordings.recording import State
 
 if TYPE_CHECKING:
@@ -21,24 +23,38 @@ _SEGMENT_NUMBERS = ("start_frame", "end_frame", "start_ns", "end_ns")
 _SEGMENT_COLUMNS = ("recording", "segment", *_SEGMENT_NUMBERS, "track", "label", "object", "outcome")
 
 
-def episode_table(engine: Engine, is_wanted: Callable[[str, str], bool], *, with_segments: bool) -> pa.Table:
+def authoritative() -> ColumnElement[bool]:
+    """Whether a segment counts: it was made in code, or belongs to the annotation that decides for its recording.
+
+    That is the adjudication, if it is done; else the annotation that was done first. One that is open, or skipped,
+    never does.
+    """
+    table = AnnotationTable
+    first = (case((table.purpose == "adjudicate", 0), else_=1), table.done_at, table.annotation)
+    place = func.row_number().over(partition_by=table.recording, order_by=first).label("place")
+    ranked = select(table.annotation, place).where(table.state == "done").subquery()
+    deciding = select(ranked.c.annotation).where(ranked.c.place == 1)
+    return or_(SegmentTable.annotation.is_(None), SegmentTable.annotation.in_(deciding))
+
+
+def episode_table(engine: Engine, is_chosen: Callable[[str, str], bool], *, with_segments: bool) -> pa.Table:
     """The episodes of accepted recordings, oldest recording first; see `Catalog.publishable`."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
     with database_errors(engine.url.render_as_string(hide_password=True)), engine.connect() as connection:
-        recordings = _newest(_recordings(connection), is_wanted)
+        recordings = _newest(_recordings(connection), is_chosen)
         segments = _segments(connection, none=not with_segments)
     place = pc.index_in(segments["recording"], value_set=recordings["recording"].combine_chunks())
     segments = segments.append_column("place", place).filter(pc.is_valid(place))
     segments = segments.sort_by([(name, "ascending") for name in ("place", "start_ns", "segment")])
     place = segments["place"].to_numpy()
-    alone = np.flatnonzero(np.bincount(place, minlength=len(recordings)) == 0)
+    unlabelled = np.flatnonzero(np.bincount(place, minlength=len(recordings)) == 0)
     table = pa.concat_tables(
-        [_cut(recordings.take(pa.array(place)), segments), _whole(recordings.take(pa.array(alone)))]
+        [_cut(recordings.take(pa.array(place)), segments), _whole(recordings.take(pa.array(unlabelled)))]
     )
-    order = np.argsort(np.concatenate([place, alone]), kind="stable")
+    order = np.argsort(np.concatenate([place, unlabelled]), kind="stable")
     return table.take(pa.array(order)).combine_chunks()
 
 
@@ -48,33 +64,33 @@ def _recordings(connection: Connection) -> pa.Table:
 
     from kinesphere.versions.episode_table import EPISODE_SCHEMA
 
-    ours, found = RecordingTable, TrajectoryTable
+    table, found = RecordingTable, TrajectoryTable
     columns = {
-        **{name: getattr(ours, name) for name in ("recording", "contributor", "task", "task_version", "frame_rate")},
+        **{name: getattr(table, name) for name in ("recording", "contributor", "task", "task_version", "frame_rate")},
         **{name: getattr(found, name) for name in ("shard", "first_frame", "length", "scale", "extractor")},
         **{name: getattr(found, name) for name in ("body_share", "left_hand_share", "right_hand_share")},
-        "end_ns": ours.duration_ns,
-        "image_width": ours.width,
-        "image_height": ours.height,
+        "end_ns": table.duration_ns,
+        "image_width": table.width,
+        "image_height": table.height,
     }
     query = (
         select(*columns.values())
-        .join(found, found.recording == ours.recording)
-        .where(ours.state == State.ACCEPTED)
-        .order_by(ours.created_at, ours.recording, found.created_at)
+        .join(found, found.recording == table.recording)
+        .where(table.state == State.ACCEPTED)
+        .order_by(table.created_at, table.recording, found.created_at)
     )
     return _fetched(connection, query, pa.schema([EPISODE_SCHEMA.field(name) for name in columns]))
 
 
-def _newest(recordings: pa.Table, is_wanted: Callable[[str, str], bool]) -> pa.Table:
-    """Of the trajectories of each recording, which follow each other, the last that is wanted."""
+def _newest(recordings: pa.Table, is_chosen: Callable[[str, str], bool]) -> pa.Table:
+    """Of the trajectories of each recording, which follow each other, the last that is chosen."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
     extractors = recordings.group_by("extractor").aggregate([("shard", "min")]).to_pylist()
-    wanted = [row["extractor"] for row in extractors if is_wanted(row["extractor"], row["shard_min"])]
-    recordings = recordings.filter(pc.is_in(recordings["extractor"], pa.array(wanted, pa.string()))).combine_chunks()
+    chosen = [row["extractor"] for row in extractors if is_chosen(row["extractor"], row["shard_min"])]
+    recordings = recordings.filter(pc.is_in(recordings["extractor"], pa.array(chosen, pa.string()))).combine_chunks()
     names = recordings["recording"]
     is_last = np.ones(len(names), np.bool_)
     is_last[:-1] = pc.not_equal(names.slice(0, max(0, len(names) - 1)), names.slice(1)).to_numpy()
@@ -87,7 +103,7 @@ def _segments(connection: Connection, *, none: bool) -> pa.Table:
     schema = pa.schema([(name, pa.int64() if name in _SEGMENT_NUMBERS else pa.string()) for name in _SEGMENT_COLUMNS])
     if none:
         return schema.empty_table()
-    query = select(*(getattr(SegmentTable, name) for name in _SEGMENT_COLUMNS)).where(counts())
+    query = select(*(getattr(SegmentTable, name) for name in _SEGMENT_COLUMNS)).where(authoritative())
     return _fetched(connection, query, schema)
 
 

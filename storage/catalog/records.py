@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal, NamedTuple
 
-from storage.recordings.consent_scopes import IMPLIED, Scope
+from storage.recordings.consent import IMPLIED, Scope
 from storage.recordings.recording import State
 from storage.tasks.task import Task
 
@@ -107,31 +107,6 @@ class TrajectoryRecord:
 
 
 @dataclass(frozen=True)
-class SegmentRecord:
-    """A labelled interval of a recording: frames `[start_frame, end_frame)`, times `[start_ns, end_ns)`."""
-
-    segment: str
-    recording: str
-    track: str
-    start_frame: int
-    end_frame: int
-    start_ns: int
-    end_ns: int
-    label: str
-    object: str | None
-    outcome: str | None
-    author: str
-    created_at: datetime
-    annotation: str | None = None
-    """The labelling that it belongs to; None where code has made it."""
-    hand: str | None = None
-    """Which hand does it: "left", "right", "both", or not said."""
-    note: str = ""
-    version: int = 0
-    """The revision of its annotation that changed it last."""
-
-
-@dataclass(frozen=True)
 class ReviewRecord:
     """A person's opinion on a recording, with the feedback that the contributor reads."""
 
@@ -222,3 +197,35 @@ class ExportRecord:
     """Of the erasure that removed it, made it again without those who left, or could not reach it."""
     held_before: int | None = None
     """The version that it held until then."""
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """What was recorded on one day (UTC) for one task."""
+
+    day: date
+    task: str
+    recordings: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The recordings in one state."""
+
+    state: State
+    recordings: int
+    hours: float
+    oldest: datetime | None
+    """Since when the first of them is in it; only known of states in which something waits."""
+    median_wait_seconds: float | None
+
+
+@dataclass(frozen=True)
+class Belongings:
+    """What the catalog knows that an erasure takes away."""
+
+    recordings: tuple[str, ...]
+    shards: tuple[str, ...]
+    frames: int
+    duration_ns: int

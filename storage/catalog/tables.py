@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from storage.recordings.consent_scopes import Scope, checked_scopes
+from storage.recordings.consent import Scope, checked_scopes
 from storage.recordings.recording import State
 
 

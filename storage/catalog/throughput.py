@@ -10,6 +10,7 @@ from statistics import median
 from sqlalchemy import func, select
 
 from storage.catalog.catalog import Catalog
+from storage.catalog.records import Arrivals, Queue
 from storage.catalog.tables import EventTable, RecordingTable, TrajectoryTable
 from storage.recordings.recording import State
 
@@ -18,29 +19,7 @@ WAITING = (State.DRAFT, State.SUBMITTED, State.FLAGGED, State.RETURNED)
 
 
 @dataclass(frozen=True)
-class Arrivals:
-    """What was recorded on one day (UTC) for one task."""
-
-    day: date
-    task: str
-    recordings: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Queue:
-    """The recordings in one state."""
-
-    state: State
-    recordings: int
-    hours: float
-    oldest: datetime | None
-    """Since when the first of them is in it; only known of states in which something waits."""
-    median_wait_seconds: float | None
-
-
-@dataclass(frozen=True)
-class Flow:
+class Throughput:
     """The flow of recordings of a catalog. Every method is one transaction."""
 
     catalog: Catalog

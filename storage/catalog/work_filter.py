@@ -16,14 +16,14 @@ _Selected = TypeVar("_Selected", bound="Select[*tuple[Any, ...]]")
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which recordings somebody wants to be given, to review or to label."""
+class WorkFilter:
+    """Which recordings somebody asks for, to review or to label."""
 
     task_versions: Sequence[tuple[str, int]] | None
     past: Collection[str]
 
     @classmethod
-    def of(cls, session: Session, task: str | None, language: str | None, past: Collection[str]) -> Wanted:
+    def of(cls, session: Session, task: str | None, language: str | None, past: Collection[str]) -> WorkFilter:
         """Raises NotFound if there is no such task."""
         if task is None and language is None:
             return cls(None, past)
@@ -38,8 +38,8 @@ class Wanted:
         ]
         return cls(chosen, past)
 
-    def held_to(self, query: _Selected) -> _Selected:
-        """The query, held to these recordings."""
+    def restricted(self, query: _Selected) -> _Selected:
+        """The query, restricted to these recordings."""
         if self.past:
             query = query.where(RecordingTable.recording.not_in(self.past))
         if self.task_versions is None:
@@ -49,5 +49,5 @@ class Wanted:
         return query.where(tuple_(RecordingTable.task, RecordingTable.task_version).in_(self.task_versions))
 
 
-def _speaks(language: str, wanted: str) -> bool:
-    return language.lower() == wanted.lower() or language.lower().startswith(f"{wanted.lower()}-")
+def _speaks(language: str, asked: str) -> bool:
+    return language.lower() == asked.lower() or language.lower().startswith(f"{asked.lower()}-")

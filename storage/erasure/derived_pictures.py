@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from storage.erasure.withdrawn_versions import Leaving
+from storage.erasure.withdrawn_versions import Departed
 from storage.workspace import Workspace
 
 NOTE = "drawings.json"
@@ -19,16 +19,16 @@ def note_drawings(workspace: Workspace, files: Sequence[Path], *, recording: str
     _write(workspace, known)
 
 
-def drawings_of(workspace: Workspace, leaving: Leaving) -> Iterator[Path]:
+def drawings_of(workspace: Workspace, departed: Departed) -> Iterator[Path]:
     """The files that show those who leave."""
     for name, shown in _known(workspace).items():
-        if shown["recording"] in leaving.recordings or shown["contributor"] == leaving.contributor:
+        if shown["recording"] in departed.recordings or shown["contributor"] == departed.contributor:
             yield workspace.folder / name
 
 
-def delete_drawings(workspace: Workspace, leaving: Leaving) -> None:
+def delete_drawings(workspace: Workspace, departed: Departed) -> None:
     """Delete what `drawings_of` finds, and what the note says of it."""
-    gone = list(drawings_of(workspace, leaving))
+    gone = list(drawings_of(workspace, departed))
     for file in gone:
         file.unlink(missing_ok=True)
     if gone:

@@ -18,7 +18,7 @@ from storage.catalog import Belongings, ErasureRecord, Erasures, Exports
 from storage.catalog.erasure_entries import fingerprint
 from storage.erasure.cache_erasure import forget_cached
 from storage.erasure.derived_pictures import delete_drawings
-from storage.erasure.withdrawn_versions import Leaving, Replaced, replace_versions
+from storage.erasure.withdrawn_versions import Departed, Replaced, replace_versions
 from storage.exports.export_erasure import settle_exports
 from storage.workspace import Workspace
 
@@ -56,7 +56,7 @@ def erase(
         Conflict: a shard holds both withdrawn recordings and others.
         CorruptObject: a version cannot be read, so that nobody can tell whom it names.
     """
-    with workspace.catalog.alone("erasure"):
+    with workspace.catalog.lock("erasure"):
         return _erase(workspace, contributor, who, on_step)
 
 
@@ -71,15 +71,15 @@ def _erase(
             return _done_before(workspace, erasures, contributor)
         belongings = erasures.belongings(begun)
         _check_shards(erasures, belongings)
-        leaving = Leaving(begun.receipt, frozenset(belongings.recordings), contributor)
+        departed = Departed(begun.receipt, frozenset(belongings.recordings), contributor)
         on_step("replacing versions")
-        replaced = replace_versions(objects, leaving, created_by=who)
+        replaced = replace_versions(objects, departed, created_by=who)
         exports = settle_exports(workspace, begun.receipt, on_step)
         on_step("deleting videos and shards")
         _delete_objects(objects, belongings)
-        delete_strays(workspace, leaving)
-        _delete_drafts(workspace, leaving)
-        delete_drawings(workspace, leaving)
+        delete_strays(workspace, departed)
+        _delete_drafts(workspace, departed)
+        delete_drawings(workspace, departed)
         forget_cached(_urls(workspace), belongings.recordings, belongings.shards)
         on_step("clearing the catalog")
         if erasures.finish(begun, belongings, _tombstone(begun, belongings, replaced, exports)):
@@ -100,17 +100,17 @@ def delete_shard(objects: Objects, shard_id: str) -> None:
     objects.delete_below(shard_key(shard_id))
 
 
-def drafts_of(workspace: Workspace, leaving: Leaving) -> Iterator[Path]:
+def drafts_of(workspace: Workspace, departed: Departed) -> Iterator[Path]:
     """The folders of takes in the outbox, finished or not, that belong to those who leave."""
     folders = sorted(workspace.drafts.iterdir()) if workspace.drafts.is_dir() else []
     for folder in folders:
         for name in ("recording.json", "begun.json"):
-            if _is_leaving(_json_of(folder / name), leaving):
+            if _is_leaving(_json_of(folder / name), departed):
                 yield folder
                 break
 
 
-def strays_of(workspace: Workspace, leaving: Leaving) -> Iterator[str]:
+def strays_of(workspace: Workspace, departed: Departed) -> Iterator[str]:
     """Folders of videos and shards that no catalog knows and that belong to those who leave, or to nobody any more.
 
     A process leaves them that was killed between writing objects and entering them, or that was writing while
@@ -119,19 +119,19 @@ def strays_of(workspace: Workspace, leaving: Leaving) -> Iterator[str]:
     objects = workspace.objects
     recordings, shards = Erasures(workspace.catalog).known()
     for name in objects.folders("recordings"):
-        if name not in recordings and _is_leaving(_described(objects, f"recordings/{name}/recording.json"), leaving):
+        if name not in recordings and _is_leaving(_described(objects, f"recordings/{name}/recording.json"), departed):
             yield f"recordings/{name}"
     for name in objects.folders("shards"):
         if name.removesuffix(".zarr") in shards:
             continue
         group = _described(objects, f"shards/{name}/zarr.json")
-        if _is_abandoned(objects, f"shards/{name}") if group is None else _is_shard_leaving(group, leaving):
+        if _is_abandoned(objects, f"shards/{name}") if group is None else _is_shard_leaving(group, departed):
             yield f"shards/{name}"
 
 
-def delete_strays(workspace: Workspace, leaving: Leaving) -> None:
+def delete_strays(workspace: Workspace, departed: Departed) -> None:
     """Delete what `strays_of` finds."""
-    for prefix in list(strays_of(workspace, leaving)):
+    for prefix in list(strays_of(workspace, departed)):
         workspace.objects.delete(f"{prefix}/zarr.json")
         workspace.objects.delete_below(prefix)
 
@@ -145,13 +145,13 @@ def _done_before(workspace: Workspace, erasures: Erasures, contributor: str | No
         raise NotFound("contributor", contributor, hint="see: kinesphere contributor list")
     for record in found:
         assert record.tombstone is not None  # of an erasure that is done
-        leaving = Leaving(record.receipt, frozenset(record.tombstone["recordings"]), contributor)
-        replace_versions(workspace.objects, leaving, created_by=record.who)
+        departed = Departed(record.receipt, frozenset(record.tombstone["recordings"]), contributor)
+        replace_versions(workspace.objects, departed, created_by=record.who)
         settle_exports(workspace, record.receipt)
-        delete_strays(workspace, leaving)
-        _delete_drafts(workspace, leaving)
-        delete_drawings(workspace, leaving)
-        forget_cached(_urls(workspace), leaving.recordings, record.tombstone["shards"])
+        delete_strays(workspace, departed)
+        _delete_drafts(workspace, departed)
+        delete_drawings(workspace, departed)
+        forget_cached(_urls(workspace), departed.recordings, record.tombstone["shards"])
         _keep_tombstone(workspace.objects, record)
     return found[-1]
 
@@ -171,8 +171,8 @@ def _delete_objects(objects: Objects, belongings: Belongings) -> None:
         delete_shard(objects, shard)
 
 
-def _delete_drafts(workspace: Workspace, leaving: Leaving) -> None:
-    for folder in list(drafts_of(workspace, leaving)):
+def _delete_drafts(workspace: Workspace, departed: Departed) -> None:
+    for folder in list(drafts_of(workspace, departed)):
         shutil.rmtree(folder)
         folder.with_suffix(".lock").unlink(missing_ok=True)
 
@@ -216,24 +216,24 @@ def _keep_tombstone(objects: Objects, record: ErasureRecord) -> None:
     objects.put(tombstone_key(record.receipt), content)
 
 
-def _is_leaving(description: dict[str, Any] | None, leaving: Leaving) -> bool:
+def _is_leaving(description: dict[str, Any] | None, departed: Departed) -> bool:
     """Whether what `recording.json` or `begun.json` says is of somebody, or something, that leaves."""
     if description is None:
         return False
-    if leaving.contributor is not None and description.get("contributor") == leaving.contributor:
+    if departed.contributor is not None and description.get("contributor") == departed.contributor:
         return True
-    return description.get("recording") in leaving.recordings
+    return description.get("recording") in departed.recordings
 
 
 def _is_abandoned(objects: Objects, prefix: str) -> bool:
     return datetime.now(UTC) - objects.changed_at(prefix) > _ABANDONED
 
 
-def _is_shard_leaving(group: dict[str, Any], leaving: Leaving) -> bool:
+def _is_shard_leaving(group: dict[str, Any], departed: Departed) -> bool:
     attributes = group["attributes"]
-    if leaving.contributor is not None and attributes.get("contributor") == leaving.contributor:
+    if departed.contributor is not None and attributes.get("contributor") == departed.contributor:
         return True
-    return any(trajectory.get("recording") in leaving.recordings for trajectory in attributes.get("trajectories", ()))
+    return any(trajectory.get("recording") in departed.recordings for trajectory in attributes.get("trajectories", ()))
 
 
 def _described(objects: Objects, key: str) -> dict[str, Any] | None:

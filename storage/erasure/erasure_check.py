@@ -22,8 +22,8 @@ from storage.catalog import Erasures
 from storage.erasure.cache_erasure import cached
 from storage.erasure.derived_pictures import drawings_of
 from storage.erasure.erasure import drafts_of, tombstone_key
-from storage.erasure.withdrawn_versions import Leaving
-from storage.exports.export_erasure import OUTCOMES, left_in_exports
+from storage.erasure.withdrawn_versions import Departed
+from storage.exports.export_erasure import OUTCOMES, remains_in_exports
 from storage.workspace import Workspace
 
 _AT_ONCE = 16
@@ -48,23 +48,23 @@ def find_traces(
     erasures = Erasures(workspace.catalog)
     tombstones = [record.tombstone for record in erasures.erased(contributor) if record.tombstone]
     recordings = frozenset(name for tombstone in tombstones for name in tombstone["recordings"])
-    leaving = Leaving("", recordings, contributor)
+    departed = Departed("", recordings, contributor)
     on_step("looking through the catalog")
     found = [Trace("catalog", mention) for mention in erasures.mentions(contributor)]
     found += [Trace("catalog", rest) for rest in erasures.left_of(sorted(recordings))]
-    found += [Trace(str(folder), "draft") for folder in drafts_of(workspace, leaving)]
-    found += [Trace(str(file), "drawing") for file in drawings_of(workspace, leaving)]
+    found += [Trace(str(folder), "draft") for folder in drafts_of(workspace, departed)]
+    found += [Trace(str(file), "drawing") for file in drawings_of(workspace, departed)]
     shards = [shard for tombstone in tombstones for shard in tombstone["shards"]]
     found += [
         Trace(name, "in the cache of this computer") for name in cached([workspace.objects.url], recordings, shards)
     ]
     objects = workspace.objects
     on_step("looking through the recordings")
-    found += _in_folders(objects, "recordings", "recording.json", lambda text: _names_recording(text, leaving))
+    found += _in_folders(objects, "recordings", "recording.json", lambda text: _names_recording(text, departed))
     on_step("looking through the shards")
-    found += _in_folders(objects, "shards", "zarr.json", lambda text: _names_shard(text, leaving))
+    found += _in_folders(objects, "shards", "zarr.json", lambda text: _names_shard(text, departed))
     on_step("looking through the versions")
-    found += _in_versions(objects, leaving)
+    found += _in_versions(objects, departed)
     on_step("looking through the exports")
     unreached = [
         export["export"]
@@ -72,7 +72,7 @@ def find_traces(
         for export in tombstone.get("exports", ())
         if export["outcome"] == OUTCOMES["unreachable"]
     ]
-    found += [Trace(where, what) for where, what in left_in_exports(workspace, leaving, unreached)]
+    found += [Trace(where, what) for where, what in remains_in_exports(workspace, departed, unreached)]
     for tombstone in tombstones:
         if not objects.exists(tombstone_key(tombstone["receipt"])):
             found.append(Trace(tombstone_key(tombstone["receipt"]), "the tombstone is missing; erase again"))
@@ -96,17 +96,17 @@ def _in_folders(objects: Objects, prefix: str, name: str, names: Callable[[dict[
         return [trace for trace in threads.map(look, objects.folders(prefix)) if trace is not None]
 
 
-def _names_recording(description: dict[str, Any], leaving: Leaving) -> bool:
-    return description["contributor"] == leaving.contributor or description["recording"] in leaving.recordings
+def _names_recording(description: dict[str, Any], departed: Departed) -> bool:
+    return description["contributor"] == departed.contributor or description["recording"] in departed.recordings
 
 
-def _names_shard(group: dict[str, Any], leaving: Leaving) -> bool:
+def _names_shard(group: dict[str, Any], departed: Departed) -> bool:
     attributes = group["attributes"]
     held = {trajectory["recording"] for trajectory in attributes["trajectories"]}
-    return attributes["contributor"] == leaving.contributor or bool(held & set(leaving.recordings))
+    return attributes["contributor"] == departed.contributor or bool(held & set(departed.recordings))
 
 
-def _in_versions(objects: Objects, leaving: Leaving) -> Iterator[Trace]:
+def _in_versions(objects: Objects, departed: Departed) -> Iterator[Trace]:
     for dataset in list_datasets(objects):
         for number in list_versions(objects, dataset):
             key = version_key(dataset, number, "json")
@@ -114,15 +114,15 @@ def _in_versions(objects: Objects, leaving: Leaving) -> Iterator[Trace]:
                 version = read_manifest(objects, dataset, number)
                 if not version.is_withdrawn:
                     episodes = read_episodes(objects, version)
-                    named = leaving.named(episodes)
+                    named = departed.named(episodes)
                     if named:
                         yield Trace(f"{dataset}@{number}", f"{named} of its episodes are theirs")
-                if _where_names(version, leaving):
+                if _where_names(version, departed):
                     yield Trace(key, "names them")
             except KinesphereError as error:
                 yield Trace(key, f"cannot be read: {error}")
 
 
-def _where_names(version: Version, leaving: Leaving) -> bool:
+def _where_names(version: Version, departed: Departed) -> bool:
     """Whether the expression that chose the episodes holds the contributor's id."""
-    return f"'{leaving.contributor}'" in (version.manifest.get("where") or "")
+    return f"'{departed.contributor}'" in (version.manifest.get("where") or "")

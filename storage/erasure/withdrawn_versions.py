@@ -29,7 +29,7 @@ from storage.publishing.version_writer import write_version
 
 
 @dataclass(frozen=True)
-class Leaving:
+class Departed:
     """Whose episodes leave the versions."""
 
     receipt: str
@@ -40,10 +40,10 @@ class Leaving:
 
     def staying(self, episodes: pa.Table) -> pa.Table:
         """The rows of an episode table that stay."""
-        left = pc.is_in(episodes["recording"], pa.array(sorted(self.recordings), pa.string()))
+        departed = pc.is_in(episodes["recording"], pa.array(sorted(self.recordings), pa.string()))
         if self.contributor is not None:
-            left = pc.or_(left, pc.equal(episodes["contributor"], self.contributor))
-        return episodes.filter(pc.invert(left))
+            departed = pc.or_(departed, pc.equal(episodes["contributor"], self.contributor))
+        return episodes.filter(pc.invert(departed))
 
     def named(self, episodes: pa.Table) -> int:
         """How many rows of a table with the columns `recording` and `contributor` are of those who leave."""
@@ -60,7 +60,7 @@ class Replaced:
     """None if nothing of it is left."""
 
 
-def replace_versions(objects: Objects, leaving: Leaving, *, created_by: str) -> list[Replaced]:
+def replace_versions(objects: Objects, departed: Departed, *, created_by: str) -> list[Replaced]:
     """Withdraw every version that names those who leave, once a version without them is there in its place.
 
     The newest version stays the one with the highest number: it is replaced last, or, where it names none of
@@ -72,40 +72,42 @@ def replace_versions(objects: Objects, leaving: Leaving, *, created_by: str) -> 
     Raises:
         CorruptObject: a version cannot be read, so that nobody can tell whom it names.
     """
-    return [replaced for name in list_datasets(objects) for replaced in _replace_in(objects, name, leaving, created_by)]
+    return [
+        replaced for name in list_datasets(objects) for replaced in _replace_in(objects, name, departed, created_by)
+    ]
 
 
-def _replace_in(objects: Objects, dataset: str, leaving: Leaving, created_by: str) -> list[Replaced]:
+def _replace_in(objects: Objects, dataset: str, departed: Departed, created_by: str) -> list[Replaced]:
     keys = objects.keys(f"datasets/{dataset}/versions")
-    _delete_unfinished(objects, dataset, keys, leaving)
+    _delete_unfinished(objects, dataset, keys, departed)
     manifests = [read_manifest(objects, dataset, number) for number in _numbers_of(keys, "json")]
-    ours = {
+    replacements = {
         _origin(version): version.number
         for version in manifests
-        if not version.is_withdrawn and version.manifest.get("erasure", {}).get("receipt") == leaving.receipt
+        if not version.is_withdrawn and version.manifest.get("erasure", {}).get("receipt") == departed.receipt
     }
-    others = [version for version in manifests if version.number not in ours.values()]
+    others = [version for version in manifests if version.number not in replacements.values()]
     for version in others:
         if version.is_withdrawn:
             delete_content(objects, version)  # of one that was withdrawn when an earlier attempt was interrupted
             continue
         episodes = read_episodes(objects, version)
-        staying = leaving.staying(episodes)
+        staying = departed.staying(episodes)
         if staying.num_rows == episodes.num_rows:
             continue
-        if version.number not in ours and staying.num_rows:
-            ours[version.number] = _write(objects, version, "replaces", staying, leaving, created_by)
-        withdraw_version(objects, version, receipt=leaving.receipt, replaced_by=ours.get(version.number))
+        if version.number not in replacements and staying.num_rows:
+            replacements[version.number] = _write(objects, version, "replaces", staying, departed, created_by)
+        withdraw_version(objects, version, receipt=departed.receipt, replaced_by=replacements.get(version.number))
     newest = others[-1]
-    if ours and newest.number not in ours and newest.number < max(ours.values()):
+    if replacements and newest.number not in replacements and newest.number < max(replacements.values()):
         now = read_manifest(objects, dataset, newest.number)
         if not now.is_withdrawn:
-            _write(objects, now, "repeats", read_episodes(objects, now), leaving, created_by)
+            _write(objects, now, "repeats", read_episodes(objects, now), departed, created_by)
     return [
         Replaced(dataset, version.number, now.manifest["replaced_by"])
         for version in others
         if (now := read_manifest(objects, dataset, version.number)).is_withdrawn
-        and now.manifest["receipt"] == leaving.receipt
+        and now.manifest["receipt"] == departed.receipt
     ]
 
 
@@ -116,10 +118,10 @@ def _origin(version: Version) -> int:
 
 
 def _write(
-    objects: Objects, version: Version, relation: str, staying: pa.Table, leaving: Leaving, created_by: str
+    objects: Objects, version: Version, relation: str, staying: pa.Table, departed: Departed, created_by: str
 ) -> int:
     where = version.manifest["where"]
-    if where is not None and f"'{leaving.contributor}'" in where:
+    if where is not None and f"'{departed.contributor}'" in where:
         where = None  # it would name whom nothing is to name
     made = write_version(
         objects,
@@ -129,7 +131,7 @@ def _write(
         created_by=created_by,
         video=version.manifest.get("video", "raw"),
         criteria=version.manifest.get("criteria"),
-        erasure={"receipt": leaving.receipt, relation: version.number},
+        erasure={"receipt": departed.receipt, relation: version.number},
         # not where it tells of recordings that left
         agreement=version.manifest.get("agreement") if relation == "repeats" else None,
         # not the limits: without those who left they may not hold any more
@@ -166,7 +168,7 @@ def delete_content(objects: Objects, version: Version) -> None:
         objects.delete(key)
 
 
-def _delete_unfinished(objects: Objects, dataset: str, keys: Collection[str], leaving: Leaving) -> None:
+def _delete_unfinished(objects: Objects, dataset: str, keys: Collection[str], departed: Departed) -> None:
     """Delete tables without a manifest that name those who leave: their publisher died, or is not done yet.
 
     One that is not done finds that recordings of its version were withdrawn, and publishes anew.
@@ -176,7 +178,7 @@ def _delete_unfinished(objects: Objects, dataset: str, keys: Collection[str], le
         number = int(PurePosixPath(key).name.split(".")[0])
         if number not in finished and key.endswith(".parquet"):
             episodes = open_parquet(objects.get(key)).read()
-            if leaving.staying(episodes).num_rows < episodes.num_rows:
+            if departed.staying(episodes).num_rows < episodes.num_rows:
                 objects.delete(key)
 
 

@@ -6,7 +6,6 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -20,16 +19,13 @@ from kinesphere.streaming.resampling import around_episode, refuse_going_back
 from kinesphere.trajectory import ARRAYS, BODY_LANDMARKS, HAND_LANDMARKS, HANDS, ArraySpec, from_stored
 from kinesphere.versions.episode_table import EPISODE_SCHEMA
 from kinesphere.versions.manifests import Version
-from storage.recordings.consent_scopes import Scope
+from storage.recordings.consent import Coverage
 
 BLOCK_FRAMES = 4096
 """Frames that are read at a time: 8 MB with all arrays."""
 
 OnProgress = Callable[[int, int], None]
 """Told how much is done, and of how much: frames, or objects where those are copied as they are."""
-
-Consents = Mapping[str, tuple[tuple[Scope, ...], datetime | None]]
-"""By recording, what its contributor consented to, and until when."""
 
 _LABELS: Mapping[str, Sequence[str]] = {
     "hand": HANDS,
@@ -57,7 +53,8 @@ class Content:
     rate: float | None = None
     """Frames per second, or None for the frames at their true times."""
     keys: tuple[str, ...] = tuple(name for name in ARRAYS if name != "timestamp")
-    consents: Consents = field(default_factory=dict)
+    consents: Mapping[str, Coverage] = field(default_factory=dict)
+    """By recording, what its contributor's consent covers."""
     titles: Mapping[tuple[str, int], str] = field(default_factory=dict)
     """By task and its version, what contributors were asked to do."""
 
@@ -86,8 +83,11 @@ class Content:
     def consent_columns(self, recordings: Sequence[str]) -> dict[str, pa.Array]:
         """Columns of the consents to some recordings; null where the catalog does not know it any more."""
         given = [self.consents.get(recording) for recording in recordings]
-        scopes = [None if consent is None else list(consent[0]) for consent in given]
-        ends = [None if consent is None or consent[1] is None else consent[1].isoformat() for consent in given]
+        scopes = [None if consent is None else list(consent.scopes) for consent in given]
+        ends = [
+            None if consent is None or consent.expires_at is None else consent.expires_at.isoformat()
+            for consent in given
+        ]
         return {
             "consent_scopes": pa.array(scopes, CONSENT_COLUMNS["consent_scopes"]),
             "consent_expires_at": pa.array(ends, CONSENT_COLUMNS["consent_expires_at"]),

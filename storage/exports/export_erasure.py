@@ -10,10 +10,10 @@ from kinesphere.errors import Conflict, CorruptObject, KinesphereError
 from kinesphere.objects.store import Objects
 from kinesphere.versions.manifests import Version, read_manifest
 from storage.catalog import ExportRecord, Exports, ExportState
-from storage.erasure.withdrawn_versions import Leaving
+from storage.erasure.withdrawn_versions import Departed
 from storage.exports.export_target import NOTE, reached, write_note
 from storage.exports.export_writer import content_of
-from storage.exports.formats import format_named
+from storage.exports.exporters import exporter_for_erasure
 from storage.workspace import Workspace
 
 OUTCOMES = {"made": "made again without them", "removed": "removed", "unreachable": "could not be reached"}
@@ -59,11 +59,11 @@ def _settle(workspace: Workspace, record: ExportRecord, heir: Version | None, re
             exports.change(record.export, "unreachable", receipt=receipt)
         return
     # One that is being written is not made again: its exporter, if alive, will look back and take all away.
-    is_wanted = heir is not None and record.state in ("made", "unreachable")
-    content = content_of(workspace, heir, None, None) if heir is not None and is_wanted else None
+    is_to_be_written = heir is not None and record.state in ("made", "unreachable")
+    content = content_of(workspace, heir, None, None) if heir is not None and is_to_be_written else None
     try:
-        is_there = format_named(record.format).erase(
-            target, content, held=record.version, dataset=record.dataset, receipt=receipt
+        is_there = exporter_for_erasure(record.format).erase(
+            target, content, version=record.version, dataset=record.dataset, receipt=receipt
         )
         if was_removed:
             return  # and now also what an exporter wrote that was at work at the time
@@ -78,7 +78,9 @@ def _settle(workspace: Workspace, record: ExportRecord, heir: Version | None, re
     exports.change(record.export, state, version=now.version, receipt=receipt, held_before=record.version)
 
 
-def left_in_exports(workspace: Workspace, leaving: Leaving, unreached: Collection[str]) -> Iterator[tuple[str, str]]:
+def remains_in_exports(
+    workspace: Workspace, departed: Departed, unreached: Collection[str]
+) -> Iterator[tuple[str, str]]:
     """Where registered exports hold something of those who left, or cannot be read to tell: the place, and what.
 
     Args:
@@ -97,7 +99,7 @@ def left_in_exports(workspace: Workspace, leaving: Leaving, unreached: Collectio
                 )
             continue
         try:
-            named = leaving.named(format_named(record.format).held(target))
+            named = departed.named(exporter_for_erasure(record.format).contributors(target))
         except (KinesphereError, ValueError, KeyError) as error:
             yield place_of(record), f"export {record.export} cannot be read: {error}"
             continue

@@ -59,7 +59,7 @@ def open_target(location: str | Path, store: Objects) -> Objects:
     return open_objects(location, create=True)
 
 
-def begun_there(target: Objects, wanted: dict[str, Any]) -> str | None:
+def begun_there(target: Objects, asked: dict[str, Any]) -> str | None:
     """The id of the same export, if it was begun there and cut off; None where nothing is.
 
     Raises:
@@ -68,7 +68,7 @@ def begun_there(target: Objects, wanted: dict[str, Any]) -> str | None:
     note = read_note(target)
     if note is not None and note["state"] == "withdrawn":
         return None
-    if note is not None and note["state"] == "incomplete" and all(note.get(key) == wanted[key] for key in wanted):
+    if note is not None and note["state"] == "incomplete" and all(note.get(key) == asked[key] for key in asked):
         return str(note["export"])
     if note is not None:
         name = f"{note['dataset']}@{note['version']}"

@@ -18,8 +18,7 @@ from kinesphere.versions.manifests import Version, read_episodes, read_manifest,
 from storage.catalog import ExportRecord, Exports
 from storage.exports.export_content import Content, OnProgress
 from storage.exports.export_target import begun_there, clear, open_target, write_note
-from storage.exports.formats import format_named
-from storage.recordings.consent_scopes import why_not_covered
+from storage.exports.exporters import exporter_named
 from storage.workspace import Workspace
 
 
@@ -43,7 +42,7 @@ def export_version(
 
     Args:
         number: of the version; the newest by default.
-        format_name: a name of `FORMATS`.
+        format_name: a name of `EXPORTERS`.
         rate: frames per second to resample to, by true times; see `Dataset.stream`.
         keys: arrays to export; all by default.
 
@@ -53,16 +52,16 @@ def export_version(
         Conflict: the place holds something else, or somebody's consent does not cover the version any more.
         Withdrawn: the version was withdrawn, before or meanwhile; nothing is left of the export.
     """
-    chosen = format_named(format_name)
+    chosen = exporter_named(format_name)
     version = read_version(workspace.objects, dataset, number)
     content = content_of(workspace, version, checked_rate(rate), keys)
     chosen.check(content)
     _refuse_ended_consent(content)
     target = open_target(location, workspace.objects)
     options = {"rate": content.rate, "keys": list(content.keys)}
-    wanted = {"dataset": dataset, "version": version.number, "format": format_name, "options": options}
+    asked = {"dataset": dataset, "version": version.number, "format": format_name, "options": options}
     record = ExportRecord(
-        export=begun_there(target, wanted) or secrets.token_hex(6),
+        export=begun_there(target, asked) or secrets.token_hex(6),
         dataset=dataset,
         version=version.number,
         format=format_name,
@@ -80,7 +79,7 @@ def export_version(
     except CorruptObject:  # perhaps because an erasure took it away
         _look_back(workspace, version, target, record)
         raise
-    with workspace.catalog.alone("erasure"):
+    with workspace.catalog.lock("erasure"):
         _look_back(workspace, version, target, record)
         exports.change(record.export, "made")
         write_note(target, record, "complete", options=options)
@@ -106,7 +105,7 @@ def _refuse_ended_consent(content: Content) -> None:
     recordings = read_episodes(content.objects, content.version)["recording"].unique().to_pylist()
     now, ended = datetime.now(UTC), []
     for recording in recordings:
-        if recording in content.consents and why_not_covered(*content.consents[recording], needs, now) is not None:
+        if recording in content.consents and content.consents[recording].lack(needs, now) is not None:
             ended.append(recording)
     if ended:
         raise Conflict(

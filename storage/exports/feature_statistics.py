@@ -43,9 +43,9 @@ class FeatureStatistics:
         mean = np.where(there, found, 0).sum(axis=0) / np.maximum(count, 1)
         squares = np.where(there, (found - mean) ** 2, 0).sum(axis=0)
         total = self._count + count
-        apart, share = mean - self._mean, count / np.maximum(total, 1)
-        self._squares += squares + apart**2 * self._count * share
-        self._mean += apart * share
+        distance, share = mean - self._mean, count / np.maximum(total, 1)
+        self._squares += squares + distance**2 * self._count * share
+        self._mean += distance * share
         self._count = total
         self._least = np.fmin(self._least, np.where(there, found, np.inf).min(axis=0, initial=np.inf))
         self._greatest = np.fmax(self._greatest, np.where(there, found, -np.inf).max(axis=0, initial=-np.inf))

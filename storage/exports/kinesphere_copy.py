@@ -17,7 +17,7 @@ from storage.exports.export_target import copy_object
 from storage.exports.parquet_files import read_owners
 
 
-class KinesphereFormat:
+class KinesphereExporter:
     """Objects under the keys that they have in the workspace; see `docs/format.md`."""
 
     def check(self, content: Content) -> None:
@@ -33,31 +33,31 @@ class KinesphereFormat:
                 copy_object(content.objects, key, target)
         on_progress(len(keys), len(keys))
 
-    def erase(self, target: Objects, content: Content | None, *, held: int, dataset: str, receipt: str) -> bool:
+    def erase(self, target: Objects, content: Content | None, *, version: int, dataset: str, receipt: str) -> bool:
         """Put the version without those who left beside the old one, then a tombstone in place of that."""
         heir = None if content is None else content.version.number
-        kept: set[str] = set()
+        current: set[str] = set()
         if content is not None:
             self.write(content, target, lambda done, total: None)
-            kept = set(_keys(content))
+            current = set(_keys(content))
         for number in _versions_of(target, dataset):
-            version = read_manifest(target, dataset, number)
-            if version.is_withdrawn:
-                delete_content(target, version)  # of one that was withdrawn when an earlier attempt was interrupted
+            present = read_manifest(target, dataset, number)
+            if present.is_withdrawn:
+                delete_content(target, present)  # of one that was withdrawn when an earlier attempt was interrupted
             elif number != heir:
-                withdraw_version(target, version, replaced_by=heir, receipt=receipt)
+                withdraw_version(target, present, replaced_by=heir, receipt=receipt)
         whole = _versions_of(target, dataset)
         for key in target.keys(f"datasets/{dataset}/versions"):
             if int(PurePosixPath(key).name.split(".")[0]) not in whole:
                 target.delete(key)  # of a copy that was cut off before its manifest
-        stale = [key for prefix in ("shards", "recordings") for key in target.keys(prefix) if key not in kept]
+        stale = [key for prefix in ("shards", "recordings") for key in target.keys(prefix) if key not in current]
         folders = {"/".join(key.split("/")[:2]) for key in stale}
         for folder in sorted(folders):
             target.delete(f"{folder}/zarr.json")
             target.delete_below(folder)
         return content is not None
 
-    def held(self, target: Objects) -> pa.Table:
+    def contributors(self, target: Objects) -> pa.Table:
         """What tables of episodes name, and what shards and videos are there, whether or not a version names them."""
         tables = read_owners(target, [key for key in target.keys("datasets") if key.endswith(".parquet")])
         found = {(row["recording"], row["contributor"]) for row in tables.to_pylist()}

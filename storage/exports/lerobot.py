@@ -57,7 +57,7 @@ _EPISODES_SCHEMA = pa.schema(
 )
 
 
-class LeRobotFormat:
+class LeRobotExporter:
     """A feature for each array, `observation.<array>`, flat, with the name and unit of every number.
 
     Frames come at a fixed rate; missing is NaN. `recording_time_ns` says where each was in its recording. Each
@@ -89,13 +89,13 @@ class LeRobotFormat:
         info = _info(content, episodes, tasks, {name: len(part) for name, part in splits.items()})
         target.put(INFO, (json.dumps(info, indent=4) + "\n").encode())
 
-    def erase(self, target: Objects, content: Content | None, *, held: int, dataset: str, receipt: str) -> bool:
+    def erase(self, target: Objects, content: Content | None, *, version: int, dataset: str, receipt: str) -> bool:
         """Delete everything: episodes and frames are numbered through, so that all would have to be written anew."""
         target.delete(INFO)
         clear(target)
         return False
 
-    def held(self, target: Objects) -> pa.Table:
+    def contributors(self, target: Objects) -> pa.Table:
         """What the tables of episodes name; data without them is of a copy that was cut off.
 
         Raises:

@@ -28,7 +28,7 @@ _ROWS_AT_ONCE = 16_384
 _COMPRESSION = "zstd"
 
 
-class ParquetFormat:
+class ParquetExporter:
     """`frames/part-00000.parquet` and so on, then `episodes.parquet`.
 
     A frame's row holds its episode, its number in it, `timestamp` (int64 nanoseconds since the recording began), and
@@ -66,12 +66,12 @@ class ParquetFormat:
             episodes = episodes.append_column(name, column)
         target.put(EPISODES, parquet_bytes(episodes, _COMPRESSION))
 
-    def erase(self, target: Objects, content: Content | None, *, held: int, dataset: str, receipt: str) -> bool:
+    def erase(self, target: Objects, content: Content | None, *, version: int, dataset: str, receipt: str) -> bool:
         """Delete everything: a person's rows lie in the same files as others'."""
         clear(target)
         return False
 
-    def held(self, target: Objects) -> pa.Table:
+    def contributors(self, target: Objects) -> pa.Table:
         """What the table of episodes names; frames without it are of a copy that was cut off.
 
         Raises:

@@ -5,93 +5,57 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from kinesphere.errors import Conflict, InvalidInput, KinesphereError
 from kinesphere.names import checked_name
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from kinesphere.objects.store import Objects
-    from kinesphere.versions.manifests import Version
-    from storage.catalog import Catalog
-    from storage.publishing.publish_rules import Consents, PublishRules
-    from storage.workspace import Workspace
-
-VideoShown = Literal["raw", "blurred", "none"]
-EpisodesFrom = Literal["segments", "recordings"]
-Tracks = Literal["smooth", "raw"]
+from kinesphere.objects.store import Objects
+from kinesphere.shards.shard import Shard
+from kinesphere.versions.manifests import Version
+from kinesphere.where import where_expression
+from storage.catalog import Catalog
+from storage.erasure.withdrawn_versions import withdraw_version
+from storage.publishing.publish_rules import ConsentFilter, PublishSettings, Tracks
+from storage.publishing.table_writer import clustered
+from storage.publishing.version_writer import write_version
+from storage.workspace import Workspace
 
 
 def publish(
     workspace: Workspace,
     dataset: str,
+    settings: PublishSettings | None = None,
     *,
-    where: str | None = None,
-    episodes: EpisodesFrom = "segments",
-    tracks: Tracks | None = None,
     created_by: str = "",
-    video: VideoShown | None = None,
-    rules: PublishRules | None = None,
-    on_left_out: Callable[[Consents], None] = lambda consents: None,
+    on_left_out: Callable[[ConsentFilter], None] = lambda consents: None,
     before_writing: Callable[[Sequence[str]], None] | None = None,
     agreement: Callable[[Sequence[str]], Mapping[str, Any] | None] | None = None,
 ) -> Version:
     """Write the next version of a dataset. No array is copied: a version points into shards.
 
     Args:
-        where: an expression over the episode columns, e.g. `label = 'pour' and body_share > 0.9`.
-        episodes: with "segments", a labelled recording gives one episode a segment and an unlabelled one enters
-            whole; with "recordings", every recording enters whole, without labels.
-        tracks: only trajectories that were smoothed, or that were not; else the newest of each recording.
-        video: which video readers of the version may be shown; it needs consent to that. By default raw if
-            `rules.needs` names `share_video`, else none.
-        rules: the consent that each recording needs, limits, splits; see `PublishRules` for what is asked by default.
+        workspace: its accepted recordings are published.
+        dataset: name of the dataset.
+        settings: which episodes enter, and what is asked of them; by default all that are consented to.
+        created_by: who publishes, for the record.
         on_left_out: told how many accepted recordings may not enter for want of consent, and why.
         before_writing: called with the ids of the recordings that enter; if it raises, nothing is published.
         agreement: called with the same ids; what it gives, plain JSON, is in the manifest as `agreement`: how well
             annotators of these recordings agree. None where nobody can tell. If it raises, nothing is published.
 
+    Returns:
+        The version that was written, or the newest one where nothing has changed since.
+
     Raises:
         Conflict: no recording is accepted yet, none has such tracks or is consented to, or a limit does not hold.
         InvalidInput: the expression cannot be read, or matches nothing, or the agreement is no JSON.
     """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    from kinesphere.where import where_expression
-    from storage.erasure.withdrawn_versions import withdraw_version
-    from storage.publishing.publish_rules import Consents, PublishRules, with_video
-    from storage.publishing.table_writer import clustered
-    from storage.publishing.version_writer import write_version
-
     checked_name("dataset", dataset)
-    rules = with_video(rules or PublishRules(), video)
-    if video is None:
-        video = "raw" if "share_video" in rules.needs else "none"
-    wanted, consents = _Tracks(workspace.objects, tracks), Consents(rules.needs)
-    found = workspace.catalog.publishable(wanted, with_segments=episodes == "segments")
-    if not len(found) and wanted.refused:
-        other = "none" if tracks == "raw" else "smooth"
-        raise Conflict(f"no accepted recording has {tracks} tracks; make them with: process --again --filter {other}")
-    refused = consents.refused(workspace.catalog.consents(), found["recording"].unique().to_pylist())
-    if refused:
-        on_left_out(consents)
-        found = found.filter(pc.invert(pc.is_in(found["recording"], pa.array(refused)))).combine_chunks()
-    if not len(found) and refused:
-        raise Conflict(
-            f"no accepted recording is consented to as {dataset} needs ({', '.join(rules.needs)}): {consents.told}; "
-            "ask for less with --needs and --video none, or record with that consent"
-        )
-    if not len(found):
-        raise Conflict("there is no accepted recording to publish; see: kinesphere status")
-    table = found
-    if where is not None:
-        table = found.filter(where_expression(where))
-        if table.num_rows == 0:
-            raise InvalidInput(f'--where "{where}" matches none of the {len(found)} episodes; nothing was published')
-    table = rules.applied(dataset, table)
+    settings = (settings or PublishSettings()).with_video_settled()
+    table = _episodes(workspace, dataset, settings, on_left_out)
     recordings = table["recording"].unique().to_pylist()
     if before_writing is not None:
         before_writing(recordings)
@@ -99,26 +63,22 @@ def publish(
         workspace.objects,
         dataset,
         clustered(table),
-        where=where,
+        where=settings.where,
         created_by=created_by,
-        video=video,
-        rules=rules.to_manifest(),
+        video=settings.video or "none",
+        rules=settings.rules.to_manifest(),
         criteria=_criteria(workspace.catalog, table),
         agreement=None if agreement is None else agreement(recordings),
     )
-    if not version.is_new or not workspace.catalog.left(recordings):
+    if not version.is_new or not workspace.catalog.departed(recordings):
         return version
     # An erasure that had looked through the versions before this one was there counts on us to take it back.
     try:
         again = publish(
             workspace,
             dataset,
-            where=where,
-            episodes=episodes,
-            tracks=tracks,
+            settings,
             created_by=created_by,
-            video=video,
-            rules=rules,
             on_left_out=on_left_out,
             before_writing=before_writing,
             agreement=agreement,
@@ -130,8 +90,39 @@ def publish(
     return again
 
 
-class _Tracks:
-    """Says of an extractor whether its tracks are wanted, by its settings in one of its shards."""
+def _episodes(
+    workspace: Workspace, dataset: str, settings: PublishSettings, on_left_out: Callable[[ConsentFilter], None]
+) -> pa.Table:
+    """The episodes that enter."""
+    tracks, rules = settings.tracks, settings.rules
+    of_tracks, consents = _TracksFilter(workspace.objects, tracks), ConsentFilter(rules.needs)
+    found = workspace.catalog.publishable(of_tracks, with_segments=settings.episodes == "segments")
+    if not len(found) and of_tracks.refused:
+        other = "none" if tracks == "raw" else "smooth"
+        raise Conflict(f"no accepted recording has {tracks} tracks; make them with: process --again --filter {other}")
+    refused = consents.refused(workspace.catalog.consents(), found["recording"].unique().to_pylist())
+    if refused:
+        on_left_out(consents)
+        found = found.filter(pc.invert(pc.is_in(found["recording"], pa.array(refused)))).combine_chunks()
+    if not len(found) and refused:
+        raise Conflict(
+            f"no accepted recording is consented to as {dataset} needs ({', '.join(rules.needs)}): {consents.summary}; "
+            "ask for less with --needs and --video none, or record with that consent"
+        )
+    if not len(found):
+        raise Conflict("there is no accepted recording to publish; see: kinesphere status")
+    table = found
+    if settings.where is not None:
+        table = found.filter(where_expression(settings.where))
+        if table.num_rows == 0:
+            raise InvalidInput(
+                f'--where "{settings.where}" matches none of the {len(found)} episodes; nothing was published'
+            )
+    return rules.applied(dataset, table)
+
+
+class _TracksFilter:
+    """Says of an extractor whether its tracks are chosen, by its settings in one of its shards."""
 
     def __init__(self, objects: Objects, tracks: Tracks | None) -> None:
         self._objects = objects
@@ -141,12 +132,10 @@ class _Tracks:
     def __call__(self, extractor: str, shard: str) -> bool:
         if self._tracks is None:
             return True
-        from kinesphere.shards.shard import Shard
-
         settings = Shard(self._objects, shard).attributes["extractor"]["settings"]
-        is_wanted = ("smooth" if settings.get("filter") == "smooth" else "raw") == self._tracks
-        self.refused += not is_wanted
-        return is_wanted
+        is_chosen = ("smooth" if settings.get("filter") == "smooth" else "raw") == self._tracks
+        self.refused += not is_chosen
+        return is_chosen
 
 
 def _criteria(catalog: Catalog, episodes: pa.Table) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,11 @@ import pyarrow.compute as pc
 from kinesphere.errors import Conflict, InvalidInput
 from kinesphere.splits import Splits
 from storage.publishing.hill_numbers import contributors_needed, effective_number, seconds_by, shares_of
-from storage.recordings.consent_scopes import IMPLIED, Scope, checked_scopes, why_not_covered
+from storage.recordings.consent import IMPLIED, Coverage, Scope, checked_scopes
+
+VideoShown = Literal["raw", "blurred", "none"]
+EpisodesFrom = Literal["segments", "recordings"]
+Tracks = Literal["smooth", "raw"]
 
 
 @dataclass(frozen=True)
@@ -62,24 +66,42 @@ class PublishRules:
         Raises:
             Conflict: a limit does not hold; the text has the numbers and what would help.
         """
-        kept = episodes
+        remaining = episodes
         if self.max_share is not None:
-            kept = trimmed(dataset, episodes, self.max_share) if self.trim else episodes
-            _check_share(dataset, seconds_by(kept, "contributor"), self.max_share)
+            remaining = trimmed(dataset, episodes, self.max_share) if self.trim else episodes
+            _check_share(dataset, seconds_by(remaining, "contributor"), self.max_share)
         if self.min_effective is not None:
-            _check_effective(dataset, seconds_by(kept, "contributor"), self.min_effective)
-        return kept
+            _check_effective(dataset, seconds_by(remaining, "contributor"), self.min_effective)
+        return remaining
 
 
-def with_video(rules: PublishRules, video: str | None) -> PublishRules:
-    """The rules of a version that shows video, or none: to show it needs consent."""
-    if video in (None, "none") or "share_video" in rules.needs:
-        return rules
-    return replace(rules, needs=(*rules.needs, "share_video"))
+@dataclass(frozen=True)
+class PublishSettings:
+    """What the next version of a dataset is to be."""
+
+    where: str | None = None
+    """An expression over the episode columns, e.g. `label = 'pour' and body_share > 0.9`."""
+    episodes: EpisodesFrom = "segments"
+    """With "segments", a labelled recording gives one episode a segment and an unlabelled one enters whole; with
+    "recordings", every recording enters whole, without labels."""
+    tracks: Tracks | None = None
+    """Only trajectories that were smoothed, or that were not; else the newest of each recording."""
+    video: VideoShown | None = None
+    """Which video readers of the version may be shown; it needs consent to that. By default raw if `rules.needs` names
+    `share_video`, else none."""
+    rules: PublishRules = PublishRules()
+
+    def with_video_settled(self) -> PublishSettings:
+        """The same with the video named, and consent to it among what is needed."""
+        if "share_video" in self.rules.needs:
+            return replace(self, video=self.video or "raw")
+        if self.video in (None, "none"):
+            return replace(self, video="none")
+        return replace(self, rules=replace(self.rules, needs=(*self.rules.needs, "share_video")))
 
 
 @dataclass
-class Consents:
+class ConsentFilter:
     """Says of recordings whether they are consented to as needed at this moment, and counts those that are not."""
 
     needs: tuple[Scope, ...]
@@ -87,24 +109,22 @@ class Consents:
     left_out: Counter[str] = field(default_factory=Counter)
     """Recordings that may not enter, by the reason."""
 
-    def refused(
-        self, given: Mapping[str, tuple[tuple[Scope, ...], datetime | None]], recordings: Iterable[str]
-    ) -> list[str]:
+    def refused(self, consents: Mapping[str, Coverage], recordings: Iterable[str]) -> list[str]:
         """Those of some recordings that may not enter.
 
         Args:
-            given: scopes of each recording's consent, and when it expires.
+            consents: by recording, what its contributor's consent covers.
         """
         found = []
         for recording in recordings:
-            why = why_not_covered(*given[recording], self.needs, self.now)
+            why = consents[recording].lack(self.needs, self.now)
             if why is not None:
                 self.left_out[why] += 1
                 found.append(recording)
         return found
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """How many recordings were left out and why, in words."""
         return ", ".join(f"{count} ({why})" for why, count in sorted(self.left_out.items()))
 
@@ -124,17 +144,17 @@ def trimmed(dataset: str, episodes: pa.Table, max_share: float) -> pa.Table:
     queues: dict[str, list[int]] = {}
     for row in sorted(range(len(names)), key=order.__getitem__):
         queues.setdefault(names[row], []).append(row)
-    held: dict[str, float] = seconds_by(episodes, "contributor")
-    total = sum(held.values())
+    totals: dict[str, float] = seconds_by(episodes, "contributor")
+    total = sum(totals.values())
     keep = np.ones(len(names), np.bool_)
-    largest = [(-amount, name) for name, amount in held.items()]
+    largest = [(-amount, name) for name, amount in totals.items()]
     heapq.heapify(largest)
     while largest and -largest[0][0] > max_share * total * (1 + 1e-9):
         amount, name = -largest[0][0], largest[0][1]
         if len(queues[name]) == 1:
             raise Conflict(
                 f"{dataset}: leaving episodes out cannot bring every contributor to at most {max_share:.1%} of the "
-                f"hours: {len(held)} contributors are too few or too uneven; record more people"
+                f"hours: {len(totals)} contributors are too few or too uneven; record more people"
             )
         row = queues[name].pop()
         keep[row] = False
@@ -143,21 +163,21 @@ def trimmed(dataset: str, episodes: pa.Table, max_share: float) -> pa.Table:
     return episodes.filter(pa.array(keep))
 
 
-def _check_share(dataset: str, held: Mapping[str, float], max_share: float) -> None:
-    amounts = list(held.values())
+def _check_share(dataset: str, seconds: Mapping[str, float], max_share: float) -> None:
+    amounts = list(seconds.values())
     largest = float(shares_of(amounts)[0]) if any(amounts) else 0.0
     if largest <= max_share * (1 + 1e-9):
         return
-    name = max(held, key=lambda person: (held[person], person))
-    more = held[name] / max_share - sum(amounts)
+    name = max(seconds, key=lambda person: (seconds[person], person))
+    more = seconds[name] / max_share - sum(amounts)
     raise Conflict(
         f"{dataset} was not published: {largest:.1%} of its hours are by contributor '{name}', and {max_share:.1%} is "
         f"the limit; {more / 3600:.3g} more hours by others would help, or --trim to leave out some of theirs"
     )
 
 
-def _check_effective(dataset: str, held: Mapping[str, float], least: float) -> None:
-    amounts = list(held.values())
+def _check_effective(dataset: str, seconds: Mapping[str, float], least: float) -> None:
+    amounts = list(seconds.values())
     found = effective_number(amounts, 2)
     if found >= least * (1 - 1e-9):
         return

@@ -10,10 +10,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from kinesphere.errors import CorruptObject, InvalidInput, NewerFormat
 from storage.recordings.camera_calibration import CameraCalibration, KnownLength
-from storage.recordings.consent_scopes import IMPLIED, Scope
+from storage.recordings.consent import IMPLIED, ConsentMethod, Coverage, Scope
 
 FORMAT_VERSION = 1
-ConsentMethod = Literal["typed", "ticked", "flag"]
 
 
 class State(StrEnum):
@@ -42,13 +41,17 @@ class Consent(_Model):
     language: str
     agreed_at: datetime
     method: ConsentMethod
-    """`typed` at the prompt, `ticked` on the page, or the flag `--yes`, by which a script says that they agreed."""
     signed: str = ""
     """The name or initials that they typed."""
     scopes: tuple[Scope, ...] = IMPLIED
-    """What they consented to; see `consent_scopes`. A record from before there were scopes covers no video."""
+    """What they consented to; see `Scope`. A record from before there were scopes covers no video."""
     expires_at: AwareDatetime | None = None
     """Until when; None is without an end."""
+
+    @property
+    def coverage(self) -> Coverage:
+        """What it covers."""
+        return Coverage(self.scopes, self.expires_at)
 
 
 class Video(_Model):

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from kinesphere.errors import InvalidInput, InvalidTask
 from kinesphere.names import checked_name
-from storage.recordings.consent_scopes import IMPLIED, SCOPES, Scope
+from storage.recordings.consent import IMPLIED, SCOPES, Scope
 from storage.tasks.criteria import AtLeast, AtMost, Contradiction, Criteria, PluginLimit, refuse_contradictions
 
 __all__ = ["AtLeast", "AtMost", "Criteria", "Labels", "Task", "read_task"]

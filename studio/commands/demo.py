@@ -13,10 +13,10 @@ from typing import Any
 
 from kinesphere.errors import Conflict, KinesphereError
 from kinesphere.video.video_keys import video_key
+from storage.recordings.consent import Agreement
 from storage.recordings.recording import RecordingFile, State
 from storage.tasks.task import Task
 from storage.workspace import FILE_NAME, Workspace, create_workspace, open_workspace
-from studio.commands.contributors.consent_prompt import Agreement
 from studio.commands.contributors.record import record_take
 from studio.commands.output import messages, native_logs_aside, print_json, print_table, progress, say
 from studio.pipeline.extraction import fetch_models

@@ -145,7 +145,7 @@ def _enter(workspace: Workspace, found: Extracted, repeated: Collection[str]) ->
                 why=found.why,
             )
     except (Conflict, NotFound) as error:
-        if workspace.catalog.left([found.recording]):  # it was withdrawn while it was extracted
+        if workspace.catalog.departed([found.recording]):  # it was withdrawn while it was extracted
             delete_shard(workspace.objects, found.trajectory.shard)
             forget_fingerprint(workspace, found.recording)
         return Failure(found.recording, str(error))

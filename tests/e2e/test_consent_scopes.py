@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from storage.recordings.consent_scopes import SCOPES
+from storage.recordings.consent import SCOPES
 from storage.recordings.recording import RecordingFile, description_key
 from storage.workspace import create_workspace, open_workspace
 from tests.e2e.test_session import Person

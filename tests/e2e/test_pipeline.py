@@ -60,7 +60,9 @@ def test_a_video_becomes_training_windows_command_by_command(command: Command, s
         assert command.run(*words).stdout.strip()
 
     workspace = open_workspace(command.workspace)
-    segment = add_segment(workspace, recording, start_ns=500_000_000, end_ns=1_500_000_000, label="move", author="a1")
+    segment = add_segment(
+        workspace, recording, start_ns=500_000_000, end_ns=1_500_000_000, label="move", author="a1"
+    ).content
     with pytest.raises(InvalidInput, match="did you mean 'move'"):
         add_segment(workspace, recording, start_ns=0, end_ns=1, label="moves", author="a1")
     with pytest.raises(InvalidInput, match="does not lie in recording"):

@@ -6,9 +6,9 @@ import secrets
 from typing import Any
 
 from annotate.labels.labelling import ChangeDraft, OperationDraft
-from annotate.labels.segments import SegmentDraft
-from storage.catalog import Change, Operation, SegmentContent, TrajectoryRecord
+from storage.catalog import Change, Operation, TrajectoryRecord
 from storage.recordings.recording import State
+from storage.recordings.segment import Segment
 from storage.shards.shard_writer import write_shard
 from storage.tasks.task import LabellingRules, Labels, Task
 from storage.workspace import Workspace
@@ -50,9 +50,9 @@ def waiting(
     return made.recording
 
 
-def content(start: int = 0, end: int = 10, label: str = "reach", **words: Any) -> SegmentContent:
+def content(start: int = 0, end: int = 10, label: str = "reach", **words: Any) -> Segment:
     """A segment between two frames."""
-    return SegmentContent("task phase", start * STEP, end * STEP, start, end, label, **words)
+    return Segment(start * STEP, end * STEP, label, start_frame=start, end_frame=end, **words)
 
 
 def operation(*changes: Change, name: str | None = None) -> Operation:
@@ -60,12 +60,12 @@ def operation(*changes: Change, name: str | None = None) -> Operation:
     return Operation(name or secrets.token_hex(16), changes, f"{hash(changes):x}")
 
 
-def new(*contents: SegmentContent) -> Operation:
+def new(*contents: Segment) -> Operation:
     """An operation that makes segments."""
     return operation(*(Change(secrets.token_hex(8), None, made) for made in contents))
 
 
 def drawn(start_ns: int, end_ns: int, label: str = "reach", **words: Any) -> OperationDraft:
     """An operation that makes a segment, as a page sends it."""
-    draft = SegmentDraft(start_ns, end_ns, label, **words)
+    draft = Segment(start_ns, end_ns, label, **words)
     return OperationDraft(secrets.token_hex(16), [ChangeDraft(secrets.token_hex(8), None, draft)], "sent")

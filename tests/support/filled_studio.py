@@ -75,7 +75,7 @@ def fill(workspace: Workspace, folder: Path, *, labels: Labels = LABELS) -> Fill
     sign_ins = SignIns(workspace.catalog)
     past = SignIns(workspace.catalog, clock=lambda: sign_ins.clock() - timedelta(days=2))
     Accounts(workspace.catalog).add("tim", [Role.OPERATOR], who="olivia")
-    tokens["tim"] = past.new_token("tim", "old", who="olivia", life=timedelta(days=1))
+    tokens["tim"] = past.new_token("tim", "old", who="olivia", valid_for=timedelta(days=1))
     session = sign_ins.begin_session("dora")
     Accounts(workspace.catalog).disable("dora", who="olivia")
     Invitations(workspace.catalog).invite({Role.ANNOTATOR}, who="otto")

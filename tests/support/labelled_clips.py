@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from annotate.signals.trajectory_reader import TrajectoryReader, in_memory
 from kinesphere.trajectory import ARRAYS, HAND_LANDMARKS, Trajectory, Valid, from_stored
-from storage.catalog import SegmentRecord
+from storage.recordings.segment import Segment
 from tests.support.generated_trajectories import EXTRACTOR, make_trajectory
 
 FOLDER = Path(__file__).parents[1] / "data" / "labelled"
@@ -33,7 +32,7 @@ class LabelledClip:
     name: str
     track: str
     trajectory: TrajectoryReader
-    segments: tuple[SegmentRecord, ...]
+    segments: tuple[Segment, ...]
 
     @property
     def edges_ns(self) -> NDArray[np.int64]:
@@ -51,7 +50,7 @@ def real_clip(name: str) -> LabelledClip:
         arrays = {key: from_stored(ARRAYS[key], stored[key]) for key in ARRAYS}
     size = said["width"], said["height"]
     trajectory = Trajectory(name, "anna", EXTRACTOR, *size, "relative", {}, arrays)
-    segments = tuple(_segment(name, said["track"], number, **row) for number, row in enumerate(said["segments"]))
+    segments = tuple(Segment(track=said["track"], **row) for row in said["segments"])
     return LabelledClip(name, said["track"], in_memory(trajectory), segments)
 
 
@@ -81,9 +80,9 @@ def performed_clip(seed: int, *, gestures: int = 20, pauses: bool = False, noise
     times = np.append(trajectory.arrays["timestamp"], trajectory.arrays["timestamp"][-1] + 33_333_333)
     ends = np.cumsum(lengths)
     segments = tuple(
-        _segment(f"performed-{seed}", "right hand", number, label=name, start_frame=int(end - length),
-                 end_frame=int(end), start_ns=int(times[end - length]), end_ns=int(times[end]))
-        for number, ((name, length), end) in enumerate(zip(steps, ends, strict=True)) if name is not None
+        Segment(int(times[end - length]), int(times[end]), name, "right hand",
+                start_frame=int(end - length), end_frame=int(end))
+        for (name, length), end in zip(steps, ends, strict=True) if name is not None
     )  # fmt: skip
     return LabelledClip(f"performed-{seed}", "right hand", in_memory(trajectory), segments)
 
@@ -154,11 +153,3 @@ def _landmarks(bent: NDArray[np.float64], turned: NDArray[np.float64]) -> NDArra
         x, y = points[..., first].copy(), points[..., second].copy()
         points[..., first], points[..., second] = cosine * x - sine * y, sine * x + cosine * y
     return points
-
-
-def _segment(
-    recording: str, track: str, number: int, *, start_frame: int, end_frame: int, start_ns: int, end_ns: int, label: str
-) -> SegmentRecord:
-    at = datetime(2026, 11, 26, tzinfo=UTC)
-    span = start_frame, end_frame, start_ns, end_ns
-    return SegmentRecord(f"{recording}-{number}", recording, track, *span, label, None, None, "eve", at)

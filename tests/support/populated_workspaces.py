@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kinesphere.video.video_keys import video_key
-from storage.catalog import CheckRecord, SegmentRecord, TrajectoryRecord
+from storage.catalog import CheckRecord, TrajectoryRecord
 from storage.recordings.recording import Consent, Origin, RecordingFile, State, Video, description_key
+from storage.recordings.segment import Segment
 from storage.shards.shard_writer import write_shard
 from storage.workspace import Workspace
 from tests.support.generated_trajectories import make_trajectory
@@ -87,22 +88,8 @@ def accept_recording(workspace: Workspace, description: RecordingFile, *, seed: 
     workspace.catalog.record_outcome(
         recording, State.ACCEPTED, checks=[check], trajectory=found, who="kinesphere", why="all checks passed"
     )
-    workspace.catalog.add_segment(
-        SegmentRecord(
-            segment=f"s{seed}",
-            recording=recording,
-            track="whole body",
-            start_frame=0,
-            end_frame=frames,
-            start_ns=0,
-            end_ns=frames * 33_333_333,
-            label="move",
-            object=None,
-            outcome=None,
-            author="eve",
-            created_at=description.created_at,
-        )
-    )
+    whole = Segment(0, frames * 33_333_333, "move", "whole body", start_frame=0, end_frame=frames)
+    workspace.catalog.add_segment(recording, whole, author="eve")
 
 
 def _video(seed: int) -> bytes:

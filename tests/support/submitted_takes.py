@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from capture.drafts.outbox import take
+from storage.recordings.consent import Agreement
 from storage.recordings.recording import Origin, RecordingFile
 from storage.tasks.task import Task
 from storage.workspace import Workspace, create_workspace
@@ -31,7 +32,9 @@ def make_take(workspace: Workspace, clip: Path, contributor: str = "c001") -> Re
         shutil.copyfile(clip, video)
         return Origin(kind="import")
 
-    return take(workspace, kind="import", task="move", contributor=contributor, method="flag", capture=capture)
+    return take(
+        workspace, kind="import", task="move", contributor=contributor, agreement=Agreement("flag"), capture=capture
+    )
 
 
 def rewrite_draft(workspace: Workspace, made: RecordingFile, content: bytes, **video: Any) -> None:

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby, pairwise
+from typing import Any
 
 from hypothesis import strategies as st
 
 from annotate.agreement.segment_matching import Intervals, intervals_of, sorted_segments
+from storage.recordings.segment import Segment
 
 
-@dataclass(frozen=True)
-class Segment:
-    """What an annotator made of frames `[start_frame, end_frame)`."""
-
-    start_frame: int
-    end_frame: int
-    label: str
-    track: str = "task phase"
-    object: str | None = None
-    hand: str | None = None
-    outcome: str | None = None
+def on_frames(start_frame: int, end_frame: int, label: str, track: str = "task phase", **words: Any) -> Segment:
+    """What an annotator made of frames `[start_frame, end_frame)`, a millisecond each."""
+    times = start_frame * 1_000_000, end_frame * 1_000_000
+    return Segment(*times, label, track, start_frame=start_frame, end_frame=end_frame, **words)
 
 
 def drawn(frames: str, *, track: str = "task phase") -> list[Segment]:
@@ -30,7 +25,7 @@ def drawn(frames: str, *, track: str = "task phase") -> list[Segment]:
     for label, run in groupby(frames):
         length = len(list(run))
         if label != ".":
-            found.append(Segment(place, place + length, label, track))
+            found.append(on_frames(place, place + length, label, track))
         place += length
     return found
 
@@ -59,11 +54,11 @@ def disjoint(draw: st.DrawFn, *, with_gaps: bool = True) -> list[Segment]:
     for start, end in pairwise(edges):
         label = draw(st.sampled_from("abc" if not with_gaps else "abc."))
         if label != ".":
-            found.append(Segment(start, end, label))
+            found.append(on_frames(start, end, label))
     return found
 
 
 def overlapping_segments() -> st.SearchStrategy[list[Segment]]:
     """Segments of one track that may overlap each other."""
     one = st.tuples(st.integers(0, 90), st.integers(1, 10), st.sampled_from("abc"))
-    return st.lists(one.map(lambda drawn: Segment(drawn[0], drawn[0] + drawn[1], drawn[2])), max_size=12)
+    return st.lists(one.map(lambda drawn: on_frames(drawn[0], drawn[0] + drawn[1], drawn[2])), max_size=12)

@@ -16,16 +16,17 @@ from storage.catalog.catalog import Catalog
 from storage.catalog.labels.label_log import Editing, segments_of
 from storage.catalog.labels.label_records import (
     AnnotationRecord,
+    Annotator,
     Change,
     Operation,
     Purpose,
-    SegmentContent,
     VersionedSegment,
 )
 from storage.catalog.reviews.review_requests import lies_within
 from storage.catalog.state_machine import locked
 from storage.catalog.tables import AnnotationTable, LabelPriorityTable, RecordingTable, TaskTable, TrajectoryTable
 from storage.recordings.recording import State
+from storage.recordings.segment import Segment
 from storage.tasks.task import LabellingRules
 
 LEASE = timedelta(minutes=30)
@@ -42,24 +43,10 @@ _RECORDING_OF = select(_RECORDINGS.c.recording, _RECORDINGS.c.state).where(
     _RECORDINGS.c.recording
     == select(_ANNOTATIONS.c.recording).where(_ANNOTATIONS.c.annotation == bindparam("annotation")).scalar_subquery()
 )
-_LOCK, _LOCK_ALONE = _RECORDING_OF.with_for_update(read=True), _RECORDING_OF.with_for_update()
+_LOCK, _LOCK_EXCLUSIVE = _RECORDING_OF.with_for_update(read=True), _RECORDING_OF.with_for_update()
 
-Agreed = Callable[[Sequence[VersionedSegment], Sequence[VersionedSegment]], Sequence[SegmentContent]]
+SegmentAgreement = Callable[[Sequence[VersionedSegment], Sequence[VersionedSegment]], Sequence[Segment]]
 """Says on which segments two annotations of a recording agree."""
-
-
-@dataclass(frozen=True)
-class Annotator:
-    """Who labels."""
-
-    name: str
-    contributor: str | None = None
-    """The id under which they record: nobody labels their own recordings."""
-    is_operator: bool = False
-
-    def has_made(self, row: RecordingTable) -> bool:
-        """Whether a recording is theirs."""
-        return row.contributor in (self.name, self.contributor)
 
 
 @dataclass(frozen=True)
@@ -67,7 +54,7 @@ class Annotations:
     """The annotations of a catalog. Every method is one transaction."""
 
     catalog: Catalog
-    agreed: Agreed
+    agreed: SegmentAgreement
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def get(self, annotation: str) -> AnnotationRecord:
@@ -113,18 +100,18 @@ class Annotations:
             row = locked(session, recording)
             _check_recording(session, row, annotator)
             rows = annotations_of(session, recording)
-            mine = _own(rows, annotator.name, purpose)
+            own = _own(rows, annotator.name, purpose)
             now = self.clock()
-            if mine is not None and mine.state != "skipped":
-                keep_lease(session, mine, now, LEASE)
-                return annotation_record(mine), False
+            if own is not None and own.state != "skipped":
+                keep_lease(session, own, now, LEASE)
+                return annotation_record(own), False
             others = [other for other in _busy(rows, annotator.name, purpose, now) if other.state == "open"]
-            if len(others) >= _wanted(session, row, purpose):
+            if len(others) >= _annotations_needed(session, row, purpose):
                 until = max(cast("datetime", other.leased_until) for other in others)
                 raise Conflict(f"recording {recording} is with another annotator until {until:%H:%M} UTC; take another")
-            if mine is not None:
-                mine.state, mine.reason, mine.leased_until = "open", "", now + LEASE
-                return annotation_record(mine), False
+            if own is not None:
+                own.state, own.reason, own.leased_until = "open", "", now + LEASE
+                return annotation_record(own), False
             if purpose == "adjudicate":
                 _check_adjudicator(rows, recording, annotator)
             return annotation_record(self.new(session, row, rows, annotator.name, purpose)), True
@@ -148,7 +135,7 @@ class Annotations:
             Conflict: it was skipped, has another revision, or its recording is not accepted any more.
         """
         with self.catalog.writing() as session:
-            row = locked_annotation(session, annotation, alone=True)
+            row = locked_annotation(session, annotation, exclusive=True)
             if row.state == "done":
                 return annotation_record(row)
             if row.state != "open":
@@ -170,7 +157,7 @@ class Annotations:
             Conflict: others decide by it already, or its recording is not accepted any more.
         """
         with self.catalog.writing() as session:
-            row = locked_annotation(session, annotation, alone=True)
+            row = locked_annotation(session, annotation, exclusive=True)
             if row.state == "open":
                 return annotation_record(row)
             rows = annotations_of(session, row.recording)
@@ -221,7 +208,7 @@ class Annotations:
             state="open",
             revision=0,
             segments=0,
-            opinions=_wanted(session, row, purpose),
+            opinions=_annotations_needed(session, row, purpose),
             disputed=False,
             created_at=now,
             changed_at=now,
@@ -260,20 +247,20 @@ def annotations_of(session: Session, recording: str) -> Sequence[AnnotationTable
     return session.scalars(query.order_by(AnnotationTable.created_at, AnnotationTable.annotation)).all()
 
 
-def locked_annotation(session: Session, annotation: str, *, alone: bool = False) -> AnnotationTable:
+def locked_annotation(session: Session, annotation: str, *, exclusive: bool = False) -> AnnotationTable:
     """The row of an annotation that may be changed, which nobody else changes until the transaction ends.
 
     The recording is locked before it, so that it is not withdrawn meanwhile.
 
     Args:
-        alone: whether other annotations of the recording must not change either.
+        exclusive: whether other annotations of the recording must not change either.
 
     Raises:
         NotFound: there is no such annotation.
         Withdrawn: its recording was taken back.
         Conflict: its recording is neither accepted nor doubted.
     """
-    locking = _LOCK_ALONE if alone else _LOCK
+    locking = _LOCK_EXCLUSIVE if exclusive else _LOCK
     found = session.connection().execute(locking, {"annotation": annotation}).one_or_none()
     if found is None:
         raise NotFound("annotation", annotation)
@@ -305,7 +292,7 @@ def has_room(
     session: Session, row: RecordingTable, rows: Sequence[AnnotationTable], annotator: str, purpose: Purpose, now: Any
 ) -> bool:
     """Whether a recording needs another annotation, besides those that are done or being made."""
-    return len(_busy(rows, annotator, purpose, now)) < _wanted(session, row, purpose)
+    return len(_busy(rows, annotator, purpose, now)) < _annotations_needed(session, row, purpose)
 
 
 def _busy(rows: Sequence[AnnotationTable], annotator: str, purpose: Purpose, now: datetime) -> list[AnnotationTable]:
@@ -336,7 +323,7 @@ def _sides(rows: Sequence[AnnotationTable], recording: str) -> tuple[AnnotationT
     return done[0], second
 
 
-def _wanted(session: Session, row: RecordingTable, purpose: Purpose) -> int:
+def _annotations_needed(session: Session, row: RecordingTable, purpose: Purpose) -> int:
     """How many annotations a recording is to have: its id draws the lot for a second one."""
     if purpose == "adjudicate":
         return 1
@@ -352,7 +339,7 @@ def _check_recording(session: Session, row: RecordingTable, annotator: Annotator
         raise _taken_back(row.recording)
     if row.state is not State.ACCEPTED:
         raise Conflict(f"recording {row.recording} is {row.state}; only accepted recordings are labelled")
-    if annotator.has_made(row):
+    if annotator.recorded(row.contributor):
         raise Conflict(f"recording {row.recording} is by {annotator.name}; nobody labels their own recording")
     found = select(TrajectoryTable.recording).where(TrajectoryTable.recording == row.recording)
     if session.scalars(found).first() is None:

@@ -17,16 +17,16 @@ from storage.catalog.labels.label_records import (
     Operation,
     OperationKind,
     OperationRecord,
-    SegmentContent,
     VersionedSegment,
 )
 from storage.catalog.tables import AnnotationTable, LabelOperationTable, SegmentTable
+from storage.recordings.segment import Segment
 
 MOST_SEGMENTS = 20_000
 """Segments of one annotation."""
 _AT_ONCE = 500
 """Databases limit how many values a statement may have."""
-_CONTENT = tuple(column.name for column in fields(SegmentContent))
+_CONTENT = tuple(column.name for column in fields(Segment))
 _LOGGED = tuple(column.name for column in fields(OperationRecord) if column.name != "changes")
 # Made once, and below the ORM: an annotator's key waits for these, and making them takes as long as running them.
 _SEGMENTS, _LOG = cast("Table", SegmentTable.__table__), cast("Table", LabelOperationTable.__table__)
@@ -184,7 +184,7 @@ def segments_of(session: Session, annotation: str) -> list[VersionedSegment]:
     """The segments of an annotation in order of time."""
     query = select(*_COLUMNS).where(_SEGMENTS.c.annotation == annotation)
     rows = session.execute(query.order_by(_SEGMENTS.c.start_ns, _SEGMENTS.c.segment))
-    return [VersionedSegment(row[0], row[1], SegmentContent(*row[2:])) for row in rows]
+    return [VersionedSegment(row[0], row[1], Segment(*row[2:])) for row in rows]
 
 
 def segments_at(session: Session, annotation: str, revision: int) -> dict[str, VersionedSegment]:
@@ -223,7 +223,7 @@ def _present(session: Session, annotation: str, names: Collection[str]) -> dict[
         for row in session.connection().execute(_NAMED, {"names": some}):
             if row[-1] != annotation:
                 raise InvalidInput(f"the id {row[0]} is taken by a segment of another annotation; make another one")
-            found[row[0]] = VersionedSegment(row[0], row[1], SegmentContent(*row[2:-1]))
+            found[row[0]] = VersionedSegment(row[0], row[1], Segment(*row[2:-1]))
     return found
 
 
@@ -240,7 +240,7 @@ def _stored(change: Change) -> dict[str, Any]:
 
 def _changes(content: Sequence[dict[str, Any]]) -> list[Change]:
     return [
-        Change(item["segment"], item["before"], SegmentContent(**item["after"]) if item["after"] is not None else None)
+        Change(item["segment"], item["before"], Segment(**item["after"]) if item["after"] is not None else None)
         for item in content
     ]
 

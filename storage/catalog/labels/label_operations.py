@@ -86,9 +86,9 @@ class LabelOperations:
             _check_revision(row, revision)
             then = segments_at(session, annotation, revision)
             now = {segment.segment: segment for segment in segments_of(session, annotation)}
-            wanted = Operation(operation, _way_back(now, then), f"restore {revision}")
-            editing = Editing.of(session, row, [wanted], who=who, at=self.clock())
-            editing.do(wanted, restored=revision)
+            restoring = Operation(operation, _way_back(now, then), f"restore {revision}")
+            editing = Editing.of(session, row, [restoring], who=who, at=self.clock())
+            editing.do(restoring, restored=revision)
             if editing.write():
                 keep_lease(session, row, self.clock(), duration)
         return editing.result()
@@ -140,9 +140,9 @@ class LabelOperations:
     @contextmanager
     def _writing(self) -> Iterator[Session]:
         # SQLite lets writers wait by sleeping longer and longer: in a process, taking turns is quicker and fair.
-        alone = self._turn if self.catalog.engine.dialect.name == "sqlite" else nullcontext()
+        in_turn = self._turn if self.catalog.engine.dialect.name == "sqlite" else nullcontext()
         try:
-            with alone, self.catalog.writing() as session:
+            with in_turn, self.catalog.writing() as session:
                 yield session
         except IntegrityError as error:
             raise InvalidInput("the id of a new segment is taken; make another one") from error
@@ -156,8 +156,8 @@ def _check_revision(row: AnnotationTable, revision: int) -> None:
 def _way_back(now: dict[str, VersionedSegment], then: dict[str, VersionedSegment]) -> list[Change]:
     """The changes that make the segments of now what they were then."""
     found = [Change(name, segment.version, None) for name, segment in now.items() if name not in then]
-    for name, wanted in then.items():
+    for name, past in then.items():
         present = now.get(name)
-        if present is None or present.content != wanted.content:
-            found.append(Change(name, present.version if present is not None else None, wanted.content))
+        if present is None or present.content != past.content:
+            found.append(Change(name, present.version if present is not None else None, past.content))
     return found

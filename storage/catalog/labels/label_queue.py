@@ -13,17 +13,16 @@ from sqlalchemy.orm import aliased
 from storage.catalog.labels.annotations import (
     LEASE,
     Annotations,
-    Annotator,
     annotation_record,
     annotations_of,
     has_room,
     keep_lease,
 )
-from storage.catalog.labels.label_records import AnnotationRecord, Progress, Purpose, Skip, WaitingLabelling
+from storage.catalog.labels.label_records import AnnotationRecord, Annotator, Progress, Purpose, Skip, WaitingLabelling
 from storage.catalog.records import RecordingRecord
 from storage.catalog.state_machine import locked
 from storage.catalog.tables import AnnotationTable, LabelPriorityTable, RecordingTable, SegmentTable, TrajectoryTable
-from storage.catalog.work_filter import Wanted
+from storage.catalog.work_filter import WorkFilter
 from storage.recordings.recording import State
 
 _TRIES, _ROUNDS = 20, 3
@@ -58,13 +57,13 @@ class LabelQueue:
         """
         now = self.annotations.clock()
         with self.annotations.catalog.writing() as session:
-            wanted = Wanted.of(session, task, language, past)
-            for row in session.scalars(_begun(annotator, wanted)).all():
+            work = WorkFilter.of(session, task, language, past)
+            for row in session.scalars(_begun(annotator, work)).all():
                 locked(session, row.recording)
                 if keep_lease(session, row, now, LEASE):
                     return annotation_record(row)
         for _ in range(_ROUNDS):
-            found = self._candidates(annotator, now, wanted)
+            found = self._candidates(annotator, now, work)
             for purpose, recording in found:
                 made = self._take(annotator, purpose, recording, now)
                 if made is not None:
@@ -80,11 +79,11 @@ class LabelQueue:
         now = self.annotations.clock()
         found = list[WaitingLabelling]()
         with self.annotations.catalog.reading() as session:
-            wanted = Wanted.of(session, task, language, ())
+            work = WorkFilter.of(session, task, language, ())
             active = select(AnnotationTable.annotator).where(AnnotationTable.changed_at > now - _ACTIVE).distinct()
             people = set(session.scalars(active))
             for purpose in _PURPOSES:
-                query = _needing(purpose, None, wanted).add_columns(_priority()).limit(limit - len(found))
+                query = _needing(purpose, None, work).add_columns(_priority()).limit(limit - len(found))
                 for row, priority in session.execute(query).all():
                     rows = annotations_of(session, row.recording)
                     found.append(_waiting(row, rows, purpose, priority, people, now))
@@ -95,7 +94,7 @@ class LabelQueue:
         now, found = self.annotations.clock(), dict[str, int]()
         with self.annotations.catalog.reading() as session:
             for purpose in _PURPOSES:
-                query = _needing(purpose, now, Wanted(None, ())).where(*_for(annotator)).order_by(None)
+                query = _needing(purpose, now, WorkFilter(None, ())).where(*_for(annotator)).order_by(None)
                 counting = query.with_only_columns(RecordingTable.task, func.count()).group_by(RecordingTable.task)
                 for task, count in session.execute(counting):
                     found[task] = found.get(task, 0) + count
@@ -107,8 +106,8 @@ class LabelQueue:
         An operator may decide even where they are one of the two.
         """
         not_own, not_seen = _for(annotator)
-        held_to = [not_own] if annotator.is_operator else [not_own, not_seen]
-        query = _needing("adjudicate", self.annotations.clock(), Wanted(None, ())).where(*held_to).limit(limit)
+        restricted = [not_own] if annotator.is_operator else [not_own, not_seen]
+        query = _needing("adjudicate", self.annotations.clock(), WorkFilter(None, ())).where(*restricted).limit(limit)
         with self.annotations.catalog.reading() as session:
             return [_recording(row) for row in session.scalars(query)]
 
@@ -132,12 +131,12 @@ class LabelQueue:
             annotations, labelled_ns = session.execute(done).one()
             return Progress(annotations, session.scalar(made) or 0, int(labelled_ns or 0))
 
-    def _candidates(self, annotator: Annotator, now: datetime, wanted: Wanted) -> list[tuple[Purpose, str]]:
+    def _candidates(self, annotator: Annotator, now: datetime, work: WorkFilter) -> list[tuple[Purpose, str]]:
         """What an annotator could be given, first things first. It takes a while, and nobody waits for it."""
         found = list[tuple[Purpose, str]]()
         with self.annotations.catalog.reading() as session:
             for purpose in _PURPOSES:
-                query = _needing(purpose, now, wanted).where(*_for(annotator)).limit(_TRIES)
+                query = _needing(purpose, now, work).where(*_for(annotator)).limit(_TRIES)
                 names = session.scalars(query.with_only_columns(RecordingTable.recording))
                 found += [(purpose, recording) for recording in names]
         return found
@@ -157,7 +156,7 @@ class LabelQueue:
             return annotation_record(self.annotations.new(session, row, rows, annotator.name, purpose))
 
 
-def _begun(annotator: Annotator, wanted: Wanted) -> Select[Any]:
+def _begun(annotator: Annotator, work: WorkFilter) -> Select[Any]:
     """What an annotator has begun and can go on with, the latest first."""
     query = (
         select(AnnotationTable)
@@ -166,26 +165,26 @@ def _begun(annotator: Annotator, wanted: Wanted) -> Select[Any]:
         .where(RecordingTable.state == State.ACCEPTED)
         .order_by(AnnotationTable.changed_at.desc(), AnnotationTable.annotation)
     )
-    return wanted.held_to(query)
+    return work.restricted(query)
 
 
-def _needing(purpose: Purpose, now: datetime | None, wanted: Wanted) -> Select[Any]:
+def _needing(purpose: Purpose, now: datetime | None, work: WorkFilter) -> Select[Any]:
     """Recordings that need an annotation, in the order in which they are given out.
 
     Args:
         now: counts those that are being made, too; None counts only those that are done.
     """
-    table, ours = AnnotationTable, RecordingTable.recording
+    table, recording = AnnotationTable, RecordingTable.recording
     counted: ColumnElement[bool] = table.state == "done"
     if now is not None:
         counted = or_(counted, and_(table.state == "open", table.leased_until > now))
     query = select(RecordingTable).where(
-        RecordingTable.state == State.ACCEPTED, exists().where(TrajectoryTable.recording == ours)
+        RecordingTable.state == State.ACCEPTED, exists().where(TrajectoryTable.recording == recording)
     )
     if purpose == "adjudicate":
         query = query.where(
-            exists().where(table.recording == ours, table.disputed),
-            ~exists().where(table.recording == ours, table.purpose == "adjudicate", counted),
+            exists().where(table.recording == recording, table.disputed),
+            ~exists().where(table.recording == recording, table.purpose == "adjudicate", counted),
         )
     else:
         busy = (
@@ -194,15 +193,15 @@ def _needing(purpose: Purpose, now: datetime | None, wanted: Wanted) -> Select[A
             .group_by(table.recording)
             .subquery()
         )
-        query = query.outerjoin(busy, busy.c.recording == ours).where(
+        query = query.outerjoin(busy, busy.c.recording == recording).where(
             func.coalesce(busy.c.busy, 0) < func.coalesce(busy.c.opinions, 1),
-            ~exists().where(SegmentTable.recording == ours, SegmentTable.annotation.is_(None)),
+            ~exists().where(SegmentTable.recording == recording, SegmentTable.annotation.is_(None)),
         )
     of_task, of_recording = _PRIORITIES
     query = query.outerjoin(of_task, of_task.task == RecordingTable.task)
-    query = query.outerjoin(of_recording, of_recording.recording == ours)
-    ordered = query.order_by(_priority().desc(), RecordingTable.created_at, ours)
-    return wanted.held_to(ordered)
+    query = query.outerjoin(of_recording, of_recording.recording == recording)
+    ordered = query.order_by(_priority().desc(), RecordingTable.created_at, recording)
+    return work.restricted(ordered)
 
 
 _PRIORITIES = aliased(LabelPriorityTable), aliased(LabelPriorityTable)
@@ -230,21 +229,21 @@ def _waiting(
     people: set[str],
     now: datetime,
 ) -> WaitingLabelling:
-    ours = [other for other in rows if other.purpose == purpose]
-    skips = [Skip(other.annotator, other.reason, other.changed_at) for other in ours if other.state == "skipped"]
-    held = [
-        other.annotator for other in ours if other.state == "open" and other.leased_until and other.leased_until > now
+    same = [other for other in rows if other.purpose == purpose]
+    skips = [Skip(other.annotator, other.reason, other.changed_at) for other in same if other.state == "skipped"]
+    leased_to = [
+        other.annotator for other in same if other.state == "open" and other.leased_until and other.leased_until > now
     ]
-    left = people - {other.annotator for other in rows if other.state != "open"} - {row.contributor}
+    candidates = people - {other.annotator for other in rows if other.state != "open"} - {row.contributor}
     return WaitingLabelling(
         recording=_recording(row),
         purpose=purpose,
         priority=priority,
-        opinions=max((other.opinions for other in ours), default=1),
-        done=sum(other.state == "done" for other in ours),
-        held_by=held,
+        opinions=max((other.opinions for other in same), default=1),
+        done=sum(other.state == "done" for other in same),
+        leased_to=leased_to,
         skips=skips,
-        skipped_by_all=bool(skips) and not left,
+        skipped_by_all=bool(skips) and not candidates,
     )
 
 

@@ -9,10 +9,25 @@ from typing import Literal
 
 from kinesphere.errors import Conflict, InvalidInput
 from storage.catalog.records import RecordingRecord
+from storage.recordings.segment import Segment
 
 Purpose = Literal["label", "adjudicate"]
 AnnotationState = Literal["open", "done", "skipped"]
 OperationKind = Literal["edit", "restore", "begin"]
+
+
+@dataclass(frozen=True)
+class Annotator:
+    """Who labels."""
+
+    name: str
+    contributor: str | None = None
+    """The id under which they record: nobody labels their own recordings."""
+    is_operator: bool = False
+
+    def recorded(self, contributor: str) -> bool:
+        """Whether the recordings of a contributor are this person's own."""
+        return contributor in (self.name, self.contributor)
 
 
 @dataclass(frozen=True)
@@ -42,28 +57,12 @@ class AnnotationRecord:
 
 
 @dataclass(frozen=True)
-class SegmentContent:
-    """What a segment says: frames `[start_frame, end_frame)`, times `[start_ns, end_ns)` since the recording began."""
-
-    track: str
-    start_ns: int
-    end_ns: int
-    start_frame: int
-    end_frame: int
-    label: str
-    object: str | None = None
-    hand: str | None = None
-    outcome: str | None = None
-    note: str = ""
-
-
-@dataclass(frozen=True)
 class VersionedSegment:
     """A segment, with the revision of its annotation that changed it last."""
 
     segment: str
     version: int
-    content: SegmentContent
+    content: Segment
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class Change:
     segment: str
     before: int | None
     """The version that it was made upon; None makes a new segment."""
-    after: SegmentContent | None
+    after: Segment | None
     """None deletes it."""
 
 
@@ -166,7 +165,7 @@ class WaitingLabelling:
     priority: int
     opinions: int
     done: int
-    held_by: Sequence[str]
+    leased_to: Sequence[str]
     """Who labels it now."""
     skips: Sequence[Skip]
     skipped_by_all: bool

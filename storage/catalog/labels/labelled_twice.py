@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from storage.catalog.catalog import Catalog
-from storage.catalog.labels.label_records import SegmentContent
 from storage.catalog.tables import AnnotationTable, RecordingTable, SegmentTable, TrajectoryTable
 from storage.recordings.recording import State
+from storage.recordings.segment import Segment
 
 _AT_ONCE = 500
 """Annotations whose segments are asked for at once; SQLite takes so many parameters, and more."""
 
 
 @dataclass(frozen=True)
-class OneOfSeveral:
+class FinishedAnnotation:
     """A labelling of a recording that others have labelled too."""
 
     task: str
@@ -25,13 +25,13 @@ class OneOfSeveral:
     annotator: str
     frames: int
     """How many the recording has."""
-    segments: list[SegmentContent]
+    segments: list[Segment]
     """In order of time, perhaps none."""
 
 
 def labelled_twice(
     catalog: Catalog, *, task: str | None = None, recordings: Collection[str] | None = None
-) -> list[OneOfSeveral]:
+) -> list[FinishedAnnotation]:
     """The labellings that are done of recordings that at least two people have labelled, by recording and annotator.
 
     Adjudications do not count, nor do recordings that are not accepted, or doubted again.
@@ -58,15 +58,15 @@ def labelled_twice(
     )
     if task is not None:
         query = query.where(RecordingTable.task == task)
-    wanted = None if recordings is None else set(recordings)
+    chosen = None if recordings is None else set(recordings)
     with catalog.reading() as session:
-        rows = [row for row in session.execute(query).all() if wanted is None or row.recording in wanted]
-        found: dict[str, list[SegmentContent]] = {row.annotation: [] for row in rows}
+        rows = [row for row in session.execute(query).all() if chosen is None or row.recording in chosen]
+        found: dict[str, list[Segment]] = {row.annotation: [] for row in rows}
         names = list(found)
         for first in range(0, len(names), _AT_ONCE):
             of_these = SegmentTable.annotation.in_(names[first : first + _AT_ONCE])
             segments = select(SegmentTable).where(of_these).order_by(SegmentTable.start_ns, SegmentTable.segment)
             for segment in session.scalars(segments):
-                content = {name: getattr(segment, name) for name in SegmentContent.__dataclass_fields__}
-                found[str(segment.annotation)].append(SegmentContent(**content))
-    return [OneOfSeveral(row[1], row[2], row[3], int(row[4]), found[row[0]]) for row in rows]
+                content = {name: getattr(segment, name) for name in Segment.__dataclass_fields__}
+                found[str(segment.annotation)].append(Segment(**content))
+    return [FinishedAnnotation(row[1], row[2], row[3], int(row[4]), found[row[0]]) for row in rows]

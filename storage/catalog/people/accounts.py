@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
@@ -14,6 +13,7 @@ from sqlalchemy.orm import Session
 from kinesphere.errors import Conflict, InvalidInput, NotFound
 from kinesphere.names import checked_name
 from storage.catalog.catalog import Catalog
+from storage.catalog.people.account_records import Account, Role
 from storage.catalog.people.account_tables import (
     AccountTable,
     ApiTokenTable,
@@ -23,28 +23,6 @@ from storage.catalog.people.account_tables import (
 )
 from storage.catalog.people.audit import digest, note
 from storage.catalog.tables import NOBODY, ContributorTable
-
-
-class Role(StrEnum):
-    """What somebody may do. An operator may do everything."""
-
-    CONTRIBUTOR = "contributor"
-    ANNOTATOR = "annotator"
-    REVIEWER = "reviewer"
-    OPERATOR = "operator"
-
-
-@dataclass(frozen=True)
-class Account:
-    """Somebody who may come in."""
-
-    account: str
-    roles: frozenset[Role]
-    contributor: str | None
-    """The pseudonymous id under which they record; None if they do not."""
-    created_at: datetime
-    disabled_at: datetime | None
-    has_password: bool
 
 
 @dataclass(frozen=True)

@@ -10,18 +10,8 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from storage.catalog.catalog import Catalog
+from storage.catalog.people.account_records import AuditEntry
 from storage.catalog.people.account_tables import AuditTable
-
-
-@dataclass(frozen=True)
-class AuditEntry:
-    """Something that was done with accounts, or by their rights."""
-
-    at: datetime
-    who: str
-    what: str
-    subject: str
-    detail: str
 
 
 def digest(secret: str) -> str:

@@ -11,32 +11,12 @@ from sqlalchemy import select
 
 from kinesphere.errors import Conflict, NotFound
 from storage.catalog.catalog import Catalog
+from storage.catalog.people.account_records import Account, Invitation, Role
 from storage.catalog.people.account_tables import InvitationTable
-from storage.catalog.people.accounts import (
-    Account,
-    Role,
-    account_record,
-    add_account,
-    check_free,
-    check_roles,
-    roles_of,
-)
+from storage.catalog.people.accounts import account_record, add_account, check_free, check_roles, roles_of
 from storage.catalog.people.audit import digest, note
 
 INVITATION_LIFE = timedelta(days=7)
-
-
-@dataclass(frozen=True)
-class Invitation:
-    """An account to be, for whoever has the code. The code itself is not kept."""
-
-    code_sha256: str
-    roles: frozenset[Role]
-    account: str | None
-    contributor: str | None
-    made_by: str
-    made_at: datetime
-    expires_at: datetime
 
 
 @dataclass(frozen=True)

@@ -11,32 +11,12 @@ from sqlalchemy import delete, select
 
 from kinesphere.errors import InvalidInput
 from storage.catalog.catalog import Catalog
+from storage.catalog.people.account_records import Account, ApiToken, WebSession
 from storage.catalog.people.account_tables import AccountTable, ApiTokenTable, WebSessionTable
-from storage.catalog.people.accounts import Account, account_row, enabled_account
+from storage.catalog.people.accounts import account_row, enabled_account
 from storage.catalog.people.audit import digest, note
 
 SESSION_LIFE = timedelta(days=30)
-
-
-@dataclass(frozen=True)
-class ApiToken:
-    """A token for commands and scripts; the token itself is not kept."""
-
-    token_sha256: str
-    account: str
-    name: str
-    made_at: datetime
-    expires_at: datetime | None
-
-
-@dataclass(frozen=True)
-class WebSession:
-    """A browser that is signed in."""
-
-    account: str
-    local: bool
-    csrf: str
-    expires_at: datetime
 
 
 @dataclass(frozen=True)
@@ -46,7 +26,7 @@ class SignIns:
     catalog: Catalog
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    def new_token(self, account: str, name: str, *, who: str, life: timedelta | None = None) -> str:
+    def new_token(self, account: str, name: str, *, who: str, valid_for: timedelta | None = None) -> str:
         """Make an API token for an account; it is told once and not kept.
 
         Raises:
@@ -59,7 +39,7 @@ class SignIns:
         with self.catalog.writing() as session:
             account_row(session, account)
             now = self.clock()
-            expires_at = now + life if life is not None else None
+            expires_at = now + valid_for if valid_for is not None else None
             session.add(
                 ApiTokenTable(
                     token_sha256=digest(token), account=account, name=name, made_at=now, expires_at=expires_at

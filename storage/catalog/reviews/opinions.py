@@ -112,13 +112,13 @@ def _request_for(session: Session, row: RecordingTable, decision: Decision, revi
 
 def _conclude(session: Session, row: RecordingTable, request: ReviewRequestTable, review: ReviewRecord) -> None:
     """Decide, or ask for another opinion; each leaves an event that tells no opinion before all are given."""
-    number, recording, wanted = request.round, row.recording, review_rules(session, row).opinions
+    number, recording, opinions = request.round, row.recording, review_rules(session, row).opinions
     if row.state is State.ACCEPTED:
         if review.decision == "accept":
             session.add(new_event(recording, review.reviewer, row.state, row.state, "looked at, and still accepted"))
             return
         change_state(session, row, State.FLAGGED, who=review.reviewer, why="doubted by a reviewer")
-        if wanted > 1:
+        if opinions > 1:
             ask(session, recording, "second opinion", round=number, at=request.asked_at)
     given = in_round(session, recording, number)
     if not open_requests(session, recording):

@@ -39,7 +39,7 @@ from storage.catalog.tables import (
     ReviewRequestTable,
     ReviewTable,
 )
-from storage.catalog.work_filter import Wanted
+from storage.catalog.work_filter import WorkFilter
 from storage.recordings.recording import State
 
 LEASE = timedelta(minutes=30)
@@ -85,7 +85,7 @@ class Reviews:
         for _ in range(2):
             try:
                 with self.catalog.writing() as session:
-                    return self._lease(session, reviewer, Wanted.of(session, task, language, past), duration)
+                    return self._lease(session, reviewer, WorkFilter.of(session, task, language, past), duration)
             except IntegrityError:
                 continue  # the same reviewer asked twice at once: the other one has it
         raise Conflict(f"{reviewer} asks for reviews from several places at once; use one")
@@ -99,9 +99,9 @@ class Reviews:
         """
         _check_reviewer(reviewer)
         with self.catalog.writing() as session:
-            held = self._held(session, reviewer)
-            if held is not None and held.recording != recording:
-                session.delete(held)
+            lease = self._own_lease(session, reviewer)
+            if lease is not None and lease.recording != recording:
+                session.delete(lease)
                 session.flush()
             row = locked(session, recording)
             made = self._take(session, row, reviewer, None, duration)
@@ -115,20 +115,20 @@ class Reviews:
     def renew(self, reviewer: str, *, duration: timedelta = LEASE) -> ReviewLease | None:
         """Keep what a reviewer holds for as long anew; None if they hold nothing any more."""
         with self.catalog.writing() as session:
-            held = self._held(session, reviewer)
-            if held is None:
+            lease = self._own_lease(session, reviewer)
+            if lease is None:
                 return None
-            held.until = self.clock() + duration
-            return _lease_record(held)
+            lease.until = self.clock() + duration
+            return _lease_record(lease)
 
     def release(self, reviewer: str) -> str | None:
         """Give back what a reviewer holds, for others to take; gives its id, or None if they hold nothing."""
         with self.catalog.writing() as session:
-            held = self._held(session, reviewer)
-            if held is None:
+            lease = self._own_lease(session, reviewer)
+            if lease is None:
                 return None
-            session.delete(held)
-            return held.recording
+            session.delete(lease)
+            return lease.recording
 
     def decide(
         self,
@@ -168,7 +168,7 @@ class Reviews:
             live = select(ReviewLeaseTable).where(ReviewLeaseTable.until > self.clock())
             leases = {lease.recording: lease for lease in session.scalars(live)}
             given = {(recording, number): count for recording, number, count in session.execute(_OPINIONS_GIVEN)}
-            for row, request in session.execute(Wanted.of(session, task, language, ()).held_to(asked)):
+            for row, request in session.execute(WorkFilter.of(session, task, language, ()).restricted(asked)):
                 name, reason = row.recording, cast("Reason", request.reason)
                 if name in found:
                     found[name] = replace(found[name], reasons=(*found[name].reasons, reason))
@@ -184,11 +184,11 @@ class Reviews:
                 )
         return list(found.values())
 
-    def held_by(self, reviewer: str) -> ReviewLease | None:
+    def lease_of(self, reviewer: str) -> ReviewLease | None:
         """What a reviewer holds, though perhaps its time is over and others may take it."""
         with self.catalog.reading() as session:
-            held = self._held(session, reviewer)
-            return _lease_record(held) if held is not None else None
+            lease = self._own_lease(session, reviewer)
+            return _lease_record(lease) if lease is not None else None
 
     def mark_gold(self, recording: str, *, who: str, decision: Decision | None = None) -> GoldRecord:
         """Enter that the right decision on a recording is known: what was decided, unless another is given.
@@ -262,27 +262,27 @@ class Reviews:
                 # each is one of a few words: one copy is enough
                 yield recording, CheckValue(sys.intern(check), value, doubt, fail, cast("Verdict", sys.intern(verdict)))
 
-    def _lease(self, session: Session, reviewer: str, wanted: Wanted, duration: timedelta) -> ReviewLease | None:
-        held = self._held(session, reviewer)
-        if held is not None:
-            still = wanted.held_to(select(RecordingTable.recording)).where(RecordingTable.recording == held.recording)
+    def _lease(self, session: Session, reviewer: str, work: WorkFilter, duration: timedelta) -> ReviewLease | None:
+        lease = self._own_lease(session, reviewer)
+        if lease is not None:
+            still = work.restricted(select(RecordingTable.recording)).where(RecordingTable.recording == lease.recording)
             if session.scalars(still).first() is not None:
-                held.until = self.clock() + duration
-                return _lease_record(held)
-            session.delete(held)
+                lease.until = self.clock() + duration
+                return _lease_record(lease)
+            session.delete(lease)
             session.flush()
-        for recording in self._tests(session, reviewer, wanted):
+        for recording in self._tests(session, reviewer, work):
             row = locked(session, recording)
             made = self._take(session, row, reviewer, "gold", duration)
             if made is not None:
                 return made
-        for recording in session.scalars(_waiting(session, wanted, reviewer, self.clock())).all():
+        for recording in session.scalars(_waiting(session, work, reviewer, self.clock())).all():
             made = self._take(session, locked(session, recording), reviewer, None, duration)
             if made is not None:
                 return made
         return None
 
-    def _held(self, session: Session, reviewer: str) -> ReviewLeaseTable | None:
+    def _own_lease(self, session: Session, reviewer: str) -> ReviewLeaseTable | None:
         query = select(ReviewLeaseTable).where(ReviewLeaseTable.reviewer == reviewer)
         return session.scalars(query.with_for_update()).first()
 
@@ -315,14 +315,14 @@ class Reviews:
         session.flush()
         return made
 
-    def _tests(self, session: Session, reviewer: str, wanted: Wanted) -> list[str]:
+    def _tests(self, session: Session, reviewer: str, work: WorkFilter) -> list[str]:
         """Recordings whose answer is known, for this reviewer, if it is time for one.
 
         The reviewer's name and how many opinions they gave decide: it cannot be foreseen, and asking again is no use.
         """
         given = session.scalar(select(func.count()).select_from(ReviewTable).where(ReviewTable.reviewer == reviewer))
         heard = select(ReviewTable.recording).where(ReviewTable.reviewer == reviewer)
-        query = wanted.held_to(select(RecordingTable).join(GoldTable, GoldTable.recording == RecordingTable.recording))
+        query = work.restricted(select(RecordingTable).join(GoldTable, GoldTable.recording == RecordingTable.recording))
         rows = session.scalars(
             query.where(
                 GoldTable.marked_by != reviewer,
@@ -336,10 +336,10 @@ class Reviews:
         return sorted(lucky, key=lambda recording: hashlib.sha256(f"{lot}:{recording}".encode()).digest())
 
 
-def _waiting(session: Session, wanted: Wanted, reviewer: str, now: datetime) -> Select[Any]:
+def _waiting(session: Session, work: WorkFilter, reviewer: str, now: datetime) -> Select[Any]:
     """Ids of the recordings that a reviewer may have now, longest first."""
     oldest = func.min(ReviewRequestTable.asked_at)
-    query = wanted.held_to(
+    query = work.restricted(
         select(RecordingTable.recording)
         .join(ReviewRequestTable, ReviewRequestTable.recording == RecordingTable.recording)
         .where(ReviewRequestTable.closed_at.is_(None))

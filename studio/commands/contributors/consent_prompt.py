@@ -6,12 +6,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import typer
 
 from kinesphere.errors import InvalidInput
-from storage.recordings.consent_scopes import SCOPES, Scope, checked_scopes
+from storage.recordings.consent import SCOPES, Agreement, Scope, checked_scopes
 from studio.commands.output import say
 
 if TYPE_CHECKING:
@@ -37,19 +37,6 @@ class Terms:
         return cls(checked_scopes(scopes) if scopes else None, end)
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """How a contributor agreed to a task's consent text."""
-
-    method: Literal["typed", "flag"]
-    signed: str = ""
-    """The name or initials that they typed."""
-    scopes: tuple[Scope, ...] | None = None
-    """What they agreed to; None is what the task requires."""
-    expires_at: datetime | None = None
-    """Until when, if they said so."""
-
-
 def ask_consent(
     workspace: Workspace, task: str, contributor: str, *, yes: bool, terms: Terms | None = None
 ) -> Agreement:
@@ -63,16 +50,17 @@ def ask_consent(
         InvalidInput: nobody can be asked and `--yes` was not given, or the task wants more than that, or the
             contributor did not agree.
     """
-    from capture.drafts.outbox import consented
+    from capture.drafts.outbox import consent_to
 
     stored = workspace.catalog.task(task)
     if yes and stored.task.consent_signed:
         raise InvalidInput(f"the task '{task}' wants the consent signed; leave --yes out and let the contributor type")
     said = terms or Terms()
-    consented(stored.task, datetime.now(UTC), said.scopes, said.expires_at)  # what cannot be is told before the take
+    flagged = Agreement("flag", "", said.scopes, said.expires_at)
+    consent_to(stored, flagged, datetime.now(UTC))  # what cannot be is told before the take
     if yes:
         workspace.catalog.require_contributor(contributor)
-        return Agreement("flag", "", said.scopes, said.expires_at)
+        return flagged
     if not sys.stdin.isatty():
         raise InvalidInput(
             "nobody is here to agree to the consent text; pass --yes if the contributor has agreed to it"

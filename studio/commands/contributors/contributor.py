@@ -12,9 +12,10 @@ import typer
 from kinesphere.errors import Conflict, InvalidInput, KinesphereError
 from kinesphere.objects.store import file_sha256
 from storage.recordings.camera_calibration import read_camera
+from storage.recordings.consent import Agreement
 from storage.recordings.recording import Origin, RecordingFile, State
 from studio.commands.contributors.calibrate import known_length
-from studio.commands.contributors.consent_prompt import Agreement, Terms, ask_consent
+from studio.commands.contributors.consent_prompt import Terms, ask_consent
 from studio.commands.contributors.record import (
     ReplacesOption,
     catch_up,
@@ -172,10 +173,7 @@ def import_take(
         kind="import",
         task=task,
         contributor=contributor,
-        method=agreement.method,
-        signed=agreement.signed,
-        scopes=agreement.scopes,
-        expires_at=agreement.expires_at,
+        agreement=agreement,
         capture=capture,
         replaces=replaces,
     )

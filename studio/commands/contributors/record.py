@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kinesphere.errors import Conflict, InvalidInput
+from storage.recordings.consent import Agreement
 from storage.recordings.recording import Origin, RecordingFile, State
 from studio.commands.contributors.calibrate import for_recording, known_length
-from studio.commands.contributors.consent_prompt import Agreement, Terms, ask_consent
+from studio.commands.contributors.consent_prompt import Terms, ask_consent
 from studio.commands.options import (
     HERE,
     CalibrationOption,
@@ -166,10 +167,7 @@ def _record_in_session(
                     kind="camera",
                     task=task,
                     contributor=contributor,
-                    method=agreement.method,
-                    signed=agreement.signed,
-                    scopes=agreement.scopes,
-                    expires_at=agreement.expires_at,
+                    agreement=agreement,
                     capture=lambda video: sitting.capture(video).model_copy(update=known),
                     replaces=replaces,
                 )
@@ -218,10 +216,7 @@ def _record_together(
         workspace,
         task=task,
         contributor=contributor,
-        method=agreement.method,
-        signed=agreement.signed,
-        scopes=agreement.scopes,
-        expires_at=agreement.expires_at,
+        agreement=agreement,
         capture=capture,
         cameras=len(sources),
         complete=lambda number, origin: origin.model_copy(update=known[number]),
@@ -276,10 +271,7 @@ def record_take(
         kind="camera",
         task=task,
         contributor=contributor,
-        method=agreement.method,
-        signed=agreement.signed,
-        scopes=agreement.scopes,
-        expires_at=agreement.expires_at,
+        agreement=agreement,
         capture=capture,
         replaces=replaces,
     )

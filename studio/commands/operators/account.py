@@ -103,7 +103,7 @@ def token(
     with opened(workspace) as place:
         Accounts(place.catalog).require(name)
         life = timedelta(days=days) if days is not None else None
-        made = SignIns(place.catalog).new_token(name, purpose, who=getpass.getuser(), life=life)
+        made = SignIns(place.catalog).new_token(name, purpose, who=getpass.getuser(), valid_for=life)
     if as_json:
         print_json({"account": name, "token": made})
     else:

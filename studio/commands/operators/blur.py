@@ -102,7 +102,7 @@ def blur_recording(
         objects.delete(blurred_note_key(recording))  # until the new one is whole, nothing vouches for it
         objects.put(blurred_key(recording), file)
         objects.put(blurred_note_key(recording), (json.dumps({"made_of": note, "report": report}) + "\n").encode())
-    if workspace.catalog.left([recording]):
+    if workspace.catalog.departed([recording]):
         for key in (blurred_note_key(recording), blurred_key(recording)):
             objects.delete(key)
         raise Conflict(f"recording {recording} was withdrawn meanwhile; nothing was kept")

@@ -25,7 +25,10 @@ def export(
     dataset: Annotated[str, typer.Argument(help="NAME, or NAME@N for one version.")],
     out: Annotated[str, typer.Argument(help="An empty folder, or a prefix such as s3://bucket/prefix.")],
     format_name: Annotated[
-        str, typer.Option("--format", help="kinesphere (a copy of its own), lerobot (v3.0), or parquet.")
+        str,
+        typer.Option(
+            "--format", help="kinesphere (a copy of its own), lerobot (v3.0), parquet, or one that a package adds."
+        ),
     ],
     rate: Annotated[
         float | None, typer.Option(help="Resample to so many frames per second.", show_default="true times")

@@ -93,8 +93,8 @@ def publish(
     from annotate.agreement.measured_agreement import for_manifest
     from kinesphere.splits import parse_splits
     from storage.publishing.publish import publish as publish_version
-    from storage.publishing.publish_rules import Consents, PublishRules
-    from storage.recordings.consent_scopes import checked_scopes
+    from storage.publishing.publish_rules import ConsentFilter, PublishRules, PublishSettings
+    from storage.recordings.consent import checked_scopes
     from studio.commands.operators.blur import BYSTANDERS, blur_all
 
     rules = PublishRules(
@@ -104,16 +104,18 @@ def publish(
         trim=trim,
         splits=parse_splits(splits, salt=name) if splits else None,
     )
-    left_out: list[Consents] = []
+    left_out: list[ConsentFilter] = []
     with opened(workspace) as place:
         version = publish_version(
             place,
             name,
-            where=where,
-            episodes=episodes.value,
-            tracks=tracks.value if tracks else None,
-            video=video.value if video else None,
-            rules=rules,
+            PublishSettings(
+                where=where,
+                episodes=episodes.value,
+                tracks=tracks.value if tracks else None,
+                video=video.value if video else None,
+                rules=rules,
+            ),
             on_left_out=left_out.append,
             created_by=getpass.getuser(),
             before_writing=lambda recordings: (
@@ -130,7 +132,7 @@ def publish(
     news = "Published" if version.is_new else "Nothing has changed since"
     say(f"{news} {name}@{version.number}: {counts['episodes']} episodes, {counts['frames']} frames.")
     if left_out:
-        say(f"Left out for want of consent: {left_out[-1].told}.")
+        say(f"Left out for want of consent: {left_out[-1].summary}.")
     for split, part in version.manifest["diversity"].get("splits", {}).items():
         say(f"Split {split}: {part['contributors']} contributors, {part['episodes']} episodes.")
     if video is VideoShown.blurred:

@@ -177,7 +177,9 @@ def _add_own_account(routes: APIRouter, credentials: Credentials, accounts: Acco
     async def make_token(request: Request, person: Someone) -> JSONResponse:
         wanted = await parsed(request, NewToken)
         life = timedelta(days=wanted.days) if wanted.days is not None else None
-        token = await run_in_threadpool(sign_ins.new_token, person.account, wanted.name, who=person.account, life=life)
+        token = await run_in_threadpool(
+            sign_ins.new_token, person.account, wanted.name, who=person.account, valid_for=life
+        )
         return JSONResponse({"token": token, "name": wanted.name}, 201)
 
     @routes.delete("/api/account/tokens/{token_sha256}")

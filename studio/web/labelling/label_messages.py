@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from annotate.labels.label_comparison import Difference
 from annotate.labels.labelling import ChangeDraft, OperationDraft
-from annotate.labels.segments import SegmentDraft
 from kinesphere.errors import InvalidInput, NotFound
 from kinesphere.names import is_recording_id
 from storage.catalog import (
@@ -23,10 +22,10 @@ from storage.catalog import (
     InvalidOperation,
     LabelConflict,
     OperationRecord,
-    SegmentContent,
     VersionedSegment,
     WaitingLabelling,
 )
+from storage.recordings.segment import Segment
 from studio.web.access.auth import Person, Role
 from studio.web.http.request_bodies import json_object
 
@@ -66,6 +65,10 @@ class SentSegment(_Sent):
     version: Annotated[Any, Field(exclude=True)] = None
     start_frame: Annotated[Any, Field(exclude=True)] = None
     end_frame: Annotated[Any, Field(exclude=True)] = None
+
+    def drawn(self) -> Segment:
+        """The segment that it asks for, not checked yet."""
+        return Segment(**self.model_dump())
 
 
 class SentChange(_Sent):
@@ -243,7 +246,7 @@ def shown_operation(operation: OperationRecord) -> dict[str, object]:
 def shown_changes(operations: Sequence[OperationRecord]) -> list[dict[str, object]]:
     """Operations with what they changed."""
 
-    def after(operation: OperationRecord, segment: str, content: SegmentContent | None) -> object:
+    def after(operation: OperationRecord, segment: str, content: Segment | None) -> object:
         if content is None:
             return None
         return shown_segment(VersionedSegment(segment, operation.revision, content))
@@ -291,7 +294,7 @@ def shown_waiting(waiting: WaitingLabelling) -> dict[str, object]:
         "priority": waiting.priority,
         "opinions": waiting.opinions,
         "done": waiting.done,
-        "held_by": waiting.held_by,
+        "held_by": waiting.leased_to,
         "skips": [{"annotator": s.annotator, "reason": s.reason, "at": s.at.isoformat()} for s in waiting.skips],
         "skipped_by_all": waiting.skipped_by_all,
     }
@@ -299,19 +302,7 @@ def shown_waiting(waiting: WaitingLabelling) -> dict[str, object]:
 
 def _change_draft(change: SentChange) -> ChangeDraft:
     after = change.after
-    draft = None
-    if after is not None:
-        draft = SegmentDraft(
-            after.start_ns,
-            after.end_ns,
-            after.label,
-            after.track,
-            after.object,
-            after.hand,
-            after.outcome,
-            after.note,
-        )
-    return ChangeDraft(change.segment, change.before, draft)
+    return ChangeDraft(change.segment, change.before, after.drawn() if after is not None else None)
 
 
 def annotator_of(person: Person) -> Annotator:

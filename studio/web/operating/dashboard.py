@@ -17,7 +17,7 @@ from annotate.gate.proposed_thresholds import calibrate
 from kinesphere.dataset import open_dataset
 from kinesphere.errors import NotFound
 from kinesphere.versions.manifests import list_datasets, list_versions
-from storage.catalog import Attributes, Flow, Reviews, Role
+from storage.catalog import Attributes, Reviews, Role, Throughput
 from storage.catalog.people.attributes import ATTRIBUTES
 from storage.recordings.recording import State
 from storage.workspace import Workspace
@@ -44,7 +44,7 @@ def dashboard_routes(workspace: Workspace) -> APIRouter:
 
     @routes.get("")
     def overview(request: Request) -> Response:
-        flow = Flow(catalog)
+        flow = Throughput(catalog)
         return render(
             request,
             "dashboard.html",
@@ -110,7 +110,7 @@ def dashboard_routes(workspace: Workspace) -> APIRouter:
     @routes.get("/storage")
     def stored(request: Request, price: Price = None, core_price: Price = None) -> Response:
         sizes = {folder: workspace.objects.total_size(folder) for folder in FOLDERS}
-        hours = sum(queue.hours for queue in Flow(catalog).queues() if queue.state is not State.ERASED)
+        hours = sum(queue.hours for queue in Throughput(catalog).queues() if queue.state is not State.ERASED)
         versions = {name: list_versions(workspace.objects, name) for name in list_datasets(workspace.objects)}
         return render(
             request,
@@ -121,7 +121,7 @@ def dashboard_routes(workspace: Workspace) -> APIRouter:
             versions=versions,
             price=price,
             core_price=core_price,
-            extraction=Flow(catalog).extraction(),
+            extraction=Throughput(catalog).extraction(),
         )
 
     @routes.get("/arrivals.svg")
@@ -137,7 +137,7 @@ def dashboard_routes(workspace: Workspace) -> APIRouter:
 def _by_day(workspace: Workspace) -> dict[str, tuple[int, float]]:
     """Recordings and hours of each day on which something came in."""
     days: defaultdict[str, tuple[int, float]] = defaultdict(lambda: (0, 0.0))
-    for row in Flow(workspace.catalog).arrivals(DAYS):
+    for row in Throughput(workspace.catalog).arrivals(DAYS):
         count, hours = days[row.day.isoformat()]
         days[row.day.isoformat()] = (count + row.recordings, hours + row.seconds / 3600)
     return dict(days)

@@ -17,7 +17,7 @@ from capture.drafts.outbox import submit, take
 from kinesphere.errors import Conflict, InvalidInput, NotFound
 from kinesphere.names import is_recording_id
 from storage.catalog import RecordingRecord, Role
-from storage.recordings.consent_scopes import SCOPES, Scope
+from storage.recordings.consent import SCOPES, Agreement, Scope
 from storage.recordings.recording import Origin, State
 from storage.workspace import Workspace
 from studio.web.access.auth import Person, needs
@@ -99,9 +99,7 @@ class Takes:
                     kind="import",
                     task=wanted.task,
                     contributor=contributor,
-                    method="ticked",
-                    signed=wanted.signed.strip(),
-                    scopes=wanted.scopes,
+                    agreement=Agreement("ticked", wanted.signed.strip(), tuple(wanted.scopes)),
                     capture=lambda video: self._captured(wanted, upload.path, video),
                     replaces=wanted.replaces,
                     recording=wanted.recording,

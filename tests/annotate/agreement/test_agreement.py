@@ -17,7 +17,8 @@ from annotate.agreement.agreement import AgreementReport, Annotation, TrackAgree
 from annotate.agreement.agreement_estimates import Estimate, Measures, compare, estimates, resampled
 from annotate.agreement.unitizing_alpha import coincidences
 from kinesphere.errors import InvalidInput
-from tests.support.written_segments import Segment, arrays, disjoint, drawn, overlapping_segments, stretched
+from storage.recordings.segment import Segment
+from tests.support.written_segments import arrays, disjoint, drawn, on_frames, overlapping_segments, stretched
 
 PROPERTY = settings(max_examples=60, deadline=None)
 
@@ -124,7 +125,7 @@ def test_what_is_compared_is_counted() -> None:
 
 def test_the_mean_of_both_ways_round_is_the_f1_of_two_annotators() -> None:
     """One way round it is 0.5, the other 1: see the tests of the published score."""
-    found = measured([Segment(0, 10, "a"), Segment(10, 20, "a")], [Segment(4, 16, "a"), Segment(16, 30, "a")])
+    found = measured([on_frames(0, 10, "a"), on_frames(10, 20, "a")], [on_frames(4, 16, "a"), on_frames(16, 30, "a")])
     assert found["f1_10"] == pytest.approx(0.75)
 
 
@@ -149,14 +150,14 @@ def test_what_is_not_defined_is_none_and_never_a_number() -> None:
         "matched_iou": None, "frame_iou": 0, "f1_10": 0, "f1_25": 0, "f1_50": 0, "edit": 0,
         "boundary_median": None, "boundary_p90": None,
     }  # fmt: skip
-    overlapping = [Segment(0, 6, "a"), Segment(4, 10, "b")]
+    overlapping = [on_frames(0, 6, "a"), on_frames(4, 10, "b")]
     found = measured(overlapping, overlapping)
     assert [found[name] for name in ALPHAS] == [None] * 3 and found["frame_iou"] == found["f1_50"] == 1
 
 
 def test_recordings_whose_segments_overlap_are_left_out_of_alpha_alone() -> None:
     plain = {f"r{place}": {"anna": "aab.b", "ben": "aabb."} for place in range(3)}
-    heap = [Segment(0, 4, "a"), Segment(2, 5, "b")]
+    heap = [on_frames(0, 4, "a"), on_frames(2, 5, "b")]
     together = [*labelled(plain), *(Annotation("pour", "r9", name, 5, heap) for name in ("anna", "ben"))]
     without, found = (only_track(agreement(some)) for some in (labelled(plain), together))
     assert (found.overlapping, found.recordings) == (1, 4)
@@ -193,7 +194,7 @@ def noisy(seed: int, recordings: int) -> list[Annotation]:
         for name in ("anna", "ben"):
             moved = np.maximum.accumulate(edges + random.integers(-6, 7, len(edges)))
             segments = [
-                Segment(int(start), int(end), str(label) if random.random() < 0.9 else "x")
+                on_frames(int(start), int(end), str(label) if random.random() < 0.9 else "x")
                 for start, end, label in zip(moved, moved[1:], labels, strict=False)
                 if start < end
             ]
@@ -203,7 +204,7 @@ def noisy(seed: int, recordings: int) -> list[Annotation]:
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
     some = noisy(0, 800)
-    sides, labels = arrays(*(one.segments for one in some))  # type: ignore[arg-type]
+    sides, labels = arrays(*(one.segments for one in some))
     both = list(zip(sides[::2], sides[1::2], strict=True))
     tallies = [compare(a, b) for a, b in both]
     counts = [coincidences(pair, one.frames, labels) for pair, one in zip(both, some[::2], strict=True)]
@@ -250,8 +251,8 @@ def test_a_manifest_has_plain_numbers_and_no_names() -> None:
     [
         ({"annotator": "anna"}, "'anna' labelled recording r twice; hand over one annotation of each person"),
         ({"frames": 5}, "annotations of recording r say that it has 4 and 5 frames"),
-        ({"segments": [Segment(2, 5, "a")]}, "a segment of 'ben' in recording r ends at frame 5, and it has 4"),
-        ({"segments": [Segment(2, 2, "a")]}, "goes from frame 2 to 2; it must begin at 0 or later and hold a frame"),
+        ({"segments": [on_frames(2, 5, "a")]}, "a segment of 'ben' in recording r ends at frame 5, and it has 4"),
+        ({"segments": [on_frames(2, 2, "a")]}, "goes from frame 2 to 2; it must begin at 0 or later and hold a frame"),
     ],
 )
 def test_annotations_that_cannot_be_compared_are_refused(change: dict[str, Any], words: str) -> None:
@@ -268,7 +269,7 @@ def test_ten_thousand_segments_take_seconds() -> None:
     for name in ("anna", "ben"):
         moved = edges + random.integers(-5, 6, len(edges))
         segments = [
-            Segment(start, end, label)
+            on_frames(start, end, label)
             for start, end, label in zip(moved.tolist(), moved[1:].tolist(), labels, strict=False)
         ]
         both.append(Annotation("t", "r", name, int(edges[-1]) + 6, segments))

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from annotate.agreement import segment_matching
 from annotate.agreement.segment_matching import OTHER_LABEL, Overlaps, correspondences, matched, overlapping
 from kinesphere.errors import InvalidInput
-from tests.support.written_segments import Segment, arrays, disjoint, drawn, overlapping_segments
+from storage.recordings.segment import Segment
+from tests.support.written_segments import arrays, disjoint, drawn, on_frames, overlapping_segments
 
 PROPERTY = settings(max_examples=100, deadline=None)
 
@@ -89,11 +90,11 @@ def test_of_two_partners_alike_the_earlier_is_taken() -> None:
 def test_a_segment_is_matched_with_its_label_unless_another_fits_more_than_twice_as_well() -> None:
     ours = drawn("aaaaaaaaaa")
     (near, far) = correspondences(ours, drawn("bbbbbbaaaa"))
-    assert (near.first, near.second, near.differs) == (None, Segment(0, 6, "b"), ("missing",))
+    assert (near.first, near.second, near.differs) == (None, on_frames(0, 6, "b"), ("missing",))
     assert far.differs == ("start",)
     (label, missing) = correspondences(ours, drawn("bbbbbbbbaa"))
-    assert label.differs == ("label", "end") and label.second == Segment(0, 8, "b")
-    assert missing.second == Segment(8, 10, "a") and missing.differs == ("missing",)
+    assert label.differs == ("label", "end") and label.second == on_frames(0, 8, "b")
+    assert missing.second == on_frames(8, 10, "a") and missing.differs == ("missing",)
 
 
 def test_differences_are_told_one_for_each_segment_in_order_of_time() -> None:
@@ -129,12 +130,12 @@ def test_every_segment_is_told_once(a: list[Segment], b: list[Segment]) -> None:
 @pytest.mark.parametrize(("start", "end"), [(5, 5), (6, 5), (-1, 5)])
 def test_a_segment_without_frames_is_refused(start: int, end: int) -> None:
     with pytest.raises(InvalidInput, match=f"'a' of track 'task phase' goes from frame {start} to {end}; it must"):
-        correspondences([Segment(start, end, "a")], [])
+        correspondences([on_frames(start, end, "a")], [])
 
 
 def test_segments_that_overlap_without_end_are_refused_before_memory_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(segment_matching, "MOST_CANDIDATES", 99)
-    heap = [Segment(0, 10, "a")] * 10
+    heap = [on_frames(0, 10, "a")] * 10
     with pytest.raises(InvalidInput, match="10 and 10 segments of one track overlap each other too often"):
         correspondences(heap, heap)
     assert len(correspondences(heap, heap[:9])) == 10

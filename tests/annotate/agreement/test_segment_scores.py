@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from annotate.agreement.segment_matching import overlapping
 from annotate.agreement.segment_scores import edit_distance, edit_score, hits, segmental_f1, shared_frames
-from tests.support.written_segments import Segment, arrays, disjoint, drawn, overlapping_segments
+from storage.recordings.segment import Segment
+from tests.support.written_segments import arrays, disjoint, drawn, on_frames, overlapping_segments
 
 PROPERTY = settings(max_examples=100, deadline=None)
 
@@ -98,8 +99,8 @@ def test_f1_in_worked_examples() -> None:
 
 
 def test_published_f1_depends_on_which_is_the_truth() -> None:
-    touching = [Segment(0, 10, "a"), Segment(10, 20, "a")]
-    (a, b), _ = arrays(touching, [Segment(4, 16, "a"), Segment(16, 30, "a")])
+    touching = [on_frames(0, 10, "a"), on_frames(10, 20, "a")]
+    (a, b), _ = arrays(touching, [on_frames(4, 16, "a"), on_frames(16, 30, "a")])
     assert (segmental_f1(a, b, 0.1), segmental_f1(b, a, 0.1)) == (0.5, 1.0)
     assert (hits(overlapping(a, b), 0.1), hits(overlapping(b, a), 0.1)) == (1, 2)
 
@@ -119,7 +120,7 @@ def test_scores_of_nothing_are_not_defined_and_of_nothing_against_something_are_
 
 
 @PROPERTY
-@example([Segment(0, 10, "a"), Segment(2, 3, "a"), Segment(5, 12, "a")], [Segment(4, 11, "a")])
+@example([on_frames(0, 10, "a"), on_frames(2, 3, "a"), on_frames(5, 12, "a")], [on_frames(4, 11, "a")])
 @given(st.one_of(disjoint(), overlapping_segments()), st.one_of(disjoint(), overlapping_segments()))
 def test_shared_frames_are_those_of_sets_of_frames_with_labels(a: list[Segment], b: list[Segment]) -> None:
     ours, theirs = (

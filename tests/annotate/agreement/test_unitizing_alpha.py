@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotate.agreement.unitizing_alpha import alpha, alpha_labels, alpha_units, coincidences
-from tests.support.written_segments import Segment, arrays, disjoint, drawn, stretched
+from storage.recordings.segment import Segment
+from tests.support.written_segments import arrays, disjoint, drawn, on_frames, stretched
 
 PROPERTY = settings(max_examples=60, deadline=None)
 
@@ -23,11 +24,11 @@ def alphas(annotators: Sequence[Sequence[Segment]], frames: int) -> tuple[float,
 
 def one_frame_units(values: str) -> list[Segment]:
     """A unit for each frame, so that units cannot be found but only called something."""
-    return [Segment(frame, frame + 1, value) for frame, value in enumerate(values) if value != "."]
+    return [on_frames(frame, frame + 1, value) for frame, value in enumerate(values) if value != "."]
 
 
 def from_first_and_last(*units: tuple[int, int, str]) -> list[Segment]:
-    return [Segment(first - 1, last, label) for first, last, label in units]
+    return [on_frames(first - 1, last, label) for first, last, label in units]
 
 
 def test_three_observers_of_a_continuum_of_60_as_published() -> None:
@@ -107,7 +108,7 @@ def test_labels_alone_never_depend_on_the_frame_rate(a: list[Segment], b: list[S
 @PROPERTY
 @given(disjoint(), disjoint())
 def test_counts_of_recordings_add_up_to_those_of_one_after_the_other(a: list[Segment], b: list[Segment]) -> None:
-    moved = [[Segment(one.start_frame + 100, one.end_frame + 100, one.label) for one in side] for side in (a, b)]
+    moved = [[on_frames(one.start_frame + 100, one.end_frame + 100, one.label) for one in side] for side in (a, b)]
     sides, labels = arrays(a, b, [*a, *moved[0]], [*b, *moved[1]])
     alone = coincidences(sides[:2], 100, labels)
     assert coincidences(sides[2:], 200, labels) == pytest.approx(2 * alone)

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotate.labels.label_comparison import agreed_segments, decided, differences
-from storage.catalog import Change, OperationRecord, SegmentContent, VersionedSegment
+from storage.catalog import Change, OperationRecord, VersionedSegment
+from storage.recordings.segment import Segment
 from tests.support.annotated_recordings import content
 
 
-def versioned(*contents: SegmentContent) -> list[VersionedSegment]:
+def versioned(*contents: Segment) -> list[VersionedSegment]:
     return [VersionedSegment(f"{number}", 1, made) for number, made in enumerate(contents)]
 
 

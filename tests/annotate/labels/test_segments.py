@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from annotate.labels.label_comparison import agreed_segments
-from annotate.labels.segments import SegmentDraft, checked_segment, is_text
+from annotate.labels.segments import checked_segment, is_text
 from kinesphere.errors import InvalidInput
-from storage.catalog import SegmentContent, VersionedSegment
+from storage.catalog import VersionedSegment
+from storage.recordings.segment import Segment
 from storage.tasks.task import Labels
 from tests.support.annotated_recordings import content
 
@@ -18,8 +22,8 @@ FREE = Labels()
 EDGES = np.array([0, 33, 70, 100, 131, 170], np.int64)
 
 
-def made(labels: Labels = FREE, *, label: str = "reach", **words: str) -> SegmentContent:
-    return checked_segment(SegmentDraft(0, 100, label, **words), "r", EDGES, labels)
+def made(labels: Labels = FREE, *, label: str = "reach", **words: Any) -> Segment:
+    return checked_segment(replace(Segment(0, 100, label), **words), "r", EDGES, labels)
 
 
 @given(
@@ -31,7 +35,7 @@ def test_edges_move_to_the_nearest_frames_or_the_segment_is_refused(steps: list[
     edges = np.array([0, *np.cumsum(steps)], np.int64)
     end = start + length
     nearest = [int(np.abs(edges.astype(object) - moment).argmin()) for moment in (start, end)]
-    draft = SegmentDraft(start, end, "reach")
+    draft = Segment(start, end, "reach")
     if 0 <= start < end <= edges[-1] and nearest[0] < nearest[1]:
         found = checked_segment(draft, "r", edges, FREE)
         assert [found.start_frame, found.end_frame] == nearest
@@ -72,7 +76,7 @@ def test_words_come_from_the_task_and_a_note_may_have_lines() -> None:
             made(labels, **words)
 
 
-def versioned(*contents: SegmentContent) -> list[VersionedSegment]:
+def versioned(*contents: Segment) -> list[VersionedSegment]:
     return [VersionedSegment(f"{number}", 1, made) for number, made in enumerate(contents)]
 
 

@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from annotate.signals.trajectory_reader import TrajectoryReader, in_memory, open
 from benchmarks.proposals import boundary_f1
 from kinesphere.errors import Conflict, InvalidInput, MissingDependency, NotFound
 from kinesphere.trajectory import ARRAYS, Trajectory
-from storage.catalog import SegmentRecord
+from storage.recordings.segment import Segment
 from storage.workspace import Workspace
 from tests.support.generated_trajectories import EXTRACTOR, make_trajectory
 from tests.support.labelled_clips import LabelledClip, performed_clip, real_clip
@@ -37,7 +36,7 @@ def found_edges(clip: LabelledClip, proposals: Sequence[Proposal]) -> NDArray[np
 
 
 def of_track(
-    clip: LabelledClip, segments: Sequence[SegmentRecord] = (), *, like: Sequence[LabelledClip] = ()
+    clip: LabelledClip, segments: Sequence[Segment] = (), *, like: Sequence[LabelledClip] = ()
 ) -> tuple[Proposal, ...]:
     """Proposals for the labelled track, when these segments of it, and these clips, are labelled."""
     known = joined([examples_in(other.segments, postures(other.trajectory)) for other in like])
@@ -132,7 +131,7 @@ def test_proposals_lie_in_order_in_what_is_not_labelled_yet(spans: list[tuple[in
         frames = start, min(start + length, 621)
         moments = int(times[frames[0]]), int(times[frames[1]])
         name = f"l{number % 2}"
-        segments.append(SegmentRecord(name, "r", track, *frames, *moments, name, None, None, "eve", datetime.now(UTC)))
+        segments.append(Segment(*moments, name, track))
     proposals = proposals_of(clip.trajectory, segments, tracks=[track])
     assert proposals == proposals_of(clip.trajectory, segments, tracks=[track])
     last_end = 0
@@ -191,10 +190,9 @@ def test_ten_thousand_segments_are_borne() -> None:
     trajectory = make_trajectory(1800, seed=5)
     times = trajectory.arrays["timestamp"]
     segments = [
-        SegmentRecord(str(place), "r", "whole body", 0, 1, int(times[place % 900]), int(times[place % 900 + 1]),
-                      f"l{place % 7}", None, None, "eve", datetime.now(UTC))
+        Segment(int(times[place % 900]), int(times[place % 900 + 1]), f"l{place % 7}", "whole body")
         for place in range(10_000)
-    ]  # fmt: skip
+    ]
     began = time.process_time()
     proposals = proposals_of(in_memory(trajectory), segments, tracks=["whole body"])
     assert time.process_time() - began < 10

@@ -6,14 +6,17 @@ import hashlib
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from capture.drafts.outbox import consented, submit, take, withdraw
+from capture.drafts.outbox import consent_to, submit, take, withdraw
 from capture.drafts.upload import Server, send
 from kinesphere.errors import Conflict, InvalidInput, InvalidVideo, NotFound, StorageFailed
 from kinesphere.shards import shard as shards
 from kinesphere.video.video_keys import video_key
+from storage.catalog import StoredTask
+from storage.recordings.consent import Agreement, Scope
 from storage.recordings.recording import Origin, RecordingFile, State, check_length
 from storage.tasks.task import ConsentScopes, Task
 from storage.workspace import Workspace
@@ -34,7 +37,7 @@ def make_take(workspace: Workspace) -> RecordingFile:
         clips.make_clip(video, frames=20)
         return Origin(kind="import")
 
-    return take(workspace, kind="import", task="pour", contributor="c001", method="flag", capture=capture)
+    return take(workspace, kind="import", task="pour", contributor="c001", agreement=Agreement("flag"), capture=capture)
 
 
 def test_a_take_carries_its_consent_and_what_was_measured(workspace_with_task: Workspace) -> None:
@@ -55,7 +58,14 @@ def test_a_take_that_fails_leaves_nothing(workspace_with_task: Workspace, failur
 
     expected = StorageFailed if isinstance(failure, OSError) else type(failure)
     with pytest.raises(expected):
-        take(workspace_with_task, kind="import", task="pour", contributor="c001", method="flag", capture=capture)
+        take(
+            workspace_with_task,
+            kind="import",
+            task="pour",
+            contributor="c001",
+            agreement=Agreement("flag"),
+            capture=capture,
+        )
     assert list(workspace_with_task.drafts.iterdir()) == []
     assert workspace_with_task.catalog.recordings() == []
 
@@ -67,7 +77,7 @@ def test_nobody_unknown_can_record(workspace_with_task: Workspace) -> None:
             kind="camera",
             task="pour",
             contributor="c002",
-            method="flag",
+            agreement=Agreement("flag"),
             capture=lambda video: Origin(kind="camera"),
         )
     assert not workspace_with_task.drafts.exists()
@@ -140,11 +150,16 @@ def test_a_consent_covers_what_the_task_requires_or_what_was_said_until_the_earl
                          expires_after_days=30)  # fmt: skip
     task = TASK.model_copy(update={"consent_scopes": rule})
     month = now + timedelta(days=30)
-    assert consented(TASK, now, None, None) == (("train", "share_keypoints"), None)
-    assert consented(task, now, None, None) == (("train",), month)
-    assert consented(task, now, ("share_video", "train"), now + timedelta(days=90)) == (("train", "share_video"), month)
-    assert consented(task, now, None, now + timedelta(days=3)) == (("train",), now + timedelta(days=3))
+
+    def covered(task: Task, scopes: tuple[Scope, ...] | None, end: datetime | None) -> tuple[tuple[Scope, ...], Any]:
+        made = consent_to(StoredTask(task, 1, now), Agreement("flag", "", scopes, end), now)
+        return made.scopes, made.expires_at
+
+    assert covered(TASK, None, None) == (("train", "share_keypoints"), None)
+    assert covered(task, None, None) == (("train",), month)
+    assert covered(task, ("share_video", "train"), now + timedelta(days=90)) == (("train", "share_video"), month)
+    assert covered(task, None, now + timedelta(days=3)) == (("train",), now + timedelta(days=3))
     with pytest.raises(InvalidInput, match="task 'pour' does not offer consent to 'share_video'"):
-        consented(TASK, now, ("train", "share_keypoints", "share_video"), None)
+        covered(TASK, ("train", "share_keypoints", "share_video"), None)
     with pytest.raises(InvalidInput, match="already"):
-        consented(TASK, now, None, now)
+        covered(TASK, None, now)

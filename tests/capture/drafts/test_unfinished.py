@@ -16,6 +16,7 @@ from capture.recorder.recorder import partial_path
 from capture.sources.test_pattern import read_counter
 from kinesphere.errors import StorageFailed
 from storage.footage.video_reader import open_video
+from storage.recordings.consent import Agreement
 from storage.recordings.recording import Origin, State
 from storage.workspace import Workspace
 from tests.support.command import Command
@@ -44,7 +45,7 @@ def crash(workspace: Workspace, kind: str, monkeypatch: pytest.MonkeyPatch, *, c
 
     with monkeypatch.context() as patch, pytest.raises(Crash):
         patch.setattr("shutil.rmtree", lambda *_, **__: None)  # a process that is gone removes nothing
-        take(workspace, kind=kind, task="move", contributor="c001", method="typed", capture=capture)  # type: ignore[arg-type]
+        take(workspace, kind=kind, task="move", contributor="c001", agreement=Agreement("typed"), capture=capture)  # type: ignore[arg-type]
     return next(workspace.drafts.glob("*.partial"))
 
 
@@ -136,6 +137,6 @@ def test_a_take_that_the_disk_cut_short_is_told_and_kept(outbox: Workspace, tmp_
         raise StorageFailed("no space left on device")
 
     with pytest.raises(StorageFailed, match="no space left"):
-        take(outbox, kind="camera", task="move", contributor="c001", method="flag", capture=capture)
+        take(outbox, kind="camera", task="move", contributor="c001", agreement=Agreement("flag"), capture=capture)
     found: list[Leftover] = recover(outbox)
     assert [leftover.problem for leftover in found] == [""]

@@ -20,6 +20,7 @@ from capture.sources.source import CapturedFrame, PatternSource
 from capture.sources.test_pattern import read_counter
 from kinesphere.errors import InvalidInput
 from storage.footage.video_reader import open_video
+from storage.recordings.consent import Agreement
 from storage.recordings.recording import RecordingFile
 from storage.workspace import Workspace
 from tests.support.submitted_takes import make_workspace
@@ -87,7 +88,9 @@ def test_drafts_name_each_other_with_offset_and_drift(tmp_path: Path) -> None:
 def together(
     workspace: Workspace, capture: Callable[[Sequence[Path]], Sequence[CaptureReport]], cameras: int
 ) -> list[RecordingFile]:
-    return take_together(workspace, task="move", contributor="c001", method="flag", capture=capture, cameras=cameras)
+    return take_together(
+        workspace, task="move", contributor="c001", agreement=Agreement("flag"), capture=capture, cameras=cameras
+    )
 
 
 class Silent(PatternSource):

@@ -24,6 +24,7 @@ from kinesphere.versions.version_difference import compare_versions
 from kinesphere.where import where_expression
 from storage.publishing import table_writer
 from storage.publishing.publish import publish
+from storage.publishing.publish_rules import PublishSettings
 from storage.publishing.table_writer import PART_ROWS, clustered
 from storage.publishing.version_writer import write_version
 from storage.recordings.recording import State
@@ -402,7 +403,7 @@ def test_the_manifest_says_by_which_criteria_recordings_were_accepted(workspace:
     assert found["t@1"]["thresholds"] == Criteria().model_dump()
     assert found["t@2"]["thresholds"]["brightness"] == {"doubt": 90, "fail": 50}
     assert found["t@1"]["sha256"] != found["t@2"]["sha256"]
-    chosen = publish(workspace, "kitchen", where="task_version = 2").manifest
+    chosen = publish(workspace, "kitchen", PublishSettings(where="task_version = 2")).manifest
     assert list(chosen["criteria"]) == ["t@2"]
     assert Criteria.model_validate(chosen["criteria"]["t@2"]["thresholds"]) == strict
     assert chosen["software"]["kinesphere"]

@@ -25,6 +25,7 @@ from storage.erasure.erasure import erase, tombstone_key
 from storage.erasure.erasure_check import find_traces
 from storage.exports import export_version
 from storage.publishing.publish import publish
+from storage.publishing.publish_rules import PublishSettings
 from storage.publishing.version_writer import write_version
 from storage.recordings.recording import State, description_key
 from storage.shards.shard_writer import write_shard
@@ -47,9 +48,9 @@ def kitchen(workspace: Workspace) -> Workspace:
 def make_kitchen(workspace: Workspace) -> Workspace:
     populate(workspace, PEOPLE)
     workspace.catalog.add_contributor("eve")
-    publish(workspace, "kitchen", where="contributor != 'carla'", created_by="eve")
+    publish(workspace, "kitchen", PublishSettings(where="contributor != 'carla'"), created_by="eve")
     publish(workspace, "kitchen", created_by="eve")
-    publish(workspace, "garden", where="contributor = 'anna'", created_by="eve")
+    publish(workspace, "garden", PublishSettings(where="contributor = 'anna'"), created_by="eve")
     return workspace
 
 
@@ -114,7 +115,7 @@ def test_two_erasures_lead_from_the_first_version_to_the_last(kitchen: Workspace
 def test_the_newest_version_stays_the_newest_where_only_an_older_one_is_replaced(workspace: Workspace) -> None:
     populate(workspace, PEOPLE)
     publish(workspace, "kitchen")
-    publish(workspace, "kitchen", where="contributor != 'anna'")
+    publish(workspace, "kitchen", PublishSettings(where="contributor != 'anna'"))
     erased(workspace)
     newest = opened(workspace, "kitchen")
     assert newest.manifest["erasure"]["repeats"] == 2
@@ -228,7 +229,7 @@ def test_published_while_they_leave_it_is_published_without_them(kitchen: Worksp
         if "anna" in kitchen.catalog.contributors():
             erase(kitchen, "anna", who="eve")
 
-    version = publish(kitchen, "kitchen", episodes="recordings", before_writing=leave)
+    version = publish(kitchen, "kitchen", PublishSettings(episodes="recordings"), before_writing=leave)
     assert contributors_of(opened(kitchen, "kitchen", version.number)) == {"ben", "carla"}
     assert find_traces(kitchen, "anna") == []
     with pytest.raises(Withdrawn):
@@ -459,7 +460,7 @@ def test_a_version_whose_table_lies_in_parts_is_replaced_whole(
     kitchen: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("storage.publishing.table_writer.PART_ROWS", 2)
-    version = publish(kitchen, "kitchen", episodes="recordings")
+    version = publish(kitchen, "kitchen", PublishSettings(episodes="recordings"))
     assert len(version.manifest["episodes"]["parts"]) == 2
     kitchen.objects.put(
         "datasets/kitchen/versions/000009.0001.parquet",

@@ -20,9 +20,10 @@ from kinesphere.objects.store import open_objects
 from storage.catalog import ExportRecord, Exports
 from storage.erasure.erasure import erase
 from storage.erasure.erasure_check import find_traces
-from storage.exports import FORMATS, Content, export_version, forget_export
+from storage.exports import EXPORTERS, Content, export_version, forget_export
 from storage.exports.export_target import NOTE, read_note
 from storage.publishing.publish import publish
+from storage.publishing.publish_rules import PublishSettings
 from storage.workspace import Workspace, create_workspace
 from tests.support.generated_trajectories import make_dataset
 from tests.support.interruptions import Killed, killed_at
@@ -76,7 +77,7 @@ def test_a_copy_of_its_own_is_read_like_the_original(
 def test_a_copy_has_the_videos_that_its_version_shows(workspace: Workspace, tmp_path: Path) -> None:
     populate(workspace, {"anna": 0})
     shown = add_recording(workspace, "anna", seed=1, scopes=("train", "share_keypoints", "share_video"))
-    publish(workspace, "kitchen", video="raw")
+    publish(workspace, "kitchen", PublishSettings(video="raw"))
     exported(workspace, tmp_path / "copy")
     assert (tmp_path / f"copy/recordings/{shown.recording}/video.mp4").read_bytes() == b"video 1"
 
@@ -128,7 +129,7 @@ def test_only_the_arrays_asked_for_are_written(kitchen: Workspace, tmp_path: Pat
         exported(kitchen, tmp_path / "other", "parquet", keys=["elbows"])
 
 
-@pytest.mark.parametrize("format_name", FORMATS)
+@pytest.mark.parametrize("format_name", EXPORTERS)
 def test_cut_off_anywhere_and_repeated_it_is_whole(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format_name: str
 ) -> None:
@@ -192,7 +193,7 @@ def test_where_a_consent_has_ended_nothing_is_exported(workspace: Workspace, tmp
     assert exported(workspace, tmp_path / "copy").version == 2
 
 
-@pytest.mark.parametrize("format_name", FORMATS)
+@pytest.mark.parametrize("format_name", EXPORTERS)
 def test_an_erasure_leaves_nothing_of_a_person_in_any_format(
     kitchen: Workspace, tmp_path: Path, format_name: str
 ) -> None:
@@ -281,7 +282,7 @@ def test_one_that_was_deleted_by_hand_is_forgotten_by_hand(kitchen: Workspace, t
         forget_export(kitchen, made.export)
 
 
-@pytest.mark.parametrize("format_name", FORMATS)
+@pytest.mark.parametrize("format_name", EXPORTERS)
 def test_who_leaves_while_it_is_written_is_not_in_it(kitchen: Workspace, tmp_path: Path, format_name: str) -> None:
     def leave(done: int, total: int) -> None:
         if done >= total // 2 and "anna" in kitchen.catalog.contributors():
@@ -314,7 +315,7 @@ def test_on_postgresql_and_s3(tmp_path: Path, postgres_url: str, s3_url: str) ->
     team = create_workspace(tmp_path / "team", catalog=postgres_url, store=f"{s3_url}/store")
     populate(team, {"anna": 1, "ben": 1}, frames=8)
     publish(team, "kitchen")
-    for format_name in FORMATS:
+    for format_name in EXPORTERS:
         exported(team, f"{s3_url}/exports/{format_name}", format_name)
     objects = open_objects(f"{s3_url}/exports/lerobot")
     assert "meta/info.json" in objects.keys("")

@@ -21,7 +21,7 @@ from storage.exports import export_version
 from storage.exports.export_content import number_names
 from storage.exports.feature_statistics import FeatureStatistics
 from storage.publishing.publish import publish
-from storage.publishing.publish_rules import PublishRules
+from storage.publishing.publish_rules import PublishRules, PublishSettings
 from storage.workspace import Workspace
 from tests.support.generated_trajectories import make_dataset
 from tests.support.populated_workspaces import populate
@@ -151,7 +151,7 @@ def test_it_says_whose_episodes_these_are_and_how_good(workspace: Workspace, tmp
 def test_splits_are_ranges_of_episodes(workspace: Workspace, tmp_path: Path) -> None:
     populate(workspace, {f"c{number}": 1 for number in range(12)}, frames=8)
     splits = Splits((("train", 0.6), ("test", 0.4)), "kitchen")
-    publish(workspace, "kitchen", rules=PublishRules(splits=splits))
+    publish(workspace, "kitchen", PublishSettings(rules=PublishRules(splits=splits)))
     info = exported(workspace, tmp_path / "out")
     rows = episodes_of(tmp_path / "out").to_pylist()
     assert list(info["splits"]) == ["train", "test"]

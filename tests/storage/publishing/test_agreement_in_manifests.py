@@ -12,6 +12,7 @@ from kinesphere.errors import InvalidInput, NotFound
 from kinesphere.versions.manifests import list_versions, read_version
 from storage.erasure.erasure import erase
 from storage.publishing.publish import publish
+from storage.publishing.publish_rules import PublishSettings
 from storage.workspace import Workspace
 from tests.support.populated_workspaces import populate
 
@@ -32,7 +33,7 @@ def test_it_is_computed_of_the_recordings_that_enter_and_read_as_it_was_given(ki
         asked.append(recordings)
         return NUMBERS
 
-    version = publish(kitchen, "kitchen", where="contributor = 'ben'", agreement=numbers)
+    version = publish(kitchen, "kitchen", PublishSettings(where="contributor = 'ben'"), agreement=numbers)
     (recordings,) = asked
     theirs = {row.recording for row in kitchen.catalog.recordings(contributor="ben")}
     assert len(recordings) == 2 and set(recordings) == theirs
@@ -65,7 +66,7 @@ def test_what_is_no_json_is_refused_and_nothing_is_published(kitchen: Workspace,
 
 def test_after_an_erasure_it_is_not_claimed_of_those_who_stay(kitchen: Workspace) -> None:
     publish(kitchen, "kitchen", agreement=lambda recordings: NUMBERS)
-    publish(kitchen, "kitchen", where="contributor = 'ben'", agreement=lambda recordings: NUMBERS)
+    publish(kitchen, "kitchen", PublishSettings(where="contributor = 'ben'"), agreement=lambda recordings: NUMBERS)
     erase(kitchen, "anna", who="eve")
     heir, newest = (read_version(kitchen.objects, "kitchen", number).manifest for number in (3, 4))
     assert heir["erasure"]["replaces"] == 1 and "agreement" not in heir

@@ -16,8 +16,8 @@ from kinesphere.splits import parse_splits
 from storage.erasure.erasure import erase
 from storage.publishing.hill_numbers import effective_number, seconds_by
 from storage.publishing.publish import publish
-from storage.publishing.publish_rules import Consents, PublishRules, trimmed
-from storage.recordings.consent_scopes import IMPLIED, SCOPES, Scope, why_not_covered
+from storage.publishing.publish_rules import ConsentFilter, PublishRules, PublishSettings, trimmed
+from storage.recordings.consent import IMPLIED, SCOPES, Coverage, Scope
 from storage.workspace import Workspace
 from tests.support.episode_rows import row
 from tests.support.generated_trajectories import make_table
@@ -31,10 +31,10 @@ HOURS = st.lists(
 ).map(lambda pairs: make_table([row(name, seconds) for name, seconds in pairs]))  # fmt: skip
 
 
-def published(place: Workspace, **rules: Any) -> tuple[set[str], Consents | None]:
+def published(place: Workspace, **rules: Any) -> tuple[set[str], ConsentFilter | None]:
     """Who is in a version by these rules, and what was left out of it."""
-    left_out: list[Consents] = []
-    version = publish(place, "kitchen", rules=PublishRules(**rules), on_left_out=left_out.append)
+    left_out: list[ConsentFilter] = []
+    version = publish(place, "kitchen", PublishSettings(rules=PublishRules(**rules)), on_left_out=left_out.append)
     dataset = open_dataset(place.dataset_location("kitchen"), version.number)
     return set(dataset.episodes["contributor"].to_pylist()), left_out[-1] if left_out else None
 
@@ -60,7 +60,7 @@ def test_only_what_is_consented_to_as_needed_enters(kitchen: Workspace) -> None:
     assert people == {"anna", "ben"}
     assert left_out is not None and dict(left_out.left_out) == {"no consent to share_keypoints": 1,
                                                                "consent has expired": 1}  # fmt: skip
-    assert left_out.told == "1 (consent has expired), 1 (no consent to share_keypoints)"
+    assert left_out.summary == "1 (consent has expired), 1 (no consent to share_keypoints)"
     assert published(kitchen, needs=("train",))[0] == {"anna", "ben", "carla"}
     assert published(kitchen, needs=EVERY)[0] == {"ben"}
 
@@ -69,32 +69,32 @@ def test_the_manifest_names_what_was_needed_and_video_is_shown_only_by_consent(k
     plain = publish(kitchen, "kitchen").manifest
     assert (plain["needs"], plain["video"]) == (["train", "share_keypoints"], "none")
     for video, shown in (("raw", "raw"), ("blurred", "blurred"), ("none", "none")):
-        manifest = publish(kitchen, f"with-{video}", video=video).manifest  # type: ignore[arg-type]
+        manifest = publish(kitchen, f"with-{video}", PublishSettings(video=video)).manifest  # type: ignore[arg-type]
         assert manifest.get("video", "raw") == shown
         assert ("share_video" in manifest["needs"]) == (video != "none")
         assert manifest["counts"]["contributors"] == (2 if video == "none" else 1)
-    shown_by_need = publish(kitchen, "kitchen", rules=PublishRules(needs=EVERY)).manifest
+    shown_by_need = publish(kitchen, "kitchen", PublishSettings(rules=PublishRules(needs=EVERY))).manifest
     assert "video" not in shown_by_need and shown_by_need["needs"] == list(EVERY)
 
 
 def test_if_nothing_is_consented_to_the_numbers_are_told(workspace: Workspace) -> None:
     populate(workspace, {"anna": 3})
     with pytest.raises(Conflict, match=r"needs \(train, share_keypoints, share_video\): 3 \(no consent to share_video"):
-        publish(workspace, "kitchen", video="blurred")
+        publish(workspace, "kitchen", PublishSettings(video="blurred"))
 
 
 def test_the_same_episodes_by_other_rules_are_another_version(kitchen: Workspace) -> None:
     assert publish(kitchen, "kitchen").number == 1
     assert not publish(kitchen, "kitchen").is_new
     halves = parse_splits("train=0.5,test=0.5", "kitchen")
-    assert publish(kitchen, "kitchen", rules=PublishRules(splits=halves)).number == 2
-    assert not publish(kitchen, "kitchen", rules=PublishRules(splits=halves)).is_new
-    assert publish(kitchen, "kitchen", rules=PublishRules(max_share=0.9)).number == 3
+    assert publish(kitchen, "kitchen", PublishSettings(rules=PublishRules(splits=halves))).number == 2
+    assert not publish(kitchen, "kitchen", PublishSettings(rules=PublishRules(splits=halves))).is_new
+    assert publish(kitchen, "kitchen", PublishSettings(rules=PublishRules(max_share=0.9))).number == 3
 
 
 def test_what_follows_from_an_erasure_keeps_needs_and_splits_but_claims_no_limits(kitchen: Workspace) -> None:
     halves = parse_splits("train=0.5,test=0.5", "kitchen")
-    before = publish(kitchen, "kitchen", rules=PublishRules(splits=halves, max_share=0.5))
+    before = publish(kitchen, "kitchen", PublishSettings(rules=PublishRules(splits=halves, max_share=0.5)))
     assert before.manifest["limits"] == {"max_share": 0.5}
     erase(kitchen, "anna", who="eve")
     after = open_dataset(kitchen.dataset_location("kitchen")).manifest
@@ -108,7 +108,7 @@ def test_a_consent_covers_what_it_names_until_it_ends(
     given_scopes: tuple[Scope, ...], needs: tuple[Scope, ...], days: int | None
 ) -> None:
     end = None if days is None else NOW + timedelta(days=days)
-    why = why_not_covered(given_scopes, end, needs, NOW)
+    why = Coverage(given_scopes, end).lack(needs, NOW)
     holds = days is None or days > 0
     assert (why is None) == (holds and set(needs) <= set(given_scopes))
 
@@ -118,10 +118,10 @@ def test_the_share_of_one_contributor_is_limited(workspace: Workspace) -> None:
     with pytest.raises(
         Conflict, match=r"60.0% of its hours are by contributor 'anna', and 40.0% is the limit; .* --tr"
     ):
-        publish(workspace, "kitchen", rules=PublishRules(max_share=0.4))
+        publish(workspace, "kitchen", PublishSettings(rules=PublishRules(max_share=0.4)))
     people, _ = published(workspace, max_share=0.6)
     assert people == {"anna", "ben", "carla"}
-    manifest = publish(workspace, "kitchen", rules=PublishRules(max_share=0.4, trim=True)).manifest
+    manifest = publish(workspace, "kitchen", PublishSettings(rules=PublishRules(max_share=0.4, trim=True))).manifest
     assert manifest["counts"]["episodes"] == 6 and manifest["limits"] == {"max_share": 0.4, "trim": True}
     assert manifest["diversity"]["contributors"]["largest_share"] == pytest.approx(1 / 3)
 

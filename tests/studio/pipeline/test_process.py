@@ -13,6 +13,7 @@ from kinesphere.shards import shard as shards
 from kinesphere.shards.shard import Shard
 from pose.engines import Threads
 from storage.publishing.publish import publish
+from storage.publishing.publish_rules import PublishSettings
 from storage.recordings.recording import State
 from storage.tasks.task import Task
 from storage.workspace import Workspace
@@ -59,7 +60,7 @@ def test_a_recording_has_smoothed_and_raw_tracks_and_either_can_be_published(pla
     with pytest.raises(Conflict, match="--again extracts"):
         waiting(place, [recording])
     with pytest.raises(Conflict, match="no accepted recording has raw tracks"):
-        publish(place, "d", tracks="raw")
+        publish(place, "d", PublishSettings(tracks="raw"))
     (raw,) = process(place, processed(place), engine=Threads(1), track_filter="none")
     assert isinstance(raw, Outcome)
     assert raw.state is State.ACCEPTED and raw.shard != smooth.shard
@@ -69,8 +70,8 @@ def test_a_recording_has_smoothed_and_raw_tracks_and_either_can_be_published(pla
     def published(name: str) -> str:
         return str(open_dataset(place.dataset_location(name)).episodes["shard"][0].as_py())
 
-    publish(place, "raw", tracks="raw")
-    publish(place, "smooth", tracks="smooth")
+    publish(place, "raw", PublishSettings(tracks="raw"))
+    publish(place, "smooth", PublishSettings(tracks="smooth"))
     publish(place, "newest")
     assert [published(name) for name in ("raw", "smooth", "newest")] == [raw.shard, smooth.shard, raw.shard]
     (again,) = process(place, processed(place, [recording]), engine=Threads(1))

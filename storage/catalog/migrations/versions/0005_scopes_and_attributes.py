@@ -8,7 +8,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    # as `storage.recordings.consent_scopes.IMPLIED` was then: what a consent without scopes covers
+    # as `storage.recordings.consent.IMPLIED` was then: what a consent without scopes covers
     implied = sa.Column("scopes", sa.String(100), nullable=False, server_default="train,share_keypoints")
     op.add_column("recording", implied)
     op.add_column("recording", sa.Column("consent_expires_at", sa.DateTime(timezone=True), nullable=True))

@@ -18,13 +18,12 @@ from storage.catalog import (
     Annotator,
     LabelOperations,
     LabelQueue,
-    SegmentContent,
-    SegmentRecord,
 )
 from storage.catalog.tables import AnnotationTable, LabelOperationTable, LabelPriorityTable, SegmentTable
 from storage.erasure.erasure import erase
 from storage.erasure.erasure_check import find_traces
 from storage.recordings.recording import State
+from storage.recordings.segment import Segment
 from storage.workspace import Workspace, create_workspace
 from tests.support.annotated_recordings import POUR, TWICE, content, new, waiting
 
@@ -66,7 +65,7 @@ def given(place: Workspace, who: Annotator, minutes: float = 0, **wanted: Any) -
     return found
 
 
-def labelled(place: Workspace, recording: str, who: Annotator, *contents: SegmentContent) -> str:
+def labelled(place: Workspace, recording: str, who: Annotator, *contents: Segment) -> str:
     """An annotation that is done."""
     made, _ = labels(place).begin(recording, who)
     if contents:
@@ -113,9 +112,7 @@ def test_nobody_labels_their_own_and_code_s_segments_count_as_labelled(place: Wo
         with pytest.raises(Conflict, match="nobody labels their own"):
             labels(place).begin(recording, own)
     assert queue(place).counts(BEN) == {"pour": 1}
-    now = datetime.now(UTC)
-    made = SegmentRecord("code", recording, "task phase", 0, 9, 0, 9, "reach", None, None, "robot", now)
-    place.catalog.add_segment(made)
+    place.catalog.add_segment(recording, content(0, 9), author="robot")
     assert queue(place).next(BEN) is None
     assert queue(place).waiting() == []
 
@@ -229,10 +226,7 @@ def test_what_is_published_is_the_first_that_was_done_and_what_code_has_made(pla
     labels(place).done(mine.annotation)
     assert published(place) == [(recording, "pour")]
     assert [segment.label for segment in place.catalog.segments(recording)] == ["pour"]
-    made = SegmentRecord(
-        "more", recording, "task phase", 20, 30, 20, 30, "grasp", None, None, "code", datetime.now(UTC)
-    )
-    place.catalog.add_segment(made)
+    place.catalog.add_segment(recording, content(20, 30, "grasp"), author="code")
     assert published(place) == [(recording, "pour"), (recording, "grasp")]
     skipped = labels(place).of_recording(recording)[1]
     assert skipped.annotator == "carla"

@@ -23,8 +23,8 @@ from storage.catalog import (
     LabelConflict,
     LabelOperations,
     Operation,
-    SegmentContent,
 )
+from storage.recordings.segment import Segment
 from storage.workspace import Workspace, create_workspace
 from tests.support.annotated_recordings import content, new, operation, waiting
 
@@ -57,8 +57,8 @@ class Tabs(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.annotation = begun(self.place)
-        self.truth: dict[str, tuple[int, SegmentContent]] = {}
-        self.past: list[dict[str, SegmentContent]] = [{}]
+        self.truth: dict[str, tuple[int, Segment]] = {}
+        self.past: list[dict[str, Segment]] = [{}]
         self.seen: list[dict[str, int]] = [{}, {}]
         self.sent: list[tuple[Operation, Any]] = []
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from annotate.labels.label_comparison import agreed_segments
-from storage.catalog import Annotations, Annotator, LabelOperations, LabelQueue, SegmentContent
+from storage.catalog import Annotations, Annotator, LabelOperations, LabelQueue
 from storage.catalog.labels.label_work import annotations_by
 from storage.catalog.labels.labelled_twice import labelled_twice
+from storage.recordings.segment import Segment
 from storage.workspace import Workspace, create_workspace
 from tests.support.annotated_recordings import POUR, TWICE, content, new, waiting
 
@@ -29,7 +30,7 @@ def labels(place: Workspace) -> Annotations:
     return Annotations(place.catalog, agreed_segments)
 
 
-def labelled(place: Workspace, recording: str, who: Annotator, *contents: SegmentContent, done: bool = True) -> str:
+def labelled(place: Workspace, recording: str, who: Annotator, *contents: Segment, done: bool = True) -> str:
     made, _ = labels(place).begin(recording, who)
     if contents:
         LabelOperations(place.catalog).apply(made.annotation, [new(*contents)], who=who.name)

@@ -141,7 +141,7 @@ def test_tokens_and_sessions_end_with_their_time_their_password_or_their_account
     accounts, sign_ins = Accounts(catalog), SignIns(catalog, clock=lambda: now)
     accounts.add("olivia", {Role.OPERATOR}, who="root")
     accounts.add("anna", {Role.ANNOTATOR}, who="olivia", password_hash="old")
-    short = sign_ins.new_token("anna", "short", who="anna", life=timedelta(days=1))
+    short = sign_ins.new_token("anna", "short", who="anna", valid_for=timedelta(days=1))
     ever = sign_ins.new_token("anna", "ever", who="anna")
     first, second = sign_ins.begin_session("anna"), sign_ins.begin_session("anna")
     tomorrow = SignIns(catalog, clock=lambda: now + timedelta(days=2))

@@ -14,7 +14,8 @@ from kinesphere.video.video_keys import blurred_key, video_key
 from storage.catalog import TrajectoryRecord
 from storage.footage.video_reader import open_video
 from storage.publishing.publish import publish
-from storage.recordings.consent_scopes import SCOPES
+from storage.publishing.publish_rules import PublishSettings
+from storage.recordings.consent import SCOPES
 from storage.recordings.recording import State, blurred_note_key
 from storage.shards.shard_writer import write_shard
 from storage.tasks.task import ConsentScopes
@@ -107,18 +108,21 @@ def test_what_has_no_trajectory_or_is_withdrawn_or_was_changed_is_refused(place:
 
 def test_a_version_with_blurred_videos_has_them_and_says_so(place: Workspace, recording: str) -> None:
     blurred: list[str] = []
-    raw = publish(place, "kitchen", video="raw")
+    raw = publish(place, "kitchen", PublishSettings(video="raw"))
     assert "video" not in raw.manifest
 
     def blur(recordings: Sequence[str]) -> None:
         blur_all(place, recordings, quiet=True)
         blurred.extend(recordings)
 
-    version = publish(place, "kitchen", video="blurred", before_writing=blur)
+    version = publish(place, "kitchen", PublishSettings(video="blurred"), before_writing=blur)
     assert (version.number, version.is_new, version.manifest["video"], blurred) == (2, True, "blurred", [recording])
     assert place.objects.exists(blurred_key(recording))
-    assert not publish(place, "kitchen", video="blurred", before_writing=blur).is_new and len(blurred) == 2
-    assert publish(place, "kitchen", video="none").number == 3
+    assert (
+        not publish(place, "kitchen", PublishSettings(video="blurred"), before_writing=blur).is_new
+        and len(blurred) == 2
+    )
+    assert publish(place, "kitchen", PublishSettings(video="none")).number == 3
 
 
 def test_the_commands_say_what_they_hid_and_what_not(place: Workspace, recording: str) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from annotate.gate.criteria_preview import preview_criteria
 from annotate.gate.review import decide, take_for_review
-from storage.catalog import Attributes, CheckRecord, Flow, Role
+from storage.catalog import Attributes, CheckRecord, Role, Throughput
 from storage.publishing.publish import publish
 from storage.recordings.recording import State
 from storage.tasks.criteria import AtLeast, AtMost
@@ -124,13 +124,13 @@ def test_plots_are_svg_and_what_is_not_there_is_said(studio: Studio, filled: Wor
 
 def test_queues_say_since_when_something_waits(filled: Workspace) -> None:
     later = datetime.now(UTC) + timedelta(hours=3)
-    queues = {queue.state: queue for queue in Flow(filled.catalog, clock=lambda: later).queues()}
+    queues = {queue.state: queue for queue in Throughput(filled.catalog, clock=lambda: later).queues()}
     assert list(queues) == list(State)
     flagged = queues[State.FLAGGED]
     assert flagged.recordings == 1 and flagged.oldest is not None
     assert flagged.median_wait_seconds == pytest.approx(3 * 3600, abs=120)
     assert queues[State.ACCEPTED].oldest is None and queues[State.DRAFT].recordings == 0
-    assert sum(row.recordings for row in Flow(filled.catalog).arrivals(days=36_500)) == 6
+    assert sum(row.recordings for row in Throughput(filled.catalog).arrivals(days=36_500)) == 6
 
 
 def test_a_preview_says_what_other_criteria_would_have_made(filled: Workspace) -> None:
