@@ -70,7 +70,7 @@ class KillableStudio:
 def _serve(folder: str, port: str) -> None:
     import uvicorn
 
-    from studio.web.app import create_app
+    from studio.web.web_app import create_app
 
     workspace = open_workspace(Path(folder))
     credentials = Credentials(SignIns(workspace.catalog), LocalAccess("olivia", TOKEN))

@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from annotate.agreement.agreement_table import SHOWN, agreement_rows
 from annotate.agreement.measured_agreement import measure_agreement
 from annotate.diversity.diversity import DiversityReport, contributions, diversity, for_publication
 from annotate.gate.gate_measures import Estimate, measure_gate
@@ -21,7 +22,6 @@ from storage.catalog import Attributes, Flow, Reviews, Role
 from storage.catalog.people.attributes import ATTRIBUTES
 from storage.recordings.recording import State
 from storage.workspace import Workspace
-from studio.commands.teams.agreement_report import SHOWN, agreement_rows
 from studio.plots.diversity_plots import contributors_curve, hours_plot
 from studio.plots.svg import bars_svg, shares_svg
 from studio.web.access.auth import needs

@@ -1,4 +1,4 @@
-"""The command `record`: one take from a camera, led through at a terminal or at once for a script."""
+"""The command `record`: one take from a camera, guided at a terminal or at once for a script."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kinesphere.errors import Conflict, InvalidInput
-from storage.recordings.recording import Origin, RecordingFile, State
-from studio.commands.contributors.calibrate import for_recording, known_length
+from kinesphere.errors import InvalidInput
+from storage.recordings.recording import Origin, RecordingFile
+from studio.commands.contributors.calibrate_command import for_recording, known_length
 from studio.commands.contributors.consent_prompt import Agreement, Terms, ask_consent
+from studio.commands.contributors.draft_takes import catch_up, check_replaceable, say_take
 from studio.commands.options import (
     HERE,
     CalibrationOption,
@@ -22,6 +23,7 @@ from studio.commands.options import (
     HeightOption,
     InHandOption,
     JsonOption,
+    ReplacesOption,
     ScopeOption,
     TaskOption,
     UntilOption,
@@ -32,8 +34,6 @@ from studio.commands.options import (
 from studio.commands.output import native_logs_aside, print_json, progress, say
 
 if TYPE_CHECKING:
-    from annotate.gate.feedback import Feedback
-    from capture.drafts.unfinished import Leftover
     from capture.recorder.controls import Controls
     from capture.recorder.recorder import CaptureReport, RecordingProgress
     from capture.sources.source import Source
@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     from storage.workspace import Workspace
 
 
-ReplacesOption = Annotated[str | None, typer.Option(help="The returned recording that this take replaces.")]
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(record)
 
 
 @dataclass(frozen=True)
@@ -286,44 +288,6 @@ def record_take(
     return description, reports[0]
 
 
-def check_replaceable(workspace: Workspace, recording: str, task: str, contributor: str, *, takes: int) -> None:
-    """Make sure that a take can replace a recording: one that came back, of the same task and contributor.
-
-    Raises:
-        NotFound: there is no such recording.
-        Conflict: it is another one's, of another task, did not come back, or is replaced already.
-        InvalidInput: several takes are made at once.
-    """
-    row = workspace.catalog.recording(recording)
-    if takes > 1:
-        raise InvalidInput("one take replaces one recording: record with one camera, or import one video")
-    if (row.task, row.contributor) != (task, contributor):
-        raise Conflict(
-            f"recording {recording} is of task '{row.task}' by {row.contributor}; "
-            "a take replaces one of the same task and contributor"
-        )
-    # what was sent elsewhere is judged there, and here stays submitted
-    if row.state not in (State.RETURNED, State.REJECTED) and row.sent_to is None:
-        raise Conflict(f"recording {recording} is {row.state}; only what was returned or rejected is replaced")
-    for take in workspace.catalog.replacements(recording):
-        raise Conflict(f"recording {recording} is replaced already, by {take.recording} ({take.state})")
-
-
-def say_feedback(feedback: Feedback) -> None:
-    """Tell the contributor what was found in a recording, where, how to do better, and what replaces what."""
-    from annotate.gate.feedback import where
-
-    for advice in feedback.advice:
-        found = "; ".join(part for part in (advice.what, f"at {where(advice.ranges)}" if advice.ranges else "") if part)
-        say((f"What: {found}\n" if found else "") + f"How to do better: {advice.better}\n")
-    if feedback.replaces is not None:
-        say(f"It replaces {feedback.replaces}.\n")
-    if feedback.replaced_by:
-        say(f"Replaced by {', '.join(feedback.replaced_by)}.\n")
-    if feedback.record_again is not None:
-        say(f"Record it again with: {feedback.record_again}\n")
-
-
 def _default_camera() -> str:
     from capture.sources.cameras import list_cameras
 
@@ -331,31 +295,6 @@ def _default_camera() -> str:
     if not cameras:
         raise InvalidInput("no camera was found; plug one in, or rehearse with --source test or --source file:CLIP")
     return cameras[0].path
-
-
-def catch_up(workspace: Workspace, *, quiet: bool) -> list[Leftover]:
-    """Bring into the outbox what a crash or a full disk left beside it, and tell the contributor."""
-    from capture.drafts.outbox import adopt_drafts
-    from capture.drafts.unfinished import recover
-
-    adopt_drafts(workspace)
-    found = recover(workspace)
-    for leftover in [] if quiet else found:
-        if leftover.description is None:
-            say(f"Recording {leftover.recording} could not be recovered: {leftover.problem}.")
-        else:
-            say(f"Recording {leftover.recording} was cut short; what there is of it was recovered:")
-            say_take(leftover.description)
-    return found
-
-
-def say_take(description: RecordingFile) -> None:
-    """Tell the contributor about a draft, and what comes next."""
-    video = description.video
-    say(
-        f"Draft {description.recording}: {video.duration_ns / 1e9:.1f} s, {video.frames} frames, "
-        f"{video.width}x{video.height}. Next: kinesphere submit {description.recording}"
-    )
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import typer
 
 from kinesphere.errors import InvalidInput, KinesphereError
 from storage.recordings.recording import State
-from studio.commands.contributors.record import catch_up
+from studio.commands.contributors.draft_takes import catch_up
 from studio.commands.options import HERE, JsonOption, TokenOption, WorkspaceOption, opened
 from studio.commands.output import messages, print_json, say, say_error
 

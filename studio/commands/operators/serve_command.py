@@ -1,4 +1,4 @@
-"""`kinesphere serve`: the studio of a workspace, on one's own computer or, with accounts, for others too."""
+"""The command `serve`: the studio of a workspace, on one's own computer or, with accounts, for others too."""
 
 from __future__ import annotations
 
@@ -10,18 +10,51 @@ import socket
 import ssl
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from kinesphere.errors import InvalidInput, needs_extra
-from storage.catalog import Accounts, SignIns
-from storage.workspace import Workspace
+from studio.commands.options import HERE, JsonOption, WorkspaceOption, opened
 from studio.commands.output import print_json, say
+
+if TYPE_CHECKING:
+    from storage.workspace import Workspace
 
 TOKEN_VARIABLE = "KINESPHERE_TOKEN"
 SHORTEST_TOKEN = 16
 
 
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(serve)
+
+
 def serve(
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; others than this computer's own need accounts.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes a free one.")] = 8765,
+    upload_limit: Annotated[float, typer.Option(min=0, help="Largest video that is taken, in GiB.")] = 20,
+    certificate: Annotated[Path | None, typer.Option(help="PEM file of a certificate, to serve https.")] = None,
+    key: Annotated[Path | None, typer.Option(help="PEM file of the certificate's key.")] = None,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve the studio: pages to label, review and operate, and uploads from contributors."""
+    with opened(workspace) as place:
+        run_server(
+            place,
+            host=host,
+            port=port,
+            upload_limit=int(upload_limit * 2**30),
+            certificate=certificate,
+            key=key,
+            as_json=as_json,
+        )
+
+
+def run_server(
     workspace: Workspace,
     *,
     host: str,
@@ -41,11 +74,13 @@ def serve(
             short, or certificate and key cannot be used.
         MissingDependency: the extra `studio` is not installed.
     """
+    from storage.catalog import SignIns
+
     with needs_extra("studio"):
         import uvicorn
 
         from studio.web.access.auth import Credentials, LocalAccess
-        from studio.web.app import create_app
+        from studio.web.web_app import create_app
 
     given, local = os.environ.get(TOKEN_VARIABLE), None
     if is_loopback(host):
@@ -100,6 +135,8 @@ def _check_token(token: str) -> None:
 
 
 def _check_accounts(workspace: Workspace, host: str) -> None:
+    from storage.catalog import Accounts
+
     if not Accounts(workspace.catalog).can_be_operated():
         raise InvalidInput(
             f"--host {host} is refused: nobody could sign in; first make an account with: "

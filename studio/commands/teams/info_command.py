@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from studio.commands.options import HERE, JsonOption, WorkspaceOption, opened
+from studio.commands.options import HERE, JsonOption, WorkspaceOption, opened, parse_dataset
 from studio.commands.output import print_json, print_table, progress, say
-from studio.commands.teams.robotics import parse_dataset
 
 if TYPE_CHECKING:
     from kinesphere.objects.store import Objects

@@ -1,21 +1,18 @@
-"""The command `blur`, and blurring what a version with blurred videos needs."""
+"""Hiding heads in recordings' videos, once for each trajectory, as a version with blurred videos needs it."""
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kinesphere.errors import Conflict, CorruptObject
 from kinesphere.video.video_keys import blurred_key, video_key
 from storage.recordings.recording import State, blurred_note_key
-from studio.commands.options import HERE, JsonOption, WorkspaceOption, opened
-from studio.commands.output import native_logs_aside, print_json, progress, say
 
 if TYPE_CHECKING:
     from kinesphere.objects.store import Objects
@@ -25,43 +22,34 @@ if TYPE_CHECKING:
 BYSTANDERS = "Bystanders are hidden where they are found, a few times a second. Look before you share it."
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command of this module to the application."""
-    app.command()(blur)
+class Progress(Protocol):
+    """Shows how far something is, e.g. as a bar, within a block; gives what is told how many frames are done."""
+
+    def __call__(self, title: str, total: float, /) -> AbstractContextManager[Callable[[int], None]]: ...
 
 
-def blur(
-    recording: Annotated[str, typer.Argument(help="A processed recording.")],
-    output: Annotated[Path | None, typer.Option(help="Write it here.", show_default="beside its video")] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Hide the whole frame wherever the head was lost.")] = False,
-    workspace: WorkspaceOption = HERE,
-    as_json: JsonOption = False,
-) -> None:
-    """Hide heads in a recording's video: the contributor's, and bystanders' where they are found."""
-    with opened(workspace) as place:
-        made = blur_recording(place, recording, output=output, strict=strict, quiet=as_json)
-    if as_json:
-        print_json(made)
-        return
-    report = made["report"]
-    if made["is_new"]:
-        say(f"Hid the head in {report['frames']} frames: {made['location']}")
-    else:
-        say(f"It is hidden already, by the same trajectory: {made['location']}")
-    if report["held"]:
-        say(f"In {report['held']} frames the head was lost for a moment; a growing area around it is hidden.")
-    if report["whole"]:
-        say(f"{report['whole']} frames are hidden whole: nothing says where the head is.")
-    say(BYSTANDERS)
+def no_progress(_title: str, _total: float, /) -> AbstractContextManager[Callable[[int], None]]:
+    """Show nothing."""
+    return nullcontext(lambda _frames: None)
 
 
 def blur_recording(
-    workspace: Workspace, recording: str, *, output: Path | None = None, strict: bool = False, quiet: bool
+    workspace: Workspace,
+    recording: str,
+    *,
+    output: Path | None = None,
+    strict: bool = False,
+    progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Hide the head in one recording, in its `blurred.mp4`, or in the file `output`.
 
     A `blurred.mp4` that was made of the same video by the same trajectory is kept as it is: `blurred.json`, written
     last, says so.
+
+    Args:
+        output: a file to write instead.
+        strict: hide the whole frame wherever the head was lost.
+        progress: shows how far it is; what C++ libraries log meanwhile is not kept off the screen here.
 
     Returns:
         `recording`, `location`, `is_new` and the `report` of what was hidden.
@@ -93,9 +81,9 @@ def blur_recording(
     with tempfile.TemporaryDirectory() as folder, objects.open(video_key(recording)) as content:
         file = output or Path(folder) / "blurred.mp4"
         video = open_video(content, video_key(recording))
-        with progress(f"Looking for people in {recording}", row.frames, quiet=quiet) as show, native_logs_aside():
+        with progress(f"Looking for people in {recording}", row.frames) as show:
             others = look_for_people(video, pose_model(), show)
-        with progress(f"Hiding heads in {recording}", row.frames, quiet=quiet) as show:
+        with progress(f"Hiding heads in {recording}", row.frames) as show:
             report = asdict(blur_video(video, arrays, file, others=others, strict=strict, on_progress=show))
         if output is not None:
             return _made(recording, str(output), report, is_new=True)
@@ -109,7 +97,7 @@ def blur_recording(
     return _made(recording, f"{objects.url}/{blurred_key(recording)}", report, is_new=True)
 
 
-def blur_all(workspace: Workspace, recordings: Sequence[str], *, quiet: bool) -> None:
+def blur_all(workspace: Workspace, recordings: Sequence[str], *, progress: Progress = no_progress) -> None:
     """Make sure that each recording has a `blurred.mp4` of its newest trajectory; raises what `blur_recording` does.
 
     What was hidden with `--strict` hides more, and is kept.
@@ -121,7 +109,7 @@ def blur_all(workspace: Workspace, recordings: Sequence[str], *, quiet: bool) ->
             video_sha256 = workspace.catalog.recording(recording).video_sha256
             if earlier["made_of"] == _note(video_sha256, trajectory, strict=True):
                 continue
-        blur_recording(workspace, recording, quiet=quiet)
+        blur_recording(workspace, recording, progress=progress)
 
 
 def _note(video_sha256: str, trajectory: TrajectoryRecord, *, strict: bool) -> dict[str, Any]:

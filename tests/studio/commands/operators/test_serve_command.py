@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from kinesphere.errors import InvalidInput
-from studio.commands.operators.serve import listen
+from studio.commands.operators.serve_command import listen
 
 
 def test_a_connection_is_taken_before_the_server_has_started() -> None:

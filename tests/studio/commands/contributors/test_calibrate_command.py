@@ -9,7 +9,7 @@ from kinesphere.errors import CorruptObject, InvalidInput, NotFound
 from storage.recordings.camera_calibration import CameraCalibration, KnownLength, camera_of, list_cameras, read_camera
 from storage.recordings.recording import RecordingFile
 from storage.workspace import Workspace
-from studio.commands.contributors.calibrate import for_recording, known_length
+from studio.commands.contributors.calibrate_command import for_recording, known_length
 from tests.support.calibration_boards import FOCAL, SIZE, make_board_clip, shown
 from tests.support.command import Command
 from tests.support.video_clips import make_clip

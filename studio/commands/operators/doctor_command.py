@@ -1,4 +1,4 @@
-"""What could be wrong with this computer, looked at piece by piece."""
+"""The command `doctor`: what could be wrong with this computer, looked at piece by piece."""
 
 from __future__ import annotations
 
@@ -7,9 +7,33 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from kinesphere.errors import KinesphereError, needs_extra
 from kinesphere.version import __version__
+from studio.commands.options import JsonOption
+from studio.commands.output import print_json, print_table
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(doctor)
+
+
+def doctor(
+    workspace: Annotated[Path | None, typer.Argument(help="Also look at this workspace.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find out what is missing on this computer, and how to mend it."""
+    findings = examine(workspace)
+    if as_json:
+        print_json(findings)
+    else:
+        print_table("Doctor", ["", "what", "finding"], [("ok" if f.ok else "!!", f.what, f.words) for f in findings])
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from studio.commands.options import HERE, JsonOption, WorkspaceOption, opened
+from studio.commands.options import HERE, JsonOption, WorkspaceOption, opened, parse_dataset
 from studio.commands.output import print_json, print_table, say
-from studio.commands.teams.robotics import parse_dataset
 
 if TYPE_CHECKING:
     from annotate.diversity.diversity import Breakdown, DiversityReport, Group, Missing

@@ -19,7 +19,7 @@ from storage.recordings.recording import State, blurred_note_key
 from storage.shards.shard_writer import write_shard
 from storage.tasks.task import ConsentScopes
 from storage.workspace import Workspace
-from studio.commands.operators.blur import blur_all, blur_recording
+from studio.pipeline.blurring import blur_all, blur_recording
 from tests.support.command import Command
 from tests.support.generated_trajectories import make_trajectory
 from tests.support.submitted_takes import TASK, make_take, make_workspace
@@ -64,32 +64,32 @@ def enter(place: Workspace, recording: str, trajectory: Trajectory, state: State
 
 
 def test_a_blurred_video_lies_beside_the_raw_one_and_is_made_once(place: Workspace, recording: str) -> None:
-    made = blur_recording(place, recording, quiet=True)
+    made = blur_recording(place, recording)
     assert made["is_new"] and made["report"] == {"frames": FRAMES, "located": FRAMES, "held": 0, "whole": 0}
     raw, blurred = place.objects.local_path(video_key(recording)), place.objects.local_path(blurred_key(recording))
     assert raw is not None and blurred is not None and made["location"] == str(blurred)
     assert open_video(blurred).times == open_video(raw).times
     content = blurred.read_bytes()
-    again = blur_recording(place, recording, quiet=True)
+    again = blur_recording(place, recording)
     assert not again["is_new"] and again["report"] == made["report"]
     assert blurred.read_bytes() == content
 
 
 def test_it_is_made_again_when_it_was_not_finished_or_should_hide_more(place: Workspace, recording: str) -> None:
-    blur_recording(place, recording, quiet=True)
+    blur_recording(place, recording)
     place.objects.delete(blurred_note_key(recording))
-    assert blur_recording(place, recording, quiet=True)["is_new"]
-    assert blur_recording(place, recording, strict=True, quiet=True)["is_new"]
-    blur_all(place, [recording], quiet=True)
-    assert not blur_recording(place, recording, strict=True, quiet=True)["is_new"]
+    assert blur_recording(place, recording)["is_new"]
+    assert blur_recording(place, recording, strict=True)["is_new"]
+    blur_all(place, [recording])
+    assert not blur_recording(place, recording, strict=True)["is_new"]
     place.objects.put(blurred_note_key(recording), b"{}")
     with pytest.raises(CorruptObject, match="delete it and blur again"):
-        blur_recording(place, recording, quiet=True)
+        blur_recording(place, recording)
 
 
 def test_a_file_can_be_named_and_the_workspace_is_left_alone(place: Workspace, recording: str, tmp_path: Path) -> None:
     before = place.objects.keys(f"recordings/{recording}")
-    assert blur_recording(place, recording, output=tmp_path / "out.mp4", quiet=True)["location"].endswith("out.mp4")
+    assert blur_recording(place, recording, output=tmp_path / "out.mp4")["location"].endswith("out.mp4")
     assert open_video(tmp_path / "out.mp4").info.frames == FRAMES
     assert place.objects.keys(f"recordings/{recording}") == before
 
@@ -97,12 +97,12 @@ def test_a_file_can_be_named_and_the_workspace_is_left_alone(place: Workspace, r
 def test_what_has_no_trajectory_or_is_withdrawn_or_was_changed_is_refused(place: Workspace, tmp_path: Path) -> None:
     first = make_take(place, make_clip(tmp_path / "first.mp4", FRAMES)).recording
     with pytest.raises(Conflict, match=r"has no trajectory .* kinesphere process"):
-        blur_recording(place, first, quiet=True)
+        blur_recording(place, first)
     submit(place, first)
     enter(place, first, seen(first), State.ACCEPTED)
     place.objects.put(video_key(first), b"other")
     with pytest.raises(CorruptObject, match="not what was submitted"):
-        blur_recording(place, first, quiet=True)
+        blur_recording(place, first)
 
 
 def test_a_version_with_blurred_videos_has_them_and_says_so(place: Workspace, recording: str) -> None:
@@ -111,7 +111,7 @@ def test_a_version_with_blurred_videos_has_them_and_says_so(place: Workspace, re
     assert "video" not in raw.manifest
 
     def blur(recordings: Sequence[str]) -> None:
-        blur_all(place, recordings, quiet=True)
+        blur_all(place, recordings)
         blurred.extend(recordings)
 
     version = publish(place, "kitchen", video="blurred", before_writing=blur)

@@ -1,4 +1,4 @@
-"""The demo: a real clip goes the whole way, by the steps that a user would take and through the same code."""
+"""The command `demo`: a real clip goes the whole way, by the steps that a user would take and through the same code."""
 
 from __future__ import annotations
 
@@ -9,44 +9,56 @@ import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from kinesphere.errors import Conflict, KinesphereError
-from kinesphere.video.video_keys import video_key
 from storage.recordings.recording import RecordingFile, State
-from storage.tasks.task import Task
-from storage.workspace import FILE_NAME, Workspace, create_workspace, open_workspace
 from studio.commands.contributors.consent_prompt import Agreement
-from studio.commands.contributors.record import record_take
+from studio.commands.contributors.record_command import record_take
+from studio.commands.options import JsonOption
 from studio.commands.output import messages, native_logs_aside, print_json, print_table, progress, say
-from studio.pipeline.extraction import fetch_models
-from studio.pipeline.process import Outcome, process
-from studio.pipeline.withdrawal import take_back
+
+if TYPE_CHECKING:
+    from storage.workspace import Workspace
+    from studio.pipeline.process import Outcome
 
 WORKSPACE_NAME = "kinesphere-demo"
 REVIEWER = "demo-reviewer"
 CONTRIBUTOR = "demo-person"
 DATASET = "demo"
+TASK_NAME = "move-about"
 TAKES = 3
 """How often it records before it gives up."""
 WINDOW = 64
 BATCH_SIZE = 64
+_TASK: dict[str, object] = {
+    "name": TASK_NAME,
+    "title": "Move about in front of the camera",
+    "instructions": "Stand where the camera sees all of you, from head to feet, and move as you like.",
+    "consent": "I agree that this recording is used to try out kinesphere on this computer.",
+    # A whole body at five metres: its hands are a few pixels wide and are not what this task is about. And the clip
+    # was made in the street, where people pass by.
+    "criteria": {
+        "hands_visible_share": {"doubt": 0, "fail": 0},
+        "other_people_share": {"doubt": 1, "fail": 1},
+    },
+    "labels": {"verbs": ["stand", "walk", "run", "jump", "move"]},
+}
 
-TASK = Task.model_validate(
-    {
-        "name": "move-about",
-        "title": "Move about in front of the camera",
-        "instructions": "Stand where the camera sees all of you, from head to feet, and move as you like.",
-        "consent": "I agree that this recording is used to try out kinesphere on this computer.",
-        # A whole body at five metres: its hands are a few pixels wide and are not what this task is about. And the clip
-        # was made in the street, where people pass by.
-        "criteria": {
-            "hands_visible_share": {"doubt": 0, "fail": 0},
-            "other_people_share": {"doubt": 1, "fail": 1},
-        },
-        "labels": {"verbs": ["stand", "walk", "run", "jump", "move"]},
-    }
-)
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(demo)
+
+
+def demo(
+    workspace: Annotated[Path, typer.Option("--workspace", "-w", help="Where to put it.")] = Path("kinesphere-demo"),
+    as_json: JsonOption = False,
+) -> None:
+    """Take a real clip through the whole pipeline to training windows."""
+    run(workspace, as_json=as_json)
 
 
 @dataclass(frozen=True)
@@ -112,6 +124,9 @@ class _DemoWorkspace:
     """The demo's workspace with its task and its contributor, made when it is not there yet."""
 
     def __init__(self, folder: Path) -> None:
+        from storage.tasks.task import Task
+        from storage.workspace import FILE_NAME, create_workspace, open_workspace
+
         if (folder / FILE_NAME).exists():
             self.workspace = open_workspace(folder)
             if self.workspace.name != WORKSPACE_NAME:
@@ -119,7 +134,7 @@ class _DemoWorkspace:
                 raise Conflict(f"{folder} is a workspace of your own; give the demo another folder with --workspace")
         else:
             self.workspace = create_workspace(folder, name=WORKSPACE_NAME)
-        self.workspace.catalog.add_task(TASK)
+        self.workspace.catalog.add_task(Task.model_validate(_TASK))
         self.workspace.catalog.add_contributor(CONTRIBUTOR)
 
     def close(self) -> None:
@@ -133,13 +148,15 @@ def _accepted_take(workspace: Workspace, *, quiet: bool) -> tuple[RecordingFile,
     Raises:
         KinesphereError: it accepted none of a few takes.
     """
+    from studio.pipeline.withdrawal import take_back
+
     for take in range(1, TAKES + 1):
         description, outcome = _record_and_process(workspace, quiet=quiet)
         if _is_accepted(workspace, outcome):
             return description, outcome
         if take < TAKES:
-            told = f"Take {take} was {outcome.state}: {outcome.why}. It is erased, and another recorded."
-            messages.print(told, markup=False)
+            news = f"Take {take} was {outcome.state}: {outcome.why}. It is erased, and another recorded."
+            messages.print(news, markup=False)
             take_back(workspace, CONTRIBUTOR, [description.recording], why="the demo records another take")
     raise KinesphereError(f"the demo's recording was {outcome.state}: {outcome.why}")
 
@@ -148,12 +165,14 @@ def _record_and_process(workspace: Workspace, *, quiet: bool) -> tuple[Recording
     from capture.drafts.outbox import submit
     from pose.engines import Threads
     from pose.networks.models import fetch_clip
+    from studio.pipeline.extraction import fetch_models
+    from studio.pipeline.process import Outcome, process
 
     clip = fetch_clip(on_fetch=messages.print)
     fetch_models(None, None, on_fetch=messages.print)
     description, _ = record_take(
         workspace,
-        task=TASK.name,
+        task=TASK_NAME,
         contributor=CONTRIBUTOR,
         agreement=Agreement("flag"),
         source=f"file:{clip}",
@@ -215,6 +234,7 @@ def _draw(workspace: Workspace, recording: str, *, quiet: bool) -> tuple[Path, P
     """Draw the whole trajectory over its video; gives the paths of the film and of the contact sheet."""
     from kinesphere.shards.shard import Shard
     from kinesphere.trajectory import ARRAYS, from_stored
+    from kinesphere.video.video_keys import video_key
     from pose.drawing.overlay import contact_sheet, draw_overlay
     from storage.erasure.derived_pictures import note_drawings
 
@@ -253,7 +273,7 @@ def _report(numbers: dict[str, Any]) -> None:
     say("Three commands to try next:")
     say(f"  {program} status {numbers['recording']} --workspace {folder}")
     say(f"  {program} info {name} --workspace {folder}")
-    say(f"  {program} import YOUR-VIDEO.mp4 --task {TASK.name} --contributor {CONTRIBUTOR} --yes --workspace {folder}")
+    say(f"  {program} import YOUR-VIDEO.mp4 --task {TASK_NAME} --contributor {CONTRIBUTOR} --yes --workspace {folder}")
 
 
 def _typed(program: str) -> str:

@@ -1,4 +1,4 @@
-"""The command `contributor describe`: what a contributor declares about themselves, and takes back."""
+"""The commands `contributor`: who records, and what they declare about themselves."""
 
 from __future__ import annotations
 
@@ -10,6 +10,40 @@ import typer
 from kinesphere.errors import InvalidInput
 from studio.commands.options import HERE, JsonOption, WorkspaceOption, opened
 from studio.commands.output import print_json, print_table, say
+
+contributor_app = typer.Typer(help="Contributors: the people who record, by pseudonymous ids.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    contributor_app.command("describe")(describe)
+    app.add_typer(contributor_app, name="contributor")
+
+
+@contributor_app.command("add")
+def contributor_add(
+    contributor: Annotated[str, typer.Argument(help="A pseudonymous id, e.g. c001. Never a name or an address.")],
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Enrol a contributor."""
+    with opened(workspace) as place:
+        is_new = place.catalog.add_contributor(contributor)
+    if as_json:
+        print_json({"contributor": contributor, "is_new": is_new})
+    else:
+        say(f"Contributor '{contributor}' is {'enrolled' if is_new else 'enrolled already'}.")
+
+
+@contributor_app.command("list")
+def contributor_list(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
+    """List the contributors."""
+    with opened(workspace) as place:
+        contributors = place.catalog.contributors()
+    if as_json:
+        print_json(contributors)
+    else:
+        say("\n".join(contributors) or "No contributors yet. Enrol one with: kinesphere contributor add ID")
 
 
 def describe(

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from studio.commands.options import HERE, JsonOption, WorkspaceOption, opened
+from studio.commands.options import HERE, JsonOption, WorkspaceOption, opened, parse_dataset
 from studio.commands.output import print_json, print_table, progress, say
-from studio.commands.teams.robotics import parse_dataset
 
 if TYPE_CHECKING:
     from storage.catalog import ExportRecord

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,19 +10,8 @@ from studio.commands.options import HERE, JsonOption, WorkspaceOption, opened
 from studio.commands.output import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from annotate.agreement.agreement import TaskAgreement, TrackAgreement
     from annotate.agreement.agreement_estimates import Estimate
-
-SHOWN = {
-    "f1_10": "F1@10",
-    "f1_25": "F1@25",
-    "f1_50": "F1@50",
-    "frame_iou": "IoU",
-    "edit": "edit",
-    "boundary_median": "edges",
-    "alpha": "alpha",
-}
-"""The measures that tables show, with their headings; all are in --json and in the manifest of a version."""
+from annotate.agreement.agreement_table import SHOWN, agreement_rows
 
 
 def register(app: typer.Typer) -> None:
@@ -55,22 +43,9 @@ def agreement(
     say("Edges: how far apart (median), in frames. Alpha: Krippendorff's for units, 1 perfect, 0 as by chance.")
 
 
-def agreement_rows(found: TaskAgreement) -> Iterator[tuple[str, str, int, list[Estimate | None]]]:
-    """A task line by line: each track of all annotators together, then of each two of them; `SHOWN` measures each."""
-    for track in found.tracks:
-        yield track.track, "all", track.recordings, _measures(track)
-    for pair in found.pairs:
-        for track in pair.tracks:
-            yield track.track, " and ".join(pair.annotators), track.recordings, _measures(track)
-
-
 def _shown(estimate: Estimate | None) -> str:
     """A measure with its interval, where there is one."""
     if estimate is None:
         return "-"
     ends = "" if estimate.low is None or estimate.high is None else f" ({estimate.low:.2f} to {estimate.high:.2f})"
     return f"{estimate.value:.2f}{ends}"
-
-
-def _measures(track: TrackAgreement) -> list[Estimate | None]:
-    return [getattr(track.measures, name) for name in SHOWN]
