@@ -9,38 +9,38 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
+from storage.catalog import Role
 from storage.workspace import Workspace
-from studio.web.access.auth import Credentials, Identify, Role, needs
-from studio.web.access.people_page import people_routes
-from studio.web.access.sign_in import entrance_routes
-from studio.web.contributing.erasure_thread import Eraser
-from studio.web.contributing.my_recordings import my_routes
-from studio.web.contributing.recording_routes import recording_routes
-from studio.web.http.error_handlers import add_answers
-from studio.web.http.page_rendering import SafeHeaders, add_static
+from studio.web.access.auth import needs
+from studio.web.access.credentials import Credentials, Identify
+from studio.web.contributing.erasure_thread import ErasureThread
+from studio.web.http.error_handlers import add_error_handlers
+from studio.web.http.page_rendering import NavigationEntry, SafeHeaders, add_rendering
 from studio.web.http.request_limits import Incoming
-from studio.web.labelling.adjudication_pages import adjudication_pages
-from studio.web.labelling.label_pages import label_pages
-from studio.web.labelling.label_routes import labelling_routes
-from studio.web.labelling.proposal_routes import proposal_routes
-from studio.web.operating.dashboard import dashboard_routes
-from studio.web.operating.task_pages import task_routes
-from studio.web.playing.media_routes import media_routes
-from studio.web.reviewing.review_page import review_routes
-from studio.web.uploads.browser_recorder import take_routes
-from studio.web.uploads.tus import tus_routes
+from studio.web.page import Page, Studio
+from studio.web.page_registry import BUILT_IN, installed_pages
 from studio.web.uploads.upload_files import Uploads
 
 
 def create_app(workspace: Workspace, *, credentials: Credentials, upload_limit: int) -> FastAPI:
-    """The application that serves one workspace to those who can prove who they are."""
-    eraser = Eraser(workspace)
+    """The application that serves one workspace to those who can prove who they are.
+
+    Args:
+        workspace: what is served.
+        credentials: what proves who asks.
+        upload_limit: bytes of the largest video that is taken.
+
+    Raises:
+        InvalidInput: a page of an installed package cannot be used.
+    """
+    uploads = Uploads(workspace.folder / "uploads", upload_limit)
+    studio = Studio(workspace, credentials, uploads, ErasureThread(workspace))
 
     @asynccontextmanager
     async def while_serving(_app: FastAPI) -> AsyncIterator[None]:
-        eraser.start()
+        studio.erasure_thread.start()
         yield
-        await run_in_threadpool(eraser.stop)
+        await run_in_threadpool(studio.erasure_thread.stop)
 
     app = FastAPI(
         title="kinesphere",
@@ -50,33 +50,27 @@ def create_app(workspace: Workspace, *, credentials: Credentials, upload_limit: 
         redirect_slashes=False,
         lifespan=while_serving,
     )
-    uploads = Uploads(workspace.folder / "uploads", upload_limit)
     uploads.remove_old()
-    # Whoever comes first is found first: an annotator's key waits for its route.
-    for routes in (
-        labelling_routes(workspace),
-        tus_routes(uploads),
-        media_routes(workspace),
-        entrance_routes(workspace, credentials),
-        people_routes(workspace, credentials),
-        review_routes(workspace),
-        my_routes(workspace),
-        dashboard_routes(workspace),
-        task_routes(workspace),
-        take_routes(workspace, uploads),
-        label_pages(workspace),
-        adjudication_pages(workspace),
-        proposal_routes(workspace),
-        recording_routes(workspace, uploads, eraser),
-    ):
-        app.include_router(routes)
+    _add_pages(app, studio, (*BUILT_IN, *installed_pages()))
     app.include_router(_description(app))
-    add_static(app)
-    add_answers(app)
+    add_error_handlers(app)
     app.add_middleware(Incoming)
     app.add_middleware(Identify, credentials=credentials)
     app.add_middleware(SafeHeaders)
     return app
+
+
+def _add_pages(app: FastAPI, studio: Studio, pages: tuple[Page, ...]) -> None:
+    for page in pages:
+        who_may = [needs(*page.roles)] if page.roles is not None else []
+        app.include_router(page.routes(studio), dependencies=who_may)
+    add_rendering(
+        app,
+        navigation=tuple(
+            NavigationEntry(page.name, page.path, page.roles or tuple(Role)) for page in pages if page.name
+        ),
+        folders=tuple(page.templates for page in pages if page.templates is not None),
+    )
 
 
 def _description(app: FastAPI) -> APIRouter:

@@ -16,7 +16,7 @@ from types import TracebackType
 
 from storage.catalog import SignIns
 from storage.workspace import open_workspace
-from studio.web.access.auth import SESSION_COOKIE, Credentials, LocalAccess
+from studio.web.access.credentials import SESSION_COOKIE, Credentials, LocalAccess
 from tests.support.studio_server import LIMIT, TOKEN
 
 

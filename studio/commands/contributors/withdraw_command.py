@@ -53,8 +53,8 @@ def withdraw(
     if as_json:
         taken = [name for part in done for name in part.recordings]
         receipts = list(dict.fromkeys(receipt for part in done for receipt in part.receipts))
-        told = {"failures": [f"{recording}: {error}" for recording, error in failures]} if failures else {}
-        print_json({"withdrawn": taken, "receipts": receipts, "servers": there} | told)
+        refusals = {"failures": [f"{recording}: {error}" for recording, error in failures]} if failures else {}
+        print_json({"withdrawn": taken, "receipts": receipts, "servers": there} | refusals)
     else:
         for part in done:
             say(f"Erased {', '.join(part.recordings)}. Receipt: {', '.join(part.receipts)}")

@@ -102,8 +102,8 @@ def token(
 
     with opened(workspace) as place:
         Accounts(place.catalog).require(name)
-        life = timedelta(days=days) if days is not None else None
-        made = SignIns(place.catalog).new_token(name, purpose, who=getpass.getuser(), life=life)
+        lifetime = timedelta(days=days) if days is not None else None
+        made = SignIns(place.catalog).new_token(name, purpose, who=getpass.getuser(), life=lifetime)
     if as_json:
         print_json({"account": name, "token": made})
     else:

@@ -75,11 +75,11 @@ def describe(
             attributes.forget(contributor, ATTRIBUTES if "all" in forget else forget)
         if values:
             attributes.describe(contributor, values)
-        kept = attributes.all().get(contributor, {})
+        declared = attributes.all().get(contributor, {})
     if as_json:
-        print_json({"contributor": contributor, "attributes": kept})
-    elif kept:
-        print_table(f"What '{contributor}' has declared", ["attribute", "value"], list(kept.items()))
+        print_json({"contributor": contributor, "attributes": declared})
+    elif declared:
+        print_table(f"What '{contributor}' has declared", ["attribute", "value"], list(declared.items()))
         say(f"Forget it with: kinesphere contributor describe {contributor} --forget all")
     else:
         say(f"Nothing is kept about '{contributor}' but what they record.")

@@ -79,7 +79,7 @@ def run_server(
     with needs_extra("studio"):
         import uvicorn
 
-        from studio.web.access.auth import Credentials, LocalAccess
+        from studio.web.access.credentials import Credentials, LocalAccess
         from studio.web.web_app import create_app
 
     given, local = os.environ.get(TOKEN_VARIABLE), None

@@ -174,8 +174,8 @@ def sampled(curve: Sequence[CurvePoint], chosen: CurvePoint, rows: int = CURVE_R
     """As many points of a curve as fit on a screen, evenly over it, with its ends and the one that was chosen."""
     if len(curve) <= rows:
         return list(curve)
-    wanted = {round(index * (len(curve) - 1) / (rows - 2)) for index in range(rows - 1)}
-    return [point for index, point in enumerate(curve) if index in wanted or point is chosen]
+    chosen_places = {round(index * (len(curve) - 1) / (rows - 2)) for index in range(rows - 1)}
+    return [point for index, point in enumerate(curve) if index in chosen_places or point is chosen]
 
 
 def _curve_row(point: CurvePoint, is_chosen: bool) -> tuple[str, ...]:

@@ -87,7 +87,7 @@ def exports(
 def _rows(found: list[ExportRecord]) -> list[tuple[object, ...]]:
     from storage.exports.export_erasure import place_of
 
-    told = {
+    meanings = {
         "writing": "not whole; export again to complete it",
         "made": "made",
         "removed": "removed by an erasure",
@@ -101,7 +101,7 @@ def _rows(found: list[ExportRecord]) -> list[tuple[object, ...]]:
             place_of(record),
             f"{record.made_at:%Y-%m-%d %H:%M}",
             record.made_by,
-            told[record.state],
+            meanings[record.state],
         )
         for record in found
     ]

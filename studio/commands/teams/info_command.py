@@ -81,10 +81,10 @@ def _statistics(objects: Objects, version: Version, *, quiet: bool) -> tuple[Sta
         return opened_dataset.statistics(compute=False), ""
     except NotFound:
         pass
-    with warnings.catch_warnings(record=True) as told, progress("Reading arrays", None, quiet=quiet) as show:
+    with warnings.catch_warnings(record=True) as warned, progress("Reading arrays", None, quiet=quiet) as show:
         warnings.simplefilter("always")
         found = opened_dataset.statistics(on_progress=lambda done, total: show(done, total))
-    return found, " ".join(str(warning.message) for warning in told)
+    return found, " ".join(str(warning.message) for warning in warned)
 
 
 def _print_summary(version: Version, summary: VersionSummary) -> None:

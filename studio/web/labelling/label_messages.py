@@ -23,11 +23,12 @@ from storage.catalog import (
     InvalidOperation,
     LabelConflict,
     OperationRecord,
+    Role,
     SegmentContent,
     VersionedSegment,
     WaitingLabelling,
 )
-from studio.web.access.auth import Person, Role
+from studio.web.access.auth import Person
 from studio.web.http.request_bodies import json_object
 
 OPERATIONS_LIMIT = 8 << 20

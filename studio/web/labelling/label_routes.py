@@ -14,10 +14,9 @@ from starlette.concurrency import run_in_threadpool
 from annotate.labels.labelling import Labelling
 from kinesphere.errors import InvalidInput
 from kinesphere.names import checked_name
-from storage.catalog import AnnotationRecord, Applied, Audit, InvalidOperation, LabelConflict, OperationRecord
-from storage.workspace import Workspace
-from studio.web.access.auth import Person, Role, needs
-from studio.web.http.error_handlers import NotAllowed
+from storage.catalog import AnnotationRecord, Applied, Audit, InvalidOperation, LabelConflict, OperationRecord, Role
+from studio.web.access.auth import Person, needs
+from studio.web.http.refusals import NotAllowed
 from studio.web.http.request_bodies import body_of
 from studio.web.labelling.label_events import LabelEvents
 from studio.web.labelling.label_messages import (
@@ -44,21 +43,25 @@ from studio.web.labelling.label_messages import (
     shown_segment,
     shown_waiting,
 )
+from studio.web.page import Page, Studio
 
 Labels = Annotated[Person, needs(Role.ANNOTATOR)]
 Operates = Annotated[Person, needs(Role.OPERATOR)]
 Revision = Annotated[int, Query(ge=0, le=LARGEST)]
 
 
-def labelling_routes(workspace: Workspace) -> APIRouter:
+def labelling_routes(studio: Studio) -> APIRouter:
     """The routes of the labelling page. An annotator uses their own annotations, an operator all."""
     routes = APIRouter(prefix="/api")
-    labelling = Labelling(workspace)
+    labelling = Labelling(studio.workspace)
     events = LabelEvents(labelling.operations)
     routes.include_router(_operation_routes(labelling, events))
     routes.include_router(_annotation_routes(labelling, events))
     routes.include_router(_queue_routes(labelling))
     return routes
+
+
+PAGE = Page(labelling_routes)
 
 
 def _annotation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
@@ -149,13 +152,13 @@ def _operation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
     async def apply(annotation: str, request: Request, person: Labels) -> JSONResponse:
         """Change segments; see docs/decisions/0031-label-operations.md."""
         try:
-            wanted = await sent_operations(request)
+            body = await sent_operations(request)
         except InvalidOperation as refused:
             return JSONResponse(shown_refusal(refused), 422)
 
         def do() -> tuple[JSONResponse, Sequence[OperationRecord]]:
             record = _own(labelling, annotation, person)
-            drafts = [operation.draft() for operation in wanted]
+            drafts = [operation.draft() for operation in body]
             try:
                 applied = labelling.apply(record, drafts, who=person.account)
             except LabelConflict as conflict:
@@ -171,12 +174,12 @@ def _operation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
     @routes.post("/restore", openapi_extra=body_of(SentRestore))
     async def restore(annotation: str, request: Request, person: Labels) -> JSONResponse:
         """Bring back the segments of a revision, by one more operation."""
-        wanted = await sent(request, SentRestore)
+        body = await sent(request, SentRestore)
 
         def do() -> Applied:
             name = _own(labelling, annotation, person).annotation
-            operation = wanted.operation or secrets.token_hex(16)
-            return operations.restore(name, wanted.revision, operation=operation, who=person.account)
+            operation = body.operation or secrets.token_hex(16)
+            return operations.restore(name, body.revision, operation=operation, who=person.account)
 
         applied = await run_in_threadpool(do)
         events.tell(annotation, applied.log)
@@ -210,7 +213,7 @@ def _operation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
         last = request.headers.get("last-event-id", "")
         after = int(last) if last.isascii() and last.isdigit() and len(last) < 10 else after
         return StreamingResponse(
-            events.stream(record.annotation, after),
+            await events.opened(record.annotation, after),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store"},
         )
@@ -225,11 +228,11 @@ def _queue_routes(labelling: Labelling) -> APIRouter:
     @routes.post("/next", openapi_extra=body_of(SentNext, required=False))
     async def give_next(request: Request, person: Labels) -> Response:
         """The next recording to label, as an annotation that is kept for who asks; 204 if nothing waits."""
-        wanted = await sent(request, SentNext)
-        past = [checked_recording(recording) for recording in wanted.past]
+        body = await sent(request, SentNext)
+        past = [checked_recording(recording) for recording in body.past]
 
         def give() -> AnnotationRecord | None:
-            return queue.next(annotator_of(person), task=wanted.task, language=wanted.language, past=past)
+            return queue.next(annotator_of(person), task=body.task, language=body.language, past=past)
 
         found = await run_in_threadpool(give)
         return JSONResponse(shown_annotation(found)) if found is not None else Response(status_code=204)
@@ -256,20 +259,20 @@ def _queue_routes(labelling: Labelling) -> APIRouter:
     @routes.put("/priority", openapi_extra=body_of(SentPriority))
     async def prioritise(request: Request, person: Operates) -> JSONResponse:
         """Let a task's recordings, or one recording, be labelled before or after the rest (0)."""
-        wanted = await sent(request, SentPriority)
-        if (wanted.task is None) == (wanted.recording is None):
+        body = await sent(request, SentPriority)
+        if (body.task is None) == (body.recording is None):
             raise InvalidInput("a priority is of a task or of a recording: name one of them")
 
         def enter() -> None:
-            if wanted.task is not None:
-                labelling.workspace.catalog.task(checked_name("task", wanted.task))
-            recording = checked_recording(wanted.recording) if wanted.recording is not None else None
-            labelling.annotations.set_priority(wanted.priority, task=wanted.task, recording=recording)
-            subject = wanted.task or recording or ""
-            Audit(labelling.workspace.catalog).note(person.account, "priority set", subject, str(wanted.priority))
+            if body.task is not None:
+                labelling.workspace.catalog.task(checked_name("task", body.task))
+            recording = checked_recording(body.recording) if body.recording is not None else None
+            labelling.annotations.set_priority(body.priority, task=body.task, recording=recording)
+            subject = body.task or recording or ""
+            Audit(labelling.workspace.catalog).note(person.account, "priority set", subject, str(body.priority))
 
         await run_in_threadpool(enter)
-        return JSONResponse(wanted.model_dump())
+        return JSONResponse(body.model_dump())
 
     return routes
 

@@ -14,7 +14,8 @@ from kinesphere.errors import InvalidInput
 from storage.catalog import Accounts, Audit, Role
 from storage.workspace import Workspace
 from studio.web.access.passwords import hash_password, is_right
-from studio.web.access.rate_limits import RateLimit, TooOften
+from studio.web.access.rate_limits import RateLimit
+from studio.web.http.refusals import TooOften
 from tests.support.browser import accessibility_violations, opened_page
 from tests.support.command import Command
 from tests.support.studio_server import Studio, new_account, running_studio, session_cookie

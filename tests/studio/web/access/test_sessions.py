@@ -15,7 +15,7 @@ import pytest
 
 from storage.catalog import Accounts, Audit, Role, SignIns
 from storage.workspace import Workspace, create_workspace
-from studio.web.access.auth import SESSION_COOKIE
+from studio.web.access.credentials import SESSION_COOKIE
 from studio.web.access.passwords import hash_password
 from studio.web.access.rate_limits import RateLimit
 from tests.support.filled_studio import Filled, fill

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from storage.catalog import Role
 from storage.workspace import create_workspace
-from studio.web.access.auth import Role
 from studio.web.http.page_rendering import static_digest
 from tests.support.browser import opened_page
 from tests.support.label_page import add_labelled, begin, labelling, saved, segments_of
