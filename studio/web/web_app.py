@@ -16,7 +16,7 @@ from studio.web.access.credentials import Credentials, Identify
 from studio.web.contributing.erasure_thread import ErasureThread
 from studio.web.http.error_handlers import add_error_handlers
 from studio.web.http.page_rendering import NavigationEntry, SafeHeaders, add_rendering
-from studio.web.http.request_limits import Incoming
+from studio.web.http.request_limits import RequestLimits
 from studio.web.page import Page, Studio
 from studio.web.page_registry import BUILT_IN, installed_pages
 from studio.web.uploads.upload_files import Uploads
@@ -54,7 +54,7 @@ def create_app(workspace: Workspace, *, credentials: Credentials, upload_limit: 
     _add_pages(app, studio, (*BUILT_IN, *installed_pages()))
     app.include_router(_description(app))
     add_error_handlers(app)
-    app.add_middleware(Incoming)
+    app.add_middleware(RequestLimits)
     app.add_middleware(Identify, credentials=credentials)
     app.add_middleware(SafeHeaders)
     return app

@@ -46,7 +46,7 @@ def calibrate(
     source: Annotated[str | None, typer.Option(help="Camera to show it to, or 'file:CLIP'.")] = None,
     camera: Annotated[str | None, typer.Option(help="Name to keep it under.", show_default="the source's")] = None,
     seconds: Annotated[float, typer.Option(min=1, help="How long to look through the source.")] = SHOW_SECONDS,
-    workspace: WorkspaceOption = HERE,
+    folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Find out a camera's focal length and distortion from a printed board."""
@@ -59,7 +59,7 @@ def calibrate(
     from pose.geometry.board_calibration import find_views, solve_camera
     from storage.recordings.camera_calibration import write_camera
 
-    with opened(workspace) as place, progress("Looking for the board", None, quiet=as_json) as show:
+    with opened(folder) as workspace, progress("Looking for the board", None, quiet=as_json) as show:
         if source is not None:
             device, pictures = _from_source(source, seconds, show)
             name, views = _as_name(device), find_views(pictures)
@@ -67,7 +67,7 @@ def calibrate(
             shown = videos or []
             device, name, views = "", _as_name(shown[0].stem), find_views(_from_videos(shown, show))
         calibration = _as_file(solve_camera(views), checked_name("camera", camera or name), device)
-        write_camera(place.objects, calibration)
+        write_camera(workspace.objects, calibration)
     if as_json:
         print_json(calibration)
     else:

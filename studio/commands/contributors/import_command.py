@@ -52,21 +52,21 @@ def import_(
     consent_until: UntilOption = None,
     replaces: ReplacesOption = None,
     yes: YesOption = False,
-    workspace: WorkspaceOption = HERE,
+    folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Bring in videos that were recorded elsewhere. Sound is left out; times and orientation are kept."""
-    with opened(workspace) as place:
+    with opened(folder) as workspace:
         if replaces is not None:
-            check_replaceable(place, replaces, task, contributor, takes=len(videos))
-        agreement = ask_consent(place, task, contributor, yes=yes, terms=Terms.of(scope, consent_until))
+            check_replaceable(workspace, replaces, task, contributor, takes=len(videos))
+        agreement = ask_consent(workspace, task, contributor, yes=yes, terms=Terms.of(scope, consent_until))
         length, results, failures = known_length(height, in_hand), [], []
-        known = read_camera(place.objects, calibration) if calibration is not None else None
+        known = read_camera(workspace.objects, calibration) if calibration is not None else None
         for video in videos:
             try:
                 results.append(
                     import_take(
-                        place,
+                        workspace,
                         video,
                         task=task,
                         contributor=contributor,

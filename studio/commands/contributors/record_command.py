@@ -85,26 +85,34 @@ def record(
     consent_until: UntilOption = None,
     replaces: ReplacesOption = None,
     yes: YesOption = False,
-    workspace: WorkspaceOption = HERE,
+    folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Record one take with a camera. It waits as a draft until you submit it.
 
     At a terminal you are led through it; with --yes or --json it records at once and Ctrl-C stops.
     """
-    with opened(workspace) as place:
-        recovered = catch_up(place, quiet=as_json)
+    with opened(folder) as workspace:
+        recovered = catch_up(workspace, quiet=as_json)
         if replaces is not None:
-            check_replaceable(place, replaces, task, contributor, takes=len(source or ()))
-        agreement = ask_consent(place, task, contributor, yes=yes, terms=Terms.of(scope, consent_until))
+            check_replaceable(workspace, replaces, task, contributor, takes=len(source or ()))
+        agreement = ask_consent(workspace, task, contributor, yes=yes, terms=Terms.of(scope, consent_until))
         lengths = Lengths(calibration, known_length(height, in_hand))
         if source and len(source) > 1:
-            _record_together(place, task, contributor, agreement, source, seconds, lengths, as_json=as_json)
+            _record_together(workspace, task, contributor, agreement, source, seconds, lengths, as_json=as_json)
             return
         camera = source[0] if source else _default_camera()
         if agreement.method == "typed" and not as_json:
             made = _record_in_session(
-                place, task, contributor, agreement, camera, seconds, lengths, with_preview=preview, replaces=replaces
+                workspace,
+                task,
+                contributor,
+                agreement,
+                camera,
+                seconds,
+                lengths,
+                with_preview=preview,
+                replaces=replaces,
             )
             if made is None:
                 say("No take was kept.")
@@ -112,7 +120,7 @@ def record(
             description, report = made
         else:
             description, report = record_take(
-                place,
+                workspace,
                 task=task,
                 contributor=contributor,
                 agreement=agreement,

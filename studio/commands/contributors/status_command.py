@@ -25,18 +25,18 @@ def register(app: typer.Typer) -> None:
 def status(
     recording: Annotated[str | None, typer.Argument(help="One recording, in detail.")] = None,
     token: TokenOption = None,
-    workspace: WorkspaceOption = HERE,
+    folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Show where recordings are, and what the checks and reviewers said."""
-    with opened(workspace) as place:
-        recovered = catch_up(place, quiet=as_json)
+    with opened(folder) as workspace:
+        recovered = catch_up(workspace, quiet=as_json)
         if recording is not None:
-            _show_recording(place, recording, token=token, as_json=as_json)
+            _show_recording(workspace, recording, token=token, as_json=as_json)
             return
-        rows = place.catalog.recordings()
+        rows = workspace.catalog.recordings()
         if as_json:
-            print_json({"workspace": place.name, "recordings": rows, "recovered": recovered})
+            print_json({"workspace": workspace.name, "recordings": rows, "recovered": recovered})
         elif not rows:
             say("No recordings yet. Make one with: kinesphere record --task TASK --contributor YOU")
         else:

@@ -28,29 +28,29 @@ def submit(
     everything: Annotated[bool, typer.Option("--all", help="Submit all drafts.")] = False,
     to: Annotated[str | None, typer.Option(help="URL of the server to send them to.", show_default="here")] = None,
     token: TokenOption = None,
-    workspace: WorkspaceOption = HERE,
+    folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Hand drafts in. After this they cannot be changed."""
     from capture.drafts.outbox import submit as submit_one
     from studio.commands.contributors import sending
 
-    with opened(workspace) as place:
-        catch_up(place, quiet=as_json)
-        waiting_rows = {row.recording: row for row in place.catalog.recordings(State.DRAFT)}
+    with opened(folder) as workspace:
+        catch_up(workspace, quiet=as_json)
+        waiting_rows = {row.recording: row for row in workspace.catalog.recordings(State.DRAFT)}
         drafts = list(waiting_rows)
         if not recordings and not everything:
             waiting = ", ".join(drafts) or "there is none"
             raise InvalidInput(f"say which drafts to submit, or --all (waiting: {waiting})")
         chosen = drafts if everything else list(dict.fromkeys(recordings or []))
         if not as_json and chosen:
-            _show_waiting(place, [waiting_rows[name] for name in chosen if name in waiting_rows], to)
+            _show_waiting(workspace, [waiting_rows[name] for name in chosen if name in waiting_rows], to)
         failures: list[KinesphereError] = []
         if to is not None:
-            chosen, failures = sending.send_all(place, chosen, to=to, token=token, quiet=as_json)
+            chosen, failures = sending.send_all(workspace, chosen, to=to, token=token, quiet=as_json)
         else:
             for recording in chosen:
-                submit_one(place, recording)
+                submit_one(workspace, recording)
     if as_json:
         print_json({"submitted": chosen} | ({"failures": [str(error) for error in failures]} if failures else {}))
     elif chosen:

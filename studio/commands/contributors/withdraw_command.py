@@ -32,7 +32,7 @@ def withdraw(
     why: Annotated[str, typer.Option(help="The reason, if you want to give one.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     token: TokenOption = None,
-    workspace: WorkspaceOption = HERE,
+    folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Take recordings back, whatever became of them, and erase them: videos, shards, drafts, episodes, exports.
@@ -41,15 +41,15 @@ def withdraw(
     """
     if not recordings and contributor is None:
         raise InvalidInput("say what to take back: kinesphere withdraw RECORDING, or --contributor YOU for everything")
-    with opened(workspace) as place:
+    with opened(folder) as workspace:
         if contributor is not None:
-            catch_up(place, quiet=True)  # a take that was cut short is theirs too
-        rows = _chosen(place, recordings or [], contributor)
+            catch_up(workspace, quiet=True)  # a take that was cut short is theirs too
+        rows = _chosen(workspace, recordings or [], contributor)
         if not yes and not (sys.stdin.isatty() and typer.confirm(f"Take back and erase {len(rows)} recordings?")):
             raise InvalidInput("nothing was taken back; pass --yes to do it without being asked")
         there, failures = _from_servers(rows, why=why, token=token)
         refused = {recording for recording, _ in failures}
-        done = _here(place, [row for row in rows if row.recording not in refused], why=why, quiet=as_json)
+        done = _here(workspace, [row for row in rows if row.recording not in refused], why=why, quiet=as_json)
     if as_json:
         taken = [name for part in done for name in part.recordings]
         receipts = list(dict.fromkeys(receipt for part in done for receipt in part.receipts))

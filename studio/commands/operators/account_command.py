@@ -38,15 +38,15 @@ def add(
     password: Annotated[
         bool, typer.Option("--password/--no-password", help="Set a password; without one, only tokens let in.")
     ] = True,
-    workspace: WorkspaceOption = HERE,
+    folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Make an account. The password is asked for, or read from standard input."""
     from storage.catalog import Accounts
 
-    with opened(workspace) as place:
+    with opened(folder) as workspace:
         hashed = _ask_password(name) if password else None
-        made = Accounts(place.catalog).add(
+        made = Accounts(workspace.catalog).add(
             name, _roles(role), who=getpass.getuser(), contributor=contributor, password_hash=hashed
         )
     if as_json:
@@ -56,12 +56,12 @@ def add(
 
 
 @account_app.command("list")
-def list_accounts(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
+def list_accounts(folder: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
     """List the accounts."""
     from storage.catalog import Accounts
 
-    with opened(workspace) as place:
-        found = Accounts(place.catalog).all()
+    with opened(folder) as workspace:
+        found = Accounts(workspace.catalog).all()
     if as_json:
         print_json(found)
     elif not found:
@@ -75,12 +75,12 @@ def list_accounts(workspace: WorkspaceOption = HERE, as_json: JsonOption = False
 
 
 @account_app.command("password")
-def set_password(name: NameArgument, workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
+def set_password(name: NameArgument, folder: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
     """Set an account's password, e.g. when it was forgotten. Its browsers are signed out."""
     from storage.catalog import Accounts
 
-    with opened(workspace) as place:
-        accounts = Accounts(place.catalog)
+    with opened(folder) as workspace:
+        accounts = Accounts(workspace.catalog)
         accounts.require(name)
         accounts.set_password(name, _ask_password(name), who=getpass.getuser())
     if as_json:
@@ -94,16 +94,16 @@ def token(
     name: NameArgument,
     purpose: Annotated[str, typer.Option(help="What it is for, to know it again.")] = "command line",
     days: Annotated[int | None, typer.Option(min=1, help="For how long it is good.", show_default="ever")] = None,
-    workspace: WorkspaceOption = HERE,
+    folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Make an API token for an account. It is shown once."""
     from storage.catalog import Accounts, SignIns
 
-    with opened(workspace) as place:
-        Accounts(place.catalog).require(name)
+    with opened(folder) as workspace:
+        Accounts(workspace.catalog).require(name)
         lifetime = timedelta(days=days) if days is not None else None
-        made = SignIns(place.catalog).new_token(name, purpose, who=getpass.getuser(), life=lifetime)
+        made = SignIns(workspace.catalog).new_token(name, purpose, who=getpass.getuser(), life=lifetime)
     if as_json:
         print_json({"account": name, "token": made})
     else:
@@ -111,12 +111,12 @@ def token(
 
 
 @account_app.command("disable")
-def disable(name: NameArgument, workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
+def disable(name: NameArgument, folder: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
     """Let an account in no more. What it did stays."""
     from storage.catalog import Accounts
 
-    with opened(workspace) as place:
-        Accounts(place.catalog).disable(name, who=getpass.getuser())
+    with opened(folder) as workspace:
+        Accounts(workspace.catalog).disable(name, who=getpass.getuser())
     if as_json:
         print_json({"account": name, "disabled": True})
     else:
@@ -124,12 +124,12 @@ def disable(name: NameArgument, workspace: WorkspaceOption = HERE, as_json: Json
 
 
 @account_app.command("enable")
-def enable(name: NameArgument, workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
+def enable(name: NameArgument, folder: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
     """Let a disabled account in again."""
     from storage.catalog import Accounts
 
-    with opened(workspace) as place:
-        Accounts(place.catalog).enable(name, who=getpass.getuser())
+    with opened(folder) as workspace:
+        Accounts(workspace.catalog).enable(name, who=getpass.getuser())
     if as_json:
         print_json({"account": name, "disabled": False})
     else:

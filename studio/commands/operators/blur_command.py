@@ -21,14 +21,16 @@ def blur(
     recording: Annotated[str, typer.Argument(help="A processed recording.")],
     output: Annotated[Path | None, typer.Option(help="Write it here.", show_default="beside its video")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Hide the whole frame wherever the head was lost.")] = False,
-    workspace: WorkspaceOption = HERE,
+    folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Hide heads in a recording's video: the contributor's, and bystanders' where they are found."""
     from studio.pipeline.blurring import BYSTANDERS, blur_recording
 
-    with opened(workspace) as place, native_logs_aside():
-        made = blur_recording(place, recording, output=output, strict=strict, progress=partial(progress, quiet=as_json))
+    with opened(folder) as workspace, native_logs_aside():
+        made = blur_recording(
+            workspace, recording, output=output, strict=strict, progress=partial(progress, quiet=as_json)
+        )
     if as_json:
         print_json(made)
         return

@@ -23,12 +23,12 @@ def register(app: typer.Typer) -> None:
 @contributor_app.command("add")
 def contributor_add(
     contributor: Annotated[str, typer.Argument(help="A pseudonymous id, e.g. c001. Never a name or an address.")],
-    workspace: WorkspaceOption = HERE,
+    folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Enrol a contributor."""
-    with opened(workspace) as place:
-        is_new = place.catalog.add_contributor(contributor)
+    with opened(folder) as workspace:
+        is_new = workspace.catalog.add_contributor(contributor)
     if as_json:
         print_json({"contributor": contributor, "is_new": is_new})
     else:
@@ -36,10 +36,10 @@ def contributor_add(
 
 
 @contributor_app.command("list")
-def contributor_list(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
+def contributor_list(folder: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
     """List the contributors."""
-    with opened(workspace) as place:
-        contributors = place.catalog.contributors()
+    with opened(folder) as workspace:
+        contributors = workspace.catalog.contributors()
     if as_json:
         print_json(contributors)
     else:
@@ -58,7 +58,7 @@ def describe(
         list[str] | None, typer.Option(help="Delete this attribute, or all; given twice, two of them.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="The contributor has agreed that this is kept.")] = False,
-    workspace: WorkspaceOption = HERE,
+    folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Keep what a contributor declares about themselves, show it, or forget it. All of it is optional."""
@@ -66,9 +66,9 @@ def describe(
 
     given = {"handedness": handedness, "age-band": age_band, "region": region, "environment": environment}
     values = {name: value for name, value in given.items() if value is not None}
-    with opened(workspace) as place:
-        attributes = Attributes(place.catalog)
-        place.catalog.require_contributor(contributor)
+    with opened(folder) as workspace:
+        attributes = Attributes(workspace.catalog)
+        workspace.catalog.require_contributor(contributor)
         if values and not yes and not (sys.stdin.isatty() and typer.confirm("Does the contributor agree to this?")):
             raise InvalidInput("nothing was kept; pass --yes if the contributor has agreed that it is")
         if forget:

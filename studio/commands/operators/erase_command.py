@@ -30,7 +30,7 @@ def erase(
     verify: Annotated[bool, typer.Option("--verify", help="Only look for what is left of the contributor.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask: it cannot be undone.")] = False,
     who: Annotated[str | None, typer.Option(help="Who erases.", show_default="your login")] = None,
-    workspace: WorkspaceOption = HERE,
+    folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Erase a contributor: videos, shards, drafts, and their episodes in every version. It cannot be undone.
@@ -41,16 +41,16 @@ def erase(
     """
     if (contributor is None) == (not withdrawn):
         raise InvalidInput("say whom to erase: kinesphere erase CONTRIBUTOR, or kinesphere erase --withdrawn")
-    with opened(workspace) as place:
+    with opened(folder) as workspace:
         if verify:
             if contributor is None:
                 raise InvalidInput("--verify looks for a contributor: kinesphere erase CONTRIBUTOR --verify")
-            _verify(place, contributor, as_json=as_json)
+            _verify(workspace, contributor, as_json=as_json)
             return
-        if not yes and not _is_agreed(place, contributor):
+        if not yes and not _is_agreed(workspace, contributor):
             say("Nothing was erased.")
             raise typer.Exit(1)
-        _erase(place, contributor, who=who or getpass.getuser(), as_json=as_json)
+        _erase(workspace, contributor, who=who or getpass.getuser(), as_json=as_json)
 
 
 def _erase(workspace: Workspace, contributor: str | None, *, who: str, as_json: bool) -> None:

@@ -43,7 +43,7 @@ def process(
     again: Annotated[bool, typer.Option("--again", help="Extract accepted and flagged recordings again.")] = False,
     pose_model: PoseModelOption = None,
     hand_model: HandModelOption = None,
-    workspace: WorkspaceOption = HERE,
+    folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Check and extract what is waiting: video becomes trajectories, doubts go to review."""
@@ -51,15 +51,15 @@ def process(
     from studio.pipeline import process as processing
     from studio.pipeline.extraction import Failure, fetch_models
 
-    with opened(workspace) as place:
-        rows = (processing.processed if again else processing.waiting)(place, recordings or ())
+    with opened(folder) as workspace:
+        rows = (processing.processed if again else processing.waiting)(workspace, recordings or ())
         total = sum(row.frames for row in rows)
         if rows and engine is Engine.local:
             fetch_models(pose_model, hand_model, on_fetch=messages.print)
         title = f"Processing {len(rows)} recordings"
         with native_logs_aside(), progress(title, total, quiet=as_json or not rows) as show:
             results = processing.process(
-                place,
+                workspace,
                 rows,
                 engine=Threads(workers) if engine is Engine.local else RayCluster(),
                 pose_model=pose_model,

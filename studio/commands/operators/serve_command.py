@@ -38,13 +38,13 @@ def serve(
     upload_limit: Annotated[float, typer.Option(min=0, help="Largest video that is taken, in GiB.")] = 20,
     certificate: Annotated[Path | None, typer.Option(help="PEM file of a certificate, to serve https.")] = None,
     key: Annotated[Path | None, typer.Option(help="PEM file of the certificate's key.")] = None,
-    workspace: WorkspaceOption = HERE,
+    folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Serve the studio: pages to label, review and operate, and uploads from contributors."""
-    with opened(workspace) as place:
+    with opened(folder) as workspace:
         run_server(
-            place,
+            workspace,
             host=host,
             port=port,
             upload_limit=int(upload_limit * 2**30),

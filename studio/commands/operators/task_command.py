@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 @task_app.command("add")
 def task_add(
     file: Annotated[Path, typer.Argument(help="TOML file with name, title, instructions, consent.")],
-    workspace: WorkspaceOption = HERE,
+    folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Add a task, or a new version of one."""
@@ -33,8 +33,8 @@ def task_add(
 
     task = read_task(file)
     absent = refuse_wrong_way(task.criteria.plugins)
-    with opened(workspace) as place:
-        stored, is_new = place.catalog.add_task(task)
+    with opened(folder) as workspace:
+        stored, is_new = workspace.catalog.add_task(task)
     if as_json:
         print_json({"task": task.name, "version": stored.version, "is_new": is_new})
     elif is_new:
@@ -46,10 +46,10 @@ def task_add(
 
 
 @task_app.command("list")
-def task_list(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
+def task_list(folder: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
     """List the tasks in their newest versions."""
-    with opened(workspace) as place:
-        tasks = place.catalog.tasks()
+    with opened(folder) as workspace:
+        tasks = workspace.catalog.tasks()
     if as_json:
         print_json([{"task": t.task.name, "version": t.version, "title": t.task.title} for t in tasks])
     elif tasks:
@@ -61,12 +61,12 @@ def task_list(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) ->
 @task_app.command("show")
 def task_show(
     task: Annotated[str, typer.Argument(help="Name of the task.")],
-    workspace: WorkspaceOption = HERE,
+    folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Show a task as contributors see it, with its criteria and labels."""
-    with opened(workspace) as place:
-        stored = place.catalog.task(task)
+    with opened(folder) as workspace:
+        stored = workspace.catalog.task(task)
     content = stored.task.model_dump(mode="json")
     if as_json:
         print_json({"version": stored.version, **content})

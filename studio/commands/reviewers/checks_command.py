@@ -109,14 +109,14 @@ def _plugins() -> list[_Shown]:
 
 def measure(
     task: Annotated[str | None, typer.Option("--task", "-t", help="Only of this task.")] = None,
-    workspace: WorkspaceOption = HERE,
+    folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Measure each check against reviewers' decisions, the reviewers against known answers, and the wait."""
     from annotate.gate.gate_measures import measure_gate
 
-    with opened(workspace) as place:
-        measured = measure_gate(place.catalog, task)
+    with opened(folder) as workspace:
+        measured = measure_gate(workspace.catalog, task)
     if as_json:
         print_json(measured)
         return
@@ -143,14 +143,14 @@ def calibrate(
     check: Annotated[str, typer.Argument(help="The check, e.g. brightness.")],
     task: Annotated[str, typer.Option("--task", "-t", help="The task whose decisions are used.")],
     miss_rate: Annotated[float, typer.Option(help="Share of the bad recordings that the check may let pass.")] = 0.02,
-    workspace: WorkspaceOption = HERE,
+    folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Propose a check's thresholds from past decisions, and show what each threshold would lead to."""
     from annotate.gate.proposed_thresholds import calibrate as propose
 
-    with opened(workspace) as place:
-        proposal = propose(place.catalog, check, task, miss_rate)
+    with opened(folder) as workspace:
+        proposal = propose(workspace.catalog, check, task, miss_rate)
     if as_json:
         print_json(proposal)
         return

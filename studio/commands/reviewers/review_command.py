@@ -61,7 +61,7 @@ def review(
         str | None, typer.Option(help="Measure reviewers by it no more.", metavar="RECORDING")
     ] = None,
     reviewer: Annotated[str | None, typer.Option(help="Who reviews.", show_default="your login")] = None,
-    workspace: WorkspaceOption = HERE,
+    folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """List what waits for review, look at the next with --next, or decide on one of them.
@@ -76,19 +76,19 @@ def review(
     if recording is None and (decision is not None or feedback or template or ranges):
         raise InvalidInput("say which recording to decide on: kinesphere review RECORDING --decision ...")
     spans = [seconds_range(text) for text in ranges or ()]
-    with opened(workspace) as place:
+    with opened(folder) as workspace:
         if recording is not None and decision is not None:
-            _say_decided(_decide(place, recording, decision, who, feedback, template or [], spans), as_json=as_json)
+            _say_decided(_decide(workspace, recording, decision, who, feedback, template or [], spans), as_json=as_json)
         elif recording is not None or following:
             if feedback or template or spans:
                 raise InvalidInput(f"say what to do with {recording}: --decision accept, return or reject")
-            _look(place, who, recording, task=task, language=language, as_json=as_json)
+            _look(workspace, who, recording, task=task, language=language, as_json=as_json)
         elif give_back:
-            _release(place, who, as_json=as_json)
+            _release(workspace, who, as_json=as_json)
         elif mark_gold is not None or unmark_gold is not None:
-            _gold(place, mark_gold, unmark_gold, who, decision, as_json=as_json)
+            _gold(workspace, mark_gold, unmark_gold, who, decision, as_json=as_json)
         else:
-            _list(place, task=task, language=language, as_json=as_json)
+            _list(workspace, task=task, language=language, as_json=as_json)
 
 
 def seconds_range(text: str) -> tuple[int, int]:
@@ -104,11 +104,11 @@ def seconds_range(text: str) -> tuple[int, int]:
     return start, end
 
 
-def _list(place: Workspace, *, task: str | None, language: str | None, as_json: bool) -> None:
+def _list(workspace: Workspace, *, task: str | None, language: str | None, as_json: bool) -> None:
     from storage.catalog import Reviews
 
-    queue = Reviews(place.catalog).queue(task=task, language=language)
-    checks = {row.recording.recording: place.catalog.checks(row.recording.recording) for row in queue}
+    queue = Reviews(workspace.catalog).queue(task=task, language=language)
+    checks = {row.recording.recording: workspace.catalog.checks(row.recording.recording) for row in queue}
     if as_json:
         print_json(
             [
@@ -146,7 +146,7 @@ def _list(place: Workspace, *, task: str | None, language: str | None, as_json: 
 
 
 def _look(
-    place: Workspace, who: str, recording: str | None, *, task: str | None, language: str | None, as_json: bool
+    workspace: Workspace, who: str, recording: str | None, *, task: str | None, language: str | None, as_json: bool
 ) -> None:
     """Show one recording; at a terminal, ask for a key, and go on with the next."""
     from annotate.gate.review import next_to_review, release, take_for_review
@@ -154,9 +154,9 @@ def _look(
     past: list[str] = []
     while True:
         if recording is not None:
-            found: Evidence | None = take_for_review(place, recording, who)
+            found: Evidence | None = take_for_review(workspace, recording, who)
         else:
-            found = next_to_review(place, who, task, language, past=past)
+            found = next_to_review(workspace, who, task, language, past=past)
         if as_json:
             print_json(found)
             return
@@ -169,19 +169,19 @@ def _look(
             return
         key = _key()
         if key == "q":
-            release(place, who)
+            release(workspace, who)
             say("Given back. Thank you!")
             return
         if key == "s":
             past.append(found.recording)
-            release(place, who)
+            release(workspace, who)
         else:
-            _decide_at_terminal(place, found, KEYS[key], who)
+            _decide_at_terminal(workspace, found, KEYS[key], who)
         if recording is not None:
             return
 
 
-def _decide_at_terminal(place: Workspace, found: Evidence, decision: Decision, who: str) -> None:
+def _decide_at_terminal(workspace: Workspace, found: Evidence, decision: Decision, who: str) -> None:
     words, named, spans = "", list[str](), list[tuple[int, int]]()
     if decision is not Decision.accept:
         words, named = _ask_why(found)
@@ -190,7 +190,7 @@ def _decide_at_terminal(place: Workspace, found: Evidence, decision: Decision, w
             say("Nothing was decided: the contributor needs to know why.")
             return
     try:
-        _say_decided(_decide(place, found.recording, decision, who, words, named, spans), as_json=False)
+        _say_decided(_decide(workspace, found.recording, decision, who, words, named, spans), as_json=False)
     except (Conflict, InvalidInput) as error:  # decided or taken back meanwhile, or a range beyond its end
         say_error(error)
 
@@ -251,7 +251,7 @@ def show(found: Evidence) -> None:
 
 
 def _decide(
-    place: Workspace,
+    workspace: Workspace,
     recording: str,
     decision: Decision,
     who: str,
@@ -261,7 +261,7 @@ def _decide(
 ) -> ReviewRecord:
     from annotate.gate.review import decide
 
-    return decide(place, recording, decision.value, reviewer=who, words=words, named=named, ranges=ranges)
+    return decide(workspace, recording, decision.value, reviewer=who, words=words, named=named, ranges=ranges)
 
 
 def _say_decided(made: ReviewRecord, *, as_json: bool) -> None:
@@ -275,10 +275,10 @@ def _say_decided(made: ReviewRecord, *, as_json: bool) -> None:
         say(f"Recording {made.recording}: {made.decision}.")
 
 
-def _release(place: Workspace, who: str, *, as_json: bool) -> None:
+def _release(workspace: Workspace, who: str, *, as_json: bool) -> None:
     from annotate.gate.review import release
 
-    given_back = release(place, who)
+    given_back = release(workspace, who)
     if as_json:
         print_json({"released": given_back})
     else:
@@ -286,18 +286,18 @@ def _release(place: Workspace, who: str, *, as_json: bool) -> None:
 
 
 def _gold(
-    place: Workspace, mark: str | None, unmark: str | None, who: str, decision: Decision | None, *, as_json: bool
+    workspace: Workspace, mark: str | None, unmark: str | None, who: str, decision: Decision | None, *, as_json: bool
 ) -> None:
     from storage.catalog import Reviews
 
     if mark is not None:
-        made = Reviews(place.catalog).mark_gold(mark, who=who, decision=decision.value if decision else None)
+        made = Reviews(workspace.catalog).mark_gold(mark, who=who, decision=decision.value if decision else None)
         if as_json:
             print_json(made)
         else:
             say(f"Reviewers are measured by {made.recording} from now on; the right answer: {made.decision}.")
         return
-    was_marked = Reviews(place.catalog).unmark_gold(unmark or "")
+    was_marked = Reviews(workspace.catalog).unmark_gold(unmark or "")
     if as_json:
         print_json({"recording": unmark, "was_marked": was_marked})
     else:

@@ -21,14 +21,14 @@ def register(app: typer.Typer) -> None:
 
 def agreement(
     task: Annotated[str | None, typer.Option(help="Only this task.")] = None,
-    workspace: WorkspaceOption = HERE,
+    folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Say how well annotators agree on recordings that two of them labelled, with 95 % intervals."""
     from annotate.agreement.measured_agreement import measure_agreement
 
-    with opened(workspace) as place:
-        report = measure_agreement(place.catalog, task=task)
+    with opened(folder) as workspace:
+        report = measure_agreement(workspace.catalog, task=task)
     if as_json:
         print_json(report)
         return

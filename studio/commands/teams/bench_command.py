@@ -37,7 +37,7 @@ def bench_stream(
     video_size: Annotated[str, typer.Option(help="Scale video to HEIGHTxWIDTH, such as 224x224.")] = "",
     cache: Annotated[Path | None, typer.Option(help="Keep what is read in this folder.")] = None,
     sampling: Annotated[SamplingOption, typer.Option(help="From pools, or at random from all.")] = SamplingOption.pool,
-    workspace: WorkspaceOption = HERE,
+    folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Measure how fast windows of a dataset stream from where it lies."""
@@ -46,8 +46,8 @@ def bench_stream(
 
     name, number = parse_dataset(dataset)
     size = parse_size(video_size)
-    with opened(workspace) as place:
-        location = place.dataset_location(name)
+    with opened(folder) as workspace:
+        location = workspace.dataset_location(name)
     opened_dataset = open_dataset(location, number, cache=cache)
     measured = [
         measure_stream(

@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 def diff(
     before: Annotated[str, typer.Argument(help="NAME@N, the version to compare from.")],
     after: Annotated[str, typer.Argument(help="NAME@N, or NAME for the newest.")],
-    workspace: WorkspaceOption = HERE,
+    folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Say what changed between two versions of a dataset."""
@@ -31,8 +31,8 @@ def diff(
     (name, old), (other, new) = parse_dataset(before), parse_dataset(after)
     if name != other:
         raise InvalidInput(f"'{before}' and '{after}' are versions of two datasets; give two of one")
-    with opened(workspace) as place:
-        found = compare_versions(place.objects, name, old, new)
+    with opened(folder) as workspace:
+        found = compare_versions(workspace.objects, name, old, new)
     if as_json:
         print_json(found)
         return

@@ -41,7 +41,7 @@ def diversity(
     ] = None,
     motion: Annotated[bool, typer.Option(help="Also count ways of moving; reads up to 1,000 episodes.")] = True,
     plots: Annotated[Path | None, typer.Option(help="Write plots into this folder, as SVG.")] = None,
-    workspace: WorkspaceOption = HERE,
+    folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Say how diverse a dataset is: effective contributors, shares, groups, ways of moving, and who is missing."""
@@ -52,9 +52,9 @@ def diversity(
     from storage.catalog.people.attributes import ATTRIBUTES, Attributes
 
     name, number = parse_dataset(dataset)
-    with opened(workspace) as place:
-        found = open_dataset(place.dataset_location(name), number)
-        declared = Attributes(place.catalog).all()
+    with opened(folder) as workspace:
+        found = open_dataset(workspace.dataset_location(name), number)
+        declared = Attributes(workspace.catalog).all()
     report = report_of(contributions(found.episodes, declared), ATTRIBUTES, more=more)
     if not internal:
         report = for_publication(report, smallest)

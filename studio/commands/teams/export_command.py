@@ -32,16 +32,16 @@ def export(
     keys: Annotated[
         str | None, typer.Option(help="Arrays, with commas between: wrist_pose,grip.", show_default="all")
     ] = None,
-    workspace: WorkspaceOption = HERE,
+    folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Write a version of a dataset elsewhere. It is kept on a list, so that an erasure finds it: kinesphere exports."""
     from storage.exports import export_version
 
     name, number = parse_dataset(dataset)
-    with opened(workspace) as place, progress(f"Exporting {dataset}", None, quiet=as_json) as show:
+    with opened(folder) as workspace, progress(f"Exporting {dataset}", None, quiet=as_json) as show:
         made = export_version(
-            place,
+            workspace,
             name,
             number,
             out,
@@ -64,16 +64,16 @@ def exports(
     forget: Annotated[
         str | None, typer.Option(metavar="ID", help="Strike off an export that you have deleted by hand.")
     ] = None,
-    workspace: WorkspaceOption = HERE,
+    folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """List the exports that an erasure looks after, and what became of them."""
     from storage.catalog import Exports
     from storage.exports import forget_export
 
-    with opened(workspace) as place:
-        gone = forget_export(place, forget) if forget is not None else None
-        found = Exports(place.catalog).all()
+    with opened(folder) as workspace:
+        gone = forget_export(workspace, forget) if forget is not None else None
+        found = Exports(workspace.catalog).all()
     if as_json:
         print_json({"exports": found} | ({"forgotten": gone} if gone is not None else {}))
     elif gone is not None:

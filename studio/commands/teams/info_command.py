@@ -40,7 +40,7 @@ def info(
             "else found by reading all of its arrays, and put there.",
         ),
     ] = False,
-    workspace: WorkspaceOption = HERE,
+    folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Say what is in a version of a dataset. Only its manifest and its table of episodes are read."""
@@ -48,12 +48,12 @@ def info(
     from kinesphere.versions.version_summary import measure_sizes, summarise
 
     name, number = parse_dataset(dataset)
-    with opened(workspace) as place:
-        version = read_version(place.objects, name, number)
-        episodes = read_episodes(place.objects, version)
+    with opened(folder) as workspace:
+        version = read_version(workspace.objects, name, number)
+        episodes = read_episodes(workspace.objects, version)
         summary = summarise(episodes)
-        measured = measure_sizes(place.objects, version, episodes) if sizes else None
-        found, reason = _statistics(place.objects, version, quiet=as_json) if statistics else (None, "")
+        measured = measure_sizes(workspace.objects, version, episodes) if sizes else None
+        found, reason = _statistics(workspace.objects, version, quiet=as_json) if statistics else (None, "")
     if as_json:
         content: dict[str, Any] = {**version.manifest, **asdict(summary)}
         if not len(episodes):

@@ -68,7 +68,7 @@ def publish(
     splits: Annotated[
         str | None, typer.Option(help="Split by contributor, e.g. train=0.8,validation=0.1,test=0.1.")
     ] = None,
-    workspace: WorkspaceOption = HERE,
+    folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Publish the accepted recordings as the next version of a dataset."""
@@ -87,15 +87,15 @@ def publish(
         splits=parse_splits(splits, salt=name) if splits else None,
     )
     left_out: list[Consents] = []
-    with opened(workspace) as place:
+    with opened(folder) as workspace:
 
         def prepare_videos(recordings: Sequence[str]) -> None:
             if video is VideoShown.blurred:
                 with native_logs_aside():
-                    blur_all(place, recordings, progress=partial(progress, quiet=as_json))
+                    blur_all(workspace, recordings, progress=partial(progress, quiet=as_json))
 
         version = publish_version(
-            place,
+            workspace,
             name,
             where=where,
             episodes=episodes.value,
@@ -105,9 +105,9 @@ def publish(
             on_left_out=left_out.append,
             created_by=getpass.getuser(),
             before_writing=prepare_videos,
-            agreement=for_manifest(place.catalog),
+            agreement=for_manifest(workspace.catalog),
         )
-        location = place.dataset_location(name)
+        location = workspace.dataset_location(name)
     if as_json:
         without = dict(left_out[-1].left_out) if left_out else {}
         print_json({"location": location, "is_new": version.is_new, "left_out": without, "manifest": version.manifest})

@@ -20,14 +20,14 @@ def register(app: typer.Typer) -> None:
 
 def versions(
     name: Annotated[str, typer.Argument(help="Name of the dataset.")],
-    workspace: WorkspaceOption = HERE,
+    folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """List the versions of a dataset."""
     from kinesphere.versions.manifests import list_versions, read_manifest
 
-    with opened(workspace) as place:
-        found = [read_manifest(place.objects, name, number) for number in list_versions(place.objects, name)]
+    with opened(folder) as workspace:
+        found = [read_manifest(workspace.objects, name, number) for number in list_versions(workspace.objects, name)]
     if as_json:
         print_json([version.manifest for version in found])
         return

@@ -24,7 +24,7 @@ from studio.web.http.request_bodies import body_of, is_text, parsed
 from studio.web.page import Page, Studio
 
 _MONTH = 30 * 86_400
-Someone = Annotated[Person, needs()]
+SignedIn = Annotated[Person, needs()]
 
 
 def _checked_text(text: str) -> str:
@@ -52,7 +52,7 @@ class NewToken(BaseModel):
     days: int | None = Field(None, ge=1, le=3650)
 
 
-def entrance_routes(studio: Studio) -> APIRouter:
+def sign_in_routes(studio: Studio) -> APIRouter:
     """The pages of the way in, and what the page of one's own account asks for."""
     workspace, credentials = studio.workspace, studio.credentials
     routes = APIRouter()
@@ -103,7 +103,7 @@ def entrance_routes(studio: Studio) -> APIRouter:
         return _enter(request, sign_ins, sign_ins.begin_session(local.account, local=True), "/")
 
     @routes.post("/api/sign-out")
-    def sign_out(request: Request, _person: Someone) -> Response:
+    def sign_out(request: Request, _person: SignedIn) -> Response:
         secret = session_secret(request.headers)
         if secret is not None:
             sign_ins.end_session(secret)
@@ -117,7 +117,7 @@ def entrance_routes(studio: Studio) -> APIRouter:
     return routes
 
 
-PAGE = Page(entrance_routes)
+PAGE = Page(sign_in_routes)
 
 
 def _add_invitation(routes: APIRouter, workspace: Workspace, accounts: Accounts) -> None:
@@ -158,13 +158,13 @@ def _add_own_account(routes: APIRouter, credentials: Credentials, accounts: Acco
     wrong_password = RateLimit("a wrong password was given", burst=8, seconds_each=60)
 
     @routes.get("/account")
-    def account(request: Request, person: Someone) -> Response:
+    def account(request: Request, person: SignedIn) -> Response:
         known = accounts.find(person.account)
         tokens = sign_ins.tokens(person.account)
         return render(request, "access/account.html", known=known, tokens=tokens, shortest=SHORTEST, longest=LONGEST)
 
     @routes.post("/api/account/password", openapi_extra=body_of(NewPassword))
-    async def set_password(request: Request, person: Someone) -> Response:
+    async def set_password(request: Request, person: SignedIn) -> Response:
         body = await parsed(request, NewPassword)
 
         def change() -> None:
@@ -181,7 +181,7 @@ def _add_own_account(routes: APIRouter, credentials: Credentials, accounts: Acco
         return Response(status_code=204)
 
     @routes.post("/api/account/tokens", openapi_extra=body_of(NewToken))
-    async def make_token(request: Request, person: Someone) -> JSONResponse:
+    async def make_token(request: Request, person: SignedIn) -> JSONResponse:
         body = await parsed(request, NewToken)
         lifetime = timedelta(days=body.days) if body.days is not None else None
         token = await run_in_threadpool(
@@ -190,7 +190,7 @@ def _add_own_account(routes: APIRouter, credentials: Credentials, accounts: Acco
         return JSONResponse({"token": token, "name": body.name}, 201)
 
     @routes.delete("/api/account/tokens/{token_sha256}")
-    def revoke(token_sha256: str, person: Someone) -> Response:
+    def revoke(token_sha256: str, person: SignedIn) -> Response:
         sign_ins.revoke_token(person.account, token_sha256, who=person.account)
         credentials.forget()
         return Response(status_code=204)

@@ -17,7 +17,7 @@ FORM_LIMIT = 1 << 16
 """Bytes of what those send who are not signed in."""
 
 
-class Incoming:
+class RequestLimits:
     """Holds every request but the parts of uploads, which have limits of their own, to size and time.
 
     A NUL in an address would be refused by PostgreSQL in the middle of a query; here it is one clear line.

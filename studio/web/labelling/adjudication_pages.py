@@ -16,7 +16,7 @@ from studio.web.http.refusals import NotAllowed
 from studio.web.labelling.label_messages import annotator_of, checked_annotation
 from studio.web.page import Page, Studio
 
-Decides = Annotated[Person, needs(Role.ANNOTATOR)]
+AnnotatorOnly = Annotated[Person, needs(Role.ANNOTATOR)]
 
 
 def adjudication_pages(studio: Studio) -> APIRouter:
@@ -26,7 +26,7 @@ def adjudication_pages(studio: Studio) -> APIRouter:
     labelling = Labelling(workspace)
 
     @routes.get("")
-    def home(request: Request, person: Decides) -> Response:
+    def home(request: Request, person: AnnotatorOnly) -> Response:
         """What waits for a decision of this person, and what they have decided."""
         titles = {stored.task.name: stored.task.title for stored in workspace.catalog.tasks()}
         waiting = labelling.queue.to_adjudicate(annotator_of(person))
@@ -34,7 +34,7 @@ def adjudication_pages(studio: Studio) -> APIRouter:
         return render(request, "labelling/adjudicate_home.html", waiting=waiting, decided=decided, titles=titles)
 
     @routes.get("/{annotation}")
-    def decide(request: Request, annotation: str, person: Decides) -> Response:
+    def decide(request: Request, annotation: str, person: AnnotatorOnly) -> Response:
         """Both annotators' tracks side by side, and where they differ."""
         record = _own(labelling, annotation, person)
         labelling.sides(record)

@@ -18,7 +18,7 @@ from studio.web.http.refusals import NotAllowed
 from studio.web.labelling.label_messages import annotator_of, checked_annotation, shown_operation
 from studio.web.page import Page, Studio
 
-Labels = Annotated[Person, needs(Role.ANNOTATOR)]
+AnnotatorOnly = Annotated[Person, needs(Role.ANNOTATOR)]
 HISTORY = 1000
 """Operations that the history shows."""
 
@@ -30,7 +30,7 @@ def label_pages(studio: Studio) -> APIRouter:
     labelling = Labelling(workspace)
 
     @routes.get("")
-    def home(request: Request, person: Labels) -> Response:
+    def home(request: Request, person: AnnotatorOnly) -> Response:
         """What waits, by task and language, and what the annotator has done."""
         counts = labelling.queue.counts(annotator_of(person))
         tasks = {stored.task.name: stored.task for stored in workspace.catalog.tasks()}
@@ -44,7 +44,7 @@ def label_pages(studio: Studio) -> APIRouter:
         return render(request, "labelling/label_home.html", waiting=waiting, labelled=labelled, data=data)
 
     @routes.get("/{annotation}")
-    def edit(request: Request, annotation: str, person: Labels) -> Response:
+    def edit(request: Request, annotation: str, person: AnnotatorOnly) -> Response:
         """The editor of one annotation."""
         record = _own(labelling, annotation, person)
         task = _task_of(workspace, record)
@@ -58,7 +58,7 @@ def label_pages(studio: Studio) -> APIRouter:
         return render(request, "labelling/label.html", data=data, task=task, state=record.state, purpose=record.purpose)
 
     @routes.get("/{annotation}/history")
-    def history(request: Request, annotation: str, person: Labels) -> Response:
+    def history(request: Request, annotation: str, person: AnnotatorOnly) -> Response:
         """All that was done to an annotation, newest first, and a way back to each revision."""
         record = _own(labelling, annotation, person)
         operations = labelling.operations.history(record.annotation, limit=HISTORY)

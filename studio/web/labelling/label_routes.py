@@ -45,8 +45,8 @@ from studio.web.labelling.label_messages import (
 )
 from studio.web.page import Page, Studio
 
-Labels = Annotated[Person, needs(Role.ANNOTATOR)]
-Operates = Annotated[Person, needs(Role.OPERATOR)]
+AnnotatorOnly = Annotated[Person, needs(Role.ANNOTATOR)]
+OperatorOnly = Annotated[Person, needs(Role.OPERATOR)]
 Revision = Annotated[int, Query(ge=0, le=LARGEST)]
 
 
@@ -70,7 +70,7 @@ def _annotation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
 
     @routes.get("/annotations/{annotation}")
     def show(
-        annotation: str, person: Labels, revision: Annotated[int | None, Query(ge=0, le=LARGEST)] = None
+        annotation: str, person: AnnotatorOnly, revision: Annotated[int | None, Query(ge=0, le=LARGEST)] = None
     ) -> JSONResponse:
         """An annotation with its segments, as they are or were at a revision."""
         record = _readable(labelling, annotation, person)
@@ -78,12 +78,12 @@ def _annotation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
         return JSONResponse({**shown_annotation(record), "segments": [shown_segment(segment) for segment in found]})
 
     @routes.post("/annotations/{annotation}/renew")
-    def renew(annotation: str, person: Labels) -> JSONResponse:
+    def renew(annotation: str, person: AnnotatorOnly) -> JSONResponse:
         """The heartbeat of a page that is open: keep the recording."""
         return JSONResponse(shown_annotation(annotations.renew(_own(labelling, annotation, person).annotation)))
 
     @routes.post("/annotations/{annotation}/done", openapi_extra=body_of(SentDone, required=False))
-    async def done(annotation: str, request: Request, person: Labels) -> JSONResponse:
+    async def done(annotation: str, request: Request, person: AnnotatorOnly) -> JSONResponse:
         """The annotation is complete, as of the revision sent (if one is)."""
         revision = (await sent(request, SentDone)).revision
 
@@ -95,12 +95,12 @@ def _annotation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
         return JSONResponse(shown_annotation(record))
 
     @routes.post("/annotations/{annotation}/reopen")
-    def reopen(annotation: str, person: Labels) -> JSONResponse:
+    def reopen(annotation: str, person: AnnotatorOnly) -> JSONResponse:
         """Go on with what was done or skipped."""
         return JSONResponse(shown_annotation(annotations.reopen(_own(labelling, annotation, person).annotation)))
 
     @routes.post("/annotations/{annotation}/skip", openapi_extra=body_of(SentSkip))
-    async def skip(annotation: str, request: Request, person: Labels) -> JSONResponse:
+    async def skip(annotation: str, request: Request, person: AnnotatorOnly) -> JSONResponse:
         """Leave the recording to others, and say why."""
         reason = (await sent(request, SentSkip)).reason
 
@@ -110,7 +110,7 @@ def _annotation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
         return JSONResponse(shown_annotation(await run_in_threadpool(pass_over)))
 
     @routes.post("/recordings/{recording}/annotations", openapi_extra=body_of(SentBegin, required=False))
-    async def begin(recording: str, request: Request, person: Labels) -> JSONResponse:
+    async def begin(recording: str, request: Request, person: AnnotatorOnly) -> JSONResponse:
         """Label a recording that is named (201), or go on with it (200)."""
         purpose = (await sent(request, SentBegin)).purpose
         record, is_new = await run_in_threadpool(
@@ -119,13 +119,13 @@ def _annotation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
         return JSONResponse(shown_annotation(record), 201 if is_new else 200)
 
     @routes.get("/recordings/{recording}/annotations")
-    def of_recording(recording: str, person: Operates) -> JSONResponse:
+    def of_recording(recording: str, person: OperatorOnly) -> JSONResponse:
         """All annotations of a recording."""
         name = labelling.workspace.catalog.recording(checked_recording(recording)).recording
         return JSONResponse({"annotations": [shown_annotation(record) for record in annotations.of_recording(name)]})
 
     @routes.get("/adjudications/{annotation}")
-    def sides(annotation: str, person: Labels) -> JSONResponse:
+    def sides(annotation: str, person: AnnotatorOnly) -> JSONResponse:
         """The two annotations that an adjudication decides between, where they differ, and what is decided."""
         record = _own(labelling, annotation, person)
         shown = [
@@ -149,7 +149,7 @@ def _operation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
     operations = labelling.operations
 
     @routes.post("/operations", openapi_extra=body_of(SentOperations))
-    async def apply(annotation: str, request: Request, person: Labels) -> JSONResponse:
+    async def apply(annotation: str, request: Request, person: AnnotatorOnly) -> JSONResponse:
         """Change segments; see docs/decisions/0031-label-operations.md."""
         try:
             body = await sent_operations(request)
@@ -172,7 +172,7 @@ def _operation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
         return answer
 
     @routes.post("/restore", openapi_extra=body_of(SentRestore))
-    async def restore(annotation: str, request: Request, person: Labels) -> JSONResponse:
+    async def restore(annotation: str, request: Request, person: AnnotatorOnly) -> JSONResponse:
         """Bring back the segments of a revision, by one more operation."""
         body = await sent(request, SentRestore)
 
@@ -186,7 +186,7 @@ def _operation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
         return JSONResponse(shown_applied(applied))
 
     @routes.get("/changes")
-    def changes(annotation: str, person: Labels, after: Revision = 0) -> JSONResponse:
+    def changes(annotation: str, person: AnnotatorOnly, after: Revision = 0) -> JSONResponse:
         """The operations after a revision, oldest first; `more` says that there are later ones to ask for."""
         record = _readable(labelling, annotation, person)
         found = operations.changes(record.annotation, after=after)
@@ -197,7 +197,7 @@ def _operation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
     @routes.get("/history")
     def history(
         annotation: str,
-        person: Labels,
+        person: AnnotatorOnly,
         before: Annotated[int | None, Query(ge=0, le=LARGEST)] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 200,
     ) -> JSONResponse:
@@ -207,7 +207,9 @@ def _operation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
         return JSONResponse({"operations": [shown_operation(operation) for operation in found]})
 
     @routes.get("/events")
-    async def stream(annotation: str, request: Request, person: Labels, after: Revision = 0) -> StreamingResponse:
+    async def stream(
+        annotation: str, request: Request, person: AnnotatorOnly, after: Revision = 0
+    ) -> StreamingResponse:
         """The same as server-sent events, as they happen; a browser that comes back goes on where it was."""
         record = await run_in_threadpool(_readable, labelling, annotation, person)
         last = request.headers.get("last-event-id", "")
@@ -226,7 +228,7 @@ def _queue_routes(labelling: Labelling) -> APIRouter:
     queue = labelling.queue
 
     @routes.post("/next", openapi_extra=body_of(SentNext, required=False))
-    async def give_next(request: Request, person: Labels) -> Response:
+    async def give_next(request: Request, person: AnnotatorOnly) -> Response:
         """The next recording to label, as an annotation that is kept for who asks; 204 if nothing waits."""
         body = await sent(request, SentNext)
         past = [checked_recording(recording) for recording in body.past]
@@ -238,7 +240,7 @@ def _queue_routes(labelling: Labelling) -> APIRouter:
         return JSONResponse(shown_annotation(found)) if found is not None else Response(status_code=204)
 
     @routes.get("/queue")
-    def waiting(person: Labels) -> JSONResponse:
+    def waiting(person: AnnotatorOnly) -> JSONResponse:
         """How many recordings of each task wait for who asks; operators also see which, and who skipped them why."""
         shown: dict[str, object] = {"tasks": queue.counts(annotator_of(person))}
         if person.may(Role.OPERATOR):
@@ -246,7 +248,7 @@ def _queue_routes(labelling: Labelling) -> APIRouter:
         return JSONResponse(shown)
 
     @routes.get("/progress")
-    def progress(person: Labels, since: Annotated[datetime | None, Query()] = None) -> JSONResponse:
+    def progress(person: AnnotatorOnly, since: Annotated[datetime | None, Query()] = None) -> JSONResponse:
         """What who asks has done since a moment; without one, since midnight (UTC)."""
         now = datetime.now(UTC)
         since = since or now.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -257,7 +259,7 @@ def _queue_routes(labelling: Labelling) -> APIRouter:
         return JSONResponse({"since": since.isoformat(), **vars(done)})
 
     @routes.put("/priority", openapi_extra=body_of(SentPriority))
-    async def prioritise(request: Request, person: Operates) -> JSONResponse:
+    async def prioritise(request: Request, person: OperatorOnly) -> JSONResponse:
         """Let a task's recordings, or one recording, be labelled before or after the rest (0)."""
         body = await sent(request, SentPriority)
         if (body.task is None) == (body.recording is None):

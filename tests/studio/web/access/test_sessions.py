@@ -139,7 +139,7 @@ def test_limits_hold_for_each_account_and_for_each_address(
         """A tenth of a limit, while the clock stands still."""
         return RateLimit(what, burst=max(burst // 10, 1), seconds_each=seconds_each, clock=lambda: 0.0)
 
-    for module in ("tus", "entrance"):
+    for module in ("uploads.tus", "access.sign_in"):
         monkeypatch.setattr(f"studio.web.{module}.RateLimit", smaller)
     people = {
         name: new_account(workspace, name, Role.CONTRIBUTOR, contributor=f"c-{name}") for name in ("a1", "b1", "c1")
