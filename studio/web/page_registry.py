@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 
 from kinesphere.errors import InvalidInput
-from studio.web.access import people_page, sign_in
-from studio.web.contributing import my_recordings, recording_routes
-from studio.web.labelling import adjudication_pages, label_pages, label_routes, proposal_routes
-from studio.web.operating import dashboard, task_pages
 from studio.web.page import Page
-from studio.web.playing import media_routes
-from studio.web.reviewing import review_page
-from studio.web.uploads import browser_recorder, tus
 
 GROUP = "kinesphere.pages"
 """Of entry points: each names a `Page` of an installed package."""
 
-BUILT_IN: tuple[Page, ...] = (
-    # Routes are looked through in this order: the most frequent requests come first, so an annotator's keys wait least.
-    label_routes.PAGE,
-    tus.PAGE,
-    media_routes.PAGE,
-    sign_in.PAGE,
-    label_pages.PAGE,
-    adjudication_pages.PAGE,
-    review_page.PAGE,
-    my_recordings.PAGE,
-    dashboard.PAGE,
-    task_pages.PAGE,
-    people_page.PAGE,
-    browser_recorder.PAGE,
-    proposal_routes.PAGE,
-    recording_routes.PAGE,
+BUILT_IN = (
+    "labelling.label_routes",
+    "uploads.tus",
+    "playing.media_routes",
+    "access.sign_in",
+    "labelling.label_pages",
+    "labelling.adjudication_pages",
+    "reviewing.review_page",
+    "contributing.my_recordings",
+    "operating.dashboard",
+    "operating.task_pages",
+    "access.people_page",
+    "uploads.browser_recorder",
+    "labelling.proposal_routes",
+    "contributing.recording_routes",
 )
+"""The modules below `studio.web` that have a `PAGE`. A request looks for its route in this order, so what is asked for
+most often comes first: an annotator's keys wait for their route."""
+
+
+def built_in_pages() -> tuple[Page, ...]:
+    """The studio's own pages."""
+    return tuple(import_module(f"studio.web.{module}").PAGE for module in BUILT_IN)
 
 
 def installed_pages() -> tuple[Page, ...]:

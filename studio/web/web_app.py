@@ -18,7 +18,7 @@ from studio.web.http.error_handlers import add_error_handlers
 from studio.web.http.page_rendering import NavigationEntry, SafeHeaders, add_rendering
 from studio.web.http.request_limits import RequestLimits
 from studio.web.page import Page, Studio
-from studio.web.page_registry import BUILT_IN, installed_pages
+from studio.web.page_registry import built_in_pages, installed_pages
 from studio.web.uploads.upload_files import Uploads
 
 
@@ -51,7 +51,7 @@ def create_app(workspace: Workspace, *, credentials: Credentials, upload_limit: 
         lifespan=while_serving,
     )
     uploads.remove_old()
-    _add_pages(app, studio, (*BUILT_IN, *installed_pages()))
+    _add_pages(app, studio, (*built_in_pages(), *installed_pages()))
     app.include_router(_description(app))
     add_error_handlers(app)
     app.add_middleware(RequestLimits)

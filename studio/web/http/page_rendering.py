@@ -68,7 +68,17 @@ class Rendering:
 
 
 def render(request: Request, template: str, /, status: int = 200, **values: object) -> HTMLResponse:
-    """A page out of a template, which also knows the person, the navigation and where static files are."""
+    """A page out of a template, which also knows the person, the navigation and where static files are.
+
+    Args:
+        request: what is answered.
+        template: its path below the folder of templates.
+        status: the HTTP status of the answer.
+        values: what else the template knows, by name.
+
+    Returns:
+        The answer, which no cache keeps.
+    """
     person = person_of(request)
     rendering: Rendering = request.app.state.rendering
     context = {

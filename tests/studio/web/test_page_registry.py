@@ -11,7 +11,7 @@ from kinesphere.errors import InvalidInput
 from storage.catalog import Role
 from storage.workspace import Workspace
 from studio.web.page import Page
-from studio.web.page_registry import BUILT_IN, installed_pages
+from studio.web.page_registry import built_in_pages, installed_pages
 from tests.support.studio_server import new_account, running_studio
 
 MODULE = '''
@@ -108,4 +108,4 @@ def test_a_page_that_cannot_be_used_is_named(
 
 def test_a_page_in_the_navigation_needs_a_path() -> None:
     with pytest.raises(InvalidInput, match="needs a path"):
-        Page(BUILT_IN[0].routes, (), name="Counts")
+        Page(built_in_pages()[0].routes, (), name="Counts")
