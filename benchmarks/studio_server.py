@@ -15,7 +15,7 @@ import numpy as np
 
 from storage.catalog import Role, SignIns
 from storage.workspace import Workspace, open_workspace
-from studio.web.access.auth import SESSION_COOKIE
+from studio.web.access.credentials import SESSION_COOKIE
 from tests.support.studio_server import new_account
 
 _TOKEN = "a-token-for-the-benchmarks"

@@ -1,1 +1,1 @@
-"""The front door: the `kinesphere` command, the server and the demo."""
+"""The front door: the `kinesphere` command, the pipeline, the studio's web pages and the demo."""

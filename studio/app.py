@@ -1,4 +1,4 @@
-"""The `kinesphere` command: one module a persona, assembled here, with one place that explains failures."""
+"""The `kinesphere` command: assembled from one module for each command, with one place that explains failures."""
 
 from __future__ import annotations
 
@@ -11,22 +11,39 @@ import typer
 
 from kinesphere.errors import KinesphereError
 from kinesphere.version import __version__
-from studio.commands.contributors import calibrate as calibration
-from studio.commands.contributors import contributor
-from studio.commands.contributors import withdraw as withdraw_command
-from studio.commands.operators import account as accounts_command
-from studio.commands.operators import blur as blurring
-from studio.commands.operators import erase as erasing
-from studio.commands.operators import operators
+from studio.commands import demo_command
+from studio.commands.contributors import (
+    calibrate_command,
+    cameras_command,
+    import_command,
+    record_command,
+    status_command,
+    submit_command,
+    withdraw_command,
+)
+from studio.commands.operators import (
+    account_command,
+    blur_command,
+    contributor_command,
+    doctor_command,
+    erase_command,
+    init_command,
+    process_command,
+    serve_command,
+    task_command,
+)
 from studio.commands.output import messages, print_json, say_error
-from studio.commands.reviewers import check_list as checks_command
-from studio.commands.reviewers import measure_gate as gate_commands
-from studio.commands.reviewers import review_queue as reviewing
-from studio.commands.teams import agreement_report as agreement_command
-from studio.commands.teams import diversity_report as diversity_command
-from studio.commands.teams import export as exporting
-from studio.commands.teams import info as information
-from studio.commands.teams import robotics
+from studio.commands.reviewers import checks_command, review_command
+from studio.commands.teams import (
+    agreement_command,
+    bench_command,
+    diff_command,
+    diversity_command,
+    export_command,
+    info_command,
+    publish_command,
+    versions_command,
+)
 
 app = typer.Typer(
     name="kinesphere",
@@ -37,8 +54,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
         print(__version__)
         raise typer.Exit
 
@@ -52,21 +69,37 @@ def _root(
     """Turn people's webcam recordings into training data for robots."""
 
 
-contributor.register(app)
-withdraw_command.register(app)
-calibration.register(app)
-blurring.register(app)
-operators.register(app)
-checks_command.register(app)
-reviewing.register(app)
-accounts_command.register(app)
-gate_commands.add_to(checks_command.checks_app)
-erasing.register(app)
-robotics.register(app)
-exporting.register(app)
-information.register(app)
-diversity_command.register(app)
-agreement_command.register(app)
+# In the order in which `--help` lists them.
+for _command in (
+    cameras_command,
+    record_command,
+    import_command,
+    submit_command,
+    status_command,
+    withdraw_command,
+    calibrate_command,
+    blur_command,
+    init_command,
+    task_command,
+    contributor_command,
+    process_command,
+    serve_command,
+    doctor_command,
+    demo_command,
+    checks_command,
+    review_command,
+    account_command,
+    erase_command,
+    publish_command,
+    versions_command,
+    diff_command,
+    bench_command,
+    export_command,
+    info_command,
+    diversity_command,
+    agreement_command,
+):
+    _command.register(app)
 
 
 def main() -> None:

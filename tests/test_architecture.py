@@ -49,6 +49,18 @@ def test_annotate_uses_nothing_of_capture_but_its_image_measurements() -> None:
         assert from_capture <= {"capture.image_measurements"}, file
 
 
+@pytest.mark.parametrize(
+    ("wing", "never"),
+    [("pipeline", ("typer", "rich", "studio.commands", "studio.web")), ("web", ("typer", "rich", "studio.commands"))],
+)
+def test_the_pipeline_and_the_pages_know_nothing_of_the_commands(wing: str, never: tuple[str, ...]) -> None:
+    files = sorted((ROOT / "studio" / wing).rglob("*.py"))
+    assert files
+    for file in files:
+        for module in imported_modules(file):
+            assert not any(f"{module}.".startswith(f"{one}.") for one in never), f"{file} imports {module}"
+
+
 def test_importing_the_reader_loads_none_of_the_heavy_libraries() -> None:
     code = (
         "import kinesphere, sys; kinesphere.open_dataset; "

@@ -1,7 +1,8 @@
-"""Options that several commands share."""
+"""Options and arguments that several commands share, and how they are read."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from kinesphere.errors import InvalidInput
 
 if TYPE_CHECKING:
     from storage.workspace import Workspace
@@ -21,6 +24,7 @@ WorkspaceOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+ReplacesOption = Annotated[str | None, typer.Option(help="The returned recording that this take replaces.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="The contributor has agreed to the task's consent text.")]
 TaskOption = Annotated[str, typer.Option("--task", "-t", help="What is recorded; see: kinesphere task list")]
 ContributorOption = Annotated[str, typer.Option("--contributor", "-c", help="Who records: their pseudonymous id.")]
@@ -76,3 +80,15 @@ def opened(folder: Path) -> Iterator[Workspace]:
         yield workspace
     finally:
         workspace.catalog.close()
+
+
+def parse_dataset(text: str) -> tuple[str, int | None]:
+    """Split `NAME@N` into name and version; no `@N` means the newest.
+
+    Raises:
+        InvalidInput: what follows the `@` is not a version's number.
+    """
+    match = re.fullmatch(r"([^@]+)(?:@([1-9]\d{0,8}))?", text)
+    if match is None:
+        raise InvalidInput(f"'{text}' names no version; write NAME for the newest, or NAME@3")
+    return match[1], int(match[2]) if match[2] else None

@@ -1,1 +1,1 @@
-"""Plots as SVG."""
+"""Plots as SVG, for the command `diversity` and the dashboard alike."""

@@ -50,7 +50,7 @@ def contributors_curve(report: DiversityReport) -> str:
     sums = [0.0]
     for amount in amounts:
         sums.append(sums[-1] + amount)
-    points = [(place / max(1, len(amounts)), held / total) for place, held in enumerate(sums)]
+    points = [(place / max(1, len(amounts)), hours_so_far / total) for place, hours_so_far in enumerate(sums)]
     note = (
         f"{report.contributors}, worth {report.effective_contributors_shannon:.1f} (Shannon) or "
         f"{report.effective_contributors_simpson:.1f} (Simpson)"

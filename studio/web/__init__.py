@@ -1,1 +1,1 @@
-"""The server that contributors send their takes to, over HTTP."""
+"""The studio: the web pages of contributors, annotators, reviewers and operators, and the API that takes come in by."""

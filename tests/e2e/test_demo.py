@@ -12,8 +12,8 @@ from kinesphere.errors import KinesphereError
 from storage.footage.video_reader import open_video
 from storage.recordings.recording import State
 from storage.workspace import open_workspace
-from studio.commands.demo import TAKES
-from studio.commands.demo import run as demo_of
+from studio.commands.demo_command import TAKES
+from studio.commands.demo_command import run as demo_of
 from tests.support.command import Command
 from tests.support.video_clips import make_clip
 

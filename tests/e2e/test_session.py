@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 
 class Person(Terminal):
-    """Someone in front of a `kinesphere record`."""
+    """SignedIn in front of a `kinesphere record`."""
 
     def __init__(self, command: Command, *words: str) -> None:
         super().__init__(command, "record", "-t", "move", "-c", "c001", *words)

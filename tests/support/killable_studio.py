@@ -16,7 +16,7 @@ from types import TracebackType
 
 from storage.catalog import SignIns
 from storage.workspace import open_workspace
-from studio.web.access.auth import SESSION_COOKIE, Credentials, LocalAccess
+from studio.web.access.credentials import SESSION_COOKIE, Credentials, LocalAccess
 from tests.support.studio_server import LIMIT, TOKEN
 
 
@@ -70,7 +70,7 @@ class KillableStudio:
 def _serve(folder: str, port: str) -> None:
     import uvicorn
 
-    from studio.web.app import create_app
+    from studio.web.web_app import create_app
 
     workspace = open_workspace(Path(folder))
     credentials = Credentials(SignIns(workspace.catalog), LocalAccess("olivia", TOKEN))

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
-from tests.browser import opened_page, painted
-from tests.played import add_played
-from tests.studio_server import Studio, running_studio, session_cookie
-from tests.takes import TASK
 
 from storage.tasks.task import Labels
 from storage.workspace import Workspace, create_workspace
+from tests.support.browser import opened_page, painted
+from tests.support.playable_recordings import add_played
+from tests.support.studio_server import Studio, running_studio, session_cookie
+from tests.support.submitted_takes import TASK
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

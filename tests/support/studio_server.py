@@ -15,10 +15,10 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from httpx import Client
 
-from storage.catalog import Accounts, SignIns
+from storage.catalog import Accounts, Role, SignIns
 from storage.workspace import Workspace
-from studio.web.access.auth import SESSION_COOKIE, Credentials, LocalAccess, Role
-from studio.web.app import create_app
+from studio.web.access.credentials import SESSION_COOKIE, Credentials, LocalAccess
+from studio.web.web_app import create_app
 
 TOKEN = "a-token-for-the-tests"
 LIMIT = 1_000_000

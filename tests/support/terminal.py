@@ -1,4 +1,4 @@
-"""Someone at a real terminal, for tests of what a command asks."""
+"""SignedIn at a real terminal, for tests of what a command asks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.command import Command
 
 
 class Person:
-    """Someone at a terminal of 100 columns in front of a `kinesphere` command."""
+    """SignedIn at a terminal of 100 columns in front of a `kinesphere` command."""
 
     def __init__(self, command: Command, *words: str) -> None:
         self._terminal, theirs = pty.openpty()

@@ -90,10 +90,10 @@ class Session:
 
     def _count_down(self) -> None:
         with self._panel() as live:
-            for left in range(COUNTDOWN_SECONDS, 0, -1):
+            for seconds_left in range(COUNTDOWN_SECONDS, 0, -1):
                 until = time.monotonic() + 1
                 while time.monotonic() < until:
-                    live.update(self._shown(f"Recording begins in {left}", ""))
+                    live.update(self._shown(f"Recording begins in {seconds_left}", ""))
                     time.sleep(0.1)
         messages.bell()
 
@@ -180,12 +180,12 @@ class Session:
     def _recording(self, now: RecordingProgress, controls: Controls, video: Path) -> Panel:
         state = "Paused" if controls.paused else "Recording"
         free = shutil.disk_usage(video.parent).free
-        left = free / (self.camera.width * self.camera.height * BYTES_A_PIXEL_SECOND)
+        seconds_of_room = free / (self.camera.width * self.camera.height * BYTES_A_PIXEL_SECOND)
         rows = [
             ("time", f"{now.elapsed_ns / 1e9:.1f} s" + ("" if self.seconds is None else f" of {self.seconds:g} s")),
             ("frames", f"{now.frames}, {now.dropped} dropped"),
             ("marks", str(len(controls.marks_ns))),
-            ("disk", f"{free / 1e9:.1f} GB free" + (", nearly full" if left < SECONDS_OF_DISK else "")),
+            ("disk", f"{free / 1e9:.1f} GB free" + (", nearly full" if seconds_of_room < SECONDS_OF_DISK else "")),
         ]
         return self._shown(state, "Enter: stop   p: pause   m: mark   r: do it again", rows)
 
@@ -216,7 +216,7 @@ class Session:
 def session(camera: LiveSource, criteria: Criteria, *, seconds: float | None, with_preview: bool) -> Iterator[Session]:
     """A session with a camera that runs, at the keyboard of this terminal."""
     watch, note = _watch()
-    preview = Preview(wanted=with_preview)
+    preview = Preview(is_shown=with_preview)
     try:
         with closing(Viewer(camera, watch)) as viewer, keyboard() as keys:
             yield Session(camera, viewer, keys, preview, criteria, seconds, note)

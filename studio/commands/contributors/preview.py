@@ -22,9 +22,9 @@ TITLE = "kinesphere (mirrored; the file is not)"
 class Preview:
     """The window. A picture that comes before the last one was drawn is left out, so nobody waits for it."""
 
-    def __init__(self, *, wanted: bool) -> None:
+    def __init__(self, *, is_shown: bool) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        if wanted and has_display():
+        if is_shown and has_display():
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "studio.commands.contributors.preview"],
                 stdin=subprocess.PIPE,

@@ -70,11 +70,11 @@ def say_answer(answer: dict[str, Any]) -> None:
     say(f"Sent to {answer['url']}, where it is: {answer.get('state')}")
     for review in answer.get("reviews", ()):
         say(f"A reviewer decided: {review.get('decision')}. {review.get('feedback')}")
-    told = answer.get("feedback") or {}
-    for advice in told.get("advice", ()):
+    feedback = answer.get("feedback") or {}
+    for advice in feedback.get("advice", ()):
         places = where([(int(start), int(end)) for start, end in advice.get("ranges", ())])
         if advice.get("what") or places:
             say(f"What: {advice.get('what') or 'see the video'}" + (f"; at {places}" if places else ""))
-    if told.get("record_again"):
-        say(f"Record it again with: {told['record_again']}")
+    if feedback.get("record_again"):
+        say(f"Record it again with: {feedback['record_again']}")
     say("")

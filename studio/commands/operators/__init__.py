@@ -1,1 +1,1 @@
-"""Commands of operators: workspaces, tasks, people, processing, serving, erasing."""
+"""Commands of operators: workspaces, tasks, people, processing, serving, erasing, blurring, accounts."""

@@ -1,1 +1,1 @@
-"""Access: who is asking, how they sign in, and what a route demands."""
+"""Access: who is asking, how they sign in, and which roles a route requires."""

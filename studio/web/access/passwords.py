@@ -15,7 +15,7 @@ SHORTEST, LONGEST = 12, 200
 
 
 def hash_password(password: str, *, account: str = "") -> str:
-    """What is kept of a password.
+    """What is stored_hash of a password.
 
     Raises:
         InvalidInput: it is too short or too long, or just the account's name or one character again and again.
@@ -31,15 +31,15 @@ def hash_password(password: str, *, account: str = "") -> str:
 
 def is_right(accounts: Accounts, account: str, password: str) -> bool:
     """Whether this is the account's password. It takes as long where there is no such account."""
-    kept = accounts.password_hash(account)
+    stored_hash = accounts.password_hash(account)
     hasher = PasswordHasher()
     try:
-        hasher.verify(kept or _nobodys(), password[: LONGEST + 1])
+        hasher.verify(stored_hash or _nobodys(), password[: LONGEST + 1])
     except (VerificationError, InvalidHashError):
         return False
-    if kept is None:
+    if stored_hash is None:
         return False
-    if hasher.check_needs_rehash(kept):
+    if hasher.check_needs_rehash(stored_hash):
         accounts.rehash(account, hasher.hash(password))
     return True
 

@@ -11,19 +11,19 @@ from starlette.concurrency import run_in_threadpool
 
 from kinesphere.errors import NotFound
 from storage.catalog import Accounts, Audit, Invitations, Role
-from storage.workspace import Workspace
-from studio.web.access.auth import Credentials, Person, needs
+from studio.web.access.auth import Person, needs
 from studio.web.http.page_rendering import render
 from studio.web.http.request_bodies import body_of, parsed
+from studio.web.page import Page, Studio
 
 Operator = Annotated[Person, needs(Role.OPERATOR)]
 
 
-class _Wanted(BaseModel):
+class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class NewInvitation(_Wanted):
+class NewInvitation(_Body):
     """Whom to invite."""
 
     roles: list[Role] = Field(max_length=len(Role))
@@ -31,23 +31,23 @@ class NewInvitation(_Wanted):
     contributor: str | None = Field(None, max_length=64)
 
 
-class NewRoles(_Wanted):
+class NewRoles(_Body):
     """The roles that an account shall have."""
 
     roles: list[Role] = Field(max_length=len(Role))
 
 
-def people_routes(workspace: Workspace, credentials: Credentials) -> APIRouter:
+def people_routes(studio: Studio) -> APIRouter:
     """The page `/people` and what it asks for."""
+    credentials, catalog = studio.credentials, studio.workspace.catalog
     routes = APIRouter()
-    catalog = workspace.catalog
     accounts, invitations, audit = Accounts(catalog), Invitations(catalog), Audit(catalog)
 
     @routes.get("/people")
     def people(request: Request, _person: Operator) -> Response:
         return render(
             request,
-            "people.html",
+            "access/people.html",
             accounts=accounts.all(),
             invitations=invitations.all(),
             trail=audit.trail(100),
@@ -56,13 +56,13 @@ def people_routes(workspace: Workspace, credentials: Credentials) -> APIRouter:
 
     @routes.post("/api/invitations", openapi_extra=body_of(NewInvitation))
     async def invite(request: Request, person: Operator) -> JSONResponse:
-        wanted = await parsed(request, NewInvitation)
+        body = await parsed(request, NewInvitation)
         code, made = await run_in_threadpool(
             invitations.invite,
-            set(wanted.roles),
+            set(body.roles),
             who=person.account,
-            account=wanted.account or None,
-            contributor=wanted.contributor or None,
+            account=body.account or None,
+            contributor=body.contributor or None,
         )
         # Without a host: what a request says of that is not to be believed, and the page knows its own address.
         link = f"/invitation?code={code}"
@@ -75,8 +75,8 @@ def people_routes(workspace: Workspace, credentials: Credentials) -> APIRouter:
 
     @routes.post("/api/accounts/{account}/roles", openapi_extra=body_of(NewRoles))
     async def set_roles(account: str, request: Request, person: Operator) -> Response:
-        wanted = await parsed(request, NewRoles)
-        await run_in_threadpool(accounts.set_roles, account, set(wanted.roles), who=person.account)
+        body = await parsed(request, NewRoles)
+        await run_in_threadpool(accounts.set_roles, account, set(body.roles), who=person.account)
         credentials.forget()
         return Response(status_code=204)
 
@@ -93,3 +93,6 @@ def people_routes(workspace: Workspace, credentials: Credentials) -> APIRouter:
         return Response(status_code=204)
 
     return routes
+
+
+PAGE = Page(people_routes, (Role.OPERATOR,), name="People", path="/people")

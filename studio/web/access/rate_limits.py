@@ -8,17 +8,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from kinesphere.errors import KinesphereError
+from studio.web.http.refusals import TooOften
 
 _MOST_KEYS = 10_000
-
-
-class TooOften(KinesphereError):
-    """Something was tried more often than is allowed."""
-
-    def __init__(self, what: str, wait_seconds: float) -> None:
-        self.wait_seconds = max(1, round(wait_seconds))
-        super().__init__(f"{what} too often; try again in {self.wait_seconds} s")
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,17 @@ from starlette.concurrency import run_in_threadpool
 from kinesphere.errors import Conflict, InvalidInput, NotFound
 from storage.catalog import Accounts, Audit, Invitations, SignIns
 from storage.workspace import Workspace
-from studio.web.access.auth import SESSION_COOKIE, Credentials, Person, anybody, needs, session_secret
+from studio.web.access.auth import Person, anybody, needs
+from studio.web.access.credentials import SESSION_COOKIE, Credentials, session_secret
 from studio.web.access.passwords import LONGEST, SHORTEST, hash_password, is_right
-from studio.web.access.rate_limits import RateLimit, TooOften
+from studio.web.access.rate_limits import RateLimit
 from studio.web.http.page_rendering import error_page, render
+from studio.web.http.refusals import TooOften
 from studio.web.http.request_bodies import body_of, is_text, parsed
+from studio.web.page import Page, Studio
 
 _MONTH = 30 * 86_400
-Someone = Annotated[Person, needs()]
+SignedIn = Annotated[Person, needs()]
 
 
 def _checked_text(text: str) -> str:
@@ -49,8 +52,9 @@ class NewToken(BaseModel):
     days: int | None = Field(None, ge=1, le=3650)
 
 
-def entrance_routes(workspace: Workspace, credentials: Credentials) -> APIRouter:
+def sign_in_routes(studio: Studio) -> APIRouter:
     """The pages of the way in, and what the page of one's own account asks for."""
+    workspace, credentials = studio.workspace, studio.credentials
     routes = APIRouter()
     catalog = workspace.catalog
     accounts, sign_ins, audit = Accounts(catalog), SignIns(catalog), Audit(catalog)
@@ -99,7 +103,7 @@ def entrance_routes(workspace: Workspace, credentials: Credentials) -> APIRouter
         return _enter(request, sign_ins, sign_ins.begin_session(local.account, local=True), "/")
 
     @routes.post("/api/sign-out")
-    def sign_out(request: Request, _person: Someone) -> Response:
+    def sign_out(request: Request, _person: SignedIn) -> Response:
         secret = session_secret(request.headers)
         if secret is not None:
             sign_ins.end_session(secret)
@@ -113,6 +117,9 @@ def entrance_routes(workspace: Workspace, credentials: Credentials) -> APIRouter
     return routes
 
 
+PAGE = Page(sign_in_routes)
+
+
 def _add_invitation(routes: APIRouter, workspace: Workspace, accounts: Accounts) -> None:
     invitations, sign_ins = Invitations(workspace.catalog), SignIns(workspace.catalog)
 
@@ -122,7 +129,7 @@ def _add_invitation(routes: APIRouter, workspace: Workspace, accounts: Accounts)
             return error_page(request, 404, "This invitation was used or is too old. Ask for another.")
         return render(
             request,
-            "invitation.html",
+            "access/invitation.html",
             status,
             workspace=workspace.name,
             code=code,
@@ -151,21 +158,21 @@ def _add_own_account(routes: APIRouter, credentials: Credentials, accounts: Acco
     wrong_password = RateLimit("a wrong password was given", burst=8, seconds_each=60)
 
     @routes.get("/account")
-    def account(request: Request, person: Someone) -> Response:
+    def account(request: Request, person: SignedIn) -> Response:
         known = accounts.find(person.account)
         tokens = sign_ins.tokens(person.account)
-        return render(request, "account.html", known=known, tokens=tokens, shortest=SHORTEST, longest=LONGEST)
+        return render(request, "access/account.html", known=known, tokens=tokens, shortest=SHORTEST, longest=LONGEST)
 
     @routes.post("/api/account/password", openapi_extra=body_of(NewPassword))
-    async def set_password(request: Request, person: Someone) -> Response:
-        wanted = await parsed(request, NewPassword)
+    async def set_password(request: Request, person: SignedIn) -> Response:
+        body = await parsed(request, NewPassword)
 
         def change() -> None:
             wrong_password.take(person.account)
-            if not is_right(accounts, person.account, wanted.old):
+            if not is_right(accounts, person.account, body.old):
                 raise InvalidInput("the old password is wrong")
             wrong_password.give_back(person.account)
-            new = hash_password(wanted.new, account=person.account)
+            new = hash_password(body.new, account=person.account)
             keep = session_secret(request.headers)
             accounts.set_password(person.account, new, who=person.account, keep=keep)
 
@@ -174,16 +181,16 @@ def _add_own_account(routes: APIRouter, credentials: Credentials, accounts: Acco
         return Response(status_code=204)
 
     @routes.post("/api/account/tokens", openapi_extra=body_of(NewToken))
-    async def make_token(request: Request, person: Someone) -> JSONResponse:
-        wanted = await parsed(request, NewToken)
-        life = timedelta(days=wanted.days) if wanted.days is not None else None
+    async def make_token(request: Request, person: SignedIn) -> JSONResponse:
+        body = await parsed(request, NewToken)
+        lifetime = timedelta(days=body.days) if body.days is not None else None
         token = await run_in_threadpool(
-            sign_ins.new_token, person.account, wanted.name, who=person.account, valid_for=life
+            sign_ins.new_token, person.account, body.name, who=person.account, valid_for=lifetime
         )
-        return JSONResponse({"token": token, "name": wanted.name}, 201)
+        return JSONResponse({"token": token, "name": body.name}, 201)
 
     @routes.delete("/api/account/tokens/{token_sha256}")
-    def revoke(token_sha256: str, person: Someone) -> Response:
+    def revoke(token_sha256: str, person: SignedIn) -> Response:
         sign_ins.revoke_token(person.account, token_sha256, who=person.account)
         credentials.forget()
         return Response(status_code=204)
@@ -197,7 +204,9 @@ def _sign_in_page(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    answer = render(request, "sign_in.html", status, next=_own_path(next_path), account=account[:64], error=error)
+    answer = render(
+        request, "access/sign_in.html", status, next=_own_path(next_path), account=account[:64], error=error
+    )
     answer.headers.update(headers or {})
     return answer
 

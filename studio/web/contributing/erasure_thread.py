@@ -1,4 +1,4 @@
-"""The server's eraser: a thread that erases what was withdrawn, and at the start what a killed server left."""
+"""The server's erasures: a thread that erases what was withdrawn, and at the start what a killed server left."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _PARTING_SECONDS = 5.0
 log = logging.getLogger("kinesphere")
 
 
-class Eraser:
+class ErasureThread:
     """Erases withdrawn recordings, one erasure after the other, from `start` to `stop`."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._asked = threading.Event()
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="kinesphere-eraser", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="kinesphere-erasures", daemon=True)
 
     def start(self) -> None:
         """Begin with what is withdrawn already."""

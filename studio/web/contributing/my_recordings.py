@@ -16,12 +16,12 @@ from kinesphere.errors import InvalidInput, NotFound
 from storage.catalog import Attributes, Audit, RecordingRecord, Role
 from storage.catalog.people.attributes import ATTRIBUTES
 from storage.recordings.recording import State
-from storage.workspace import Workspace
 from studio.pipeline.withdrawal import TakenBack, take_back
 from studio.web.access.auth import Person, needs
 from studio.web.contributing.recording_routes import own_recording
 from studio.web.http.page_rendering import render
 from studio.web.http.request_bodies import body_of, parsed
+from studio.web.page import Page, Studio
 
 Contributor = Annotated[Person, needs(Role.CONTRIBUTOR)]
 MEANING: Mapping[State, str] = {
@@ -38,27 +38,28 @@ MEANING: Mapping[State, str] = {
 KIND = {State.ACCEPTED: "good", State.RETURNED: "doubt", State.REJECTED: "bad"}
 
 
-class _Wanted(BaseModel):
+class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
     contributor: str | None = Field(None, max_length=64)
     """For operators, who may act for any."""
 
 
-class TakeBack(_Wanted):
+class TakeBack(_Body):
     """Which recordings to take back; None: all."""
 
     recordings: list[Annotated[str, Field(max_length=40)]] | None = Field(max_length=10_000)
     why: str = Field("", max_length=200)
 
 
-class Declared(_Wanted):
+class Declared(_Body):
     """What a contributor declares about themselves; "" forgets it."""
 
     attributes: dict[Annotated[str, Field(max_length=40)], Annotated[str, Field(max_length=40)]] = Field(max_length=20)
 
 
-def my_routes(workspace: Workspace) -> APIRouter:
+def my_recordings_routes(studio: Studio) -> APIRouter:
     """The pages below `/mine` and what they ask for."""
+    workspace = studio.workspace
     routes = APIRouter()
     catalog = workspace.catalog
 
@@ -66,13 +67,13 @@ def my_routes(workspace: Workspace) -> APIRouter:
     def page(request: Request, person: Contributor, contributor: str | None = None) -> Response:
         known = catalog.contributors() if person.may() else []
         if person.contributor is None and contributor is None:
-            return render(request, "mine_choose.html", contributors=known)
+            return render(request, "contributing/choose_contributor.html", contributors=known)
         who = _whose(person, contributor, known)
         rows = list(reversed(catalog.recordings(contributor=who)))
         replaced = {row.replaces for row in rows if row.state not in (State.WITHDRAWN, State.ERASED)}
         return render(
             request,
-            "mine.html",
+            "contributing/my_recordings.html",
             contributor=who,
             recordings=[_Line.of(row, is_replaced=row.recording in replaced) for row in rows],
             tasks=[(stored.task.name, stored.task.title) for stored in catalog.tasks()],
@@ -89,7 +90,7 @@ def my_routes(workspace: Workspace) -> APIRouter:
         task = catalog.task(row.task, row.task_version).task
         return render(
             request,
-            "my_recording.html",
+            "contributing/my_recording.html",
             row=row,
             line=_Line.of(row, is_replaced=bool(feedback.replaced_by)),
             task=task,
@@ -101,34 +102,37 @@ def my_routes(workspace: Workspace) -> APIRouter:
     @routes.post("/api/mine/take-back", openapi_extra=body_of(TakeBack))
     async def taken_back(request: Request, person: Contributor) -> JSONResponse:
         """Withdraw recordings and erase them; it answers when they are gone."""
-        wanted = await parsed(request, TakeBack)
-        who = _whose(person, wanted.contributor, catalog.contributors())
-        if not wanted.why.isprintable():
+        body = await parsed(request, TakeBack)
+        who = _whose(person, body.contributor, catalog.contributors())
+        if not body.why.isprintable():
             raise InvalidInput("the reason should be one line")
 
         def take() -> TakenBack:
             if who != person.contributor:
                 # Before it is done: an erasure also takes the contributor's id out of the trail.
-                Audit(catalog).note(person.account, "erasure asked for", who, _counted(wanted.recordings))
-            return take_back(workspace, who, wanted.recordings, why=wanted.why)
+                Audit(catalog).note(person.account, "erasure asked for", who, _counted(body.recordings))
+            return take_back(workspace, who, body.recordings, why=body.why)
 
         return JSONResponse(asdict(await run_in_threadpool(take)))
 
     @routes.post("/api/mine/attributes", openapi_extra=body_of(Declared))
     async def declare(request: Request, person: Contributor) -> JSONResponse:
         """Keep what the contributor declares, and agrees by declaring it that it is kept."""
-        wanted = await parsed(request, Declared)
-        who = _whose(person, wanted.contributor, catalog.contributors())
+        body = await parsed(request, Declared)
+        who = _whose(person, body.contributor, catalog.contributors())
 
         def keep() -> dict[str, str]:
             attributes = Attributes(catalog)
-            attributes.describe(who, {name: value for name, value in wanted.attributes.items() if value})
-            attributes.forget(who, [name for name, value in wanted.attributes.items() if not value])
+            attributes.describe(who, {name: value for name, value in body.attributes.items() if value})
+            attributes.forget(who, [name for name, value in body.attributes.items() if not value])
             return attributes.all().get(who, {})
 
         return JSONResponse({"attributes": await run_in_threadpool(keep)})
 
     return routes
+
+
+PAGE = Page(my_recordings_routes, (Role.CONTRIBUTOR,), name="My recordings", path="/mine")
 
 
 class _Line(BaseModel):
@@ -171,7 +175,7 @@ def _whose(person: Person, contributor: str | None, known: Sequence[str]) -> str
     Raises:
         NotFound: there is no such contributor, or it is not theirs to see.
     """
-    wanted = contributor or person.contributor
-    if wanted is None or not person.is_contributor(wanted) or (wanted != person.contributor and wanted not in known):
+    chosen = contributor or person.contributor
+    if chosen is None or not person.is_contributor(chosen) or (chosen != person.contributor and chosen not in known):
         raise NotFound("contributor", (contributor or person.account)[:64], hint="ask your operator")
-    return wanted
+    return chosen

@@ -14,15 +14,14 @@ from starlette.concurrency import run_in_threadpool
 from annotate.gate.feedback import feedback_on
 from kinesphere.errors import InvalidInput, NotFound
 from kinesphere.names import is_recording_id
-from storage.catalog import Audit, RecordingRecord
+from storage.catalog import Audit, RecordingRecord, Role
 from storage.recordings.recording import RecordingFile, State
 from storage.workspace import Workspace
-from studio.web.access.auth import Person, Role, needs
-from studio.web.contributing.erasure_thread import Eraser
-from studio.web.http.error_handlers import NotAllowed
+from studio.web.access.auth import Person, needs
+from studio.web.http.refusals import NotAllowed
 from studio.web.http.request_bodies import body_of, json_object
+from studio.web.page import Page, Studio
 from studio.web.uploads.submissions import Submissions
-from studio.web.uploads.upload_files import Uploads
 
 Contributor = Annotated[Person, needs(Role.CONTRIBUTOR)]
 ANSWER_SECONDS = 5.0
@@ -43,8 +42,9 @@ class SentWithdrawal(BaseModel):
     why: str = ""
 
 
-def recording_routes(workspace: Workspace, uploads: Uploads, eraser: Eraser) -> APIRouter:
+def recording_routes(studio: Studio) -> APIRouter:
     """The routes below `/api/recordings` that `submit --to`, `status` and `withdraw` use."""
+    workspace, uploads = studio.workspace, studio.uploads
     routes = APIRouter(prefix="/api/recordings")
     submissions, audit = Submissions(workspace), Audit(workspace.catalog)
 
@@ -61,7 +61,7 @@ def recording_routes(workspace: Workspace, uploads: Uploads, eraser: Eraser) -> 
             return JSONResponse(_shown(present))
         if not isinstance(upload, str):
             return JSONResponse({"recording": description.recording, "state": "awaited"}, 202)
-        async with uploads.alone(upload, person.account):
+        async with uploads.locked(upload, person.account):
             received = uploads.find(upload, person.account)
             try:
                 made = await uploads.look_into(submissions.accept, description, received)
@@ -95,10 +95,13 @@ def recording_routes(workspace: Workspace, uploads: Uploads, eraser: Eraser) -> 
         if own.contributor != person.contributor:
             await run_in_threadpool(audit.note, person.account, "erasure asked for", recording)
         row = await run_in_threadpool(submissions.withdraw, recording, sent)
-        is_erased = await run_in_threadpool(eraser.erase_soon, recording, wait_seconds=ANSWER_SECONDS)
+        is_erased = await run_in_threadpool(studio.erasure_thread.erase_soon, recording, wait_seconds=ANSWER_SECONDS)
         return JSONResponse({**_shown(row), "state": "erased" if is_erased else "withdrawn"})
 
     return routes
+
+
+PAGE = Page(recording_routes, (Role.CONTRIBUTOR,))
 
 
 def own_recording(workspace: Workspace, recording: str, person: Person) -> RecordingRecord:

@@ -19,7 +19,7 @@ LARGEST_PART_BYTES = 1 << 21
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE)
 
 
-def wanted_range(header: str | None, size: int) -> tuple[int, int] | None:
+def requested_range(header: str | None, size: int) -> tuple[int, int] | None:
     """The bytes `[start, stop)` that a `Range` asks for, of an object of `size` bytes; None means all of it.
 
     What is no single range of bytes is ignored, as RFC 9110 (14.2) allows. A range that begins behind the end gives
@@ -56,7 +56,7 @@ async def ranged(request: Request, objects: Objects, key: str, size: int, *, eta
         return Response(None, 304, headers)
     condition = request.headers.get("if-range")
     asked = request.headers.get("range") if condition is None or condition == headers["ETag"] else None
-    part = wanted_range(asked, size)
+    part = requested_range(asked, size)
     start, stop = part or (0, size)
     if part is not None:
         if start >= stop:

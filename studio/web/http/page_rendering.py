@@ -12,12 +12,13 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
 from starlette.datastructures import MutableHeaders
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from studio.web.access.auth import Role, person_of
+from storage.catalog import Role
+from studio.web.access.auth import person_of
 
 STATIC = Path(__file__).parents[1] / "static"
 
@@ -50,7 +51,7 @@ HEADERS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Link:
+class NavigationEntry:
     """An entry of the navigation, for those who have one of the roles."""
 
     name: str
@@ -58,28 +59,36 @@ class Link:
     roles: tuple[Role, ...]
 
 
-NAVIGATION = (
-    Link("Label", "/label", (Role.ANNOTATOR,)),
-    Link("Adjudicate", "/adjudicate", (Role.ANNOTATOR,)),
-    Link("Review", "/review", (Role.REVIEWER,)),
-    Link("My recordings", "/mine", (Role.CONTRIBUTOR,)),
-    Link("Dashboard", "/dashboard", (Role.OPERATOR,)),
-    Link("Tasks", "/tasks", (Role.OPERATOR,)),
-    Link("People", "/people", (Role.OPERATOR,)),
-)
+@dataclass(frozen=True)
+class Rendering:
+    """How an application renders its pages. `render` finds it at `app.state.rendering`."""
+
+    templates: Environment
+    navigation: tuple[NavigationEntry, ...]
 
 
 def render(request: Request, template: str, /, status: int = 200, **values: object) -> HTMLResponse:
-    """A page out of a template, which also knows the person, the navigation and where static files are."""
+    """A page out of a template, which also knows the person, the navigation and where static files are.
+
+    Args:
+        request: what is answered.
+        template: its path below the folder of templates.
+        status: the HTTP status of the answer.
+        values: what else the template knows, by name.
+
+    Returns:
+        The answer, which no cache keeps.
+    """
     person = person_of(request)
+    rendering: Rendering = request.app.state.rendering
     context = {
         "person": person,
         "path": request.url.path,
-        "navigation": [link for link in NAVIGATION if person is not None and person.may(*link.roles)],
+        "navigation": [entry for entry in rendering.navigation if person is not None and person.may(*entry.roles)],
         "static": f"/static/{static_digest()}",
         **values,
     }
-    content = _environment().get_template(template).render(context)
+    content = rendering.templates.get_template(template).render(context)
     return HTMLResponse(content, status, {"Cache-Control": "no-store"})
 
 
@@ -88,9 +97,17 @@ def error_page(request: Request, status: int, text: str) -> HTMLResponse:
     return render(request, "error.html", status, error=text, error_status=status)
 
 
-def add_static(app: FastAPI) -> None:
-    """Serve the static files. Their address holds a digest of all of them, so browsers may keep them for ever."""
-    app.mount(f"/static/{static_digest()}", _Kept(directory=STATIC), name="static")
+def add_rendering(app: FastAPI, *, navigation: tuple[NavigationEntry, ...], folders: tuple[Path, ...] = ()) -> None:
+    """Let an application render pages and serve the static files.
+
+    Args:
+        app: the application.
+        navigation: its entries, from left to right.
+        folders: where templates are besides the studio's own, which come first.
+    """
+    app.state.rendering = Rendering(_environment(folders), navigation)
+    # The address holds a digest of all static files, so browsers may keep them for ever.
+    app.mount(f"/static/{static_digest()}", _ImmutableFiles(directory=STATIC), name="static")
 
 
 @cache
@@ -123,7 +140,7 @@ class SafeHeaders:
         await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
-class _Kept(StaticFiles):
+class _ImmutableFiles(StaticFiles):
     """Static files that a browser need not ask for again."""
 
     def file_response(self, *arguments: Any, **options: Any) -> Any:
@@ -132,12 +149,14 @@ class _Kept(StaticFiles):
         return response
 
 
-@cache
-def _environment() -> Environment:
+def _environment(folders: tuple[Path, ...]) -> Environment:
     made = Environment(
-        loader=PackageLoader("studio.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=ChoiceLoader([PackageLoader("studio.web"), *map(FileSystemLoader, folders)]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
-    )  # fmt: skip
+    )
     made.filters["json"] = _json_for_script
     return made
 

@@ -12,7 +12,7 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
 from kinesphere.errors import InvalidInput
-from studio.web.uploads.upload_files import TooLarge
+from studio.web.http.refusals import TooLarge
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -7,9 +7,9 @@ import asyncio
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from studio.web.http.error_handlers import answer_with
+from studio.web.http.error_handlers import error_response
+from studio.web.http.refusals import TooLarge
 from studio.web.labelling.label_messages import OPERATIONS_LIMIT
-from studio.web.uploads.upload_files import TooLarge
 
 BODY_SECONDS = 60.0
 """From the first byte of a body to its last. Videos are not bodies: uploads have `uploads.STALLED_SECONDS`."""
@@ -17,7 +17,7 @@ FORM_LIMIT = 1 << 16
 """Bytes of what those send who are not signed in."""
 
 
-class Incoming:
+class RequestLimits:
     """Holds every request but the parts of uploads, which have limits of their own, to size and time.
 
     A NUL in an address would be refused by PostgreSQL in the middle of a query; here it is one clear line.
@@ -31,15 +31,15 @@ class Incoming:
             await self.app(scope, receive, send)
             return
         if "\0" in scope["path"] or b"%00" in scope["query_string"] or b"\0" in scope["query_string"]:
-            await answer_with(scope, 400, "the address holds a NUL", "InvalidInput")(scope, receive, send)
+            await error_response(scope, 400, "the address holds a NUL", "InvalidInput")(scope, receive, send)
             return
         if scope["method"] == "PATCH" and scope["path"].startswith("/api/uploads/"):
             await self.app(scope, receive, send)
             return
         limit = OPERATIONS_LIMIT if scope["path"].startswith("/api/") else FORM_LIMIT
-        told = Headers(scope=scope).get("content-length", "0")
-        if len(told) > 15 or (told.isascii() and told.isdigit() and int(told) > limit):
-            await answer_with(scope, 413, f"a request has at most {limit} bytes", "TooLarge")(scope, receive, send)
+        announced = Headers(scope=scope).get("content-length", "0")
+        if len(announced) > 15 or (announced.isascii() and announced.isdigit() and int(announced) > limit):
+            await error_response(scope, 413, f"a request has at most {limit} bytes", "TooLarge")(scope, receive, send)
             return
         await self.app(scope, _Limited(receive, limit), send)
 

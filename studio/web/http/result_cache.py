@@ -18,7 +18,7 @@ class _Place(Generic[Value]):
         self.found: tuple[Value] | None = None
 
 
-class Kept(Generic[Value]):
+class ResultCache(Generic[Value]):
     """The results that were asked for last, by a key that names them for ever. For use by several threads."""
 
     def __init__(self, most: int) -> None:

@@ -8,32 +8,33 @@ from fastapi import APIRouter, Request, Response
 
 from annotate.labels.labelling import Labelling
 from annotate.labels.segments import TRACKS
-from storage.catalog import AnnotationRecord
+from storage.catalog import AnnotationRecord, Role
 from storage.catalog.labels.label_work import annotations_by
-from storage.workspace import Workspace
-from studio.web.access.auth import Person, Role, needs
-from studio.web.http.error_handlers import NotAllowed
+from studio.web.access.auth import Person, needs
 from studio.web.http.page_rendering import render
+from studio.web.http.refusals import NotAllowed
 from studio.web.labelling.label_messages import annotator_of, checked_annotation
+from studio.web.page import Page, Studio
 
-Decides = Annotated[Person, needs(Role.ANNOTATOR)]
+AnnotatorOnly = Annotated[Person, needs(Role.ANNOTATOR)]
 
 
-def adjudication_pages(workspace: Workspace) -> APIRouter:
+def adjudication_pages(studio: Studio) -> APIRouter:
     """The pages below `/adjudicate`. Who is neither of the two decides; an operator may always."""
+    workspace = studio.workspace
     routes = APIRouter(prefix="/adjudicate")
     labelling = Labelling(workspace)
 
     @routes.get("")
-    def home(request: Request, person: Decides) -> Response:
+    def home(request: Request, person: AnnotatorOnly) -> Response:
         """What waits for a decision of this person, and what they have decided."""
         titles = {stored.task.name: stored.task.title for stored in workspace.catalog.tasks()}
         waiting = labelling.queue.to_adjudicate(annotator_of(person))
-        mine = annotations_by(workspace.catalog, person.account, purpose="adjudicate")
-        return render(request, "adjudicate_home.html", waiting=waiting, mine=mine, titles=titles)
+        decided = annotations_by(workspace.catalog, person.account, purpose="adjudicate")
+        return render(request, "labelling/adjudicate_home.html", waiting=waiting, decided=decided, titles=titles)
 
     @routes.get("/{annotation}")
-    def decide(request: Request, annotation: str, person: Decides) -> Response:
+    def decide(request: Request, annotation: str, person: AnnotatorOnly) -> Response:
         """Both annotators' tracks side by side, and where they differ."""
         record = _own(labelling, annotation, person)
         labelling.sides(record)
@@ -46,9 +47,12 @@ def adjudication_pages(workspace: Workspace) -> APIRouter:
             "tracks": TRACKS,
             "verbs": task.labels.verbs,
         }
-        return render(request, "adjudicate.html", data=data, task=task, state=record.state)
+        return render(request, "labelling/adjudicate.html", data=data, task=task, state=record.state)
 
     return routes
+
+
+PAGE = Page(adjudication_pages, (Role.ANNOTATOR,), name="Adjudicate", path="/adjudicate")
 
 
 def _own(labelling: Labelling, annotation: str, person: Person) -> AnnotationRecord:

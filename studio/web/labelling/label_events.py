@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from starlette.concurrency import run_in_threadpool
@@ -19,6 +20,7 @@ _LOOK_EVERY = 5.0
 _ENDS_AFTER = 300.0
 """Seconds of a stream; the browser opens another one, and who may read the annotation is asked again."""
 _MOST_STREAMS = 500
+"""Open at once in this process: each page that labels holds one."""
 
 
 @dataclass(eq=False)
@@ -26,7 +28,7 @@ class _Waiter:
     """An open stream."""
 
     woken: asyncio.Event = field(default_factory=asyncio.Event)
-    told: list[OperationRecord] = field(default_factory=list)
+    pushed: list[OperationRecord] = field(default_factory=list)
     """What happened since it looked last, as far as this process did it."""
 
 
@@ -45,16 +47,34 @@ class LabelEvents:
             log: what was done. Where it follows on what a stream has told, the stream needs no look into the catalog.
         """
         for waiter in self._waiting.get(annotation, ()):
-            waiter.told.extend(log)
+            waiter.pushed.extend(log)
             waiter.woken.set()
 
-    def check_room(self) -> None:
-        """Raises Conflict if too many people look already."""
-        if self._open >= _MOST_STREAMS:
-            raise Conflict("too many pages are open; ask for changes now and then instead")
+    async def opened(self, annotation: str, after: int) -> AsyncIterator[str]:
+        """A stream that has begun, and counts: one too many is refused before its answer begins.
 
-    async def stream(self, annotation: str, after: int) -> AsyncIterator[str]:
-        """The operations after a revision as they happen, one event each; the event's id is the revision."""
+        Raises:
+            Conflict: as many streams are open as this server serves.
+        """
+        stream = self.stream(annotation, after)
+        first = await anext(stream)
+
+        async def whole() -> AsyncIterator[str]:
+            async with aclosing(stream):
+                yield first
+                async for event in stream:
+                    yield event
+
+        return whole()
+
+    async def stream(self, annotation: str, after: int) -> AsyncGenerator[str, None]:
+        """The operations after a revision as they happen, one event each; the event's id is the revision.
+
+        Raises:
+            Conflict: as many streams are open as this server serves.
+        """
+        if self._open >= _MOST_STREAMS:
+            raise Conflict("too many pages are open at once; close some, or ask for changes now and then instead")
         waiter = _Waiter()
         self._waiting.setdefault(annotation, set()).add(waiter)
         self._open += 1
@@ -63,13 +83,13 @@ class LabelEvents:
             yield "retry: 2000\n\n"
             while time.monotonic() < ends_at:
                 waiter.woken.clear()
-                told, waiter.told = _following(waiter.told, after), []
-                found = told or await run_in_threadpool(self._changes, annotation, after)
+                pushed, waiter.pushed = _following(waiter.pushed, after), []
+                found = pushed or await run_in_threadpool(self._changes, annotation, after)
                 for shown in shown_changes(found):
                     yield f"id: {shown['revision']}\nevent: operation\ndata: {json.dumps(shown)}\n\n"
                 if found:
                     after = found[-1].revision
-                if found and not told:
+                if found and not pushed:
                     continue  # the catalog may have more
                 try:
                     await asyncio.wait_for(waiter.woken.wait(), _LOOK_EVERY)
@@ -85,8 +105,8 @@ class LabelEvents:
         return self._operations.changes(annotation, after=after, operations=100)
 
 
-def _following(told: Sequence[OperationRecord], after: int) -> list[OperationRecord]:
+def _following(pushed: Sequence[OperationRecord], after: int) -> list[OperationRecord]:
     """Those that come next after a revision; none where any is missing, as when another process has changed it too."""
-    new = [operation for operation in told if operation.revision > after]
+    new = [operation for operation in pushed if operation.revision > after]
     follow = all(operation.revision == number for number, operation in enumerate(new, after + 1))
     return new if follow else []

@@ -22,11 +22,12 @@ from storage.catalog import (
     InvalidOperation,
     LabelConflict,
     OperationRecord,
+    Role,
     VersionedSegment,
     WaitingLabelling,
 )
 from storage.recordings.segment import Segment
-from studio.web.access.auth import Person, Role
+from studio.web.access.auth import Person
 from studio.web.http.request_bodies import json_object
 
 OPERATIONS_LIMIT = 8 << 20

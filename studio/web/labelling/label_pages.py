@@ -8,27 +8,29 @@ from fastapi import APIRouter, Request, Response
 
 from annotate.labels.labelling import Labelling
 from annotate.labels.segments import TRACKS
-from storage.catalog import AnnotationRecord
+from storage.catalog import AnnotationRecord, Role
 from storage.catalog.labels.label_work import LabelledRecording, annotations_by
 from storage.tasks.task import Task
 from storage.workspace import Workspace
-from studio.web.access.auth import Person, Role, needs
-from studio.web.http.error_handlers import NotAllowed
+from studio.web.access.auth import Person, needs
 from studio.web.http.page_rendering import render
+from studio.web.http.refusals import NotAllowed
 from studio.web.labelling.label_messages import annotator_of, checked_annotation, shown_operation
+from studio.web.page import Page, Studio
 
-Labels = Annotated[Person, needs(Role.ANNOTATOR)]
+AnnotatorOnly = Annotated[Person, needs(Role.ANNOTATOR)]
 HISTORY = 1000
 """Operations that the history shows."""
 
 
-def label_pages(workspace: Workspace) -> APIRouter:
+def label_pages(studio: Studio) -> APIRouter:
     """The pages below `/label`."""
+    workspace = studio.workspace
     routes = APIRouter(prefix="/label")
     labelling = Labelling(workspace)
 
     @routes.get("")
-    def home(request: Request, person: Labels) -> Response:
+    def home(request: Request, person: AnnotatorOnly) -> Response:
         """What waits, by task and language, and what the annotator has done."""
         counts = labelling.queue.counts(annotator_of(person))
         tasks = {stored.task.name: stored.task for stored in workspace.catalog.tasks()}
@@ -37,12 +39,12 @@ def label_pages(workspace: Workspace) -> APIRouter:
             for name, count in sorted(counts.items(), key=lambda item: tasks[item[0]].title)
             if count
         ]
-        mine = [_shown(work, tasks) for work in annotations_by(workspace.catalog, person.account)]
+        labelled = [_shown(work, tasks) for work in annotations_by(workspace.catalog, person.account)]
         data = {"account": person.account}
-        return render(request, "label_home.html", waiting=waiting, mine=mine, data=data)
+        return render(request, "labelling/label_home.html", waiting=waiting, labelled=labelled, data=data)
 
     @routes.get("/{annotation}")
-    def edit(request: Request, annotation: str, person: Labels) -> Response:
+    def edit(request: Request, annotation: str, person: AnnotatorOnly) -> Response:
         """The editor of one annotation."""
         record = _own(labelling, annotation, person)
         task = _task_of(workspace, record)
@@ -53,19 +55,22 @@ def label_pages(workspace: Workspace) -> APIRouter:
             "tracks": TRACKS,
             "labels": task.labels.model_dump(mode="json"),
         }
-        return render(request, "label.html", data=data, task=task, state=record.state, purpose=record.purpose)
+        return render(request, "labelling/label.html", data=data, task=task, state=record.state, purpose=record.purpose)
 
     @routes.get("/{annotation}/history")
-    def history(request: Request, annotation: str, person: Labels) -> Response:
+    def history(request: Request, annotation: str, person: AnnotatorOnly) -> Response:
         """All that was done to an annotation, newest first, and a way back to each revision."""
         record = _own(labelling, annotation, person)
         operations = labelling.operations.history(record.annotation, limit=HISTORY)
         shown = [shown_operation(operation) for operation in operations]
         data = {"annotation": record.annotation, "revision": record.revision, "tracks": TRACKS}
         task = _task_of(workspace, record)
-        return render(request, "label_history.html", data=data, task=task, record=record, operations=shown)
+        return render(request, "labelling/label_history.html", data=data, task=task, record=record, operations=shown)
 
     return routes
+
+
+PAGE = Page(label_pages, (Role.ANNOTATOR,), name="Label", path="/label")
 
 
 def _own(labelling: Labelling, annotation: str, person: Person) -> AnnotationRecord:

@@ -14,10 +14,9 @@ from starlette.concurrency import run_in_threadpool
 from annotate.labels.labelling import Labelling
 from kinesphere.errors import InvalidInput
 from kinesphere.names import checked_name
-from storage.catalog import AnnotationRecord, Applied, Audit, InvalidOperation, LabelConflict, OperationRecord
-from storage.workspace import Workspace
-from studio.web.access.auth import Person, Role, needs
-from studio.web.http.error_handlers import NotAllowed
+from storage.catalog import AnnotationRecord, Applied, Audit, InvalidOperation, LabelConflict, OperationRecord, Role
+from studio.web.access.auth import Person, needs
+from studio.web.http.refusals import NotAllowed
 from studio.web.http.request_bodies import body_of
 from studio.web.labelling.label_events import LabelEvents
 from studio.web.labelling.label_messages import (
@@ -44,21 +43,25 @@ from studio.web.labelling.label_messages import (
     shown_segment,
     shown_waiting,
 )
+from studio.web.page import Page, Studio
 
-Labels = Annotated[Person, needs(Role.ANNOTATOR)]
-Operates = Annotated[Person, needs(Role.OPERATOR)]
+AnnotatorOnly = Annotated[Person, needs(Role.ANNOTATOR)]
+OperatorOnly = Annotated[Person, needs(Role.OPERATOR)]
 Revision = Annotated[int, Query(ge=0, le=LARGEST)]
 
 
-def labelling_routes(workspace: Workspace) -> APIRouter:
+def labelling_routes(studio: Studio) -> APIRouter:
     """The routes of the labelling page. An annotator uses their own annotations, an operator all."""
     routes = APIRouter(prefix="/api")
-    labelling = Labelling(workspace)
+    labelling = Labelling(studio.workspace)
     events = LabelEvents(labelling.operations)
     routes.include_router(_operation_routes(labelling, events))
     routes.include_router(_annotation_routes(labelling, events))
     routes.include_router(_queue_routes(labelling))
     return routes
+
+
+PAGE = Page(labelling_routes)
 
 
 def _annotation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
@@ -67,7 +70,7 @@ def _annotation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
 
     @routes.get("/annotations/{annotation}")
     def show(
-        annotation: str, person: Labels, revision: Annotated[int | None, Query(ge=0, le=LARGEST)] = None
+        annotation: str, person: AnnotatorOnly, revision: Annotated[int | None, Query(ge=0, le=LARGEST)] = None
     ) -> JSONResponse:
         """An annotation with its segments, as they are or were at a revision."""
         record = _readable(labelling, annotation, person)
@@ -75,12 +78,12 @@ def _annotation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
         return JSONResponse({**shown_annotation(record), "segments": [shown_segment(segment) for segment in found]})
 
     @routes.post("/annotations/{annotation}/renew")
-    def renew(annotation: str, person: Labels) -> JSONResponse:
+    def renew(annotation: str, person: AnnotatorOnly) -> JSONResponse:
         """The heartbeat of a page that is open: keep the recording."""
         return JSONResponse(shown_annotation(annotations.renew(_own(labelling, annotation, person).annotation)))
 
     @routes.post("/annotations/{annotation}/done", openapi_extra=body_of(SentDone, required=False))
-    async def done(annotation: str, request: Request, person: Labels) -> JSONResponse:
+    async def done(annotation: str, request: Request, person: AnnotatorOnly) -> JSONResponse:
         """The annotation is complete, as of the revision sent (if one is)."""
         revision = (await sent(request, SentDone)).revision
 
@@ -92,12 +95,12 @@ def _annotation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
         return JSONResponse(shown_annotation(record))
 
     @routes.post("/annotations/{annotation}/reopen")
-    def reopen(annotation: str, person: Labels) -> JSONResponse:
+    def reopen(annotation: str, person: AnnotatorOnly) -> JSONResponse:
         """Go on with what was done or skipped."""
         return JSONResponse(shown_annotation(annotations.reopen(_own(labelling, annotation, person).annotation)))
 
     @routes.post("/annotations/{annotation}/skip", openapi_extra=body_of(SentSkip))
-    async def skip(annotation: str, request: Request, person: Labels) -> JSONResponse:
+    async def skip(annotation: str, request: Request, person: AnnotatorOnly) -> JSONResponse:
         """Leave the recording to others, and say why."""
         reason = (await sent(request, SentSkip)).reason
 
@@ -107,7 +110,7 @@ def _annotation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
         return JSONResponse(shown_annotation(await run_in_threadpool(pass_over)))
 
     @routes.post("/recordings/{recording}/annotations", openapi_extra=body_of(SentBegin, required=False))
-    async def begin(recording: str, request: Request, person: Labels) -> JSONResponse:
+    async def begin(recording: str, request: Request, person: AnnotatorOnly) -> JSONResponse:
         """Label a recording that is named (201), or go on with it (200)."""
         purpose = (await sent(request, SentBegin)).purpose
         record, is_new = await run_in_threadpool(
@@ -116,13 +119,13 @@ def _annotation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
         return JSONResponse(shown_annotation(record), 201 if is_new else 200)
 
     @routes.get("/recordings/{recording}/annotations")
-    def of_recording(recording: str, person: Operates) -> JSONResponse:
+    def of_recording(recording: str, person: OperatorOnly) -> JSONResponse:
         """All annotations of a recording."""
         name = labelling.workspace.catalog.recording(checked_recording(recording)).recording
         return JSONResponse({"annotations": [shown_annotation(record) for record in annotations.of_recording(name)]})
 
     @routes.get("/adjudications/{annotation}")
-    def sides(annotation: str, person: Labels) -> JSONResponse:
+    def sides(annotation: str, person: AnnotatorOnly) -> JSONResponse:
         """The two annotations that an adjudication decides between, where they differ, and what is decided."""
         record = _own(labelling, annotation, person)
         shown = [
@@ -146,16 +149,16 @@ def _operation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
     operations = labelling.operations
 
     @routes.post("/operations", openapi_extra=body_of(SentOperations))
-    async def apply(annotation: str, request: Request, person: Labels) -> JSONResponse:
+    async def apply(annotation: str, request: Request, person: AnnotatorOnly) -> JSONResponse:
         """Change segments; see docs/decisions/0031-label-operations.md."""
         try:
-            wanted = await sent_operations(request)
+            body = await sent_operations(request)
         except InvalidOperation as refused:
             return JSONResponse(shown_refusal(refused), 422)
 
         def do() -> tuple[JSONResponse, Sequence[OperationRecord]]:
             record = _own(labelling, annotation, person)
-            drafts = [operation.draft() for operation in wanted]
+            drafts = [operation.draft() for operation in body]
             try:
                 applied = labelling.apply(record, drafts, who=person.account)
             except LabelConflict as conflict:
@@ -169,21 +172,21 @@ def _operation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
         return answer
 
     @routes.post("/restore", openapi_extra=body_of(SentRestore))
-    async def restore(annotation: str, request: Request, person: Labels) -> JSONResponse:
+    async def restore(annotation: str, request: Request, person: AnnotatorOnly) -> JSONResponse:
         """Bring back the segments of a revision, by one more operation."""
-        wanted = await sent(request, SentRestore)
+        body = await sent(request, SentRestore)
 
         def do() -> Applied:
             name = _own(labelling, annotation, person).annotation
-            operation = wanted.operation or secrets.token_hex(16)
-            return operations.restore(name, wanted.revision, operation=operation, who=person.account)
+            operation = body.operation or secrets.token_hex(16)
+            return operations.restore(name, body.revision, operation=operation, who=person.account)
 
         applied = await run_in_threadpool(do)
         events.tell(annotation, applied.log)
         return JSONResponse(shown_applied(applied))
 
     @routes.get("/changes")
-    def changes(annotation: str, person: Labels, after: Revision = 0) -> JSONResponse:
+    def changes(annotation: str, person: AnnotatorOnly, after: Revision = 0) -> JSONResponse:
         """The operations after a revision, oldest first; `more` says that there are later ones to ask for."""
         record = _readable(labelling, annotation, person)
         found = operations.changes(record.annotation, after=after)
@@ -194,7 +197,7 @@ def _operation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
     @routes.get("/history")
     def history(
         annotation: str,
-        person: Labels,
+        person: AnnotatorOnly,
         before: Annotated[int | None, Query(ge=0, le=LARGEST)] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 200,
     ) -> JSONResponse:
@@ -204,13 +207,15 @@ def _operation_routes(labelling: Labelling, events: LabelEvents) -> APIRouter:
         return JSONResponse({"operations": [shown_operation(operation) for operation in found]})
 
     @routes.get("/events")
-    async def stream(annotation: str, request: Request, person: Labels, after: Revision = 0) -> StreamingResponse:
+    async def stream(
+        annotation: str, request: Request, person: AnnotatorOnly, after: Revision = 0
+    ) -> StreamingResponse:
         """The same as server-sent events, as they happen; a browser that comes back goes on where it was."""
         record = await run_in_threadpool(_readable, labelling, annotation, person)
         last = request.headers.get("last-event-id", "")
         after = int(last) if last.isascii() and last.isdigit() and len(last) < 10 else after
         return StreamingResponse(
-            events.stream(record.annotation, after),
+            await events.opened(record.annotation, after),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store"},
         )
@@ -223,19 +228,19 @@ def _queue_routes(labelling: Labelling) -> APIRouter:
     queue = labelling.queue
 
     @routes.post("/next", openapi_extra=body_of(SentNext, required=False))
-    async def give_next(request: Request, person: Labels) -> Response:
+    async def give_next(request: Request, person: AnnotatorOnly) -> Response:
         """The next recording to label, as an annotation that is kept for who asks; 204 if nothing waits."""
-        wanted = await sent(request, SentNext)
-        past = [checked_recording(recording) for recording in wanted.past]
+        body = await sent(request, SentNext)
+        past = [checked_recording(recording) for recording in body.past]
 
         def give() -> AnnotationRecord | None:
-            return queue.next(annotator_of(person), task=wanted.task, language=wanted.language, past=past)
+            return queue.next(annotator_of(person), task=body.task, language=body.language, past=past)
 
         found = await run_in_threadpool(give)
         return JSONResponse(shown_annotation(found)) if found is not None else Response(status_code=204)
 
     @routes.get("/queue")
-    def waiting(person: Labels) -> JSONResponse:
+    def waiting(person: AnnotatorOnly) -> JSONResponse:
         """How many recordings of each task wait for who asks; operators also see which, and who skipped them why."""
         shown: dict[str, object] = {"tasks": queue.counts(annotator_of(person))}
         if person.may(Role.OPERATOR):
@@ -243,7 +248,7 @@ def _queue_routes(labelling: Labelling) -> APIRouter:
         return JSONResponse(shown)
 
     @routes.get("/progress")
-    def progress(person: Labels, since: Annotated[datetime | None, Query()] = None) -> JSONResponse:
+    def progress(person: AnnotatorOnly, since: Annotated[datetime | None, Query()] = None) -> JSONResponse:
         """What who asks has done since a moment; without one, since midnight (UTC)."""
         now = datetime.now(UTC)
         since = since or now.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -254,22 +259,22 @@ def _queue_routes(labelling: Labelling) -> APIRouter:
         return JSONResponse({"since": since.isoformat(), **vars(done)})
 
     @routes.put("/priority", openapi_extra=body_of(SentPriority))
-    async def prioritise(request: Request, person: Operates) -> JSONResponse:
+    async def prioritise(request: Request, person: OperatorOnly) -> JSONResponse:
         """Let a task's recordings, or one recording, be labelled before or after the rest (0)."""
-        wanted = await sent(request, SentPriority)
-        if (wanted.task is None) == (wanted.recording is None):
+        body = await sent(request, SentPriority)
+        if (body.task is None) == (body.recording is None):
             raise InvalidInput("a priority is of a task or of a recording: name one of them")
 
         def enter() -> None:
-            if wanted.task is not None:
-                labelling.workspace.catalog.task(checked_name("task", wanted.task))
-            recording = checked_recording(wanted.recording) if wanted.recording is not None else None
-            labelling.annotations.set_priority(wanted.priority, task=wanted.task, recording=recording)
-            subject = wanted.task or recording or ""
-            Audit(labelling.workspace.catalog).note(person.account, "priority set", subject, str(wanted.priority))
+            if body.task is not None:
+                labelling.workspace.catalog.task(checked_name("task", body.task))
+            recording = checked_recording(body.recording) if body.recording is not None else None
+            labelling.annotations.set_priority(body.priority, task=body.task, recording=recording)
+            subject = body.task or recording or ""
+            Audit(labelling.workspace.catalog).note(person.account, "priority set", subject, str(body.priority))
 
         await run_in_threadpool(enter)
-        return JSONResponse(wanted.model_dump())
+        return JSONResponse(body.model_dump())
 
     return routes
 

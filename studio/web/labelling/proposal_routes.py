@@ -16,22 +16,24 @@ from annotate.signals.signals import signals_of
 from annotate.signals.trajectory_reader import TrajectoryReader, open_trajectory
 from kinesphere.errors import NotFound, Withdrawn
 from kinesphere.names import is_recording_id
-from storage.catalog import RecordingRecord
+from storage.catalog import RecordingRecord, Role
 from storage.recordings.recording import State
 from storage.workspace import Workspace
-from studio.web.access.auth import Role, needs
-from studio.web.http.result_cache import Kept
+from studio.web.access.auth import needs
+from studio.web.http.result_cache import ResultCache
+from studio.web.page import Page, Studio
 
 LEARN_EVERY = 600
 """Seconds for which what was learned from the labelled recordings of a task is used."""
 
 
-def proposal_routes(workspace: Workspace) -> APIRouter:
+def proposal_routes(studio: Studio) -> APIRouter:
     """The routes below `/api/recordings/{recording}` that the label page uses beside those of the player."""
+    workspace = studio.workspace
     routes = APIRouter(prefix="/api/recordings/{recording}", dependencies=[needs(Role.ANNOTATOR)])
     frames = FrameTables(workspace)
-    proposals: Kept[dict[str, object]] = Kept(256)
-    neighbours: Kept[Neighbours] = Kept(16)
+    proposals: ResultCache[dict[str, object]] = ResultCache(256)
+    neighbours: ResultCache[Neighbours] = ResultCache(16)
 
     @routes.get("/proposals")
     def show(recording: str) -> JSONResponse:
@@ -53,6 +55,9 @@ def proposal_routes(workspace: Workspace) -> APIRouter:
         )
 
     return routes
+
+
+PAGE = Page(proposal_routes, (Role.ANNOTATOR,))
 
 
 def _proposed(trajectory: TrajectoryReader, neighbours: Neighbours) -> dict[str, object]:

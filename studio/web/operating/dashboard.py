@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from annotate.agreement.agreement_table import SHOWN, agreement_rows
 from annotate.agreement.measured_agreement import measure_agreement
 from annotate.diversity.diversity import DiversityReport, contributions, diversity, for_publication
 from annotate.gate.gate_measures import Estimate, measure_gate
@@ -21,11 +22,11 @@ from storage.catalog import Attributes, Reviews, Role, Throughput
 from storage.catalog.people.attributes import ATTRIBUTES
 from storage.recordings.recording import State
 from storage.workspace import Workspace
-from studio.commands.teams.agreement_report import SHOWN, agreement_rows
 from studio.plots.diversity_plots import contributors_curve, hours_plot
 from studio.plots.svg import bars_svg, shares_svg
 from studio.web.access.auth import needs
 from studio.web.http.page_rendering import render
+from studio.web.page import Page, Studio
 
 DAYS = 30
 Price = Annotated[float | None, Query(ge=0, le=1e6)]
@@ -37,18 +38,19 @@ FOLDERS: Mapping[str, str] = {
 """Where bytes lie in the store, in words."""
 
 
-def dashboard_routes(workspace: Workspace) -> APIRouter:
+def dashboard_routes(studio: Studio) -> APIRouter:
     """The pages below `/dashboard`."""
+    workspace = studio.workspace
     routes = APIRouter(prefix="/dashboard", dependencies=[needs(Role.OPERATOR)])
     catalog = workspace.catalog
 
     @routes.get("")
     def overview(request: Request) -> Response:
-        flow = Throughput(catalog)
+        throughput = Throughput(catalog)
         return render(
             request,
-            "dashboard.html",
-            queues=flow.queues(),
+            "operating/dashboard.html",
+            queues=throughput.queues(),
             arrivals=_by_day(workspace),
             days=DAYS,
             waiting=len(Reviews(catalog).queue()),
@@ -61,7 +63,9 @@ def dashboard_routes(workspace: Workspace) -> APIRouter:
     def gate(request: Request, task: str | None = None) -> Response:
         measured = measure_gate(catalog, task or None)
         tasks = [stored.task.name for stored in catalog.tasks()]
-        return render(request, "gate.html", measured=measured, tasks=tasks, task=task or "", share=_share, ago=_ago)
+        return render(
+            request, "operating/gate.html", measured=measured, tasks=tasks, task=task or "", share=_share, ago=_ago
+        )
 
     @routes.get("/gate/{check}.svg")
     def curve(check: str, task: str, miss: Annotated[float, Query(ge=0, le=1)] = 0.05) -> Response:
@@ -80,7 +84,7 @@ def dashboard_routes(workspace: Workspace) -> APIRouter:
         names = list_datasets(workspace.objects)
         chosen = dataset or (names[0] if names else None)
         report = _report(workspace, chosen) if chosen is not None else None
-        return render(request, "diversity.html", names=names, dataset=chosen, report=report)
+        return render(request, "operating/diversity.html", names=names, dataset=chosen, report=report)
 
     @routes.get("/diversity/{dataset}/{plot}.svg")
     def plot(dataset: str, plot: str) -> Response:
@@ -99,7 +103,7 @@ def dashboard_routes(workspace: Workspace) -> APIRouter:
         tasks = [stored.task.name for stored in catalog.tasks()]
         return render(
             request,
-            "agreement.html",
+            "operating/agreement.html",
             report=report,
             tasks=tasks,
             task=task or "",
@@ -114,7 +118,7 @@ def dashboard_routes(workspace: Workspace) -> APIRouter:
         versions = {name: list_versions(workspace.objects, name) for name in list_datasets(workspace.objects)}
         return render(
             request,
-            "stored.html",
+            "operating/storage.html",
             sizes=sizes,
             words=FOLDERS,
             hours=hours,
@@ -132,6 +136,9 @@ def dashboard_routes(workspace: Workspace) -> APIRouter:
         return _svg(bars_svg(f"Recorded in the last {DAYS} days", "hours a day (UTC)", bars))
 
     return routes
+
+
+PAGE = Page(dashboard_routes, (Role.OPERATOR,), name="Dashboard", path="/dashboard")
 
 
 def _by_day(workspace: Workspace) -> dict[str, tuple[int, float]]:

@@ -18,10 +18,10 @@ from kinesphere.errors import Conflict
 from storage.catalog import Audit, Role, StoredTask
 from storage.tasks.criteria import AtLeast, Criteria
 from storage.tasks.task import Task, parse_task
-from storage.workspace import Workspace
 from studio.web.access.auth import Person, needs
 from studio.web.http.page_rendering import render
 from studio.web.http.request_bodies import body_of, parsed
+from studio.web.page import Page, Studio
 
 Operator = Annotated[Person, needs(Role.OPERATOR)]
 
@@ -47,14 +47,15 @@ class Draft(BaseModel):
     """The version that it was made from; None for a new task."""
 
 
-def task_routes(workspace: Workspace) -> APIRouter:
+def task_routes(studio: Studio) -> APIRouter:
     """The pages below `/tasks` and what they ask for."""
+    workspace = studio.workspace
     routes = APIRouter()
     catalog, audit = workspace.catalog, Audit(workspace.catalog)
 
     @routes.get("/tasks")
     def tasks(request: Request, _person: Operator) -> Response:
-        return render(request, "tasks.html", tasks=catalog.tasks())
+        return render(request, "operating/tasks.html", tasks=catalog.tasks())
 
     @routes.get("/tasks/new")
     def new(request: Request, _person: Operator) -> Response:
@@ -76,13 +77,13 @@ def task_routes(workspace: Workspace) -> APIRouter:
     @routes.post("/api/tasks", openapi_extra=body_of(Draft))
     async def keep(request: Request, person: Operator) -> JSONResponse:
         """Keep the task as its next version, unless somebody else has made one meanwhile."""
-        wanted = await parsed(request, Draft)
-        task = parse_task(wanted.text)
+        body = await parsed(request, Draft)
+        task = parse_task(body.text)
 
         def store() -> tuple[StoredTask, bool]:
             refuse_wrong_way(task.criteria.plugins)
             newest = max((one.version for one in catalog.tasks() if one.task.name == task.name), default=None)
-            if newest != wanted.version:
+            if newest != body.version:
                 raise Conflict(
                     f"task '{task.name}' is at version {newest} by now; open it again and make your change there"
                     if newest is not None
@@ -97,6 +98,9 @@ def task_routes(workspace: Workspace) -> APIRouter:
         return JSONResponse({"task": task.name, "version": stored.version, "is_new": is_new})
 
     return routes
+
+
+PAGE = Page(task_routes, (Role.OPERATOR,), name="Tasks", path="/tasks")
 
 
 def task_text(task: Task) -> str:
@@ -121,4 +125,4 @@ def _editor(request: Request, stored: StoredTask | None, text: str) -> Response:
         for check in BUILT_IN
     ]
     data = {"version": stored.version if stored is not None else None}
-    return render(request, "task.html", stored=stored, text=text, checks=checks, data=data)
+    return render(request, "operating/task.html", stored=stored, text=text, checks=checks, data=data)

@@ -16,13 +16,14 @@ from annotate.signals.trajectory_reader import TrajectoryReader, open_trajectory
 from kinesphere.errors import Conflict, InvalidInput, NotFound, Withdrawn
 from kinesphere.names import is_recording_id
 from kinesphere.video.video_keys import video_key
-from storage.catalog import Audit, RecordingRecord
+from storage.catalog import Audit, RecordingRecord, Role
 from storage.footage.frame_edges import Edges, frame_edges
 from storage.recordings.recording import RecordingFile, State, description_key
 from storage.workspace import Workspace
-from studio.web.access.auth import Person, Role, needs
+from studio.web.access.auth import Person, needs
 from studio.web.http.byte_ranges import ranged
-from studio.web.http.result_cache import Kept
+from studio.web.http.result_cache import ResultCache
+from studio.web.page import Page, Studio
 
 MOST_RUNS = 1 << 16
 """Runs of frames in one answer of signals: 4 MB."""
@@ -36,13 +37,13 @@ class Media:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._sizes: Kept[int] = Kept(4096)
-        self._descriptions: Kept[RecordingFile] = Kept(512)
-        self._edges: Kept[Edges] = Kept(32)
-        self._trajectories: Kept[TrajectoryReader] = Kept(64)
-        self._skeletons: Kept[Skeletons] = Kept(16)
-        self._signals: Kept[Signals] = Kept(8)
-        self._opened: Kept[bool] = Kept(4096)
+        self._sizes: ResultCache[int] = ResultCache(4096)
+        self._descriptions: ResultCache[RecordingFile] = ResultCache(512)
+        self._edges: ResultCache[Edges] = ResultCache(32)
+        self._trajectories: ResultCache[TrajectoryReader] = ResultCache(64)
+        self._skeletons: ResultCache[Skeletons] = ResultCache(16)
+        self._signals: ResultCache[Signals] = ResultCache(8)
+        self._opened: ResultCache[bool] = ResultCache(4096)
 
     def recording(self, recording: str, person: Person) -> RecordingRecord:
         """A recording whose video this person may see.
@@ -138,8 +139,9 @@ class Media:
         }  # fmt: skip
 
 
-def media_routes(workspace: Workspace) -> APIRouter:
+def media_routes(studio: Studio) -> APIRouter:
     """The routes below `/api/recordings/{recording}` that `static/js/player/player_panel.js` uses."""
+    workspace = studio.workspace
     routes = APIRouter(prefix="/api/recordings/{recording}")
     media = Media(workspace)
 
@@ -178,6 +180,9 @@ def media_routes(workspace: Workspace) -> APIRouter:
         return _numbers(found.to_bytes(level, first, first + count))
 
     return routes
+
+
+PAGE = Page(media_routes)
 
 
 _UNKEPT = {"Cache-Control": "no-store"}

@@ -14,21 +14,21 @@ from annotate.gate.review import Evidence, decide, next_to_review, release, take
 from kinesphere.errors import NotFound
 from kinesphere.names import is_recording_id
 from storage.catalog import Decision, Reviews, Role
-from storage.workspace import Workspace
 from studio.web.access.auth import Person, needs
 from studio.web.http.page_rendering import render
 from studio.web.http.request_bodies import body_of, parsed
+from studio.web.page import Page, Studio
 
 Reviewer = Annotated[Person, needs(Role.REVIEWER)]
 _MOST_NS = 2**62
 Nanoseconds = Annotated[int, Field(ge=0, le=_MOST_NS)]
 
 
-class _Wanted(BaseModel):
+class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Next(_Wanted):
+class Next(_Body):
     """Which recording to look at next."""
 
     task: str | None = Field(None, max_length=64)
@@ -36,7 +36,7 @@ class Next(_Wanted):
     past: list[Annotated[str, Field(max_length=40)]] = Field(default_factory=list, max_length=1000)
 
 
-class Decided(_Wanted):
+class Decided(_Body):
     """What a reviewer decides, and tells the contributor."""
 
     decision: Decision
@@ -45,8 +45,9 @@ class Decided(_Wanted):
     ranges: list[tuple[Nanoseconds, Nanoseconds]] = Field(default_factory=list, max_length=100)
 
 
-def review_routes(workspace: Workspace) -> APIRouter:
+def review_routes(studio: Studio) -> APIRouter:
     """The page `/review` and what it asks for."""
+    workspace = studio.workspace
     routes = APIRouter()
     reviews = Reviews(workspace.catalog)
 
@@ -54,7 +55,9 @@ def review_routes(workspace: Workspace) -> APIRouter:
     def page(request: Request, _person: Reviewer) -> Response:
         tasks = [stored.task for stored in workspace.catalog.tasks()]
         languages = sorted({task.language for task in tasks})
-        return render(request, "review.html", tasks=[(task.name, task.title) for task in tasks], languages=languages)
+        return render(
+            request, "reviewing/review.html", tasks=[(task.name, task.title) for task in tasks], languages=languages
+        )
 
     @routes.get("/api/reviews/queue")
     def queue(_person: Reviewer) -> JSONResponse:
@@ -71,9 +74,9 @@ def review_routes(workspace: Workspace) -> APIRouter:
     @routes.post("/api/reviews/next", openapi_extra=body_of(Next))
     async def following(request: Request, person: Reviewer) -> Response:
         """The recording that has waited longest, for this reviewer alone; 204 if nothing waits for them."""
-        wanted = await parsed(request, Next)
+        body = await parsed(request, Next)
         found = await run_in_threadpool(
-            next_to_review, workspace, person.account, wanted.task, wanted.language, past=wanted.past
+            next_to_review, workspace, person.account, body.task, body.language, past=body.past
         )
         return JSONResponse(_shown(found)) if found is not None else Response(status_code=204)
 
@@ -98,20 +101,23 @@ def review_routes(workspace: Workspace) -> APIRouter:
     @routes.post("/api/reviews/{recording}/decide", openapi_extra=body_of(Decided))
     async def decided(recording: str, request: Request, person: Reviewer) -> JSONResponse:
         """Enter the reviewer's opinion."""
-        wanted = await parsed(request, Decided)
+        body = await parsed(request, Decided)
         made = await run_in_threadpool(
             decide,
             workspace,
             _checked(recording),
-            wanted.decision,
+            body.decision,
             reviewer=person.account,
-            words=wanted.words,
-            named=wanted.named,
-            ranges=wanted.ranges,
+            words=body.words,
+            named=body.named,
+            ranges=body.ranges,
         )
         return JSONResponse({"recording": made.recording, "decision": made.decision, "feedback": made.feedback})
 
     return routes
+
+
+PAGE = Page(review_routes, (Role.REVIEWER,), name="Review", path="/review")
 
 
 def _checked(recording: str) -> str:

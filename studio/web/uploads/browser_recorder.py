@@ -23,6 +23,7 @@ from storage.workspace import Workspace
 from studio.web.access.auth import Person, needs
 from studio.web.http.page_rendering import render
 from studio.web.http.request_bodies import body_of, parsed
+from studio.web.page import Page, Studio
 from studio.web.uploads.take_import import import_take
 from studio.web.uploads.upload_files import Upload, Uploads
 
@@ -58,7 +59,7 @@ class Takes:
     uploads: Uploads
     _locks: defaultdict[str, threading.Lock] = dataclasses.field(default_factory=lambda: defaultdict(threading.Lock))
 
-    def check(self, wanted: NewTake, person: Person) -> str:
+    def check(self, new_take: NewTake, person: Person) -> str:
         """Hold a take to what this workspace knows; gives its contributor.
 
         Raises:
@@ -66,23 +67,23 @@ class Takes:
             InvalidInput: another consent text was shown, it is not signed, or a field has the wrong form.
             Conflict: it replaces a recording that is none of theirs, or does not wait to be replaced.
         """
-        if not is_recording_id(wanted.recording):
-            raise InvalidInput(f"'{wanted.recording[:40]}' is no id of a recording")
-        contributor = wanted.contributor or person.contributor
+        if not is_recording_id(new_take.recording):
+            raise InvalidInput(f"'{new_take.recording[:40]}' is no id of a recording")
+        contributor = new_take.contributor or person.contributor
         if contributor is None or not person.is_contributor(contributor):
             raise NotFound("contributor", (contributor or person.account)[:64], hint="ask your operator to enrol you")
-        task = self.workspace.catalog.task(wanted.task).task
-        if wanted.consent_sha256 != task.consent_sha256:
+        task = self.workspace.catalog.task(new_take.task).task
+        if new_take.consent_sha256 != task.consent_sha256:
             raise Conflict("the consent text has changed meanwhile; reload the page and read it again")
-        if task.consent_signed and not wanted.signed.strip():
+        if task.consent_signed and not new_take.signed.strip():
             raise InvalidInput("this task wants the consent signed; type your name or initials")
-        if not (wanted.signed.isprintable() and wanted.device.isprintable()):
+        if not (new_take.signed.isprintable() and new_take.device.isprintable()):
             raise InvalidInput("a text is not printable")
-        if wanted.replaces is not None:
-            self._check_replaced(wanted.replaces, wanted.task, contributor)
+        if new_take.replaces is not None:
+            self._check_replaced(new_take.replaces, new_take.task, contributor)
         return contributor
 
-    def accept(self, wanted: NewTake, contributor: str, upload: Upload) -> RecordingRecord:
+    def accept(self, new_take: NewTake, contributor: str, upload: Upload) -> RecordingRecord:
         """Make a received upload a submitted recording. Repeated it does nothing more.
 
         Raises:
@@ -91,22 +92,22 @@ class Takes:
             StorageFailed: the store or the catalog refused.
         """
         catalog = self.workspace.catalog
-        with self._locks[wanted.recording]:
-            present = self.present(wanted.recording, contributor)
+        with self._locks[new_take.recording]:
+            present = self.present(new_take.recording, contributor)
             if present is None:
                 take(
                     self.workspace,
                     kind="import",
-                    task=wanted.task,
+                    task=new_take.task,
                     contributor=contributor,
-                    agreement=Agreement("ticked", wanted.signed.strip(), tuple(wanted.scopes)),
-                    capture=lambda video: self._captured(wanted, upload.path, video),
-                    replaces=wanted.replaces,
-                    recording=wanted.recording,
+                    agreement=Agreement("ticked", new_take.signed.strip(), tuple(new_take.scopes)),
+                    capture=lambda video: self._captured(new_take, upload.path, video),
+                    replaces=new_take.replaces,
+                    recording=new_take.recording,
                 )
             if present is None or present.state is State.DRAFT:
-                submit(self.workspace, wanted.recording)
-            return catalog.recording(wanted.recording)
+                submit(self.workspace, new_take.recording)
+            return catalog.recording(new_take.recording)
 
     def present(self, recording: str, contributor: str) -> RecordingRecord | None:
         """The recording, if it is here already.
@@ -122,14 +123,14 @@ class Takes:
             raise Conflict(f"another recording {recording} is here already; nothing was changed")
         return row
 
-    def _captured(self, wanted: NewTake, source: Path, video: Path) -> Origin:
+    def _captured(self, new_take: NewTake, source: Path, video: Path) -> Origin:
         report = import_take(source, video, most_bytes=self.uploads.limit)
         return Origin(
             kind="camera",
-            device=wanted.device or "a browser's camera",
+            device=new_take.device or "a browser's camera",
             encoder="browser",
-            started_at=wanted.started_at,
-            ended="interrupted" if wanted.recovered else "asked",
+            started_at=new_take.started_at,
+            ended="interrupted" if new_take.recovered else "asked",
             source_codec=report.source_codec,
             transcoded=report.transcoded,
             damaged_ns=report.damaged,
@@ -143,8 +144,9 @@ class Takes:
             raise Conflict(f"recording {recording} ({row.task}, {row.state}) does not wait to be recorded again")
 
 
-def take_routes(workspace: Workspace, uploads: Uploads) -> APIRouter:
+def take_routes(studio: Studio) -> APIRouter:
     """The page `/record/{task}` and what it asks for."""
+    workspace, uploads = studio.workspace, studio.uploads
     routes = APIRouter()
     takes = Takes(workspace, uploads)
 
@@ -159,7 +161,12 @@ def take_routes(workspace: Workspace, uploads: Uploads) -> APIRouter:
         stored = workspace.catalog.task(task)
         who = person.contributor or contributor
         if who is None:
-            return render(request, "record_whose.html", task=stored.task, contributors=workspace.catalog.contributors())
+            return render(
+                request,
+                "uploads/choose_recording_contributor.html",
+                task=stored.task,
+                contributors=workspace.catalog.contributors(),
+            )
         if not person.is_contributor(who) or who not in workspace.catalog.contributors():
             raise NotFound("contributor", who[:64], hint="ask your operator to enrol you")
         rule = stored.task.consent_scopes
@@ -177,26 +184,35 @@ def take_routes(workspace: Workspace, uploads: Uploads) -> APIRouter:
             "brightness": minimum.brightness.doubt,
         }
         return render(
-            request, "record.html", task=stored.task, offered=rule.offered, scopes=SCOPES, data=data, replaces=replaces
+            request,
+            "uploads/record.html",
+            task=stored.task,
+            offered=rule.offered,
+            scopes=SCOPES,
+            data=data,
+            replaces=replaces,
         )
 
     @routes.post("/api/takes", openapi_extra=body_of(NewTake))
     async def take_in(request: Request, person: Contributor) -> JSONResponse:
         """Make an upload that the recorder page sent a submitted recording."""
-        wanted = await parsed(request, NewTake)
-        contributor = await run_in_threadpool(takes.check, wanted, person)
-        present = await run_in_threadpool(takes.present, wanted.recording, contributor)
+        new_take = await parsed(request, NewTake)
+        contributor = await run_in_threadpool(takes.check, new_take, person)
+        present = await run_in_threadpool(takes.present, new_take.recording, contributor)
         if present is not None and present.state is not State.DRAFT:
             return JSONResponse(_shown(present))
-        async with uploads.alone(wanted.upload, person.account):
-            received = uploads.find(wanted.upload, person.account)
+        async with uploads.locked(new_take.upload, person.account):
+            received = uploads.find(new_take.upload, person.account)
             if received.length is None or received.offset != received.length or not received.length:
                 raise InvalidInput(f"{received.offset} bytes of the video have arrived, and not all; send the rest")
-            made = await uploads.look_into(takes.accept, wanted, contributor, received)
+            made = await uploads.look_into(takes.accept, new_take, contributor, received)
             uploads.remove(received)
         return JSONResponse(_shown(made), 201)
 
     return routes
+
+
+PAGE = Page(take_routes, (Role.CONTRIBUTOR,))
 
 
 def _shown(row: RecordingRecord) -> dict[str, object]:

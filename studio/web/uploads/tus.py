@@ -9,15 +9,16 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from storage.catalog import Role
 from studio.web.access.auth import Person, needs
 from studio.web.access.rate_limits import RateLimit
-from studio.web.uploads.upload_files import Uploads
+from studio.web.page import Page, Studio
 
 VERSION = "1.0.0"
 Sender = Annotated[Person, needs(Role.CONTRIBUTOR)]
 CONTENT_TYPE = "application/offset+octet-stream"
 
 
-def tus_routes(uploads: Uploads) -> APIRouter:
+def tus_routes(studio: Studio) -> APIRouter:
     """The routes below `/api/uploads`."""
+    uploads = studio.uploads
     routes = APIRouter(prefix="/api/uploads")
     by_account = RateLimit("uploads were begun", burst=300, seconds_each=1)
     # Wide enough for a room full of contributors behind one address.
@@ -48,8 +49,8 @@ def tus_routes(uploads: Uploads) -> APIRouter:
         _check_version(request)
         received = await uploads.offset(upload, person.account)
         length = uploads.find(upload, person.account).length
-        told = {"Upload-Defer-Length": "1"} if length is None else {"Upload-Length": str(length)}
-        return _answer(200, **{"Upload-Offset": str(received), "Cache-Control": "no-store"}, **told)
+        length_header = {"Upload-Defer-Length": "1"} if length is None else {"Upload-Length": str(length)}
+        return _answer(200, **{"Upload-Offset": str(received), "Cache-Control": "no-store"}, **length_header)
 
     @routes.patch("/{upload}")
     async def receive(upload: str, request: Request, person: Sender) -> Response:
@@ -63,6 +64,9 @@ def tus_routes(uploads: Uploads) -> APIRouter:
         return _answer(204, **{"Upload-Offset": str(received)})
 
     return routes
+
+
+PAGE = Page(tus_routes)
 
 
 def _answer(status: int, **headers: str) -> Response:

@@ -18,7 +18,8 @@ from typing import ParamSpec, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
-from kinesphere.errors import Conflict, InvalidInput, NotFound
+from kinesphere.errors import Conflict, NotFound
+from studio.web.http.refusals import TooLarge
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -36,10 +37,6 @@ _LEAST_FREE = 1 << 28
 _WRITTEN_AT_ONCE = 1 << 19
 """Bytes: chunks come in 64 KiB, and going to a thread for each takes longer than writing it."""
 _ID = re.compile(r"[0-9a-f]{32}")
-
-
-class TooLarge(InvalidInput):
-    """More bytes than the server takes."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +104,7 @@ class Uploads:
             Conflict: it has another length, or more has arrived already.
         """
         self._check_length(length)
-        async with self.alone(upload, owner):
+        async with self.locked(upload, owner):
             found = self.find(upload, owner)
             if found.length == length:
                 return
@@ -117,7 +114,7 @@ class Uploads:
 
     async def offset(self, upload: str, owner: str) -> int:
         """Bytes received, once no earlier connection is still writing."""
-        async with self.alone(upload, owner):
+        async with self.locked(upload, owner):
             return self.find(upload, owner).offset
 
     async def receive(self, upload: str, offset: int, content: AsyncIterator[bytes], owner: str) -> int:
@@ -130,35 +127,35 @@ class Uploads:
             OSError: the disk is full.
             TimeoutError: the sender fell silent.
         """
-        async with self.alone(upload, owner):
+        async with self.locked(upload, owner):
             found = self.find(upload, owner)
             if found.offset != offset:
                 raise Conflict(f"the upload stands at byte {found.offset}, not at {offset}; go on from there")
             with found.path.open("ab", buffering=0) as file:
                 most = self.limit if found.length is None else found.length
-                held = bytearray()
+                buffered = bytearray()
                 try:
                     while (chunk := await asyncio.wait_for(anext(content, None), STALLED_SECONDS)) is not None:
                         if offset + len(chunk) > most:
                             raise TooLarge(f"more bytes came than the {most} that are awaited")
                         offset += len(chunk)
-                        held += chunk
-                        if len(held) >= _WRITTEN_AT_ONCE:
+                        buffered += chunk
+                        if len(buffered) >= _WRITTEN_AT_ONCE:
                             # Let go of first: if the writing fails half-way, nothing is written twice.
-                            full, held = held, bytearray()
+                            full, buffered = buffered, bytearray()
                             await asyncio.to_thread(_write, file.fileno(), full)
                 finally:
-                    await asyncio.to_thread(_write_through, file.fileno(), held)
+                    await asyncio.to_thread(_write_through, file.fileno(), buffered)
             return offset
 
-    def alone(self, upload: str, owner: str) -> _Alone:
+    def locked(self, upload: str, owner: str) -> _UploadLock:
         """Keep other connections from the upload within the block.
 
         Raises:
             NotFound: the owner has no such upload; nobody else can hold it up.
             Conflict: a connection does not let go.
         """
-        return _Alone(self._locks[self.find(upload, owner).upload])
+        return _UploadLock(self._locks[self.find(upload, owner).upload])
 
     async def look_into(
         self, look: Callable[Arguments, Result], *given: Arguments.args, **named: Arguments.kwargs
@@ -188,7 +185,7 @@ class Uploads:
 
 
 @dataclass(frozen=True)
-class _Alone:
+class _UploadLock:
     """Holds a lock, waiting a while for a connection that is about to notice that it is broken."""
 
     lock: asyncio.Lock

@@ -46,7 +46,7 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 @pytest.fixture
 def preview(screen: str) -> Iterator[Preview]:
     """A window on that display."""
-    preview = Preview(wanted=True)
+    preview = Preview(is_shown=True)
     yield preview
     preview.close()
 
@@ -103,7 +103,7 @@ def test_pictures_of_another_shape_keep_it_in_the_window_there_is(preview: Previ
 def test_a_display_that_goes_away_costs_the_window_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     with display() as (name, server):
         monkeypatch.setenv("DISPLAY", name)
-        with closing(Preview(wanted=True)) as preview:
+        with closing(Preview(is_shown=True)) as preview:
             assert seen(preview, name, red_and_blue(640, 360), half=(320, 360))
             server.kill()
             assert ends(preview)
@@ -111,7 +111,7 @@ def test_a_display_that_goes_away_costs_the_window_and_nothing_else(monkeypatch:
 
 def test_a_display_that_does_not_answer_costs_the_window_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", ":4711")
-    assert ends(Preview(wanted=True))
+    assert ends(Preview(is_shown=True))
 
 
 def ends(preview: Preview) -> bool:
@@ -130,7 +130,7 @@ def test_without_a_screen_there_is_no_window(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     assert not has_display()
-    preview = Preview(wanted=True)
+    preview = Preview(is_shown=True)
     preview.show(np.zeros((360, 640, 3), np.uint8))
     assert not preview.is_open
     preview.close()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from storage.workspace import Workspace
-from studio.web.access.auth import SESSION_COOKIE, Demand
+from studio.web.access.auth import RequiredRoles
+from studio.web.access.credentials import SESSION_COOKIE
 from studio.web.http.page_rendering import CONTENT_SECURITY_POLICY
 from tests.support.browser import accessibility_violations, opened_page
 from tests.support.studio_server import Studio, routes_of, running_studio, session_cookie
@@ -34,7 +35,7 @@ def test_every_route_says_who_may_use_it(studio: Studio) -> None:
     routes = routes_of(studio.app)
     assert len(routes) >= 10
     for route in routes:
-        demands = [found.call for found in route.dependant.dependencies if isinstance(found.call, Demand)]
+        demands = [found.call for found in route.dependant.dependencies if isinstance(found.call, RequiredRoles)]
         assert len(demands) == 1, f"{route.path} demands {demands}"
         assert (demands[0].roles is None) == (route.path in OPEN_TO_ALL), route.path
 

@@ -9,7 +9,8 @@ import pytest
 from httpx import Client, Response
 
 from storage.catalog import Accounts, Audit, Role, SignIns
-from studio.web.access.auth import SESSION_COOKIE, Demand
+from studio.web.access.auth import RequiredRoles
+from studio.web.access.credentials import SESSION_COOKIE
 from tests.support.filled_studio import Filled, running_filled
 from tests.support.studio_server import Studio, new_account, routes_of, running_studio
 
@@ -104,10 +105,10 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Studio, F
         yield made
 
 
-def routes(studio: Studio) -> list[tuple[str, str, Demand]]:
+def routes(studio: Studio) -> list[tuple[str, str, RequiredRoles]]:
     """Method, path and demand of every route."""
     return [
-        (method, route.path, next(d.call for d in route.dependant.dependencies if isinstance(d.call, Demand)))
+        (method, route.path, next(d.call for d in route.dependant.dependencies if isinstance(d.call, RequiredRoles)))
         for route in routes_of(studio.app)
         for method in sorted(route.methods or ())
     ]

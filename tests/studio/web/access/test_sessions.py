@@ -15,7 +15,7 @@ import pytest
 
 from storage.catalog import Accounts, Audit, Role, SignIns
 from storage.workspace import Workspace, create_workspace
-from studio.web.access.auth import SESSION_COOKIE
+from studio.web.access.credentials import SESSION_COOKIE
 from studio.web.access.passwords import hash_password
 from studio.web.access.rate_limits import RateLimit
 from tests.support.filled_studio import Filled, fill
@@ -139,7 +139,7 @@ def test_limits_hold_for_each_account_and_for_each_address(
         """A tenth of a limit, while the clock stands still."""
         return RateLimit(what, burst=max(burst // 10, 1), seconds_each=seconds_each, clock=lambda: 0.0)
 
-    for module in ("tus", "entrance"):
+    for module in ("uploads.tus", "access.sign_in"):
         monkeypatch.setattr(f"studio.web.{module}.RateLimit", smaller)
     people = {
         name: new_account(workspace, name, Role.CONTRIBUTOR, contributor=f"c-{name}") for name in ("a1", "b1", "c1")

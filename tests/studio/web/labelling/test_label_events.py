@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from studio.web.labelling.label_events import LabelEvents
 from studio.web.labelling.label_messages import shown_changes
 from tests.support.annotated_recordings import content, new, waiting
 from tests.support.own_loop import run
+from tests.support.studio_server import running_studio
 
 
 @pytest.fixture
@@ -64,9 +66,38 @@ def test_what_this_process_did_and_what_another_did_are_told_alike(
         await hear(4)
         edited(4, told=False)
         await hear(5)
-        await stream.aclose()  # type: ignore[attr-defined]
+        await stream.aclose()
         return heard
 
     heard = run(listen())
     assert [told["revision"] for told in heard] == [1, 2, 3, 4, 5]
     assert heard == json.loads(json.dumps(shown_changes(operations.changes(annotation, after=0))))
+
+
+def test_one_stream_too_many_is_refused_until_another_ends(
+    workspace: Workspace, annotation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(label_events, "_MOST_STREAMS", 2)
+    with running_studio(workspace) as studio, studio.client() as client:
+        address = f"/api/annotations/{annotation}/events"
+
+        def refused() -> bool:
+            with client.stream("GET", address) as answer:
+                if answer.status_code == 200:
+                    return False
+                answer.read()
+                assert answer.status_code == 409
+                assert answer.json() == {
+                    "error": "too many pages are open at once; close some, or ask for changes now and then instead",
+                    "kind": "Conflict",
+                }
+                return True
+
+        with client.stream("GET", address) as first, client.stream("GET", address) as second:
+            texts = first.iter_text(), second.iter_text()  # an iterator that is let go of closes its stream
+            assert [next(text) for text in texts] == ["retry: 2000\n\n"] * 2
+            assert refused()
+        until = time.monotonic() + 20
+        while refused():  # the server hears a moment later that they have gone
+            assert time.monotonic() < until
+            time.sleep(0.1)

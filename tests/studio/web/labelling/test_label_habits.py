@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.browser import fill_storage, opened_page, painted, refuse_storage, wait_until
-from tests.labelled_page import (
+
+from tests.support.browser import fill_storage, opened_page, painted, refuse_storage, wait_until
+from tests.support.label_page import (
     Room,
     add_labelled,
     begin,

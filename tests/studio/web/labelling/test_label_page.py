@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.browser import accessibility_violations, painted
-from tests.clips import make_clip, uneven_times
-from tests.labelled_page import Room, add_labelled, begin, labelled_room, labelling, ready, saved, segments_of
-from tests.studio_server import running_studio, session_cookie
 
 from storage.tasks.task import Labels
 from storage.workspace import create_workspace
+from tests.support.browser import accessibility_violations, painted
+from tests.support.label_page import Room, add_labelled, begin, labelled_room, labelling, ready, saved, segments_of
+from tests.support.studio_server import running_studio, session_cookie
+from tests.support.video_clips import make_clip, uneven_times
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

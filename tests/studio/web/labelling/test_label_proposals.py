@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.browser import opened_page, painted
-from tests.clips import make_clip
-from tests.labelled_page import add_labelled, begin, labelling, saved, segments_of
-from tests.studio_server import Studio, new_account, running_studio, session_cookie
 
+from storage.catalog import Role
 from storage.workspace import create_workspace
-from studio.web.access.auth import Role
 from studio.web.http.page_rendering import static_digest
+from tests.support.browser import opened_page, painted
+from tests.support.label_page import add_labelled, begin, labelling, saved, segments_of
+from tests.support.studio_server import Studio, new_account, running_studio, session_cookie
+from tests.support.video_clips import make_clip
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from httpx import Client, Response
 
+from storage.catalog import Role
 from storage.recordings.recording import State
 from storage.workspace import Workspace
-from studio.web.access.auth import Role
 from studio.web.labelling.label_messages import OPERATIONS_LIMIT
 from tests.support.annotated_recordings import STEP, TWICE, waiting
 from tests.support.studio_server import Studio, new_account, running_studio

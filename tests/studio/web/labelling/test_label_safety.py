@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from httpx import Client
-from tests.browser import killable_browser, painted
-from tests.clips import make_clip, uneven_times
-from tests.killable_studio import KillableStudio
-from tests.labelled_page import add_labelled, ready, saved
-from tests.studio_server import TOKEN
 
 from storage.workspace import create_workspace
+from tests.support.browser import killable_browser, painted
+from tests.support.killable_studio import KillableStudio
+from tests.support.label_page import add_labelled, ready, saved
+from tests.support.studio_server import TOKEN
+from tests.support.video_clips import make_clip, uneven_times
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page, Route

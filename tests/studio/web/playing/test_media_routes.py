@@ -16,12 +16,13 @@ from annotate.signals.signals import UNITS, signals
 from kinesphere.errors import StorageFailed
 from kinesphere.shards.shard import Shard
 from kinesphere.video.video_keys import video_key
+from storage.catalog import Role
 from storage.footage.frame_edges import frame_edges
 from storage.recordings.recording import State
 from storage.workspace import Workspace, create_workspace
-from studio.web.access.auth import Person, Role
-from studio.web.http.byte_ranges import FIRST_PART_BYTES, LARGEST_PART_BYTES, wanted_range
-from studio.web.http.result_cache import Kept
+from studio.web.access.auth import Person
+from studio.web.http.byte_ranges import FIRST_PART_BYTES, LARGEST_PART_BYTES, requested_range
+from studio.web.http.result_cache import ResultCache
 from tests.support.playable_recordings import add_played
 from tests.support.studio_server import Studio, running_studio
 from tests.support.video_clips import make_clip, uneven_times
@@ -279,12 +280,12 @@ def test_large_answers_come_in_bounded_parts(workspace: Workspace, tmp_path: Pat
      ("bytes=3-2", None), ("bytes=-0", (10, 10)), (" bytes=1-1 ", (1, 2))],
 )  # fmt: skip
 def test_ranges_are_read_as_rfc_9110_says(header: str | None, wanted: tuple[int, int] | None) -> None:
-    assert wanted_range(header, 10) == wanted
+    assert requested_range(header, 10) == wanted
 
 
 def test_results_are_kept_up_to_a_number_and_failures_are_not() -> None:
     computed: list[str] = []
-    kept: Kept[str] = Kept(2)
+    kept: ResultCache[str] = ResultCache(2)
 
     def compute(key: str) -> str:
         computed.append(key)

@@ -10,17 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from httpx import Client
-from tests.browser import (
-    accessibility_violations,
-    fill_storage,
-    opened_page,
-    refuse_storage,
-    wait_until,
-    with_camera,
-)
-from tests.clips import make_clip
-from tests.studio_server import Studio, new_account, running_studio, session_cookie
-from tests.takes import TASK
 
 from kinesphere.names import new_recording_id
 from kinesphere.video.video_keys import video_key
@@ -29,6 +18,17 @@ from storage.footage.video_reader import open_video
 from storage.recordings.recording import RecordingFile, State, description_key
 from storage.tasks.task import ConsentScopes
 from storage.workspace import Workspace
+from tests.support.browser import (
+    accessibility_violations,
+    fill_storage,
+    opened_page,
+    refuse_storage,
+    wait_until,
+    with_camera,
+)
+from tests.support.studio_server import Studio, new_account, running_studio, session_cookie
+from tests.support.submitted_takes import TASK
+from tests.support.video_clips import make_clip
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

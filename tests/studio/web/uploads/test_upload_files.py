@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio.web.uploads.upload_files import TooLarge, Uploads
+from studio.web.http.refusals import TooLarge
+from studio.web.uploads.upload_files import Uploads
 from tests.support.own_loop import run
 
 CONTENT = random.Random(1).randbytes(1_700_000)

@@ -1,0 +1,53 @@
+"""A page of the studio as one module declares it: its routes, who may use it, and its entry in the navigation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import APIRouter
+
+from kinesphere.errors import InvalidInput
+from storage.catalog import Role
+from storage.workspace import Workspace
+from studio.web.access.credentials import Credentials
+from studio.web.contributing.erasure_thread import ErasureThread
+from studio.web.uploads.upload_files import Uploads
+
+
+@dataclass(frozen=True)
+class Studio:
+    """What the pages of one running studio share."""
+
+    workspace: Workspace
+    credentials: Credentials
+    uploads: Uploads
+    erasure_thread: ErasureThread
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page, or several that belong together, with what they ask the server for.
+
+    One that an installed package brings is the target of an entry point of the group `kinesphere.pages`.
+
+    Raises:
+        InvalidInput: it has a name for the navigation and no path, or a path that is none.
+    """
+
+    routes: Callable[[Studio], APIRouter]
+    """Makes its routes, once for each studio."""
+    roles: tuple[Role, ...] | None = None
+    """Whoever has one of these may use all of its routes, and an operator; () is everybody who is signed in. None: each
+    route says for itself who may use it."""
+    name: str = ""
+    """What the navigation calls it; "" if it is not there."""
+    path: str = ""
+    """Where the navigation leads to, e.g. `/review`."""
+    templates: Path | None = None
+    """The folder of its templates, if they are not among the studio's own."""
+
+    def __post_init__(self) -> None:
+        if self.name and not self.path.startswith("/"):
+            raise InvalidInput(f"the page '{self.name}' needs a path that begins with '/'")
