@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from kinesphere.errors import CorruptObject, InvalidInput, NewerFormat
 from kinesphere.objects.store import Objects
-from kinesphere.shards.array_reader import ArrayReader
+from kinesphere.shards.array_layout import CHUNK_FRAMES
+from kinesphere.shards.array_reader import INDEX_ENTRY_BYTES, ArrayReader
 from kinesphere.trajectory import ARRAYS, ArraySpec
 
 FORMAT_VERSION = 1
@@ -118,6 +119,8 @@ class OpenShards:
     """The shards of a dataset, opened when asked for; the last few used stay open."""
 
     LIMIT = 64
+    METADATA_BYTES = 8 * 2**20
+    """What the metadata of so many takes, at most, and all else that belongs to no array."""
 
     def __init__(self, objects: Objects, verify: bool = False, explain: Callable[[], object] | None = None) -> None:
         """
@@ -133,6 +136,17 @@ class OpenShards:
         self._process = os.getpid()
         self._opening = threading.Lock()
         self._open = lru_cache(self.LIMIT)(lambda shard_id: Shard(self._objects, shard_id, verified=self._verified))
+
+    def memory_bound_bytes(self, arrays: int) -> int:
+        """The most memory that open shards take, with their indexes of chunks.
+
+        Args:
+            arrays: how many arrays of each are read.
+
+        Returns:
+            Bytes.
+        """
+        return self.LIMIT * arrays * 2 * INDEX_ENTRY_BYTES * MAX_FRAMES // CHUNK_FRAMES + self.METADATA_BYTES
 
     def read(self, shard_id: str, name: str, start: int, stop: int) -> NDArray[Any]:
         """Like `Shard.read`, for frames that a version says are there.

@@ -20,7 +20,8 @@ from kinesphere.shards.shard import OpenShards
 from kinesphere.statistics.column_counts import ColumnCounts
 from kinesphere.streaming.window_index import Integers
 from kinesphere.trajectory import ARRAYS
-from kinesphere.transforms.motion import relative_actions, wrist_velocity
+from kinesphere.transforms.relative_actions import relative_actions
+from kinesphere.transforms.wrist_velocity import wrist_velocity
 
 OnProgress = Callable[[int, int], None]
 """Called with how many frames were read, over all passes, and how many will be."""

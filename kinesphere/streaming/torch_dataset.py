@@ -45,13 +45,21 @@ class TorchDataset(IterableDataset[dict[str, Any]]):
             yield {name: torch.from_numpy(values) for name, values in batch.items()}
 
     def state_dict(self) -> dict[str, Any]:
-        """The state for all batches taken from this object in this process; see `WindowStream.state_dict`."""
+        """The state for all batches taken from this object in this process.
+
+        Returns:
+            See `WindowStream.state_dict`.
+        """
         return self._stream.state_dict()
 
     def state_after(self, batches: int) -> dict[str, Any]:
         """The state for `batches` batches taken from loaders with workers since this object was made or given a state.
 
-        Count whole epochs in: the second epoch's first batch is number `len(dataset) + 1`.
+        Args:
+            batches: how many, whole epochs counted in: the second epoch's first batch is number `len(dataset) + 1`.
+
+        Returns:
+            See `WindowStream.state_dict`.
         """
         return self._stream.advanced(batches).state_dict()
 
@@ -59,6 +67,13 @@ class TorchDataset(IterableDataset[dict[str, Any]]):
         """Go on from a state, of this or of any other rank, world size and number of workers.
 
         Make a new `DataLoader` afterwards if it keeps its workers (`persistent_workers=True`).
+
+        Args:
+            state: of `state_dict` or `state_after`.
+
+        Raises:
+            InvalidInput: the state is of another version of the dataset, or of a stream with another order.
+            NewerFormat: a later release made it.
         """
         self._stream.load_state_dict(state)
         self._begun.zero_()

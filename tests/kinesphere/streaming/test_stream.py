@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from kinesphere.dataset import Dataset, open_dataset
 from kinesphere.errors import CorruptObject, InvalidInput
 from kinesphere.objects.store import Objects, open_objects
-from kinesphere.streaming.batches import Batch
 from kinesphere.trajectory import ARRAYS, MISSING
+from kinesphere.transforms.transform import Batch
 from storage.publishing.version_writer import write_version
 from storage.shards.shard_writer import ShardRecord, write_shard
 from tests.support.expected_windows import dataset_of, expected_windows, same_batches, take, windows_of

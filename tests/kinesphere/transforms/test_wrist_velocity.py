@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from kinesphere.errors import InvalidInput
-from kinesphere.transforms.motion import relative_actions, wrist_velocity
+from kinesphere.transforms.relative_actions import relative_actions
+from kinesphere.transforms.wrist_velocity import wrist_velocity
 
 SECOND = 1_000_000_000
 

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from kinesphere import DropInvalid, Mirror, Normalize, RelativeActions, Statistics, Valid
 from kinesphere.dataset import Dataset
 from kinesphere.errors import InvalidInput
-from kinesphere.streaming.batches import Batch
 from kinesphere.trajectory import ARRAYS, BODY_LANDMARKS, from_stored, to_stored
-from kinesphere.transforms.motion import relative_actions
-from kinesphere.transforms.ready import Method
+from kinesphere.transforms.normalize import Method
+from kinesphere.transforms.relative_actions import relative_actions
+from kinesphere.transforms.transform import Batch
 from pose.geometry.intrinsics import assumed_intrinsics
 from pose.geometry.wrist import grip, wrist_pose
 from tests.support.expected_windows import same_batches
