@@ -51,7 +51,14 @@ class FrameRuns:
 
     @classmethod
     def of(cls, episodes: pa.Table) -> FrameRuns:
-        """Join episodes that overlap or touch; runs are in the order of shard and frame."""
+        """Join episodes that overlap or touch; runs are in the order of shard and frame.
+
+        Args:
+            episodes: a table with the columns "shard", "first_frame" and "length".
+
+        Returns:
+            The runs.
+        """
         ids = pc.unique(episodes["shard"]).sort()
         shard = pc.index_in(episodes["shard"].combine_chunks(), ids).to_numpy().astype(np.int64)
         start = episodes["first_frame"].to_numpy()
@@ -72,7 +79,11 @@ class FrameRuns:
         return int((self.stop - self.start).sum())
 
     def pieces(self) -> Iterator[_Piece]:
-        """The runs, cut to at most `PIECE_FRAMES`; always alike, since sums of floats depend on it."""
+        """The runs, cut to at most `PIECE_FRAMES`; always alike, since sums of floats depend on it.
+
+        Yields:
+            Shard, first frame, and the frame after the last.
+        """
         for run in range(len(self.start)):
             shard_id, stop = self.shard_ids[int(self.shard[run])].as_py(), int(self.stop[run])
             for first in range(int(self.start[run]), stop, PIECE_FRAMES):
@@ -81,6 +92,14 @@ class FrameRuns:
 
 def count_arrays(shards: OpenShards, runs: FrameRuns, on_progress: OnProgress | None) -> dict[str, ColumnCounts]:
     """Count all numbers of all arrays as they are stored, `timestamp` excepted.
+
+    Args:
+        shards: where the frames are.
+        runs: which frames.
+        on_progress: called with how many frames were read, over all passes, and how many will be.
+
+    Returns:
+        The counts after their last pass, by array.
 
     Raises:
         CorruptObject: an object of a shard is missing or damaged.
@@ -101,6 +120,15 @@ def count_actions(
     shards: OpenShards, episodes: pa.Table, horizon: int, on_progress: OnProgress | None
 ) -> dict[str, ColumnCounts]:
     """Count the numbers of `relative_actions`, all steps of the chunk together, and of `wrist_velocity`.
+
+    Args:
+        shards: where the frames are.
+        episodes: the episode table.
+        horizon: how many steps ahead a chunk goes.
+        on_progress: called with how many frames were read, over all passes, and how many will be.
+
+    Returns:
+        The counts after their last pass, of "action" and "wrist_velocity".
 
     Raises:
         CorruptObject: an object of a shard is missing or damaged.

@@ -72,13 +72,16 @@ class SeekingVideo:
     def images(
         self, times: Sequence[int], *, size: tuple[int, int] | None = None, exact: bool = True
     ) -> Iterator[NDArray[np.uint8]]:
-        """The frames at some times, uint8 `(height, width, 3)`, RGB, upright.
+        """The frames at some times: RGB, upright.
 
         Args:
             times: nanoseconds since the first frame, ascending.
             size: height and width to scale to, by bilinear interpolation.
             exact: times are those of frames. Otherwise the frame shown at that time is given: the last one that
                 begins at or before it, or the first of the video.
+
+        Yields:
+            uint8 `(height, width, 3)`, one array a time, in their order.
 
         Raises:
             CorruptObject: with `exact`, there is no frame with such a time.
