@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from kinesphere.errors import InvalidInput, NotFound, needs_extra
+from kinesphere.errors import InvalidInput, NotFound
 from kinesphere.names import checked_name
 from kinesphere.objects.cached_objects import with_cache
 from kinesphere.objects.store import open_objects
@@ -297,8 +297,8 @@ class Dataset(OpenVersion):
             InvalidInput: as `stream`.
             CorruptObject: as `stream`.
         """
-        with needs_extra("torch"):
-            from kinesphere.streaming.torch_dataset import TorchDataset
+        from kinesphere.streaming.torch_dataset import TorchDataset  # which imports PyTorch, if there is one
+
         return TorchDataset(WindowStream(self, settings))
 
     def _row(self, which: int | str) -> int:

@@ -17,8 +17,8 @@ from kinesphere.objects.store import Objects
 CACHE_VARIABLE = "KINESPHERE_DATA_CACHE"
 """Names the folder of the cache for remote data, where the call names none."""
 
-_HELD_PIECES = 4
-"""Pieces of an object that its file holds: what FFmpeg reads now, the table of frames, and a jump between them."""
+_BUFFERED_PIECES = 4
+"""Pieces of an object that its file buffers: what FFmpeg reads now, the table of frames, and a jump between them."""
 
 
 def with_cache(objects: Objects, folder: str | Path | None, limit_bytes: int | None) -> Objects:
@@ -198,7 +198,7 @@ class _ObjectFile(io.RawIOBase):
             start = number * PIECE_BYTES
             stop = min(start + PIECE_BYTES, self._size)
             self._pieces[number] = self._objects.get_part(self._key, start, stop)[0]
-            if len(self._pieces) > _HELD_PIECES:
+            if len(self._pieces) > _BUFFERED_PIECES:
                 self._pieces.popitem(last=False)
         self._pieces.move_to_end(number)
         return self._pieces[number]

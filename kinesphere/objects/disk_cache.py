@@ -152,26 +152,26 @@ class DiskCache:
         state = self._of_process()
         with state.lock:
             awaited = {n: state.in_flight[name, n] for n in missing if (name, n) in state.in_flight}
-            ours: dict[int, Future[Piece]] = {n: Future() for n in missing if n not in awaited}
-            state.in_flight |= {(name, n): future for n, future in ours.items()}
+            started: dict[int, Future[Piece]] = {n: Future() for n in missing if n not in awaited}
+            state.in_flight |= {(name, n): future for n, future in started.items()}
         try:
-            for first, stop in _runs(list(ours)):
+            for first, stop in _runs(list(started)):
                 whole = fetch(first * PIECE_BYTES, stop * PIECE_BYTES)
                 for number in range(first, stop):
                     at = (number - first) * PIECE_BYTES
                     piece = Piece(whole.data[at : at + PIECE_BYTES], whole.object_bytes)
                     self._store(name, number, piece)
-                    ours[number].set_result(piece)
+                    started[number].set_result(piece)
         except BaseException as error:
-            for future in ours.values():
+            for future in started.values():
                 if not future.done():
                     future.set_exception(error)
             raise
         finally:
             with state.lock:
-                for number in ours:
+                for number in started:
                     del state.in_flight[name, number]
-        return {number: future.result() for number, future in (ours | awaited).items()}
+        return {number: future.result() for number, future in (started | awaited).items()}
 
     def _load(self, name: str, number: int) -> Piece | None:
         """A piece that is in the folder and undamaged."""

@@ -187,9 +187,9 @@ class _Moments:
         mean = exact.sum(axis=0) / np.maximum(here, 1)
         squares = (np.where(finite, exact - mean, 0) ** 2).sum(axis=0)
         both = np.maximum(self.count + here, 1)
-        apart = mean - self._mean
-        self._squares += squares + apart**2 * self.count * here / both
-        self._mean += apart * here / both
+        difference = mean - self._mean
+        self._squares += squares + difference**2 * self.count * here / both
+        self._mean += difference * here / both
         self.count = self.count + here
 
     @property

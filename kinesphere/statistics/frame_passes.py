@@ -149,13 +149,13 @@ def count_actions(
         # one frame before and as many after as the last frame of the piece looks at, none of another episode
         low, high = max(begin, first - 1), min(end, stop + horizon)
         poses = shards.read(shard, "wrist_pose", low, high)
-        wanted = slice(first - low, stop - low)
+        own = slice(first - low, stop - low)
         block: dict[str, NDArray[Any]] = {}
         if "action" in names:
             block["action"] = relative_actions(poses[first - low :], horizon)[: stop - first].reshape(-1, 18)
         if "wrist_velocity" in names:
             times = shards.read(shard, "timestamp", low, high)
-            block["wrist_velocity"] = wrist_velocity(times, poses)[wanted].reshape(-1, 12)
+            block["wrist_velocity"] = wrist_velocity(times, poses)[own].reshape(-1, 12)
         return block, stop - first
 
     _pass_over(counts, pieces, read, pc.sum(episodes["length"]).as_py() or 0, on_progress)
@@ -197,7 +197,7 @@ def _groups(counts: Mapping[str, ColumnCounts], number: int) -> list[list[str]]:
         if columns.passes <= number:
             continue
         needed = columns.counter_bytes(number)
-        place = next((place for place, left in enumerate(room) if needed <= left), None)
+        place = next((place for place, free in enumerate(room) if needed <= free), None)
         if place is None:
             place = len(groups)
             groups.append([])

@@ -109,11 +109,11 @@ def read_matching(
     Raises:
         CorruptObject: a part that is needed is missing, or is not the one that was published.
     """
-    wanted = list(dict.fromkeys([*columns, *reads]))
+    needed = list(dict.fromkeys([*columns, *reads]))
     pieces, numbers, first = [_schema(columns).empty_table()], [np.empty(0, np.int64)], 0
     for part in parts:
         if _possible(part.bounds, condition):
-            rows, piece = _matching(read_part(objects, part), wanted, condition)
+            rows, piece = _matching(read_part(objects, part), needed, condition)
             numbers.append(rows + first)
             pieces.append(piece.select(list(columns)).cast(_schema(columns)))
         first += part.rows

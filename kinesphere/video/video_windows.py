@@ -156,7 +156,7 @@ class VideoWindows:
         Args:
             rows: int64 `[B]`, row of the episode table of each window.
             timestamps: int64 `[B, W]`, nanoseconds since the recording's first frame, in any order.
-            mask: bool `[B, W]`, False where no frame is wanted: it becomes 0.
+            mask: bool `[B, W]`, False where there is no frame: it becomes 0.
             out: uint8 `[B, W, height, width, 3]`, contiguous; RGB, upright.
             exact: timestamps are those of frames, as trajectories have them. Otherwise, as after resampling, each
                 gives the last frame that begins at or before it.
