@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,41 +11,20 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from obstore.store import LocalStore, from_url
 
 from kinesphere.errors import CorruptObject, InvalidInput, StorageFailed
+from kinesphere.objects.process_state import Requests, check_not_forked
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as RawStore
 
 
 _DELETIONS_AT_ONCE = 16
-
-
-class Requests:
-    """Counts how often this process has read objects, from all its threads."""
-
-    def __init__(self) -> None:
-        # The next number of a counter is taken in one step, so no lock is needed that a fork could catch closed.
-        self._counter = itertools.count()
-        self._looked = 0
-
-    def add(self) -> None:
-        """Count one more."""
-        next(self._counter)
-
-    @property
-    def total(self) -> int:
-        """How many there were; to be asked by one thread at a time."""
-        self._looked += 1
-        return next(self._counter) + 1 - self._looked
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Requests, ()
 
 
 @dataclass(frozen=True)
@@ -323,7 +301,7 @@ class Objects:
     def _named(self, key: str, *, in_python: bool = False) -> Iterator[None]:
         """Turn errors into ours, each naming the object concerned; `in_python` says that obstore takes no part."""
         if not in_python:
-            _check_not_forked()
+            check_not_forked()
         try:
             yield
         except (NotFoundError, FileNotFoundError) as error:
@@ -343,21 +321,6 @@ def _read_file(path: Path, byte_range: tuple[int, int] | None) -> bytes:
             return file.read()
         file.seek(byte_range[0])
         return file.read(byte_range[1] - byte_range[0])
-
-
-_obstore_process: int | None = None
-
-
-def _check_not_forked() -> None:
-    """Refuse where obstore would hang: in a process forked from one in which its threads were running."""
-    global _obstore_process
-    if _obstore_process is None:
-        _obstore_process = os.getpid()
-    elif _obstore_process != os.getpid():
-        raise InvalidInput(
-            "an object store cannot be used in a process forked after its first use; start worker processes "
-            "with 'spawn', e.g. DataLoader(..., multiprocessing_context='spawn')"
-        )
 
 
 def open_objects(location: str | Path, *, create: bool = False) -> Objects:
