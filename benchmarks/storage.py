@@ -29,6 +29,7 @@ from benchmarks.storage_versions import print_versions
 from kinesphere.dataset import Dataset, open_dataset
 from kinesphere.objects.store import open_objects
 from kinesphere.streaming.sampling import SAMPLINGS
+from kinesphere.streaming.stream_settings import StreamSettings
 from kinesphere.streaming.stream_speed import DTYPES, measure_stream
 from kinesphere.trajectory import ARRAYS, Trajectory, to_stored
 from pose.networks.models import fetch_clip
@@ -154,7 +155,8 @@ def main() -> None:
             scaled = dtype == "float32"
             rows[f"memmap {dtype}, random"] = measured(memory_mapped(folder, scaled=scaled), options.seconds)
             for sampling in SAMPLINGS:
-                speed = measure_stream(dataset, dtype=dtype, seconds=options.seconds, keys=KEYS, sampling=sampling)
+                settings = StreamSettings(WINDOW, BATCH, KEYS, shuffle=True, dtype=dtype, sampling=sampling)
+                speed = measure_stream(dataset, settings, options.seconds)
                 rows[f"kinesphere {dtype}, {sampling}"] = (speed.windows_per_second, speed.windows_per_cpu_second)
                 facts.append(f"{dtype}, {sampling}: first batch in {speed.first_batch_seconds:.2f} s, a worker takes "
                              f"{worker_megabytes(folder, dtype, sampling):.0f} MB, its stream stated at most "

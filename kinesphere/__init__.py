@@ -29,8 +29,11 @@ if TYPE_CHECKING:
     from kinesphere.objects.disk_cache import clear_cache
     from kinesphere.statistics.statistics import ArrayStatistics, Statistics
     from kinesphere.trajectory import ARRAYS, BODY_LANDMARKS, HAND_LANDMARKS, HANDS, ArraySpec, Valid
-    from kinesphere.transforms.motion import relative_actions, wrist_velocity
-    from kinesphere.transforms.ready import DropInvalid, Mirror, Normalize, RelativeActions
+    from kinesphere.transforms.drop_invalid import DropInvalid
+    from kinesphere.transforms.mirror import Mirror
+    from kinesphere.transforms.normalize import Normalize
+    from kinesphere.transforms.relative_actions import RelativeActions, relative_actions
+    from kinesphere.transforms.wrist_velocity import wrist_velocity
 
 __all__ = [
     "ARRAYS",
@@ -72,27 +75,27 @@ _HOMES = {
     "Conflict": "errors",
     "CorruptObject": "errors",
     "Dataset": "dataset",
-    "DropInvalid": "transforms.ready",
+    "DropInvalid": "transforms.drop_invalid",
     "HANDS": "trajectory",
     "HAND_LANDMARKS": "trajectory",
     "InvalidInput": "errors",
     "InvalidTask": "errors",
     "InvalidVideo": "errors",
     "KinesphereError": "errors",
-    "Mirror": "transforms.ready",
+    "Mirror": "transforms.mirror",
     "MissingDependency": "errors",
     "NewerFormat": "errors",
-    "Normalize": "transforms.ready",
+    "Normalize": "transforms.normalize",
     "NotFound": "errors",
-    "RelativeActions": "transforms.ready",
+    "RelativeActions": "transforms.relative_actions",
     "Statistics": "statistics.statistics",
     "StorageFailed": "errors",
     "Valid": "trajectory",
     "Withdrawn": "errors",
     "clear_cache": "objects.disk_cache",
     "open_dataset": "dataset",
-    "relative_actions": "transforms.motion",
-    "wrist_velocity": "transforms.motion",
+    "relative_actions": "transforms.relative_actions",
+    "wrist_velocity": "transforms.wrist_velocity",
 }
 """In which module a name lives. Each is loaded when it is first asked for: a command that lists tasks needs no arrays,
 and they take a quarter of a second."""

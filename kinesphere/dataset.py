@@ -5,48 +5,34 @@ from __future__ import annotations
 import math
 import operator
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from kinesphere.errors import InvalidInput, NotFound, needs_extra
+from kinesphere.errors import InvalidInput, NotFound
 from kinesphere.names import checked_name
 from kinesphere.objects.cached_objects import with_cache
-from kinesphere.objects.store import Objects, open_objects
-from kinesphere.shards.shard import OpenShards
-from kinesphere.splits import splits_of
-from kinesphere.streaming.resampling import around_episode, refuse_going_back
-from kinesphere.streaming.sampling import Sampling, Weight
-from kinesphere.streaming.stream import (
-    POOL_FRAMES,
-    DType,
-    StreamSettings,
-    Transform,
-    WindowStream,
-    checked_keys,
-    checked_transforms,
-)
+from kinesphere.objects.store import open_objects
+from kinesphere.streaming.stream import WindowStream
+from kinesphere.streaming.stream_settings import StreamSettings, checked_keys, takes_settings
+from kinesphere.streaming.time_grid import around_episode, refuse_going_back
 from kinesphere.streaming.window_index import Integers
-from kinesphere.streaming.window_shape import Length, WindowShape, checked_rate
+from kinesphere.streaming.window_shape import checked_rate
 from kinesphere.trajectory import ARRAYS, from_stored
-from kinesphere.versions.episode_table import EPISODE_SCHEMA
-from kinesphere.versions.manifests import Version, read_manifest, read_version, refuse_withdrawn
-from kinesphere.versions.table_parts import matching_rows, parts_of, read_matching, read_table
-from kinesphere.video.video_windows import VIDEO, VideoSource, VideoWindows
-from kinesphere.where import where_columns, where_expression
+from kinesphere.versions.manifests import read_version
+from kinesphere.versions.open_version import OpenVersion
+from kinesphere.video.video_keys import VIDEO
+from kinesphere.video.video_windows import VideoWindows
 
 if TYPE_CHECKING:
     from kinesphere.statistics.frame_passes import OnProgress
     from kinesphere.statistics.statistics import Statistics
     from kinesphere.streaming.torch_dataset import TorchDataset
-
 
 MOST_EPISODE_VIDEO_BYTES = 2**31
 """The most that `episode` decodes at once: about what a laptop has to spare."""
@@ -64,6 +50,7 @@ def open_dataset(
 
     Args:
         location: `<workspace>/datasets/<name>`, a folder or a URL such as `s3://bucket/prefix/datasets/<name>`.
+        version: number of the version.
         verify: compare the hash of every object when it is first read. Without it, checksums inside the objects
             still find accidental damage; with it, also a deliberate change.
         cache: a local folder in which shards and videos that were read are kept; see
@@ -71,7 +58,9 @@ def open_dataset(
             and none for local folders.
         cache_bytes: how much it may hold, at least 64 MiB; 50 GiB by default. What was read longest ago goes first.
 
-    Manifests are never cached. An erasure cannot reach a cache: run `clear_cache(folder)` where the data was read.
+    Returns:
+        The version, of which the manifest was read and, if it is small, the table of episodes. Manifests are never
+        cached. An erasure cannot reach a cache: run `clear_cache(folder)` where the data was read.
 
     Raises:
         InvalidInput: the location is not of this form, there is no such folder, or the cache cannot be used.
@@ -89,78 +78,12 @@ def open_dataset(
     return Dataset(with_cache(objects, cache, cache_bytes), found, verify=verify)
 
 
-class Dataset:
+class Dataset(OpenVersion):
     """One version of a dataset. Opened with `open_dataset`; it can be pickled, and used after a fork."""
-
-    def __init__(self, objects: Objects, version: Version, *, verify: bool = False) -> None:
-        self.name = version.dataset
-        self.version = version.number
-        self.manifest: Mapping[str, Any] = version.manifest
-        """What the version says about itself: counts, labels, parent, when and by whom it was made."""
-        self.shards = OpenShards(objects, verify, partial(_refuse_withdrawn, objects, self.name, self.version))
-        self._objects = objects
-        self._parts = parts_of(version.manifest)
-        if len(self._parts) == 1:
-            _ = self.episodes  # takes no longer than to ask for a part of it, and is there after a fork
-
-    @cached_property
-    def episodes(self) -> pa.Table:
-        """One row an episode, by `EPISODE_SCHEMA`; a large table is read when it is first asked for.
-
-        Raises:
-            CorruptObject: the table is missing or damaged.
-        """
-        return read_table(self._objects, self._parts, EPISODE_SCHEMA.names)
-
-    def select(self, columns: Sequence[str], where: str | None = None) -> tuple[Integers, pa.Table]:
-        """Some columns of the episodes that fulfil a condition, without reading what is not needed for it.
-
-        Args:
-            where: a condition on the columns of `episodes`, e.g. `"label = 'pour'"`; see `kinesphere.where`.
-
-        Returns:
-            The rows of these episodes in `episodes`, int64, ascending, and the columns, one row each.
-
-        Raises:
-            InvalidInput: there is no such column, or the condition cannot be read.
-            CorruptObject: the table is missing or damaged.
-        """
-        odd = sorted(set(columns) - set(EPISODE_SCHEMA.names))
-        if odd:
-            known = ", ".join(EPISODE_SCHEMA.names)
-            raise InvalidInput(f"an episode has no column '{odd[0]}'; the columns are {known}")
-        if "episodes" in self.__dict__:
-            rows = matching_rows(self.episodes, where_expression(where)) if where else np.arange(len(self.episodes))
-            return rows, self.episodes.select(list(columns)).take(pa.array(rows)).combine_chunks()
-        if where is None:
-            return np.arange(len(self)), read_table(self._objects, self._parts, columns)
-        return read_matching(self._objects, self._parts, columns, where_expression(where), where_columns(where))
-
-    def __len__(self) -> int:
-        return int(self.manifest["counts"]["episodes"])
 
     def __repr__(self) -> str:
         counts = self.manifest["counts"]
         return f"<Dataset {self.name}@{self.version}: {counts['episodes']} episodes, {counts['frames']} frames>"
-
-    @property
-    def requests(self) -> int:
-        """How often this process has read objects so far: on an object store, how many requests it made."""
-        return self._objects.requests.total
-
-    def rows_of_split(self, name: str) -> NDArray[np.int64]:
-        """The rows of `episodes` that belong to a split, int64 `[n]`; whole people, see `kinesphere.splits`.
-
-        Raises:
-            InvalidInput: the version was published without splits, or has none of this name.
-        """
-        _, people = self.select(["contributor"])
-        return splits_of(self.manifest).rows(people, name)
-
-    def videos(self, rows: Integers, size: tuple[int, int] | None) -> VideoSource:
-        """The videos of some rows of `episodes`, to be scaled to a height and width; see `VideoSource.of`."""
-        _, columns = self.select(["recording", "image_height", "image_width"])
-        return VideoSource.of(self._objects, self.manifest, columns, rows, size)
 
     def episode(
         self,
@@ -170,7 +93,13 @@ class Dataset:
         rate: float | None = None,
         video_size: tuple[int, int] | None = None,
     ) -> dict[str, NDArray[Any]]:
-        """All frames of an episode, by its row in `episodes` or by its id; resampled to `rate` frames per second.
+        """All frames of an episode.
+
+        Args:
+            which: its row in `episodes`, or its id.
+            keys: names of arrays, and "video"; all arrays by default.
+            rate: frames per second to resample to; by default frames are as they were recorded.
+            video_size: height and width to scale the video to.
 
         Returns:
             One array a key, shape `(frames, ...)`: float32 in the units of `kinesphere.trajectory.ARRAYS` with NaN
@@ -222,31 +151,8 @@ class Dataset:
             windows.read(np.array([place]), times[None], np.ones((1, len(times)), np.bool_), frames[None])
         return frames
 
-    def stream(
-        self,
-        window: Length,
-        batch_size: int,
-        keys: Sequence[str] | None = None,
-        *,
-        stride: Length = 1,
-        history: Length = 0,
-        future: Length = 0,
-        rate: float | None = None,
-        shuffle: bool = False,
-        seed: int = 0,
-        epoch: int = 0,
-        rank: int = 0,
-        world_size: int = 1,
-        sampling: Sampling = "pool",
-        balance: str | None = None,
-        weight: str | NDArray[Any] | None = None,
-        where: str | None = None,
-        split: str | None = None,
-        dtype: DType = "float32",
-        pool_frames: int = POOL_FRAMES,
-        video_size: tuple[int, int] | None = None,
-        transform: Transform | Sequence[Transform] | None = None,
-    ) -> WindowStream:
+    @takes_settings(StreamSettings)
+    def stream(self, settings: StreamSettings) -> WindowStream:
         """Stream windows of `window` frames, with `history` frames before and `future` frames after each, in batches.
 
         Each batch is a dict. Every key gives `[B, W, ...]`, W being history + window + future: float32 in its units,
@@ -282,14 +188,21 @@ class Dataset:
         nearly all of them.
 
         Args:
+            settings: the following options, of which two are needed; `window`, `batch_size` and `keys` need no name.
+            window: length of a window. Here, as in `stride`, `history` and `future`, whole numbers are frames. With a
+                rate, other numbers and `timedelta` are seconds, which have to be within 0.05 of a whole number of
+                frames.
+            batch_size: windows in a batch.
             keys: names of arrays, and "video"; all arrays by default.
-            window, stride, history, future: whole numbers are frames. With a rate, other numbers and `timedelta` are
-                seconds, which have to be within 0.05 of a whole number of frames.
-            stride: between the beginnings of successive windows of an episode.
-            history, future: change neither which windows there are nor their order.
+            stride: between the beginnings of successive windows of an episode; 1 frame by default.
+            history: what comes along before each window; it changes neither which windows there are nor their order.
+            future: what comes along after each window; likewise.
             rate: frames per second; from 0.001 to 1,000.
+            shuffle: whether windows come in a random order, another one each epoch; else as they were recorded.
             seed: with the epoch's number it decides the order. Not used without `shuffle`.
             epoch: number of the first epoch; each further one has an order of its own.
+            rank: which of the training processes this is, from 0.
+            world_size: how many training processes share the batches of an epoch.
             sampling: "pool" mixes what is decoded at a time, as above. "random" draws every batch from the whole epoch,
                 uniformly at random, and reads its windows one by one, `pool_frames` frames ahead in 32 threads: as
                 random as can be, at ten times the work, and reads for every window: remote data needs `cache`. Needs
@@ -297,6 +210,8 @@ class Dataset:
             balance: a column of `episodes`. An epoch has as many windows as without, but every value of the column
                 gets an equal share of them, to within one window; those of its windows are drawn equally often, to
                 within once. A missing value counts as a value.
+            weight: a column of `episodes`, or a NumPy array with a number for each of its rows, at least 0. An epoch
+                has as many windows as without; an episode's share is in proportion to its weight times its windows.
             where: a condition on the columns of `episodes`, e.g. `"label = 'pour'"`; see `kinesphere.where`.
             split: only episodes of this split, such as "train", where the version was published with splits.
             dtype: "int16" hands over the fixed-point numbers as stored, -32768 where missing, and
@@ -308,34 +223,14 @@ class Dataset:
                 arrays in place, add keys and drop rows; its errors are not caught. Names in its attribute `keys` have
                 to be among the streamed ones. States count batches and know nothing of transforms.
 
+        Returns:
+            An iterable of batches; iterating it once gives one epoch.
+
         Raises:
             InvalidInput: an argument is out of range, or `where` matches nothing.
             CorruptObject: with a rate, the times of an episode cannot be read.
         """
-        names = tuple(ARRAYS) if keys is None else checked_keys(keys)
-        rate = checked_rate(rate)
-        shape = WindowShape.of(window, stride, history, future, rate)
-        settings = StreamSettings(
-            window=shape.window,
-            batch_size=batch_size,
-            keys=names,
-            stride=shape.stride,
-            history=shape.history,
-            future=shape.future,
-            rate=rate,
-            transforms=checked_transforms(transform, names),
-            shuffle=shuffle,
-            seed=seed,
-            balance=balance,
-            where=where,
-            split=split,
-            dtype=dtype,
-            pool_frames=pool_frames,
-            video_size=video_size,
-            sampling=sampling,
-            weight=None if weight is None else Weight.of(weight, self.episodes),
-        )
-        return WindowStream(self, settings, epoch=epoch, rank=rank, world_size=world_size)
+        return WindowStream(self, settings)
 
     def statistics(self, compute: bool = True, *, on_progress: OnProgress | None = None) -> Statistics:
         """Mean, deviation, extremes and exact quantiles of every number of every array but `timestamp`.
@@ -349,6 +244,9 @@ class Dataset:
             compute: go through all frames if need be.
             on_progress: called with how many frames were read, over five passes, and how many will be.
 
+        Returns:
+            The statistics, by array.
+
         Raises:
             NotFound: there are none yet and `compute` is False.
             CorruptObject: they are damaged or of another table, or an object of a shard is missing or damaged.
@@ -356,7 +254,7 @@ class Dataset:
         """
         from kinesphere.statistics.statistics import find_statistics
 
-        return find_statistics(self, self._objects, compute=compute, on_progress=on_progress)
+        return find_statistics(self, compute=compute, on_progress=on_progress)
 
     def action_statistics(self, horizon: int, *, on_progress: OnProgress | None = None) -> Statistics:
         """The same statistics of "action", as `relative_actions` derives it, and of "wrist_velocity".
@@ -371,6 +269,9 @@ class Dataset:
             horizon: how many steps ahead a chunk goes; 1 for the next step alone.
             on_progress: called with how many frames were read, over three passes, and how many will be.
 
+        Returns:
+            The statistics of "action" and "wrist_velocity".
+
         Raises:
             InvalidInput: the horizon is no positive number.
             CorruptObject: an object of a shard is missing or damaged.
@@ -379,17 +280,26 @@ class Dataset:
 
         return find_action_statistics(self, horizon, on_progress)
 
-    def torch(self, window: Length, batch_size: int, keys: Sequence[str] | None = None, **options: Any) -> TorchDataset:
-        """The same stream as a `torch.utils.data.IterableDataset` of batches; takes what `stream` takes.
+    @takes_settings(StreamSettings)
+    def torch(self, settings: StreamSettings) -> TorchDataset:
+        """The same stream as a `torch.utils.data.IterableDataset` of batches.
 
         >>> loader = DataLoader(dataset.torch(window=64, batch_size=256), batch_size=None, num_workers=4)
 
+        Args:
+            settings: the options of `stream`, given as its are.
+
+        Returns:
+            The batches as tensors.
+
         Raises:
             MissingDependency: PyTorch is not installed.
+            InvalidInput: as `stream`.
+            CorruptObject: as `stream`.
         """
-        with needs_extra("torch"):
-            from kinesphere.streaming.torch_dataset import TorchDataset
-        return TorchDataset(self.stream(window, batch_size, keys, **options))
+        from kinesphere.streaming.torch_dataset import TorchDataset  # which imports PyTorch, if there is one
+
+        return TorchDataset(WindowStream(self, settings))
 
     def _row(self, which: int | str) -> int:
         if isinstance(which, str):
@@ -401,7 +311,3 @@ class Dataset:
         if not 0 <= row < len(self):
             raise NotFound("episode", str(row), hint=f"{self.name}@{self.version} has rows 0 to {len(self) - 1}")
         return row
-
-
-def _refuse_withdrawn(objects: Objects, dataset: str, number: int) -> None:
-    refuse_withdrawn(objects, read_manifest(objects, dataset, number))

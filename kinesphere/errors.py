@@ -100,6 +100,15 @@ def needs_extra(extra: str) -> Iterator[None]:
 
     >>> with needs_extra("pose"):
     ...     import mediapipe
+
+    Args:
+        extra: name of the extra, such as "video".
+
+    Yields:
+        Nothing; the block runs.
+
+    Raises:
+        MissingDependency: a package of the extra, or a system library that it needs, is not installed.
     """
     try:
         yield

@@ -51,6 +51,12 @@ class Splits:
 
         The first 8 bytes of the SHA-256 of `<salt>:<contributor>`, big-endian, over 2^64 give a number from 0 to 1;
         the split is the first up to whose end that number lies, when the shares are laid end to end.
+
+        Args:
+            contributor: pseudonymous id.
+
+        Returns:
+            Name of the split.
         """
         digest = hashlib.sha256(f"{self.salt}:{contributor}".encode()).digest()
         place, end = int.from_bytes(digest[:8], "big") / 2**64, 0.0
@@ -61,7 +67,14 @@ class Splits:
         return self.shares[-1][0]
 
     def rows(self, episodes: pa.Table, name: str) -> NDArray[np.int64]:
-        """The rows of an episode table that belong to a split, int64 `[n]`, ascending.
+        """The rows of an episode table that belong to a split.
+
+        Args:
+            episodes: a table with the column "contributor".
+            name: of the split.
+
+        Returns:
+            int64 `[n]`, ascending.
 
         Raises:
             InvalidInput: there is no split of this name.
@@ -73,12 +86,23 @@ class Splits:
         return np.flatnonzero(chosen[column.indices.to_numpy()]) if len(column) else np.zeros(0, np.int64)
 
     def to_json(self) -> dict[str, Any]:
-        """The rule as a manifest holds it; it names nobody."""
+        """The rule as a manifest holds it; it names nobody.
+
+        Returns:
+            What `read_rule` takes.
+        """
         return {"by": "contributor", "salt": self.salt, "shares": [[name, share] for name, share in self.shares]}
 
 
 def parse_splits(text: str, salt: str) -> Splits:
     """Read `train=0.8,validation=0.1,test=0.1`.
+
+    Args:
+        text: names with their shares, with commas.
+        salt: decides, with the shares, who is in which split.
+
+    Returns:
+        The rule.
 
     Raises:
         InvalidInput: it is not of this form, or the shares do not add up to 1.
@@ -96,6 +120,12 @@ def parse_splits(text: str, salt: str) -> Splits:
 def splits_of(manifest: Mapping[str, Any]) -> Splits:
     """The rule of a version.
 
+    Args:
+        manifest: of the version.
+
+    Returns:
+        The rule.
+
     Raises:
         InvalidInput: the version was published without splits, or by a rule that is not known here.
     """
@@ -108,6 +138,12 @@ def splits_of(manifest: Mapping[str, Any]) -> Splits:
 
 def read_rule(rule: Mapping[str, Any]) -> Splits:
     """A rule as manifests hold it; the inverse of `Splits.to_json`.
+
+    Args:
+        rule: what stands in a manifest under "splits".
+
+    Returns:
+        The rule.
 
     Raises:
         InvalidInput: it is of a kind that is not known here.

@@ -123,7 +123,11 @@ class ExtractorIdentity:
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:16]
 
     def to_json(self) -> dict[str, Any]:
-        """The identity as plain JSON values."""
+        """The identity as plain JSON values.
+
+        Returns:
+            The fields by name.
+        """
         return {
             "name": self.name,
             "revision": self.revision,
@@ -172,8 +176,14 @@ class Trajectory:
 def to_stored(spec: ArraySpec, values: NDArray[Any]) -> tuple[NDArray[Any], int]:
     """Turn values in units into what the shard stores.
 
-    Returns the stored array and how many numbers were clipped to the range of the dtype. NaN becomes
-    `MISSING` in int16 arrays and 0 in scaled uint8 arrays, where 0 means "not found".
+    NaN becomes `MISSING` in int16 arrays and 0 in scaled uint8 arrays, where 0 means "not found".
+
+    Args:
+        spec: the array.
+        values: `(T, *spec.shape)`, float in units with NaN where missing, or as stored where there is no scale.
+
+    Returns:
+        The stored array, and how many numbers were clipped to the range of its type.
     """
     if spec.scale_factor is None:
         return np.ascontiguousarray(values, dtype=spec.dtype), 0
@@ -194,6 +204,14 @@ def from_stored(spec: ArraySpec, stored: NDArray[Any], out: NDArray[Any] | None 
     """Inverse of `to_stored`: float32 in units with NaN where missing, in `out` if given.
 
     Without a scale, values are what was stored (and are `stored` itself, where there is no `out`).
+
+    Args:
+        spec: the array.
+        stored: `(T, *spec.shape)`.
+        out: where to put the values, of the same shape.
+
+    Returns:
+        `(T, *spec.shape)`: float32, or the stored type without a scale.
     """
     if spec.scale_factor is None:
         if out is None:

@@ -46,6 +46,12 @@ def where_expression(text: str) -> pc.Expression:
     As in SQL, a comparison with a missing value is neither true nor false, so `label != 'pour'` leaves out the
     episodes without a label. Text is written in single quotes.
 
+    Args:
+        text: the condition.
+
+    Returns:
+        What filters a table with the columns of `EPISODE_SCHEMA`.
+
     Raises:
         InvalidInput: the text cannot be read, names an unknown column, or compares text with a number.
     """
@@ -64,7 +70,14 @@ def where_expression(text: str) -> pc.Expression:
 
 
 def where_columns(text: str) -> list[str]:
-    """The columns that an expression names, which `where_expression` has accepted."""
+    """The columns that an expression names, which `where_expression` has accepted.
+
+    Args:
+        text: the condition.
+
+    Returns:
+        Names, sorted.
+    """
     from sqlglot import exp
 
     return sorted({column.name for column in _parsed(text).find_all(exp.Column)})

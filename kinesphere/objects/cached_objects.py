@@ -17,15 +17,20 @@ from kinesphere.objects.store import Objects
 CACHE_VARIABLE = "KINESPHERE_DATA_CACHE"
 """Names the folder of the cache for remote data, where the call names none."""
 
-_HELD_PIECES = 4
-"""Pieces of an object that its file holds: what FFmpeg reads now, the table of frames, and a jump between them."""
+_BUFFERED_PIECES = 4
+"""Pieces of an object that its file buffers: what FFmpeg reads now, the table of frames, and a jump between them."""
 
 
 def with_cache(objects: Objects, folder: str | Path | None, limit_bytes: int | None) -> Objects:
     """The same objects, read through a disk cache if one is asked for.
 
     Args:
+        objects: where they lie.
         folder: of the cache. None takes what `KINESPHERE_DATA_CACHE` names, which is for remote data only.
+        limit_bytes: the most that the folder may hold; 50 GiB where it is None.
+
+    Returns:
+        Objects of the same keys and contents.
 
     Raises:
         InvalidInput: the folder cannot be made, or the limit is too small.
@@ -50,6 +55,19 @@ class CachedObjects(Objects):
     cache: DiskCache
 
     def get(self, key: str, byte_range: tuple[int, int] | None = None) -> bytes:
+        """Read an object, or a part of it, from the cache or else the store.
+
+        Args:
+            key: of the object.
+            byte_range: first byte and the one after the last; all by default.
+
+        Returns:
+            The bytes.
+
+        Raises:
+            CorruptObject: there is no such object.
+            StorageFailed: the store refused.
+        """
         if not _never_changes(key):
             return self.source.get(key, byte_range)
         if byte_range is not None:
@@ -62,6 +80,20 @@ class CachedObjects(Objects):
         return whole
 
     def get_part(self, key: str, start: int, stop: int) -> tuple[bytes, int]:
+        """Read a part of an object from the cache or else the store.
+
+        Args:
+            key: of the object.
+            start: first byte.
+            stop: the byte after the last.
+
+        Returns:
+            The bytes, fewer where the object ends before, and the object's size.
+
+        Raises:
+            CorruptObject: there is no such object.
+            StorageFailed: the store refused, or the object ends before `start`.
+        """
         if not _never_changes(key):
             return self.source.get_part(key, start, stop)
         first = start // PIECE_BYTES
@@ -73,13 +105,34 @@ class CachedObjects(Objects):
         return data[start - first * PIECE_BYTES : stop - first * PIECE_BYTES], pieces[0].object_bytes
 
     def forget(self, key: str) -> None:
+        """Remove what the cache has of an object, so that it is read anew.
+
+        Args:
+            key: of the object.
+        """
         self.cache.forget(self._name(key))
 
     @contextmanager
     def open(self, key: str) -> Iterator[IO[bytes]]:
+        """A seekable binary reader of one object, which reads through the cache.
+
+        Args:
+            key: of the object.
+
+        Yields:
+            The reader, closed when the block is left.
+        """
         yield open_file(self, key)
 
     def local_path(self, key: str) -> Path | None:
+        """The file that holds an object, where objects are files and are not cached.
+
+        Args:
+            key: of the object.
+
+        Returns:
+            Its path; None where it is in the cache or in an object store.
+        """
         return None if _never_changes(key) else self.source.local_path(key)
 
     def _name(self, key: str) -> str:
@@ -88,6 +141,13 @@ class CachedObjects(Objects):
 
 def open_file(objects: Objects, key: str) -> BinaryIO:
     """A seekable reader of an object, which reads aligned pieces and holds the last few.
+
+    Args:
+        objects: where it lies.
+        key: of the object.
+
+    Returns:
+        The reader, to be closed.
 
     Raises:
         CorruptObject: there is no such object.
@@ -138,7 +198,7 @@ class _ObjectFile(io.RawIOBase):
             start = number * PIECE_BYTES
             stop = min(start + PIECE_BYTES, self._size)
             self._pieces[number] = self._objects.get_part(self._key, start, stop)[0]
-            if len(self._pieces) > _HELD_PIECES:
+            if len(self._pieces) > _BUFFERED_PIECES:
                 self._pieces.popitem(last=False)
         self._pieces.move_to_end(number)
         return self._pieces[number]

@@ -92,6 +92,9 @@ class DiskCache:
             numbers: which pieces, ascending.
             fetch: reads bytes `[start, stop)` of the object, fewer at its end, and tells its size. Pieces that touch
                 are read at once.
+
+        Returns:
+            One piece a number, in their order.
         """
         found = {number: piece for number in numbers if (piece := self._load(name, number)) is not None}
         missing = [number for number in numbers if number not in found]
@@ -100,23 +103,46 @@ class DiskCache:
         return [found[number] for number in numbers]
 
     def known_size(self, name: str) -> int | None:
-        """Size in bytes of an object whose first piece is in the folder."""
+        """Size in bytes of an object whose first piece is in the folder.
+
+        Args:
+            name: of the object.
+
+        Returns:
+            Bytes; None where that piece is not in the folder.
+        """
         piece = self._load(name, 0)
         return None if piece is None else piece.object_bytes
 
     def keep(self, name: str, data: bytes) -> None:
-        """Keep a whole object that was read already."""
+        """Keep a whole object that was read already.
+
+        Args:
+            name: of the object.
+            data: its content.
+        """
         for number in range(max(1, -(-len(data) // PIECE_BYTES))):
             part = data[number * PIECE_BYTES : (number + 1) * PIECE_BYTES]
             self._store(name, number, Piece(part, len(data)))
 
     def holds(self, name: str) -> bool:
-        """Whether any piece of an object is in the folder."""
+        """Whether any piece of an object is in the folder.
+
+        Args:
+            name: of the object.
+
+        Returns:
+            True where there is a piece.
+        """
         stem = _stem(name)
         return any((self.folder / stem[:2]).glob(f"{stem}.*"))
 
     def forget(self, name: str) -> None:
-        """Remove the pieces of an object, because what was fetched is not what it should be."""
+        """Remove the pieces of an object, because what was fetched is not what it should be.
+
+        Args:
+            name: of the object.
+        """
         stem = _stem(name)
         for path in (self.folder / stem[:2]).glob(f"{stem}.*"):
             with suppress(OSError):
@@ -126,26 +152,26 @@ class DiskCache:
         state = self._of_process()
         with state.lock:
             awaited = {n: state.in_flight[name, n] for n in missing if (name, n) in state.in_flight}
-            ours: dict[int, Future[Piece]] = {n: Future() for n in missing if n not in awaited}
-            state.in_flight |= {(name, n): future for n, future in ours.items()}
+            started: dict[int, Future[Piece]] = {n: Future() for n in missing if n not in awaited}
+            state.in_flight |= {(name, n): future for n, future in started.items()}
         try:
-            for first, stop in _runs(list(ours)):
+            for first, stop in _runs(list(started)):
                 whole = fetch(first * PIECE_BYTES, stop * PIECE_BYTES)
                 for number in range(first, stop):
                     at = (number - first) * PIECE_BYTES
                     piece = Piece(whole.data[at : at + PIECE_BYTES], whole.object_bytes)
                     self._store(name, number, piece)
-                    ours[number].set_result(piece)
+                    started[number].set_result(piece)
         except BaseException as error:
-            for future in ours.values():
+            for future in started.values():
                 if not future.done():
                     future.set_exception(error)
             raise
         finally:
             with state.lock:
-                for number in ours:
+                for number in started:
                     del state.in_flight[name, number]
-        return {number: future.result() for number, future in (ours | awaited).items()}
+        return {number: future.result() for number, future in (started | awaited).items()}
 
     def _load(self, name: str, number: int) -> Piece | None:
         """A piece that is in the folder and undamaged."""
@@ -227,9 +253,15 @@ class DiskCache:
 
 
 def clear_cache(folder: str | Path) -> int:
-    """Remove everything that `open_dataset(..., cache=folder)` has kept; returns how many pieces there were.
+    """Remove everything that `open_dataset(..., cache=folder)` has kept.
 
     After an erasure, run it wherever the data was read with a cache: an erasure cannot reach other people's disks.
+
+    Args:
+        folder: of the cache.
+
+    Returns:
+        How many pieces there were.
     """
     removed = 0
     for path in Path(folder).glob("??/*"):

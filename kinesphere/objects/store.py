@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,41 +11,20 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from obstore.store import LocalStore, from_url
 
 from kinesphere.errors import CorruptObject, InvalidInput, StorageFailed
+from kinesphere.objects.process_state import Requests, check_not_forked
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as RawStore
 
 
 _DELETIONS_AT_ONCE = 16
-
-
-class Requests:
-    """Counts how often this process has read objects, from all its threads."""
-
-    def __init__(self) -> None:
-        # The next number of a counter is taken in one step, so no lock is needed that a fork could catch closed.
-        self._counter = itertools.count()
-        self._looked = 0
-
-    def add(self) -> None:
-        """Count one more."""
-        next(self._counter)
-
-    @property
-    def total(self) -> int:
-        """How many there were; to be asked by one thread at a time."""
-        self._looked += 1
-        return next(self._counter) + 1 - self._looked
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Requests, ()
 
 
 @dataclass(frozen=True)
@@ -62,7 +40,14 @@ class Objects:
     """How many reads were made: on an object store, how many requests."""
 
     def get(self, key: str, byte_range: tuple[int, int] | None = None) -> bytes:
-        """Read an object, or its bytes `[start, stop)`.
+        """Read an object, or a part of it.
+
+        Args:
+            key: of the object.
+            byte_range: first byte and the one after the last; all by default.
+
+        Returns:
+            The bytes.
 
         Raises:
             CorruptObject: there is no such object.
@@ -79,7 +64,15 @@ class Objects:
             return bytes(obstore.get_range(self.raw, key, start=byte_range[0], end=byte_range[1]))
 
     def get_part(self, key: str, start: int, stop: int) -> tuple[bytes, int]:
-        """Read bytes `[start, stop)` of an object, fewer where it ends before; gives them and the object's size.
+        """Read a part of an object.
+
+        Args:
+            key: of the object.
+            start: first byte.
+            stop: the byte after the last.
+
+        Returns:
+            The bytes, fewer where the object ends before, and the object's size in bytes.
 
         Raises:
             CorruptObject: there is no such object.
@@ -95,15 +88,38 @@ class Objects:
             return bytes(found.bytes()), int(found.meta["size"])
 
     def forget(self, key: str) -> None:
-        """Drop what is kept of an object nearer than in the store, so that it is read anew; here nothing is."""
+        """Drop what is kept of an object nearer than in the store, so that it is read anew; here nothing is.
+
+        Args:
+            key: of the object.
+        """
 
     def put(self, key: str, data: bytes | Path) -> None:
-        """Write an object whole, from bytes or from a local file, in place of what was there."""
+        """Write an object whole, from bytes or from a local file, in place of what was there.
+
+        Args:
+            key: of the object.
+            data: the content, or the local file that has it.
+
+        Raises:
+            StorageFailed: the store refused, or the disk is full.
+        """
         with self._named(key):
             obstore.put(self.raw, key, data, mode="overwrite")
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
-        """Write an object unless the key is taken; say whether it was written."""
+        """Write an object unless the key is taken.
+
+        Args:
+            key: of the object.
+            data: the content.
+
+        Returns:
+            Whether it was written.
+
+        Raises:
+            StorageFailed: the store refused, or the disk is full.
+        """
         try:
             with self._named(key):
                 obstore.put(self.raw, key, data, mode="create")
@@ -112,7 +128,17 @@ class Objects:
         return True
 
     def exists(self, key: str) -> bool:
-        """Whether there is an object under this key."""
+        """Whether there is an object under this key.
+
+        Args:
+            key: of the object.
+
+        Returns:
+            True where there is one.
+
+        Raises:
+            StorageFailed: the store refused.
+        """
         try:
             with self._named(key):
                 obstore.head(self.raw, key)
@@ -121,12 +147,33 @@ class Objects:
         return True
 
     def size(self, key: str) -> int:
-        """Size of an object in bytes."""
+        """Size of an object.
+
+        Args:
+            key: of the object.
+
+        Returns:
+            Bytes.
+
+        Raises:
+            CorruptObject: there is no such object.
+            StorageFailed: the store refused.
+        """
         with self._named(key):
             return int(obstore.head(self.raw, key)["size"])
 
     def total_size(self, prefix: str) -> tuple[int, int]:
-        """How many objects there are below a prefix, and their bytes together; it lists all of them."""
+        """How many objects there are below a prefix, and their bytes together; it lists all of them.
+
+        Args:
+            prefix: folders with slashes between, without one at the end.
+
+        Returns:
+            Number of objects and number of bytes.
+
+        Raises:
+            StorageFailed: the store refused.
+        """
         count = total = 0
         with self._named(prefix):
             for page in obstore.list(self.raw, prefix):
@@ -135,18 +182,45 @@ class Objects:
         return count, total
 
     def keys(self, prefix: str) -> list[str]:
-        """All keys below a prefix, sorted."""
+        """All keys below a prefix, sorted.
+
+        Args:
+            prefix: folders with slashes between, without one at the end.
+
+        Returns:
+            Whole keys.
+
+        Raises:
+            StorageFailed: the store refused.
+        """
         with self._named(prefix):
             return sorted(str(meta["path"]) for page in obstore.list(self.raw, prefix) for meta in page)
 
     def folders(self, prefix: str) -> list[str]:
-        """The names directly below a prefix that hold further keys, sorted."""
+        """The names directly below a prefix that hold further keys, sorted.
+
+        Args:
+            prefix: folders with slashes between, without one at the end.
+
+        Returns:
+            Names, each without what is before or after it.
+
+        Raises:
+            StorageFailed: the store refused.
+        """
         with self._named(prefix):
             listed = obstore.list_with_delimiter(self.raw, prefix)
             return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in listed["common_prefixes"])
 
     def delete(self, key: str) -> None:
-        """Remove an object; one that is not there is no error."""
+        """Remove an object; one that is not there is no error.
+
+        Args:
+            key: of the object.
+
+        Raises:
+            StorageFailed: the store refused.
+        """
         try:
             with self._named(key):
                 obstore.delete(self.raw, key)
@@ -154,7 +228,14 @@ class Objects:
             return
 
     def delete_below(self, prefix: str) -> None:
-        """Remove all objects below a prefix; if there is none, that is no error."""
+        """Remove all objects below a prefix; if there is none, that is no error.
+
+        Args:
+            prefix: folders with slashes between, without one at the end.
+
+        Raises:
+            StorageFailed: the store refused.
+        """
         local = self.local_path(prefix)
         if local is not None:
             with self._named(prefix, in_python=True), suppress(FileNotFoundError):
@@ -165,14 +246,35 @@ class Objects:
                 pass
 
     def changed_at(self, prefix: str) -> datetime:
-        """When an object below a prefix was written last; now, if there is none."""
+        """When an object below a prefix was written last; now, if there is none.
+
+        Args:
+            prefix: folders with slashes between, without one at the end.
+
+        Returns:
+            A time in UTC.
+
+        Raises:
+            StorageFailed: the store refused.
+        """
         with self._named(prefix):
             times = [meta["last_modified"] for page in obstore.list(self.raw, prefix) for meta in page]
         return max(times, default=datetime.now(UTC))
 
     @contextmanager
     def open(self, key: str) -> Iterator[IO[bytes]]:
-        """A seekable binary reader of one object, for libraries that want a file."""
+        """A seekable binary reader of one object, for libraries that want a file.
+
+        Args:
+            key: of the object.
+
+        Yields:
+            The reader, closed when the block is left.
+
+        Raises:
+            CorruptObject: there is no such object.
+            StorageFailed: the store refused.
+        """
         with self._named(key):
             reader = obstore.open_reader(self.raw, key)
         try:
@@ -183,7 +285,14 @@ class Objects:
             reader.close()
 
     def local_path(self, key: str) -> Path | None:
-        """The file that holds an object, where objects are files."""
+        """The file that holds an object, where objects are files.
+
+        Args:
+            key: of the object.
+
+        Returns:
+            Its path, whether it is there or not; None where objects are in an object store.
+        """
         if not isinstance(self.raw, LocalStore):
             return None
         return Path(self.url) / key
@@ -192,7 +301,7 @@ class Objects:
     def _named(self, key: str, *, in_python: bool = False) -> Iterator[None]:
         """Turn errors into ours, each naming the object concerned; `in_python` says that obstore takes no part."""
         if not in_python:
-            _check_not_forked()
+            check_not_forked()
         try:
             yield
         except (NotFoundError, FileNotFoundError) as error:
@@ -214,25 +323,17 @@ def _read_file(path: Path, byte_range: tuple[int, int] | None) -> bytes:
         return file.read(byte_range[1] - byte_range[0])
 
 
-_obstore_process: int | None = None
-
-
-def _check_not_forked() -> None:
-    """Refuse where obstore would hang: in a process forked from one in which its threads were running."""
-    global _obstore_process
-    if _obstore_process is None:
-        _obstore_process = os.getpid()
-    elif _obstore_process != os.getpid():
-        raise InvalidInput(
-            "an object store cannot be used in a process forked after its first use; start worker processes "
-            "with 'spawn', e.g. DataLoader(..., multiprocessing_context='spawn')"
-        )
-
-
 def open_objects(location: str | Path, *, create: bool = False) -> Objects:
     """Open a local folder or an object-store URL such as `s3://bucket/prefix`.
 
     Credentials and endpoint of object stores come from their usual environment variables.
+
+    Args:
+        location: path of the folder, or the URL.
+        create: make the folder where it does not exist.
+
+    Returns:
+        The place.
 
     Raises:
         InvalidInput: the URL is of no kind we know, or the folder does not exist (unless `create`).
@@ -252,7 +353,14 @@ def open_objects(location: str | Path, *, create: bool = False) -> Objects:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a local file, in hex."""
+    """SHA-256 of a local file.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        64 hexadecimal digits.
+    """
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 

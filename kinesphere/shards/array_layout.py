@@ -20,5 +20,12 @@ NOT_STORED = 2**64 - 1
 
 
 def chunk_key(spec: ArraySpec) -> str:
-    """Key, in the shard, of the one object that holds an array's values."""
+    """Key, in the shard, of the one object that holds an array's values.
+
+    Args:
+        spec: the array.
+
+    Returns:
+        The key, below that of the shard's group.
+    """
     return "/".join([spec.name, "c", "0", *("0" for _ in spec.shape)])

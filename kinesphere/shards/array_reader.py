@@ -60,6 +60,10 @@ class ArrayReader:
     def read_into(self, start: int, out: NDArray[Any]) -> None:
         """Read the frames from `start` on that fill `out`, a contiguous array of the stored type.
 
+        Args:
+            start: first frame.
+            out: `(frames, *spec.shape)`.
+
         Raises:
             CorruptObject: the object is missing, cut off or damaged.
         """

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from kinesphere.errors import CorruptObject, InvalidInput, NewerFormat
 from kinesphere.objects.store import Objects
-from kinesphere.shards.array_reader import ArrayReader
+from kinesphere.shards.array_layout import CHUNK_FRAMES
+from kinesphere.shards.array_reader import INDEX_ENTRY_BYTES, ArrayReader
 from kinesphere.trajectory import ARRAYS, ArraySpec
 
 FORMAT_VERSION = 1
@@ -31,7 +32,14 @@ _SHARD_ID = re.compile(r"[0-9a-f]{32}")
 
 
 def shard_key(shard_id: str) -> str:
-    """Key of a shard's group."""
+    """Key of a shard's group.
+
+    Args:
+        shard_id: id of the shard.
+
+    Returns:
+        The key in the object store.
+    """
     return f"shards/{shard_id}.zarr"
 
 
@@ -81,7 +89,15 @@ class Shard:
         return int(self.attributes["frames"])
 
     def read(self, name: str, start: int, stop: int) -> NDArray[Any]:
-        """Frames `[start, stop)` of an array as stored, shape `(stop - start, *spec.shape)`; see `from_stored`.
+        """Frames `[start, stop)` of an array as stored; see `from_stored`.
+
+        Args:
+            name: of the array.
+            start: first frame.
+            stop: the frame after the last.
+
+        Returns:
+            `(stop - start, *spec.shape)`, of the stored type.
 
         Raises:
             InvalidInput: there is no such array, or the frames are not in the shard.
@@ -94,7 +110,17 @@ class Shard:
         return out
 
     def read_into(self, name: str, start: int, out: NDArray[Any]) -> None:
-        """`read` the frames from `start` on that fill `out`, a contiguous array; may be called in several threads."""
+        """`read` the frames from `start` on that fill an array; may be called in several threads.
+
+        Args:
+            name: of the array.
+            start: first frame.
+            out: `(frames, *spec.shape)` of the stored type, contiguous.
+
+        Raises:
+            InvalidInput: there is no such array, or the frames are not in the shard.
+            CorruptObject: an object of the shard is missing or damaged.
+        """
         self._check_range(start, start + len(out))
         if name not in self._arrays:
             listed = self.attributes["objects"]
@@ -118,6 +144,8 @@ class OpenShards:
     """The shards of a dataset, opened when asked for; the last few used stay open."""
 
     LIMIT = 64
+    METADATA_BYTES = 8 * 2**20
+    """What the metadata of so many takes, at most, and all else that belongs to no array."""
 
     def __init__(self, objects: Objects, verify: bool = False, explain: Callable[[], object] | None = None) -> None:
         """
@@ -134,8 +162,28 @@ class OpenShards:
         self._opening = threading.Lock()
         self._open = lru_cache(self.LIMIT)(lambda shard_id: Shard(self._objects, shard_id, verified=self._verified))
 
+    def memory_bound_bytes(self, arrays: int) -> int:
+        """The most memory that open shards take, with their indexes of chunks.
+
+        Args:
+            arrays: how many arrays of each are read.
+
+        Returns:
+            Bytes.
+        """
+        return self.LIMIT * arrays * 2 * INDEX_ENTRY_BYTES * MAX_FRAMES // CHUNK_FRAMES + self.METADATA_BYTES
+
     def read(self, shard_id: str, name: str, start: int, stop: int) -> NDArray[Any]:
         """Like `Shard.read`, for frames that a version says are there.
+
+        Args:
+            shard_id: id of the shard.
+            name: of the array.
+            start: first frame.
+            stop: the frame after the last.
+
+        Returns:
+            `(stop - start, *spec.shape)`, of the stored type.
 
         Raises:
             CorruptObject: the shard does not hold those frames, or an object is missing or damaged.
@@ -144,7 +192,17 @@ class OpenShards:
             return self._holding(shard_id, start, stop).read(name, start, stop)
 
     def read_into(self, shard_id: str, name: str, start: int, out: NDArray[Any]) -> None:
-        """Like `Shard.read_into`, for frames that a version says are there."""
+        """Like `Shard.read_into`, for frames that a version says are there.
+
+        Args:
+            shard_id: id of the shard.
+            name: of the array.
+            start: first frame.
+            out: `(frames, *spec.shape)` of the stored type, contiguous.
+
+        Raises:
+            CorruptObject: the shard does not hold those frames, or an object is missing or damaged.
+        """
         with self._explained():
             self._holding(shard_id, start, start + len(out)).read_into(name, start, out)
 
@@ -181,4 +239,12 @@ def _array_spec(name: str) -> ArraySpec:
 
 
 def shard_id_of(group: bytes) -> str:
+    """The id of a shard, which follows from its metadata.
+
+    Args:
+        group: the bytes of its `zarr.json`.
+
+    Returns:
+        32 hexadecimal digits.
+    """
     return hashlib.sha256(group).hexdigest()[:32]

@@ -69,7 +69,14 @@ class ColumnCounts:
         return 2 if self._dtype == "float32" else 1
 
     def counter_bytes(self, number: int) -> int:
-        """The most memory that pass `number` counts in."""
+        """The most memory that pass `number` counts in.
+
+        Args:
+            number: of the pass, from 0.
+
+        Returns:
+            Bytes.
+        """
         return self._columns * (1 if number == 0 else _RANKS) * self._digit * 8
 
     def begin_pass(self) -> None:
@@ -87,7 +94,11 @@ class ColumnCounts:
         self._histogram = np.zeros((rows, self._digit), np.int64)
 
     def count(self, values: NDArray[Any]) -> None:
-        """Count rows of values, `(rows, columns)` of the type given; in the same order in every pass."""
+        """Count rows of values, `(rows, columns)` of the type given; in the same order in every pass.
+
+        Args:
+            values: `(rows, columns)`, contiguous.
+        """
         keys = _keys(values)
         if self._pass == 0 and self._dtype == "float32":
             self._moments.add(values)
@@ -176,9 +187,9 @@ class _Moments:
         mean = exact.sum(axis=0) / np.maximum(here, 1)
         squares = (np.where(finite, exact - mean, 0) ** 2).sum(axis=0)
         both = np.maximum(self.count + here, 1)
-        apart = mean - self._mean
-        self._squares += squares + apart**2 * self.count * here / both
-        self._mean += apart * here / both
+        difference = mean - self._mean
+        self._squares += squares + difference**2 * self.count * here / both
+        self._mean += difference * here / both
         self.count = self.count + here
 
     @property

@@ -20,7 +20,8 @@ from kinesphere.shards.shard import OpenShards
 from kinesphere.statistics.column_counts import ColumnCounts
 from kinesphere.streaming.window_index import Integers
 from kinesphere.trajectory import ARRAYS
-from kinesphere.transforms.motion import relative_actions, wrist_velocity
+from kinesphere.transforms.relative_actions import relative_actions
+from kinesphere.transforms.wrist_velocity import wrist_velocity
 
 OnProgress = Callable[[int, int], None]
 """Called with how many frames were read, over all passes, and how many will be."""
@@ -50,7 +51,14 @@ class FrameRuns:
 
     @classmethod
     def of(cls, episodes: pa.Table) -> FrameRuns:
-        """Join episodes that overlap or touch; runs are in the order of shard and frame."""
+        """Join episodes that overlap or touch; runs are in the order of shard and frame.
+
+        Args:
+            episodes: a table with the columns "shard", "first_frame" and "length".
+
+        Returns:
+            The runs.
+        """
         ids = pc.unique(episodes["shard"]).sort()
         shard = pc.index_in(episodes["shard"].combine_chunks(), ids).to_numpy().astype(np.int64)
         start = episodes["first_frame"].to_numpy()
@@ -71,7 +79,11 @@ class FrameRuns:
         return int((self.stop - self.start).sum())
 
     def pieces(self) -> Iterator[_Piece]:
-        """The runs, cut to at most `PIECE_FRAMES`; always alike, since sums of floats depend on it."""
+        """The runs, cut to at most `PIECE_FRAMES`; always alike, since sums of floats depend on it.
+
+        Yields:
+            Shard, first frame, and the frame after the last.
+        """
         for run in range(len(self.start)):
             shard_id, stop = self.shard_ids[int(self.shard[run])].as_py(), int(self.stop[run])
             for first in range(int(self.start[run]), stop, PIECE_FRAMES):
@@ -80,6 +92,14 @@ class FrameRuns:
 
 def count_arrays(shards: OpenShards, runs: FrameRuns, on_progress: OnProgress | None) -> dict[str, ColumnCounts]:
     """Count all numbers of all arrays as they are stored, `timestamp` excepted.
+
+    Args:
+        shards: where the frames are.
+        runs: which frames.
+        on_progress: called with how many frames were read, over all passes, and how many will be.
+
+    Returns:
+        The counts after their last pass, by array.
 
     Raises:
         CorruptObject: an object of a shard is missing or damaged.
@@ -101,6 +121,15 @@ def count_actions(
 ) -> dict[str, ColumnCounts]:
     """Count the numbers of `relative_actions`, all steps of the chunk together, and of `wrist_velocity`.
 
+    Args:
+        shards: where the frames are.
+        episodes: the episode table.
+        horizon: how many steps ahead a chunk goes.
+        on_progress: called with how many frames were read, over all passes, and how many will be.
+
+    Returns:
+        The counts after their last pass, of "action" and "wrist_velocity".
+
     Raises:
         CorruptObject: an object of a shard is missing or damaged.
     """
@@ -120,13 +149,13 @@ def count_actions(
         # one frame before and as many after as the last frame of the piece looks at, none of another episode
         low, high = max(begin, first - 1), min(end, stop + horizon)
         poses = shards.read(shard, "wrist_pose", low, high)
-        wanted = slice(first - low, stop - low)
+        own = slice(first - low, stop - low)
         block: dict[str, NDArray[Any]] = {}
         if "action" in names:
             block["action"] = relative_actions(poses[first - low :], horizon)[: stop - first].reshape(-1, 18)
         if "wrist_velocity" in names:
             times = shards.read(shard, "timestamp", low, high)
-            block["wrist_velocity"] = wrist_velocity(times, poses)[wanted].reshape(-1, 12)
+            block["wrist_velocity"] = wrist_velocity(times, poses)[own].reshape(-1, 12)
         return block, stop - first
 
     _pass_over(counts, pieces, read, pc.sum(episodes["length"]).as_py() or 0, on_progress)
@@ -168,7 +197,7 @@ def _groups(counts: Mapping[str, ColumnCounts], number: int) -> list[list[str]]:
         if columns.passes <= number:
             continue
         needed = columns.counter_bytes(number)
-        place = next((place for place, left in enumerate(room) if needed <= left), None)
+        place = next((place for place, free in enumerate(room) if needed <= free), None)
         if place is None:
             place = len(groups)
             groups.append([])

@@ -7,7 +7,7 @@ import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,7 @@ from kinesphere.errors import CorruptObject, InvalidInput, NewerFormat, NotFound
 from kinesphere.statistics.column_counts import PERCENTILES, ColumnCounts
 from kinesphere.statistics.frame_passes import FrameRuns, OnProgress, count_actions, count_arrays
 from kinesphere.trajectory import ARRAYS, Valid
-
-if TYPE_CHECKING:
-    from kinesphere.dataset import Dataset
-    from kinesphere.objects.store import Objects
+from kinesphere.versions.open_version import OpenVersion
 
 FORMAT_VERSION = 1
 KIND = "kinesphere-statistics"
@@ -50,7 +47,16 @@ class ArrayStatistics:
 
     @classmethod
     def of(cls, counts: ColumnCounts, shape: tuple[int, ...], scale: float | None = None) -> ArrayStatistics:
-        """From what was counted; stored integers times `scale` are the values."""
+        """From what was counted.
+
+        Args:
+            counts: of the array's numbers, after the last pass.
+            shape: of one frame.
+            scale: what stored integers are multiplied with, if they are fixed-point numbers.
+
+        Returns:
+            The statistics in units.
+        """
         found = counts.result
         assert found is not None, "every pass was made"
         factor = 1.0 if scale is None else scale
@@ -67,7 +73,11 @@ class ArrayStatistics:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Nested lists by the names that LeRobot has for them; null for NaN."""
+        """As plain JSON values.
+
+        Returns:
+            Nested lists by the names that LeRobot has for them; null for NaN.
+        """
         named = {name: getattr(self, field) for name, field in _FIELDS.items()}
         named |= {_quantile_name(percent): values for percent, values in self.percentiles.items()}
         lists = {name: np.where(np.isnan(values), np.array(None), values).tolist() for name, values in named.items()}
@@ -75,7 +85,14 @@ class ArrayStatistics:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> ArrayStatistics:
-        """The inverse of `to_json`."""
+        """The inverse of `to_json`.
+
+        Args:
+            content: what it gave.
+
+        Returns:
+            The same statistics.
+        """
         fields = {field: _floats(content[name]) for name, field in _FIELDS.items()}
         within = {percent: _floats(content[_quantile_name(percent)]) for percent in PERCENTILES}
         return cls(count=np.asarray(content["count"], np.int64), percentiles=within, **fields)
@@ -100,7 +117,11 @@ class Statistics:
     """Whether they lie beside the version, for the next reader."""
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON values, e.g. to be kept with a trained policy."""
+        """As plain JSON values, e.g. to be kept with a trained policy.
+
+        Returns:
+            What `from_json` takes.
+        """
         content: dict[str, Any] = {
             "format_version": FORMAT_VERSION,
             "kind": KIND,
@@ -118,6 +139,12 @@ class Statistics:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Statistics:
         """The inverse of `to_json`.
+
+        Args:
+            content: what it gave.
+
+        Returns:
+            The same statistics.
 
         Raises:
             InvalidInput: these are no statistics, or they were changed.
@@ -142,61 +169,94 @@ class Statistics:
 
 
 def statistics_key(dataset: str, number: int) -> str:
-    """Where the statistics of a version lie."""
+    """Where the statistics of a version lie.
+
+    Args:
+        dataset: name of the dataset.
+        number: of the version.
+
+    Returns:
+        The key in the object store.
+    """
     return f"datasets/{dataset}/versions/{number:06d}.statistics.json"
 
 
-def find_statistics(
-    dataset: Dataset, objects: Objects, *, compute: bool = True, on_progress: OnProgress | None = None
-) -> Statistics:
-    """The statistics that lie beside a version, else computed and put there; see `Dataset.statistics`."""
-    key = statistics_key(dataset.name, dataset.version)
-    kept = _kept(dataset, objects, key)
-    if kept is not None:
-        return kept
+def find_statistics(version: OpenVersion, *, compute: bool = True, on_progress: OnProgress | None = None) -> Statistics:
+    """The statistics that lie beside a version, else computed and put there; see `Dataset.statistics`.
+
+    Args:
+        version: whose statistics.
+        compute: go through all frames if need be.
+        on_progress: called with how many frames were read, over five passes, and how many will be.
+
+    Returns:
+        The statistics, of every array but `timestamp`.
+
+    Raises:
+        NotFound: there are none yet and `compute` is False, or the version was erased meanwhile.
+        CorruptObject: they are damaged or of another table, or an object of a shard is missing or damaged.
+        NewerFormat: a later release wrote them.
+    """
+    key = statistics_key(version.name, version.version)
+    stored = _stored(version, key)
+    if stored is not None:
+        return stored
     if not compute:
         raise NotFound(
-            "statistics", f"{dataset.name}@{dataset.version}", hint="find them with: kinesphere info NAME --statistics"
+            "statistics", f"{version.name}@{version.version}", hint="find them with: kinesphere info NAME --statistics"
         )
-    found = _computed(dataset, on_progress)
+    found = _computed(version, on_progress)
     content = json.dumps(found.to_json(), allow_nan=False).encode() + b"\n"
     try:
-        objects.put_if_absent(key, content)  # whoever came first wrote the same bytes
+        version.objects.put_if_absent(key, content)  # whoever came first wrote the same bytes
     except StorageFailed as error:
         warnings.warn(f"statistics were computed and could not be kept: {error}", stacklevel=3)
         return found
-    if not objects.exists(key.replace(".statistics.", ".")):
-        objects.delete(key)  # an eraser that was at work meanwhile may have looked for it before it was there
+    if not version.objects.exists(key.replace(".statistics.", ".")):
+        version.objects.delete(key)  # an eraser that was at work meanwhile may have looked for it before it was there
         raise NotFound(
-            f"version of {dataset.name}", str(dataset.version), hint="it was removed while its frames were being read"
+            f"version of {version.name}", str(version.version), hint="it was removed while its frames were being read"
         )
     return replace(found, is_stored=True)
 
 
-def find_action_statistics(dataset: Dataset, horizon: int, on_progress: OnProgress | None = None) -> Statistics:
-    """The statistics of what robots are asked to do; see `Dataset.action_statistics`."""
+def find_action_statistics(version: OpenVersion, horizon: int, on_progress: OnProgress | None = None) -> Statistics:
+    """The statistics of what robots are asked to do; see `Dataset.action_statistics`.
+
+    Args:
+        version: whose statistics.
+        horizon: how many steps ahead a chunk goes; at least 1.
+        on_progress: called with how many frames were read, over three passes, and how many will be.
+
+    Returns:
+        The statistics of "action" and "wrist_velocity".
+
+    Raises:
+        InvalidInput: the horizon is no positive number.
+        CorruptObject: an object of a shard is missing or damaged.
+    """
     if horizon < 1:
         raise InvalidInput(f"horizon should be at least 1, got {horizon}")
-    counts = count_actions(dataset.shards, dataset.episodes, horizon, on_progress)
+    counts = count_actions(version.shards, version.episodes, horizon, on_progress)
     return Statistics(
-        dataset=dataset.name,
-        version=dataset.version,
-        episodes_sha256=dataset.manifest["episodes"]["sha256"],
-        frames=dataset.manifest["counts"]["frames"],
+        dataset=version.name,
+        version=version.version,
+        episodes_sha256=version.manifest["episodes"]["sha256"],
+        frames=version.manifest["counts"]["frames"],
         valid={},
         arrays={name: ArrayStatistics.of(counts[name], shape) for name, shape in ACTION_SHAPES.items()},
         horizon=horizon,
     )
 
 
-def _computed(dataset: Dataset, on_progress: OnProgress | None) -> Statistics:
-    runs = FrameRuns.of(dataset.episodes)
-    counts = count_arrays(dataset.shards, runs, on_progress)
+def _computed(version: OpenVersion, on_progress: OnProgress | None) -> Statistics:
+    runs = FrameRuns.of(version.episodes)
+    counts = count_arrays(version.shards, runs, on_progress)
     by_value = counts.pop("valid").by_value[0]
     return Statistics(
-        dataset=dataset.name,
-        version=dataset.version,
-        episodes_sha256=dataset.manifest["episodes"]["sha256"],
+        dataset=version.name,
+        version=version.version,
+        episodes_sha256=version.manifest["episodes"]["sha256"],
         frames=runs.frames,
         valid={str(flag.name).lower(): int(by_value[(np.arange(len(by_value)) & flag) > 0].sum()) for flag in Valid},
         arrays={
@@ -206,15 +266,15 @@ def _computed(dataset: Dataset, on_progress: OnProgress | None) -> Statistics:
     )
 
 
-def _kept(dataset: Dataset, objects: Objects, key: str) -> Statistics | None:
-    if not objects.exists(key):
+def _stored(version: OpenVersion, key: str) -> Statistics | None:
+    if not version.objects.exists(key):
         return None
     advice = "delete it, and it will be computed anew"
     try:
-        found = Statistics.from_json(json.loads(objects.get(key)))
+        found = Statistics.from_json(json.loads(version.objects.get(key)))
     except ValueError as error:  # InvalidInput is one, and what JSON says too
         raise CorruptObject(f"object '{key}' is damaged or was changed; {advice}") from error
-    if found.episodes_sha256 != dataset.manifest["episodes"]["sha256"]:
+    if found.episodes_sha256 != version.manifest["episodes"]["sha256"]:
         raise CorruptObject(f"object '{key}' belongs to another table of episodes; {advice}")
     return replace(found, is_stored=True)
 

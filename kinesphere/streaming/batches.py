@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kinesphere.shards.shard import OpenShards
 from kinesphere.streaming.batch_memory import BatchMemory
-from kinesphere.streaming.epoch import Draws, Epoch
-from kinesphere.streaming.pools import Pool, PoolLoader, Spans, pool_dtype
+from kinesphere.streaming.block_pools import BlockPools
+from kinesphere.streaming.episode_spans import Spans
+from kinesphere.streaming.epoch import Epoch
+from kinesphere.streaming.pool_layout import POOL_ARRAYS
+from kinesphere.streaming.pools import PoolLoader
 from kinesphere.streaming.random_windows import RandomPools
-from kinesphere.streaming.resampling import POOL_ARRAYS, TimeGrid
+from kinesphere.streaming.stream_settings import StreamSettings
+from kinesphere.streaming.time_grid import TimeGrid
 from kinesphere.streaming.window_index import WindowIndex
 from kinesphere.trajectory import MISSING
-from kinesphere.video.video_windows import VIDEO, VideoSource, VideoWindows
+from kinesphere.transforms.transform import Batch
+from kinesphere.video.video_keys import VIDEO
+from kinesphere.video.video_windows import VideoSource, VideoWindows
 
-if TYPE_CHECKING:
-    from kinesphere.streaming.stream import StreamSettings
-
-Batch = dict[str, NDArray[Any]]
+_INDEX_BYTES = 64
+"""What it takes to say, for each frame of a batch, where it is in the pool."""
 
 
 class BatchCutter:
@@ -44,29 +46,32 @@ class BatchCutter:
             step: batches are asked for in steps of this many.
         """
         self._settings = settings
-        self._spans, self._index = spans, index
+        self._spans = spans
         self._epoch = epoch
-        in_units = settings.dtype == "float32"
-        self._types = {key: pool_dtype(POOL_ARRAYS[key], in_units=in_units) for key in settings.arrays}
         self._video = None if video is None else VideoWindows(video)
         self._video_shape = None if video is None else video.shape
+        pools = pools_of(settings)
         self._loader = PoolLoader(
-            shards,
-            spans,
-            index,
-            settings.arrays,
-            settings.run_frames,
-            in_units=in_units,
-            grid=grid,
-            threads=settings.threads,
+            shards, spans, index, settings.layout, settings.run_frames, grid=grid, threads=pools.THREADS
         )
-        is_random = settings.sampling == "random"
-        self._random = RandomPools(settings, index, epoch, self._loader, step) if is_random else None
+        self._pools = pools(settings, index, epoch, self._loader, step)
         self._memory = BatchMemory()
-        self._number = -1
-        self._draws: Draws | None = None
-        self._pool: Pool | None = None
-        self._begun: tuple[int, Draws, Callable[[], Pool]] | None = None
+
+    @staticmethod
+    def memory_bound_bytes(settings: StreamSettings, video: VideoSource | None) -> int:
+        """The most memory that batches take, those of the caller included, and the cutting of one.
+
+        Args:
+            settings: of the stream.
+            video: where the videos are, if they are streamed.
+
+        Returns:
+            Bytes; decoders of videos are counted by `VideoSource.memory_bound_bytes`.
+        """
+        layout, mask_bytes = settings.layout, 1
+        frame_bytes = layout.frame_bytes + mask_bytes + (0 if video is None else int(np.prod(video.shape)))
+        cutting = settings.batch_frames * (layout.frame_numbers + _INDEX_BYTES)
+        return BatchMemory.memory_bound_bytes(settings.batch_frames * frame_bytes) + cutting
 
     def close(self) -> None:
         """Leave what is being read."""
@@ -75,60 +80,57 @@ class BatchCutter:
             self._video.close()
 
     def batch(self, number: int) -> Batch:
-        """Batch `number` of the epoch, which may take windows from several pools."""
+        """A batch of the epoch, which may take windows from several pools.
+
+        Args:
+            number: of the batch in the epoch, of all ranks together.
+
+        Returns:
+            Arrays by key, as `Dataset.stream` says.
+
+        Raises:
+            CorruptObject: an object of a shard, or a video, is missing or damaged.
+        """
+        shape = self._settings.shape
         first = number * self._settings.batch_size
         size = min(self._settings.batch_size, int(self._epoch.first_draw[-1]) - first)
-        frames = self._settings.window_frames
         values = {
-            key: self._memory.array(key, (size, frames, *POOL_ARRAYS[key].shape), dtype)
-            for key, dtype in self._types.items()
+            key: self._memory.array(key, (size, shape.frames, *POOL_ARRAYS[key].shape), dtype)
+            for key, dtype in self._settings.layout.types.items()
         }
-        mask = np.empty((size, frames), np.bool_)
+        mask = np.empty((size, shape.frames), np.bool_)
         episode, frame = np.empty(size, np.int64), np.empty(size, np.int64)
         done = 0
         while done < size:
-            if self._random is None:
-                pool_number = int(np.searchsorted(self._epoch.first_draw, first + done, side="right")) - 1
-                pool_first, pool_stop = (int(bound) for bound in self._epoch.first_draw[pool_number : pool_number + 2])
-                index, (draws, pool) = self._index, self._loaded(pool_number)
-            else:
-                pool_first, pool_stop = first, first + size
-                index, draws, pool = self._random.batch(number)
-            part = slice(done, min(size, pool_stop - first))
-            drawn = slice(first + part.start - pool_first, first + part.stop - pool_first)
-            slot, offset = draws.slot[drawn], draws.window[drawn] * self._settings.stride
+            drawn = self._pools.drawn(first + done, size - done)
+            part = slice(done, done + len(drawn.slot))
+            offset = drawn.window * shape.stride
             views = {key: array[part] for key, array in values.items()}
-            pool.cut_into(views, mask[part], slot, offset, self._settings.history)
-            block = draws.blocks[slot]
-            episode[part] = self._spans.row[index.episode[block]]
-            frame[part] = index.first_frame[block] + offset
+            drawn.pool.cut_into(views, mask[part], drawn.slot, offset, shape.history)
+            episode[part] = self._spans.row[drawn.index.episode[drawn.block]]
+            frame[part] = drawn.index.first_frame[drawn.block] + offset
             done = part.stop
+            del drawn  # so that its pool is let go before another is begun
         if not mask.all():
             for key, array in values.items():
                 array[~mask] = _missing(key, array.dtype)
         if self._video is not None and self._video_shape is not None:
-            images = self._memory.array(VIDEO, (size, frames, *self._video_shape), np.uint8)
+            images = self._memory.array(VIDEO, (size, shape.frames, *self._video_shape), np.uint8)
             self._video.read(episode, values[self._settings.video_times], mask, images)
-            values = {key: values[key] for key in self._settings.keys if key != VIDEO} | {VIDEO: images}
+            values = {key: values[key] for key in self._settings.names if key != VIDEO} | {VIDEO: images}
         return values | {"mask": mask, "episode": episode, "frame": frame}
 
-    def _loaded(self, number: int) -> tuple[Draws, Pool]:
-        if self._draws is None or self._pool is None or number != self._number:
-            self._draws = self._pool = None  # two pools at most: this one is let go before another is begun
-            _, self._draws, finish = self._take(number)
-            self._pool = finish()
-            self._number = number
-            if number + 2 < len(self._epoch.first_draw):
-                self._begun = self._take(number + 1)
-        return self._draws, self._pool
 
-    def _take(self, number: int) -> tuple[int, Draws, Callable[[], Pool]]:
-        """A pool that is being read, begun now unless it was before."""
-        begun, self._begun = self._begun, None
-        if begun is not None and begun[0] == number:
-            return begun
-        draws = self._epoch.draws(number)
-        return number, draws, self._loader.begin(draws.blocks)
+def pools_of(settings: StreamSettings) -> type[BlockPools | RandomPools]:
+    """The pools out of which batches are cut, by how windows are sampled.
+
+    Args:
+        settings: of the stream.
+
+    Returns:
+        Their class.
+    """
+    return RandomPools if settings.sampling == "random" else BlockPools
 
 
 def _missing(key: str, dtype: np.dtype[Any]) -> float:

@@ -65,14 +65,28 @@ class Epoch:
     def _permutation(self) -> RandomPermutation:
         return RandomPermutation(int(self._draws_before[-1]), [self.seed, self.number, _RANDOM, 0])
 
-    @property
-    def nbytes(self) -> int:
-        """Memory of the arrays."""
-        arrays = (self.block, self.passes, self.part, self.first_entry)
-        return sum(array.nbytes for array in arrays)
+    @staticmethod
+    def memory_bound_bytes(index: WindowIndex, shares: Shares | None) -> int:
+        """The most memory that an epoch's order takes while it is drawn, with the index of its windows.
+
+        Args:
+            index: of the windows.
+            shares: how often groups of them are drawn, if not every one once.
+
+        Returns:
+            Bytes.
+        """
+        return 12 * index.nbytes + (0 if shares is None else shares.nbytes)
 
     def draws(self, pool: int) -> Draws:
-        """The windows of a pool, in order. Needs no other pool, so an epoch can be entered anywhere."""
+        """The windows of a pool, in order. Needs no other pool, so an epoch can be entered anywhere.
+
+        Args:
+            pool: its number in the epoch.
+
+        Returns:
+            Every draw of the pool.
+        """
         entries = slice(int(self.first_entry[pool]), int(self.first_entry[pool + 1]))
         block, passes, part = self.block[entries], self.passes[entries], self.part[entries]
         windows = self.index.windows[block]
@@ -90,9 +104,15 @@ class Epoch:
         return Draws(blocks, slot_of_entry[entry], window)
 
     def drawn_at_random(self, places: Integers) -> tuple[Integers, Integers]:
-        """Which windows stand at some places of a random order of all draws, as block and place in the block.
+        """Which windows stand at some places of a random order of all draws.
 
         The windows that an entry draws once more are spread evenly over its block, from a random beginning.
+
+        Args:
+            places: int64, from 0 to the number of draws.
+
+        Returns:
+            The block of each window and its place in the block, int64 like `places`.
         """
         drawn = self._permutation.at(places)
         entry = np.searchsorted(self._draws_before, drawn, side="right") - 1
@@ -119,9 +139,16 @@ def plan_epoch(
     """Draw the order of an epoch.
 
     Args:
+        index: of the windows.
+        seed: at least 0; with `number` it decides the order.
+        number: of the epoch.
+        shuffle: whether blocks and windows are put in random order.
         pool_frames: the most frames, and the most draws, that a pool holds.
         shares: how often to draw groups of blocks; None draws every window once.
         sampling: with "random", and `shuffle`, the order is that of `Epoch.drawn_at_random`.
+
+    Returns:
+        The epoch; the same arguments give the same one on any machine.
     """
     if shares is None:
         block = np.arange(len(index), dtype=np.int64)
@@ -138,7 +165,18 @@ def plan_epoch(
 
 
 def permutation(length: int, seed: int, epoch: int, purpose: int, place: int) -> Integers:
-    """A random order of `range(length)`: the order of as many random 64-bit numbers."""
+    """A random order of `range(length)`: the order of as many random 64-bit numbers.
+
+    Args:
+        length: how many there are.
+        seed: of the stream.
+        epoch: number of the epoch.
+        purpose: what the order is for; no two purposes share random numbers.
+        place: which order of this purpose.
+
+    Returns:
+        int64 `[length]`.
+    """
     raw: NDArray[np.uint64] = np.random.PCG64([seed, epoch, purpose, place]).random_raw(length)
     return np.argsort(raw, kind="stable").astype(np.int64, copy=False)
 

@@ -2,53 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from kinesphere.shards.array_layout import CHUNK_FRAMES
 from kinesphere.shards.shard import OpenShards
-from kinesphere.streaming.resampling import FRAME_TIME, POOL_ARRAYS, Neighbours, TimeGrid
+from kinesphere.streaming.episode_spans import Spans
+from kinesphere.streaming.epoch import Draws
+from kinesphere.streaming.pool_layout import FRAME_TIME, POOL_ARRAYS, PoolLayout
+from kinesphere.streaming.resampling import Neighbours, resampling_bound_bytes
+from kinesphere.streaming.time_grid import TimeGrid
 from kinesphere.streaming.window_index import Integers, WindowIndex
 from kinesphere.trajectory import ArraySpec, from_stored
-
-
-@dataclass(frozen=True)
-class Spans:
-    """Where chosen episodes lie; one entry an episode."""
-
-    row: Integers
-    """Row in the dataset's episode table."""
-    shard: Integers
-    """Place of its shard in `shard_ids`."""
-    shard_ids: pa.Array
-    first_frame: Integers
-    """In the shard."""
-    length: Integers
-    """In frames."""
-
-    @classmethod
-    def of(cls, episodes: pa.Table, rows: Integers) -> Spans:
-        """The spans of some rows of an episode table."""
-        chosen = episodes.select(["shard", "first_frame", "length"]).take(pa.array(rows)).combine_chunks()
-        shards = chosen["shard"].combine_chunks().dictionary_encode()
-        return cls(
-            row=rows,
-            shard=shards.indices.to_numpy().astype(np.int64),
-            shard_ids=shards.dictionary,
-            first_frame=chosen["first_frame"].to_numpy(),
-            length=chosen["length"].to_numpy(),
-        )
-
-    @property
-    def nbytes(self) -> int:
-        """Memory of the arrays."""
-        return int(self.shard_ids.nbytes) + sum(a.nbytes for a in (self.row, self.shard, self.first_frame, self.length))
 
 
 @dataclass(frozen=True)
@@ -71,10 +41,16 @@ class Pool:
         frame: Integers,
         history: int,
     ) -> None:
-        """Cut windows, and what comes along, into arrays of shape `(len(slot), frames, ...)`.
+        """Cut windows, and what comes along, into arrays.
 
-        They begin `history` frames before frame `frame`, counted from the first window of block `slot`. `mask` tells
-        which of the frames are there: before the beginning and past the end of a block its outermost frame is repeated.
+        Before the beginning and past the end of a block its outermost frame is repeated.
+
+        Args:
+            out: arrays by key, `(len(slot), frames, ...)`, to be filled.
+            mask: bool `(len(slot), frames)`, to be filled: which of the frames are there.
+            slot: int64, the block of each window.
+            frame: int64, where each window begins, counted from the first window of its block.
+            history: how many frames come along before each window.
         """
         step = np.arange(mask.shape[1], dtype=np.int64)
         begin = self.lead[slot] + frame - history
@@ -88,6 +64,36 @@ class Pool:
         for name, values in out.items():
             # "clip" never clips here; without it NumPy would cut into memory of its own and copy
             np.take(self.frames[name], at, axis=0, out=values, mode="clip")
+
+
+@dataclass(frozen=True)
+class DrawnWindows:
+    """Windows next in the order of an epoch, in the pool that has them. Arrays are int64, one entry a window."""
+
+    index: WindowIndex
+    pool: Pool
+    block: Integers
+    """The window's block in `index`."""
+    slot: Integers
+    """The block's place in `pool`."""
+    window: Integers
+    """The window's place in its block."""
+
+    @classmethod
+    def of(cls, index: WindowIndex, draws: Draws, pool: Pool, part: slice) -> DrawnWindows:
+        """Some of the windows of a pool.
+
+        Args:
+            index: of the windows of whole episodes.
+            draws: all windows of the pool in their order.
+            pool: the pool, whose slots are the blocks of `draws`.
+            part: which of them; it may reach beyond the last one.
+
+        Returns:
+            The windows there are.
+        """
+        slot = draws.slot[part]
+        return cls(index, pool, draws.blocks[slot], slot, draws.window[part])
 
 
 Slots = list[tuple[int, Neighbours, slice]]
@@ -104,33 +110,53 @@ class PoolLoader:
         shards: OpenShards,
         spans: Spans,
         index: WindowIndex,
-        keys: Sequence[str],
+        layout: PoolLayout,
         run_frames: int,
         *,
-        in_units: bool,
         grid: TimeGrid | None = None,
         threads: int = THREADS,
     ) -> None:
         """
         Args:
             index: of the frames that episodes have on `grid`, if there is one.
+            layout: what to read, and as what. On a grid it is in units.
             run_frames: blocks that touch in a shard are read together, up to this many frames at once.
-            in_units: decode to float32 in units instead of keeping the numbers as stored. On a grid that is so.
             grid: resample to this one.
         """
         self._shards, self._spans, self._index = shards, spans, index
         self._run_frames = run_frames
-        self._in_units = in_units
+        self._layout = layout
         self._grid = grid
-        self._types = {name: pool_dtype(POOL_ARRAYS[name], in_units=in_units) for name in keys}
         self._threads = ThreadPoolExecutor(threads, "kinesphere-read")
 
+    @staticmethod
+    def memory_bound_bytes(layout: PoolLayout, run_frames: int, threads: int, longest_resampled: int | None) -> int:
+        """The most memory that reading takes, besides the pools: a run of frames of one array a thread.
+
+        Args:
+            layout: what is read.
+            run_frames: the most frames of several blocks that are read at once, or of one block.
+            threads: how many threads read.
+            longest_resampled: stored frames of the longest episode, where episodes are resampled.
+
+        Returns:
+            Bytes.
+        """
+        run = run_frames + 2 * CHUNK_FRAMES
+        thread = run * (2 * layout.largest_stored_bytes + layout.largest_numbers)
+        if longest_resampled is not None:
+            thread += resampling_bound_bytes(run, longest_resampled, layout.largest_numbers)
+        return threads * thread
+
     def begin(self, blocks: Integers, index: WindowIndex | None = None) -> Callable[[], Pool]:
-        """Begin to read the frames of `blocks`, which become the pool's slots in the same order.
+        """Begin to read the frames of blocks, which become the pool's slots in the same order.
 
-        They are blocks of `index`, by default of the loader's own.
+        Args:
+            blocks: int64, blocks of `index`.
+            index: by default the loader's own.
 
-        Returns a function that waits for the pool. It raises `CorruptObject` if an object is missing or damaged.
+        Returns:
+            A function that waits for the pool. It raises `CorruptObject` if an object is missing or damaged.
         """
         index = self._index if index is None else index
         lengths = self._spans.length if self._grid is None else self._grid.frames
@@ -138,7 +164,7 @@ class PoolLoader:
         length = end - begin
         total = int(length.sum())
         pool = Pool(
-            {name: np.empty((total, *POOL_ARRAYS[name].shape), dtype) for name, dtype in self._types.items()},
+            {name: np.empty((total, *POOL_ARRAYS[name].shape), dtype) for name, dtype in self._layout.types.items()},
             np.cumsum(length) - length,
             length,
             index.first_frame[blocks] - begin,
@@ -150,7 +176,7 @@ class PoolLoader:
             reads = [
                 self._threads.submit(self._read, name, self._shard_id(shard[run[0]]), start, run, pool)
                 for run in _runs(shard, start, start + length, self._run_frames)
-                for name in self._types
+                for name in self._layout.types
             ]
         else:
             around = [
@@ -186,7 +212,7 @@ class PoolLoader:
         for slot in run:
             part = stored[start[slot] - run_start :][: pool.length[slot]]
             place = pool.frames[name][pool.first[slot] :][: pool.length[slot]]
-            if self._in_units:
+            if self._layout.in_units:
                 from_stored(spec, part, place)
             else:
                 place[...] = part
@@ -212,7 +238,7 @@ class PoolLoader:
         for slot in run:
             times = grid.times(int(episode[slot]), int(begin[slot]), int(begin[slot] + pool.length[slot]))
             own = stored_times[start[slot] - first : stop[slot] - first]
-            around = Neighbours.of(own, times, int(grid.longest[episode[slot]]))
+            around = Neighbours.of(own, times, int(grid.largest_gap[episode[slot]]))
             slots.append((int(start[slot]), around, slice(int(pool.first[slot]), int(pool.first[slot]) + len(times))))
         for name, frames in pool.frames.items():
             spec = POOL_ARRAYS[name]
@@ -240,11 +266,6 @@ class PoolLoader:
                     first = start + int(part.before[0])
                     stored = self._shards.read(shard_id, spec.name, first, start + int(part.after[-1]) + 1)
                 part.values(spec, stored, first - start, out[place][piece])
-
-
-def pool_dtype(spec: ArraySpec, *, in_units: bool) -> np.dtype[Any]:
-    """The type in which a pool holds an array."""
-    return np.dtype(np.float32 if in_units and spec.scale_factor is not None else spec.dtype)
 
 
 def _runs(shard: Integers, start: Integers, stop: Integers, run_frames: int) -> Iterator[Integers]:

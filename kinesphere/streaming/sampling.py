@@ -29,7 +29,14 @@ class Weight:
 
     @classmethod
     def of(cls, weight: Any, episodes: pa.Table) -> Weight | None:
-        """The weight that an argument of `Dataset.stream` means: a column's name, an array or None.
+        """The weight that an argument of `Dataset.stream` means.
+
+        Args:
+            weight: a column's name, an array with a number for each row, or None.
+            episodes: the episode table.
+
+        Returns:
+            The weights of all rows, or None.
 
         Raises:
             InvalidInput: there is no such column, it holds no numbers, or the array has no number for every row.
@@ -54,6 +61,13 @@ class Weight:
 
     def of_rows(self, rows: Integers, episodes: pa.Table) -> NDArray[np.float64]:
         """The weights of chosen rows.
+
+        Args:
+            rows: int64 `[n]`.
+            episodes: the episode table, for what an error says.
+
+        Returns:
+            float64 `[n]`, at least 0.
 
         Raises:
             InvalidInput: one is missing, negative or not finite, or all are 0.
@@ -82,7 +96,15 @@ class Shares:
 
     @classmethod
     def equal(cls, index: WindowIndex, group_of_episode: Integers) -> Shares:
-        """The same for every group, to within one."""
+        """The same for every group, to within one.
+
+        Args:
+            index: of the windows.
+            group_of_episode: int64, the group of each chosen episode, 0 to G - 1.
+
+        Returns:
+            The shares of G groups.
+        """
         group = group_of_episode[index.episode]
         groups = int(group.max()) + 1
         draws = np.full(groups, index.total_windows // groups, np.int64)
@@ -95,6 +117,13 @@ class Shares:
 
         Method of Hamilton; of equal remainders the episode that comes first. `math.fsum` rounds once, so the shares
         are the same on any machine.
+
+        Args:
+            index: of the windows.
+            weights: float64, one number a chosen episode, at least 0, one of them more.
+
+        Returns:
+            The shares of the episodes, each a group.
         """
         windows = np.bincount(index.episode, weights=index.windows, minlength=len(weights))
         parts = weights / weights.max() * windows
@@ -128,7 +157,14 @@ class RandomPermutation:
         self._hashing: NDArray[np.uint64] = raw[self.ROUNDS :]
 
     def at(self, places: Integers) -> Integers:
-        """What stands at some places, int64 like `places`, which lie between 0 and `length`."""
+        """What stands at some places.
+
+        Args:
+            places: int64, from 0 to `length` - 1.
+
+        Returns:
+            int64 like `places`.
+        """
         values = places.copy()
         for pairing, hashing in zip(self._pairing, self._hashing, strict=True):
             partners = pairing - values
@@ -139,7 +175,14 @@ class RandomPermutation:
 
 
 def mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """A hash of each number, uint64: the output function of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014)."""
+    """A hash of each number: the output function of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+
+    Args:
+        numbers: uint64, any shape.
+
+    Returns:
+        uint64 of the same shape.
+    """
     numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return numbers ^ (numbers >> np.uint64(31))

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 from kinesphere.errors import InvalidInput
-from kinesphere.streaming.sampling import Sampling
-from kinesphere.streaming.stream import DType
-
-if TYPE_CHECKING:
-    from kinesphere.dataset import Dataset
+from kinesphere.streaming.stream import WindowStream
+from kinesphere.streaming.stream_settings import DType, StreamSettings
+from kinesphere.versions.open_version import OpenVersion
 
 DTYPES: tuple[DType, ...] = get_args(DType)
 
 
 @dataclass(frozen=True)
 class StreamSpeed:
-    """What a shuffled stream gave, after its first batch."""
+    """What a stream gave, after its first batch."""
 
     dtype: DType
     windows_per_second: float
@@ -33,25 +30,21 @@ class StreamSpeed:
     """Reads of objects over windows, what was read ahead included; on an object store each read is a request."""
 
 
-def measure_stream(
-    dataset: Dataset,
-    *,
-    dtype: DType,
-    seconds: float,
-    window: int = 64,
-    batch_size: int = 256,
-    keys: Sequence[str] | None = None,
-    video_size: tuple[int, int] | None = None,
-    sampling: Sampling = "pool",
-) -> StreamSpeed:
-    """Take batches of a shuffled stream for some seconds, epoch after epoch.
+def measure_stream(dataset: OpenVersion, settings: StreamSettings, seconds: float) -> StreamSpeed:
+    """Take batches of a stream for some seconds, epoch after epoch.
+
+    Args:
+        dataset: what to stream from.
+        settings: what to stream; shuffled, if it should tell how fast a training can go.
+        seconds: for how long, after the first batch.
+
+    Returns:
+        What was measured.
 
     Raises:
-        InvalidInput: the dataset has a single batch, or an argument is out of range.
+        InvalidInput: the dataset has a single batch.
     """
-    stream = dataset.stream(
-        window, batch_size, keys, shuffle=True, sampling=sampling, dtype=dtype, video_size=video_size
-    )
+    stream = WindowStream(dataset, settings)
     if stream.batches < 2:
         raise InvalidInput(f"{dataset.name}@{dataset.version} has {stream.windows} windows: too few to measure")
     asked = time.perf_counter()
@@ -71,7 +64,7 @@ def measure_stream(
                 break
     wall, cpu = time.perf_counter() - began, time.process_time() - cpu_began
     return StreamSpeed(
-        dtype=dtype,
+        dtype=settings.dtype,
         windows_per_second=windows / wall,
         windows_per_cpu_second=windows / cpu,
         megabytes_per_second=size / wall / 1e6,

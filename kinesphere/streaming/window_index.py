@@ -51,7 +51,11 @@ class WindowIndex:
         """Where the frames of blocks begin and end in their episodes, with all that comes along.
 
         Args:
-            lengths: frames of each chosen episode.
+            blocks: int64, some of the blocks.
+            lengths: int64, frames of each chosen episode.
+
+        Returns:
+            The first frame of each block in its episode, and the one after its last, int64 like `blocks`.
         """
         first, episode = self.first_frame[blocks], self.episode[blocks]
         stop = np.minimum(first + self.frames[blocks] + self.future, lengths[episode])
@@ -61,6 +65,13 @@ class WindowIndex:
         """The most frames, with all that comes along, of blocks that cover `frames` frames together.
 
         The bound of the knapsack that may cut its last item: blocks in the order of how much more they carry.
+
+        Args:
+            lengths: int64, frames of each chosen episode.
+            frames: how many are covered.
+
+        Returns:
+            Number of frames.
         """
         if not self.history and not self.future:
             return frames
@@ -73,7 +84,19 @@ class WindowIndex:
 def index_windows(
     lengths: Integers, window: int, stride: int, block_frames: int, *, history: int = 0, future: int = 0
 ) -> WindowIndex:
-    """Cut episodes of the given lengths into blocks of at most `block_frames` frames, or one window if longer."""
+    """Cut episodes into blocks.
+
+    Args:
+        lengths: int64, frames of each episode.
+        window: frames of a window.
+        stride: frames between the beginnings of successive windows of an episode.
+        block_frames: the most frames of a block, unless a window is longer.
+        history: frames that come along before each window.
+        future: frames that come along after each window.
+
+    Returns:
+        The blocks of all episodes, in their order.
+    """
     per_episode = np.where(lengths >= window, (lengths - window) // stride + 1, 1)
     per_block = max(1, (block_frames - window) // stride + 1)
     blocks = -(-per_episode // per_block)

@@ -30,9 +30,24 @@ class WindowShape:
     history: int
     future: int
 
+    @property
+    def frames(self) -> int:
+        """Frames of a window with what comes along."""
+        return self.history + self.window + self.future
+
     @classmethod
     def of(cls, window: Length, stride: Length, history: Length, future: Length, rate: float | None) -> WindowShape:
         """The shape that arguments of `Dataset.stream` mean.
+
+        Args:
+            window: length of a window.
+            stride: between the beginnings of successive windows of an episode.
+            history: what comes along before a window.
+            future: what comes along after it.
+            rate: frames per second; without it lengths have to be whole frames.
+
+        Returns:
+            The same in frames.
 
         Raises:
             InvalidInput: one is too small, is seconds without a rate, or is no whole number of frames at the rate.
@@ -47,6 +62,12 @@ class WindowShape:
 
 def checked_rate(rate: Any) -> float | None:
     """Return a rate as a float.
+
+    Args:
+        rate: frames per second, any number of Python's or NumPy's, or None.
+
+    Returns:
+        The number, or None.
 
     Raises:
         InvalidInput: it is no number, or is out of range.

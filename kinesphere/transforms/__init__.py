@@ -1,1 +1,1 @@
-"""Transforms: what is done to batches before training, and what is derived from poses."""
+"""Transforms of batches before training, one a file, and what is derived from poses."""

@@ -38,6 +38,12 @@ EPISODE_SCHEMA = pa.schema(
 def checked_episodes(episodes: pa.Table) -> pa.Table:
     """Return the table in the order and types of `EPISODE_SCHEMA`.
 
+    Args:
+        episodes: a table that has these columns, perhaps among others.
+
+    Returns:
+        The table.
+
     Raises:
         InvalidInput: a column is missing or of another type, an id occurs twice, or an episode has no frames.
     """

@@ -49,6 +49,14 @@ class Version:
 def read_version(objects: Objects, dataset: str, number: int | None = None) -> Version:
     """Read the manifest of a version, by default of the newest.
 
+    Args:
+        objects: where the datasets lie.
+        dataset: name of the dataset.
+        number: of the version. None is the newest.
+
+    Returns:
+        The version.
+
     Raises:
         NotFound: there is no such dataset or version.
         Withdrawn: people in it took their recordings back; the error names the version that replaces it.
@@ -68,6 +76,10 @@ def read_version(objects: Objects, dataset: str, number: int | None = None) -> V
 def refuse_withdrawn(objects: Objects, version: Version) -> None:
     """Make sure that a version was not withdrawn.
 
+    Args:
+        objects: where the datasets lie.
+        version: as its manifest was read.
+
     Raises:
         Withdrawn: it was; the error names the version that replaces it.
     """
@@ -84,6 +96,14 @@ def refuse_withdrawn(objects: Objects, version: Version) -> None:
 
 def read_manifest(objects: Objects, dataset: str, number: int) -> Version:
     """Read the manifest of a version that is there, or the tombstone that lies in its place.
+
+    Args:
+        objects: where the datasets lie.
+        dataset: name of the dataset.
+        number: of the version.
+
+    Returns:
+        The version; `is_withdrawn` tells whether it is a tombstone.
 
     Raises:
         NewerFormat: a later release wrote it.
@@ -105,6 +125,13 @@ def read_manifest(objects: Objects, dataset: str, number: int) -> Version:
 def read_episodes(objects: Objects, version: Version) -> pa.Table:
     """Read the episode table of a version.
 
+    Args:
+        objects: where the datasets lie.
+        version: whose episodes.
+
+    Returns:
+        One row an episode, by `EPISODE_SCHEMA`.
+
     Raises:
         CorruptObject: the table or a part of it is missing, or is not the one that was published.
     """
@@ -115,6 +142,14 @@ def version_keys(objects: Objects, dataset: str, number: int) -> list[str]:
     """The keys of all objects of a version: its table or the parts of it, what lies beside, and last its manifest.
 
     So too of one whose publisher died, which has no manifest.
+
+    Args:
+        objects: where the datasets lie.
+        dataset: name of the dataset.
+        number: of the version.
+
+    Returns:
+        Keys, the manifest's last.
     """
     manifest = version_key(dataset, number, "json")
     stem = manifest.removesuffix("json")
@@ -124,6 +159,13 @@ def version_keys(objects: Objects, dataset: str, number: int) -> list[str]:
 
 def list_versions(objects: Objects, dataset: str) -> list[int]:
     """The numbers of a dataset's versions, ascending.
+
+    Args:
+        objects: where the datasets lie.
+        dataset: name of the dataset.
+
+    Returns:
+        At least one number.
 
     Raises:
         NotFound: there is no such dataset, which is to say none with a version.
@@ -135,22 +177,53 @@ def list_versions(objects: Objects, dataset: str) -> list[int]:
 
 
 def list_datasets(objects: Objects) -> list[str]:
-    """The names of all datasets that have a version, sorted."""
+    """The names of all datasets that have a version, sorted.
+
+    Args:
+        objects: where the datasets lie.
+
+    Returns:
+        Names.
+    """
     return [name for name in objects.folders("datasets") if numbers_of(objects, name)]
 
 
 def numbers_of(objects: Objects, dataset: str) -> list[int]:
-    """The numbers of a dataset's versions, ascending; none where there is no such dataset."""
+    """The numbers of a dataset's versions, ascending; none where there is no such dataset.
+
+    Args:
+        objects: where the datasets lie.
+        dataset: name of the dataset.
+
+    Returns:
+        Numbers; those of withdrawn versions are among them.
+    """
     names = (key.rsplit("/", 1)[-1] for key in objects.keys(f"datasets/{dataset}/versions"))
     return sorted({int(match[1]) for name in names if (match := _MANIFEST.fullmatch(name))})
 
 
 def version_key(dataset: str, number: int, ending: str) -> str:
-    """Key of an object of a version: "json" is the manifest, "parquet" the episode table or the first part of it."""
+    """Key of an object of a version.
+
+    Args:
+        dataset: name of the dataset.
+        number: of the version.
+        ending: "json" for the manifest, "parquet" for the episode table or the first part of it.
+
+    Returns:
+        The key in the object store.
+    """
     return f"datasets/{dataset}/versions/{number:06d}.{ending}"
 
 
 def hash_of(manifest: Mapping[str, Any]) -> str:
-    """Hash of a manifest without its own `sha256`, so that an edit by hand shows."""
+    """Hash of a manifest without its own `sha256`, so that an edit by hand shows.
+
+    Args:
+        manifest: with or without it.
+
+    Returns:
+        64 hexadecimal digits.
+    """
     rest = {name: value for name, value in manifest.items() if name != "sha256"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()

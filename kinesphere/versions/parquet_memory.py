@@ -13,6 +13,12 @@ def open_parquet(content: bytes) -> pq.ParquetFile:
     it; where that is memory of Python's, and the interpreter is ending by then, the process aborts (SIGABRT) after
     all its work is done: one `publish` in forty on a busy machine.
 
+    Args:
+        content: bytes of a Parquet file.
+
+    Returns:
+        The file.
+
     Raises:
         pyarrow.ArrowInvalid: this is no Parquet file.
     """

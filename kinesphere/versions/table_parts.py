@@ -31,7 +31,14 @@ class Part:
 
 
 def parts_of(manifest: Mapping[str, Any]) -> list[Part]:
-    """The parts that a manifest names, in the order of their rows."""
+    """The parts that a manifest names, in the order of their rows.
+
+    Args:
+        manifest: of a version that was not withdrawn.
+
+    Returns:
+        At least one part.
+    """
     listed = manifest["episodes"]
     if "parts" not in listed:
         return [Part(listed["key"], listed["sha256"], manifest["counts"]["episodes"], {})]
@@ -40,6 +47,13 @@ def parts_of(manifest: Mapping[str, Any]) -> list[Part]:
 
 def read_part(objects: Objects, part: Part) -> pq.ParquetFile:
     """Read a part, as a file of which columns and row groups can be decoded.
+
+    Args:
+        objects: where it lies.
+        part: which part.
+
+    Returns:
+        The file.
 
     Raises:
         CorruptObject: it is missing, or is not the one that was published.
@@ -59,6 +73,14 @@ def read_part(objects: Objects, part: Part) -> pq.ParquetFile:
 def read_table(objects: Objects, parts: Sequence[Part], columns: Sequence[str]) -> pa.Table:
     """Some columns of all parts, each in one piece.
 
+    Args:
+        objects: where they lie.
+        parts: all parts of the table.
+        columns: names of columns of `EPISODE_SCHEMA`.
+
+    Returns:
+        One row an episode.
+
     Raises:
         CorruptObject: a part is missing, or is not the one that was published.
     """
@@ -70,21 +92,28 @@ def read_table(objects: Objects, parts: Sequence[Part], columns: Sequence[str]) 
 def read_matching(
     objects: Objects, parts: Sequence[Part], columns: Sequence[str], condition: pc.Expression, reads: Sequence[str]
 ) -> tuple[Integers, pa.Table]:
-    """The rows that fulfil a condition: their numbers in the whole table, ascending, and some of their columns.
+    """The rows that fulfil a condition, and some of their columns.
 
     Parts and row groups in which no row can fulfil it are not read, nor are other columns.
 
     Args:
+        objects: where they lie.
+        parts: all parts of the table.
+        columns: names of columns of `EPISODE_SCHEMA`.
+        condition: on columns of the table.
         reads: the columns on which the condition depends.
+
+    Returns:
+        int64 `[n]`, the numbers of the rows, and their columns.
 
     Raises:
         CorruptObject: a part that is needed is missing, or is not the one that was published.
     """
-    wanted = list(dict.fromkeys([*columns, *reads]))
+    needed = list(dict.fromkeys([*columns, *reads]))
     pieces, numbers, first = [_schema(columns).empty_table()], [np.empty(0, np.int64)], 0
     for part in parts:
         if _possible(part.bounds, condition):
-            rows, piece = _matching(read_part(objects, part), wanted, condition)
+            rows, piece = _matching(read_part(objects, part), needed, condition)
             numbers.append(rows + first)
             pieces.append(piece.select(list(columns)).cast(_schema(columns)))
         first += part.rows
@@ -92,7 +121,15 @@ def read_matching(
 
 
 def matching_rows(table: pa.Table, condition: pc.Expression) -> Integers:
-    """The numbers of a table's rows that fulfil a condition, ascending."""
+    """The numbers of a table's rows that fulfil a condition, ascending.
+
+    Args:
+        table: any table.
+        condition: on its columns.
+
+    Returns:
+        int64 `[n]`.
+    """
     numbered = table.append_column(_ROW, pa.array(np.arange(table.num_rows)))
     rows: Integers = numbered.filter(condition)[_ROW].to_numpy()
     return np.sort(rows)

@@ -55,6 +55,15 @@ class VersionDifference:
 def compare_versions(objects: Objects, dataset: str, before: int | None, after: int | None) -> VersionDifference:
     """Compare two versions of a dataset; None stands for the newest.
 
+    Args:
+        objects: where the datasets lie.
+        dataset: name of the dataset.
+        before: number of the earlier version.
+        after: number of the later one.
+
+    Returns:
+        What differs.
+
     Raises:
         NotFound: there is no such dataset or version.
         CorruptObject: a manifest or a table is damaged.

@@ -86,7 +86,14 @@ class _ShardSize:
 
 
 def summarise(episodes: pa.Table) -> VersionSummary:
-    """Summarise an episode table; no other object is read. A million episodes take about a second."""
+    """Summarise an episode table; no other object is read. A million episodes take about a second.
+
+    Args:
+        episodes: the episode table of a version.
+
+    Returns:
+        Amounts in all and by what episodes have in common.
+    """
     lasting = pc.divide(
         pc.cast(pc.subtract(episodes["end_ns"], episodes["start_ns"]), pa.float64()), _NANOSECONDS_PER_HOUR
     )
@@ -120,6 +127,14 @@ def summarise(episodes: pa.Table) -> VersionSummary:
 
 def measure_sizes(objects: Objects, version: Version, episodes: pa.Table) -> VersionSizes:
     """Add up the sizes of a version's shards and videos: two requests a shard and one a video, several at once.
+
+    Args:
+        objects: where the datasets lie.
+        version: whose sizes.
+        episodes: its episode table.
+
+    Returns:
+        Bytes of shards and of videos.
 
     Raises:
         CorruptObject: a shard is missing or damaged.

@@ -33,10 +33,18 @@ _SHORTFALL_SECONDS = 0.5
 def opened(source: Path | IO[bytes], name: str) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a video from its beginning; FFmpeg's errors leave the block as ours, naming the video `name`.
 
+    Args:
+        source: the file, or an open one that can be sought in.
+        name: what errors call it.
+
+    Yields:
+        The container and the stream of moving pictures, before its first packet.
+
     Raises:
         InvalidVideo: it is no video, is empty, or holds no moving picture; or reading it failed inside the block.
         InvalidInput: there is no such file, or it may not be read.
         StorageFailed: the disk refused.
+        MissingDependency: PyAV is not installed.
     """
     with needs_extra("video"):
         import av
@@ -62,6 +70,12 @@ def refuse_if_cut_off(container: InputContainer, stream: VideoStream, name: str,
     """Compare what the header promises with what the file holds (up to `end` seconds, once that is known).
 
     A fragmented MP4 promises nothing: it is made to be read as far as it goes.
+
+    Args:
+        container: the open file.
+        stream: its moving picture.
+        name: what the error calls it.
+        end: where its last frame ends, in seconds.
 
     Raises:
         InvalidVideo: there is less than promised.
@@ -113,7 +127,11 @@ class Decoding:
                 yield picture, stamp
 
     def undecoded(self) -> list[int]:
-        """Times of the packets that have given no picture to rely on, in order."""
+        """Times of the packets that have given no picture to rely on, in order.
+
+        Returns:
+            Ascending, in units of the stream's time base.
+        """
         return sorted(self._lost + self._pending)
 
     def _pictures(self) -> Iterator[Picture]:
@@ -141,14 +159,28 @@ class Decoding:
 
 
 def packet_stamp(packet: Packet[Any]) -> int | None:
-    """A packet's presentation time, or its decoding time where the container states no other; None at the end."""
+    """A packet's presentation time, or its decoding time where the container states no other; None at the end.
+
+    Args:
+        packet: of a stream of pictures.
+
+    Returns:
+        In units of the stream's time base.
+    """
     if not packet.size:
         return None
     return packet.pts if packet.pts is not None else packet.dts
 
 
 def is_shown(packet: Packet[Any]) -> bool:
-    """Whether the packet's picture is to be seen: not cut away by an edit list, nor a hidden reference of VP8."""
+    """Whether the packet's picture is to be seen: not cut away by an edit list, nor a hidden reference of VP8.
+
+    Args:
+        packet: of a stream of pictures.
+
+    Returns:
+        True where it is to be seen.
+    """
     if packet.is_discard:
         return False
     if packet.stream.codec_context.name == "vp8":

@@ -72,7 +72,7 @@ class SeekingVideo:
     def images(
         self, times: Sequence[int], *, size: tuple[int, int] | None = None, exact: bool = True
     ) -> Iterator[NDArray[np.uint8]]:
-        """The frames at some times, uint8 `(height, width, 3)`, RGB, upright.
+        """The frames at some times: RGB, upright.
 
         Args:
             times: nanoseconds since the first frame, ascending.
@@ -80,16 +80,19 @@ class SeekingVideo:
             exact: times are those of frames. Otherwise the frame shown at that time is given: the last one that
                 begins at or before it, or the first of the video.
 
+        Yields:
+            uint8 `(height, width, 3)`, one array a time, in their order.
+
         Raises:
             CorruptObject: with `exact`, there is no frame with such a time.
             InvalidVideo: the file cannot be read on.
         """
         try:
-            for wanted in times:
-                found, picture = self._frame_at(wanted)
-                if exact and abs(found - wanted) > SAME_FRAME_NS:
+            for target in times:
+                found, picture = self._frame_at(target)
+                if exact and abs(found - target) > SAME_FRAME_NS:
                     raise CorruptObject(
-                        f"{self.name} has no frame at {wanted / _SECOND:.6f} s, where its trajectory has one; "
+                        f"{self.name} has no frame at {target / _SECOND:.6f} s, where its trajectory has one; "
                         "restore it from a copy"
                     )
                 yield self._rgb(self._upright(picture), size)
@@ -103,13 +106,13 @@ class SeekingVideo:
         """Close the file because of the error being handled, which leaves as one of ours."""
         self._open.__exit__(*sys.exc_info())
 
-    def _frame_at(self, wanted: int) -> tuple[int, Picture]:
+    def _frame_at(self, target: int) -> tuple[int, Picture]:
         """The last frame that begins at or before a time, with its own time."""
-        if not self._current[0] - SAME_FRAME_NS <= wanted <= self._current[0] + _WORTH_SEEKING_NS:
-            self._seek(wanted)
-        while self._current[0] < wanted - SAME_FRAME_NS:
+        if not self._current[0] - SAME_FRAME_NS <= target <= self._current[0] + _WORTH_SEEKING_NS:
+            self._seek(target)
+        while self._current[0] < target - SAME_FRAME_NS:
             following = self._following or self._next()
-            if following is None or following[0] > wanted + SAME_FRAME_NS:
+            if following is None or following[0] > target + SAME_FRAME_NS:
                 self._following = following
                 break
             self._current, self._following = following, None
@@ -123,7 +126,7 @@ class SeekingVideo:
                 return time, picture
         return None
 
-    def _seek(self, wanted: int) -> None:
+    def _seek(self, target: int) -> None:
         """Go to a keyframe at or before a time, or to the first frame.
 
         A container may list keyframes by their decoding times, and pictures that follow a keyframe in the file may
@@ -132,13 +135,13 @@ class SeekingVideo:
         self._following = None
         back = 0
         while True:
-            at = max(wanted - back, 0)
+            at = max(target - back, 0)
             self._container.seek(self._origin + int(at / _SECOND / self._base), stream=self._stream)
             self._decoded = iter(Decoding(self._container, self._stream))
             keyframe = next(((p, stamp) for p, stamp in self._decoded if p.key_frame or stamp <= self._origin), None)
             if keyframe is not None:
                 self._current = self._time_of(keyframe[1]), keyframe[0]
-                if at == 0 or self._current[0] <= wanted + SAME_FRAME_NS:
+                if at == 0 or self._current[0] <= target + SAME_FRAME_NS:
                     return
             elif at == 0:
                 raise InvalidVideo(f"{self.name} has no keyframe that can be decoded")

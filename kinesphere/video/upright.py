@@ -32,6 +32,12 @@ class Orientation:
 
         The matrix maps a stored point to a shown one as x' = a x + c y, y' = b x + d y, y pointing down
         (ISO/IEC 14496-12, 6.2.2); it is nine int32: a b u, c d v, x y w. Only its signs matter here.
+
+        Args:
+            picture: as decoded.
+
+        Returns:
+            How it is to be turned.
         """
         # typed as a dict with string keys; it is a mapping that also iterates over values
         side_data: Any = picture.side_data
@@ -51,13 +57,27 @@ class Orientation:
         return 180 if self.mirrored_y else 0
 
     def filters(self) -> list[tuple[str, str]]:
-        """The same as FFmpeg filters, name and arguments."""
+        """The same as FFmpeg filters, name and arguments.
+
+        Returns:
+            In the order in which they are applied.
+        """
         mirrors = [("hflip", "")] * self.mirrored_x + [("vflip", "")] * self.mirrored_y
         return [("transpose", "cclock_flip")] * self.transposed + mirrors
 
 
 def shown_size(width: int, height: int, pixel_aspect: Fraction | None, orientation: Orientation) -> tuple[int, int]:
-    """Width and height of the upright picture with square pixels: stored pixels are stretched, never squeezed."""
+    """Width and height of the upright picture with square pixels: stored pixels are stretched, never squeezed.
+
+    Args:
+        width: of the stored picture, in pixels.
+        height: of the stored picture, in pixels.
+        pixel_aspect: width of a pixel over its height; None and 0 mean that it is not known.
+        orientation: how the picture is turned.
+
+    Returns:
+        Width and height in pixels.
+    """
     if pixel_aspect is not None and pixel_aspect > 1:
         width = round(width * pixel_aspect)
     elif pixel_aspect is not None and 0 < pixel_aspect < 1:

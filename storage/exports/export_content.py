@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from kinesphere.dataset import Dataset
 from kinesphere.objects.store import Objects
 from kinesphere.splits import splits_of
-from kinesphere.streaming.resampling import around_episode, refuse_going_back
+from kinesphere.streaming.time_grid import around_episode, refuse_going_back
 from kinesphere.trajectory import ARRAYS, BODY_LANDMARKS, HAND_LANDMARKS, HANDS, ArraySpec, from_stored
 from kinesphere.versions.episode_table import EPISODE_SCHEMA
 from kinesphere.versions.manifests import Version

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kinesphere.errors import Conflict, CorruptObject, NotFound
 from kinesphere.objects.store import Objects
-from kinesphere.streaming.stream import checked_keys
+from kinesphere.streaming.stream_settings import checked_keys
 from kinesphere.streaming.window_shape import checked_rate
 from kinesphere.trajectory import ARRAYS
 from kinesphere.versions.manifests import Version, read_episodes, read_manifest, read_version, refuse_withdrawn

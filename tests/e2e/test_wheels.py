@@ -85,6 +85,52 @@ def test_the_reader_runs_the_readme_beside_a_foreign_storage(
     assert "(16, 64, 2, 7)" in shown.stdout
 
 
+def test_every_module_of_the_reader_imports_with_its_own_dependencies_alone(
+    wheels: dict[str, Path], reader: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(wheels["kinesphere"]) as wheel:
+        shipped = {name for name in wheel.namelist() if name.endswith(".py")}
+    files = {str(path.relative_to(ROOT)) for path in (ROOT / "kinesphere").rglob("*.py")}
+    assert shipped == files, "the wheel is the folder as it stands"
+    modules = sorted(name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in shipped)
+    foreign = {"storage", "capture", "pose", "annotate", "studio", "pydantic", "sqlalchemy", "av", "torch"}
+    code = (
+        f"import importlib, sys; [importlib.import_module(name) for name in {modules}]; "
+        f"print(sorted({foreign} & set(sys.modules)))"
+    )
+    shown = subprocess.run([reader / "python", "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.strip() == "[]"
+
+
+def test_what_needs_an_extra_of_the_reader_names_it_when_it_is_used(reader: Path, tmp_path: Path) -> None:
+    workspace = create_workspace(tmp_path / "w")
+    populate(workspace, {"anna": 1}, frames=100)
+    publish(workspace, "demo")
+    workspace.catalog.close()
+    code = (
+        "import kinesphere as ks; dataset = ks.open_dataset('w/datasets/demo')\n"
+        "for use in (lambda: dataset.torch(8, 4), lambda: dataset.episode(0, ['video'])):\n"
+        "    try: use()\n"
+        "    except ks.MissingDependency as error: print(error)"
+    )
+    shown = subprocess.run([reader / "python", "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert "pip install 'kinesphere[torch]'" in shown.stdout and "pip install 'kinesphere[video]'" in shown.stdout
+
+
+def test_importing_the_reader_takes_no_time_until_a_name_is_asked_for(reader: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys, time; began = time.process_time(); import kinesphere; took = time.process_time() - began; "
+        "assert 'numpy' not in sys.modules; print(took)"
+    )
+    runs = [
+        subprocess.run([reader / "python", "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path)
+        for _ in range(5)
+    ]
+    assert min(float(run.stdout) for run in runs) < 0.1
+
+
 def test_the_reader_imports_fast_and_light(reader: Path, tmp_path: Path) -> None:
     code = (
         "import time; began = time.process_time(); import kinesphere; kinesphere.open_dataset; "

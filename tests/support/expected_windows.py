@@ -7,8 +7,8 @@ from typing import Any
 
 from kinesphere.dataset import Dataset
 from kinesphere.objects.store import Objects
-from kinesphere.streaming.batches import Batch
 from kinesphere.streaming.stream import WindowStream
+from kinesphere.transforms.transform import Batch
 from storage.publishing.version_writer import write_version
 from storage.shards.shard_writer import ShardRecord
 from tests.support.generated_trajectories import make_row, make_table

@@ -42,6 +42,7 @@ def bench_stream(
 ) -> None:
     """Measure how fast windows of a dataset stream from where it lies."""
     from kinesphere.dataset import open_dataset
+    from kinesphere.streaming.stream_settings import StreamSettings
     from kinesphere.streaming.stream_speed import DTYPES, measure_stream
 
     name, number = parse_dataset(dataset)
@@ -52,13 +53,16 @@ def bench_stream(
     measured = [
         measure_stream(
             opened_dataset,
-            dtype=dtype,
-            window=window,
-            batch_size=batch_size,
-            seconds=seconds / 2,
-            keys=keys.replace(" ", "").split(",") if keys else None,
-            video_size=size,
-            sampling=sampling.value,
+            StreamSettings(
+                window,
+                batch_size,
+                keys.replace(" ", "").split(",") if keys else None,
+                shuffle=True,
+                dtype=dtype,
+                video_size=size,
+                sampling=sampling.value,
+            ),
+            seconds / 2,
         )
         for dtype in DTYPES
     ]

@@ -25,7 +25,8 @@ from kinesphere.statistics.column_counts import PERCENTILES, ColumnCounts
 from kinesphere.statistics.frame_passes import FrameRuns
 from kinesphere.statistics.statistics import ArrayStatistics, Statistics
 from kinesphere.trajectory import ARRAYS, MISSING, Valid
-from kinesphere.transforms.motion import relative_actions, wrist_velocity
+from kinesphere.transforms.relative_actions import relative_actions
+from kinesphere.transforms.wrist_velocity import wrist_velocity
 from storage.publishing.version_writer import write_version
 from storage.shards.shard_writer import ShardRecord, write_shard
 from tests.support.expected_windows import dataset_of

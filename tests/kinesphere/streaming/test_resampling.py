@@ -17,7 +17,8 @@ from scipy.spatial.transform import Rotation, Slerp
 from kinesphere.dataset import Dataset
 from kinesphere.errors import CorruptObject, InvalidInput
 from kinesphere.objects.store import open_objects
-from kinesphere.streaming.resampling import Neighbours, around_episode, grid_frames, grid_times, slerp
+from kinesphere.streaming.resampling import Neighbours, slerp
+from kinesphere.streaming.time_grid import around_episode, grid_frames, grid_times
 from kinesphere.streaming.window_index import Integers
 from kinesphere.trajectory import ARRAYS, MISSING, Valid, from_stored
 from storage.publishing.version_writer import write_version

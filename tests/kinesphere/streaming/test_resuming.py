@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from kinesphere.dataset import Dataset
 from kinesphere.errors import InvalidInput, NewerFormat
 from kinesphere.objects.store import Objects
-from kinesphere.streaming.batches import Batch
 from kinesphere.streaming.stream import WindowStream
+from kinesphere.transforms.transform import Batch
 from storage.shards.shard_writer import ShardRecord
 from tests.support.expected_windows import dataset_of, same_batches, take
 

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from kinesphere.dataset import Dataset, open_dataset
 from kinesphere.errors import CorruptObject, InvalidInput
 from kinesphere.objects.store import Objects, open_objects
+from kinesphere.streaming.episode_spans import Spans
 from kinesphere.streaming.epoch import plan_epoch
-from kinesphere.streaming.pools import Pool, PoolLoader, Spans
+from kinesphere.streaming.pools import Pool, PoolLoader
 from kinesphere.streaming.random_windows import RandomPools
 from kinesphere.streaming.sampling import RandomPermutation, Shares
 from kinesphere.streaming.window_index import Integers, WindowIndex, index_windows
@@ -255,10 +256,10 @@ def test_a_rank_reads_its_own_windows_only_more_at_a_time_up_to_the_pool(kitchen
     index = index_windows(spans.length, 16, 1, 4096)
     stream = kitchen.stream(16, 10, ["valid"], shuffle=True, sampling="random", pool_frames=700)
     epoch = plan_epoch(index, 0, 0, shuffle=True, pool_frames=700, shares=None, sampling="random")
-    with closing(CountingLoader(kitchen.shards, spans, index, ["valid"], 4096, in_units=True)) as loader:
+    with closing(CountingLoader(kitchen.shards, spans, index, stream.settings.layout, 4096)) as loader:
         pools = RandomPools(stream.settings, index, epoch, loader, step=3)
         for number in range(1, stream.batches, 3):
-            pools.batch(number)
+            pools.drawn(10 * number, 10)
     assert loader.asked[:4] == (10, 20, 40, 40), "16 frames a window: 4 batches fit into 700 frames"
     assert max(loader.asked) == 40
     assert sum(loader.asked) == sum(min(10, stream.windows - 10 * number) for number in range(1, stream.batches, 3))

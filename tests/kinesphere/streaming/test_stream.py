@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from kinesphere.dataset import Dataset, open_dataset
 from kinesphere.errors import CorruptObject, InvalidInput
 from kinesphere.objects.store import Objects, open_objects
-from kinesphere.streaming.batches import Batch
+from kinesphere.streaming.batches import BatchCutter
 from kinesphere.trajectory import ARRAYS, MISSING
+from kinesphere.transforms.transform import Batch
 from storage.publishing.version_writer import write_version
 from storage.shards.shard_writer import ShardRecord, write_shard
 from tests.support.expected_windows import dataset_of, expected_windows, same_batches, take, windows_of
@@ -237,6 +238,28 @@ def test_the_stated_bound_follows_from_the_arguments(kitchen: Dataset) -> None:
     assert bound(pool_frames=81920) - bound() >= 73728 * 8
     assert bound(keys=["grip", "body_world"]) - bound() >= 8192 * 198
     assert bound(batch_size=640) > bound()
+
+
+@pytest.mark.parametrize(
+    ("options", "bound"),
+    [
+        ({}, 14_498_696),
+        ({"sampling": "random"}, 16_873_992),
+        ({"rate": 20.0}, 24_623_824),
+        ({"history": 8, "future": 8, "dtype": "int16", "balance": "contributor"}, 14_492_290),
+    ],
+    ids=str,
+)
+def test_the_stated_bound_is_the_sum_of_what_each_part_states(
+    kitchen: Dataset, options: dict[str, Any], bound: int
+) -> None:
+    stream = kitchen.stream(64, 64, ["grip", "valid"], shuffle=True, pool_frames=8192, **options)
+    parts = stream.memory_parts
+    assert stream.memory_bound_bytes == sum(parts.values()) == bound
+    assert parts.pop("video") == 0
+    assert min(parts.values()) > 0
+    assert parts["shards"] == kitchen.shards.memory_bound_bytes(arrays=2)
+    assert parts["batches"] == BatchCutter.memory_bound_bytes(stream.settings, None)
 
 
 def test_a_million_episodes_take_no_object_each(store: Objects, two_shards: list[ShardRecord]) -> None:

@@ -18,10 +18,10 @@ from kinesphere.dataset import Dataset, open_dataset
 from kinesphere.errors import InvalidInput
 from kinesphere.objects.store import Objects, open_objects
 from kinesphere.streaming import resampling
-from kinesphere.streaming.batches import Batch
 from kinesphere.streaming.stream import WindowStream
 from kinesphere.streaming.window_index import index_windows
 from kinesphere.trajectory import MISSING
+from kinesphere.transforms.transform import Batch
 from storage.publishing.version_writer import write_version
 from storage.shards.shard_writer import ShardRecord, write_shard
 from tests.kinesphere.video.test_video_windows import add_video
@@ -163,10 +163,10 @@ def test_lengths_in_seconds_are_frames_at_the_rate(
     arguments: dict[str, Any] = {"batch_size": 4, "keys": ["grip"], "rate": 20.0}
     stream = kitchen.stream(**arguments | lengths)
     state = stream.state_dict()
-    found = stream.settings
+    found = stream.settings.shape
     assert (found.window, found.stride, found.history, found.future) == shape
     assert next(iter(stream))["grip"].shape == (4, found.history + found.window + found.future, 2)
-    in_frames = kitchen.stream(shape[0], 4, ["grip"], stride=shape[1], rate=found.rate)
+    in_frames = kitchen.stream(shape[0], 4, ["grip"], stride=shape[1], rate=stream.settings.frame_rate)
     assert in_frames.state_dict() == state
 
 

@@ -238,6 +238,7 @@ def test_the_stated_bound_counts_the_video(filmed: Dataset) -> None:
     without = filmed.stream(8, 64, ["grip", "timestamp"], **OPTIONS)
     frames = 4 * 64 * 8 * 144 * 192 * 3
     assert with_video.memory_bound_bytes - without.memory_bound_bytes >= frames
+    assert with_video.memory_parts["video"] == filmed.videos(rows, None).memory_bound_bytes
     assert with_video.scales == without.scales
     assert filmed.videos(rows, None).shape == (*SIZE, 3)
 

@@ -21,16 +21,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kinesphere.errors import InvalidInput
 from kinesphere.trajectory import ARRAYS, BODY_LANDMARKS, Valid
-
-if TYPE_CHECKING:
-    from kinesphere.streaming.batches import Batch
+from kinesphere.transforms.transform import Batch
 
 
 def _other_side(landmark: str) -> str:
@@ -89,7 +87,15 @@ class Mirror:
         return batch | mirrored
 
     def chosen(self, episode: NDArray[np.int64], frame: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which windows are mirrored, bool `[B]`."""
+        """Which windows are mirrored.
+
+        Args:
+            episode: int64 `[B]`, the row of each window's episode.
+            frame: int64 `[B]`, the first frame of each window in its episode.
+
+        Returns:
+            bool `[B]`.
+        """
         mixed = _mixed(np.uint64(self.seed % 2**64))
         for number in (episode, frame):
             mixed = _mixed(mixed ^ number.astype(np.uint64))

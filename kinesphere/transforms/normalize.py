@@ -1,0 +1,105 @@
+"""Normalises the numbers of batches by the statistics of a version, and brings them back into their units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinesphere.errors import InvalidInput
+from kinesphere.statistics.statistics import Statistics
+from kinesphere.trajectory import ARRAYS
+from kinesphere.transforms.transform import Batch, check_arrays
+
+Method = Literal["mean_std", "quantile", "min_max"]
+
+_ROTATION = {"wrist_pose": slice(3, 7), "action": slice(3, 9)}
+"""The numbers of the last axis that are a rotation and are never normalised."""
+
+
+@dataclass(frozen=True)
+class Normalize:
+    """Brings every number to about -1 to 1, each by its own statistics; NaN stays NaN.
+
+    * "mean_std": mean 0 and standard deviation 1.
+    * "quantile": the 1st percentile becomes -1 and the 99th 1, what lies beyond is beyond; as openpi normalises for
+      pi0-FAST and pi0.5 (Physical-Intelligence/openpi, `transforms.py`), and LeRobot with QUANTILES.
+    * "min_max": the least value becomes -1 and the greatest 1.
+
+    A number that is the same in all frames becomes 0, and one without statistics stays as it is. Rotations stay as
+    they are: the quaternions of "wrist_pose" and the six numbers of "action" are within -1 to 1 already, and would be
+    no rotations any more if each number had a scale of its own. So does UMI (`UmiDataset.get_normalizer`).
+
+    Raises:
+        InvalidInput: the statistics have no such array, or a batch has not.
+    """
+
+    statistics: Statistics
+    """Of `Dataset.statistics()`, or of `Dataset.action_statistics()` for "action"."""
+    method: Method = "mean_std"
+    arrays: tuple[str, ...] = field(kw_only=True)
+    """What is normalised: names of arrays, or "action" after `RelativeActions`."""
+
+    def __post_init__(self) -> None:
+        if self.method not in get_args(Method):
+            raise InvalidInput(f"method should be one of {', '.join(get_args(Method))}, got {self.method!r}")
+        if not self.arrays:
+            raise InvalidInput("arrays should be a tuple of names of arrays, got none")
+        unknown = sorted(set(self.arrays) - set(self.statistics.arrays))
+        if unknown:
+            raise InvalidInput(f"there are no statistics of {unknown}; there are of {sorted(self.statistics.arrays)}")
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Those of them that the stream has to have; "action" comes from another transform."""
+        return tuple(name for name in self.arrays if name in ARRAYS)
+
+    def __call__(self, batch: Batch) -> Batch:
+        """The batch with its numbers normalised."""
+        check_arrays(batch, self.arrays, "Normalize")
+        return batch | {
+            name: ((batch[name] - centre) / scale).astype(np.float32)
+            for name, (centre, scale) in self._centre_and_scale.items()
+        }
+
+    def inverse(self, batch: Batch) -> Batch:
+        """The batch with its numbers back in their units, e.g. what a policy gave; arrays it has not are passed over.
+
+        Args:
+            batch: arrays by name, `(..., *shape)` of any number of axes before those of the array.
+
+        Returns:
+            A batch with the same names, the normalised arrays as float32 in their units.
+
+        Raises:
+            InvalidInput: the batch has none of the arrays.
+        """
+        there = {name: pair for name, pair in self._centre_and_scale.items() if name in batch}
+        if not there:
+            raise InvalidInput(f"there is nothing to bring back: the batch has none of {', '.join(self.arrays)}")
+        return batch | {
+            name: (batch[name] * scale + centre).astype(np.float32) for name, (centre, scale) in there.items()
+        }
+
+    @cached_property
+    def _centre_and_scale(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        found = {}
+        for name in self.arrays:
+            values = self.statistics.arrays[name]
+            if self.method == "mean_std":
+                centre, scale = values.mean.copy(), values.std.copy()
+            else:
+                is_quantile = self.method == "quantile"
+                low = values.percentiles[1] if is_quantile else values.minimum
+                high = values.percentiles[99] if is_quantile else values.maximum
+                centre, scale = (low + high) / 2, (high - low) / 2
+            scale[(scale == 0) | (values.minimum == values.maximum)] = 1
+            unscaled = np.isnan(centre)
+            if name in _ROTATION:
+                unscaled[..., _ROTATION[name]] = True
+            centre[unscaled], scale[unscaled] = 0, 1
+            found[name] = centre, scale
+        return found
