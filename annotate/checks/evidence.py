@@ -97,6 +97,19 @@ class Footage:
 
 
 @dataclass(frozen=True)
+class LiveView:
+    """What a camera sees before a take, or during it."""
+
+    measured: ImageMeasurement
+    frame_rate: float = 0.0
+    """Frames a second that really come; 0 where it is not known yet."""
+    person: bool | None = None
+    """Whether somebody is in view; None where nobody looks for people."""
+    hands: int | None = None
+    """How many hands are, likewise."""
+
+
+@dataclass(frozen=True)
 class Wrists:
     """The wrists in the picture, by whichever network saw them more often, in shoulder widths of the contributor."""
 

@@ -12,9 +12,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.checks.duplicate_check import DUPLICATE_CHECK
-from annotate.checks.findings import Finding
-from annotate.checks.judging import judge
+from annotate.checks.built_in_checks import BUILT_IN
+from annotate.checks.findings import Finding, judge
+from annotate.checks.limits import Limit
 from annotate.duplicates.comparison import Evidence, Match, Query, Views
 from annotate.duplicates.fingerprint import Fingerprint, fingerprint_key
 from annotate.duplicates.hamming_index import HammingIndex, Neighbours
@@ -23,7 +23,6 @@ from kinesphere.errors import NotFound
 from kinesphere.objects.store import Objects
 from storage.catalog import CheckRecord
 from storage.recordings.recording import State
-from storage.tasks.criteria import AtMost
 from storage.workspace import Workspace
 
 CANDIDATES = 20
@@ -169,7 +168,7 @@ def catch_up(workspace: Workspace) -> int:
 
 
 def find_duplicates(
-    workspace: Workspace, recording: str, contributor: str, fingerprint: Fingerprint, limit: AtMost
+    workspace: Workspace, recording: str, contributor: str, fingerprint: Fingerprint, limit: Limit
 ) -> CheckRecord:
     """Look for a recording among all that were processed before, and enter it there.
 
@@ -201,7 +200,7 @@ def forget_fingerprint(workspace: Workspace, recording: str) -> None:
 
 
 def duplicate_check(
-    matches: Sequence[Match], contributor: str, contributors: Mapping[str, str], limit: AtMost
+    matches: Sequence[Match], contributor: str, contributors: Mapping[str, str], limit: Limit
 ) -> CheckRecord:
     """The check `duplicate`, from what was found and who recorded it, by the thresholds of the task.
 
@@ -215,7 +214,7 @@ def duplicate_check(
     words = f"{best.share:.0%} of it shows what recording {best.recording} by {whose} shows, {_how(best)}"
     if len(matches) > 1:
         words += f"; and {len(matches) - 1} more recordings do"
-    check = judge("duplicate", limit, Finding(best.value, words, (best.range_ns,)), DUPLICATE_CHECK.advice)
+    check = judge("duplicate", limit, Finding(best.value, words, (best.range_ns,)), BUILT_IN["duplicate"].advice)
     return replace(check, verdict="doubt") if best.is_another_view_perhaps and check.verdict == "fail" else check
 
 

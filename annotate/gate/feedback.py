@@ -5,41 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from annotate.checks.built_in_checks import BUILT_IN
+from annotate.checks.findings import finding_and_advice, sentence
 from storage.catalog import Catalog, CheckRecord, RecordingRecord, ReviewRecord
 from storage.recordings.recording import State
 from storage.tasks.task import Task
 
-TEMPLATES: Mapping[str, str] = {
-    "duration_seconds": "Keep recording until the whole task is done, with a moment of rest before and after it.",
-    "frame_rate": "Turn on more light and close other programs: in the dark and when busy, cameras are slow.",
-    "shorter_side_pixels": "Choose a larger picture size, or another camera.",
-    "longest_gap_seconds": "Close other programs and plug the camera in directly: the picture stood still.",
-    "damaged_frames": "Record it again, and check the camera's cable: parts of the video cannot be read.",
-    "brightness": "Turn on a light in front of you, or turn so that the window lights you.",
-    "clipped_share": "Avoid a lamp or window behind you, and strong light from one side.",
-    "sharpness": "Clean the lens, and let the camera focus on you before you begin.",
-    "blur": "Clean the lens, and move a little further from the camera until the picture is sharp.",
-    "frozen_share": "Close other programs and plug the camera in directly: many pictures only repeat the one before.",
-    "camera_shake": "Put the camera on something firm and do not touch the table it stands on.",
-    "person_visible_share": "Place the camera so that all of you stays in the picture the whole time.",
-    "hands_visible_share": "Keep both hands in the picture, and nothing between them and the camera.",
-    "length_mismatch_seconds": "Record it again: the end of the video is missing from the file.",
-    "dropped_share": "Close other programs: this computer could not keep up with the camera.",
-    "late_share": "Close other programs and plug the camera in directly: many pictures came late.",
-    "upper_body_visible_share": "Move back a little until your head, shoulders and both arms are in the picture.",
-    "hands_longest_absence_seconds": "Keep both hands in the picture: for a long while none could be seen.",
-    "person_longest_absence_seconds": "Stay in the picture until you are done: for a long while nobody could be seen.",
-    "upper_body_longest_absence_seconds": "Stay far enough away that your head and both arms are in the picture.",
-    "consent_complete": "Please read the consent text again and agree to it before you record.",
-    "duplicate": "Please record the task anew: this shows a take that was handed in already.",
-    "other_people_share": "Record where nobody else passes through the picture.",
-    "too_far": "Come nearer to the camera until you fill about half of the picture.",
-    "too_near": "Move away from the camera until both arms fit into the picture.",
-    "off_centre": "Place yourself in the middle of the picture.",
-    "head_cut_off_share": "Tilt the camera up or move back until your whole head is in the picture.",
-    "wrist_speed": "Do the task's movements: your hands hardly move here.",
-    "track_jitter": "Use more light and plain clothes that differ from the wall: your movements are hard to follow.",
-}
+TEMPLATES: Mapping[str, str] = {check.name: check.feedback for check in BUILT_IN.values()}
 """How to do better, by check, in English; a task may have texts of its own."""
 
 BEYOND_CHECKS: Mapping[str, str] = {
@@ -88,7 +60,8 @@ def composed(task: Task, named: Sequence[str], words: str) -> str:
         KeyError: there is no such text; see `texts`.
     """
     known = texts(task)
-    return " ".join([known[name] for name in dict.fromkeys(named)] + ([words.strip()] if words.strip() else []))
+    said = [*(known[name] for name in named), *([words.strip()] if words.strip() else [])]
+    return " ".join(dict.fromkeys(said))  # checks of one fault have one text
 
 
 def feedback_on(catalog: Catalog, recording: str) -> Feedback:
@@ -145,9 +118,25 @@ def _advice(catalog: Catalog, row: RecordingRecord) -> list[Advice]:
         return [_from_review(review, checks) for review in spoken]
     if row.state is not State.REJECTED:
         return []
-    known = texts(catalog.task(row.task).task)
     failed = [check for check in checks.values() if check.verdict == "fail"]
-    return [Advice(check.message, check.ranges, known.get(check.check, ""), (check.check,)) for check in failed]
+    return advice_from_checks(failed, texts(catalog.task(row.task).task))
+
+
+def advice_from_checks(failed: Sequence[CheckRecord], known: Mapping[str, str]) -> list[Advice]:
+    """One piece of advice a fault: checks that are helped by the same text are told together."""
+    by_text: dict[str, list[CheckRecord]] = {}
+    for check in failed:
+        # the message of a result ends with the check's advice, which only for a plugin is all that there is
+        by_text.setdefault(known.get(check.check) or sentence(finding_and_advice(check.message)[1]), []).append(check)
+    return [
+        Advice(
+            "; ".join(finding_and_advice(check.message)[0] for check in checks),
+            merged([found for check in checks for found in check.ranges]),
+            better,
+            tuple(check.check for check in checks),
+        )
+        for better, checks in by_text.items()
+    ]
 
 
 def _spoken(row: RecordingRecord, reviews: Sequence[ReviewRecord]) -> list[ReviewRecord]:
@@ -158,5 +147,6 @@ def _spoken(row: RecordingRecord, reviews: Sequence[ReviewRecord]) -> list[Revie
 
 
 def _from_review(review: ReviewRecord, checks: Mapping[str, CheckRecord]) -> Advice:
-    found = [checks[name].message for name in review.named if name in checks and checks[name].verdict != "pass"]
-    return Advice("; ".join(found), review.ranges, review.feedback, tuple(review.named))
+    doubted = [checks[name] for name in review.named if name in checks and checks[name].verdict != "pass"]
+    found = "; ".join(finding_and_advice(check.message)[0] for check in doubted)
+    return Advice(found, review.ranges, review.feedback, tuple(review.named))

@@ -10,10 +10,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from annotate.checks.built_in_checks import BUILT_IN
+from annotate.checks.limits import Limit
+from annotate.checks.task_criteria import limits_of
 from annotate.gate.gate_measures import Estimate, Judged, effective, gather, wilson
 from kinesphere.errors import Conflict, InvalidInput, NotFound
 from storage.catalog import Catalog, CheckValue
-from storage.tasks.task import AtLeast, AtMost
 
 SURE = 0.9
 """A recording is rejected without a person where at least so many are bad for certain (lower bound, 95 %)."""
@@ -77,13 +79,13 @@ def calibrate(catalog: Catalog, check: str, task: str, miss_rate: float) -> Prop
     criteria = catalog.task(task).task.criteria
     everything = gather(catalog, task)
     records = [one.checks[check] for one in everything if check in one.checks]
-    limit = getattr(criteria, check, None)
-    if not isinstance(limit, AtLeast | AtMost):
+    limit = limits_of(criteria).get(check)
+    if limit is None:
         if not records:
-            known = {name for one in everything for name in one.checks} | set(type(criteria).model_fields)
+            known = {name for one in everything for name in one.checks} | set(BUILT_IN)
             raise NotFound("check", check, sorted(known))
         limit = _limit_of(records[-1])
-    sign = -1.0 if isinstance(limit, AtLeast) else 1.0
+    sign = -1.0 if limit.direction == "at least" else 1.0
     judged = [one for one in everything if one.decision is not None and _has_value(one, check)]
     wanted = [one for one in judged if _is_wanted(one, check)]
     if not wanted:
@@ -136,10 +138,8 @@ def _is_wanted(one: Judged, check: str) -> bool:
     return check in one.named or (not one.named and not others)
 
 
-def _limit_of(record: CheckValue) -> AtLeast | AtMost:
-    if record.doubt >= record.fail:
-        return AtLeast(doubt=record.doubt, fail=record.fail)
-    return AtMost(doubt=record.doubt, fail=record.fail)
+def _limit_of(record: CheckValue) -> Limit:
+    return Limit("at least" if record.doubt >= record.fail else "at most", record.doubt, record.fail)
 
 
 def _has_value(one: Judged, check: str) -> bool:

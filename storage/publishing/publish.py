@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kinesphere.versions.manifests import Version
     from storage.catalog import Catalog
     from storage.publishing.publish_rules import Consents, PublishRules
+    from storage.tasks.criteria import Criteria
     from storage.workspace import Workspace
 
 VideoShown = Literal["raw", "blurred", "none"]
@@ -37,6 +38,7 @@ def publish(
     on_left_out: Callable[[Consents], None] = lambda consents: None,
     before_writing: Callable[[Sequence[str]], None] | None = None,
     agreement: Callable[[Sequence[str]], Mapping[str, Any] | None] | None = None,
+    effective_criteria: Callable[[Criteria], Criteria] = lambda criteria: criteria,
 ) -> Version:
     """Write the next version of a dataset. No array is copied: a version points into shards.
 
@@ -52,6 +54,8 @@ def publish(
         before_writing: called with the ids of the recordings that enter; if it raises, nothing is published.
         agreement: called with the same ids; what it gives, plain JSON, is in the manifest as `agreement`: how well
             annotators of these recordings agree. None where nobody can tell. If it raises, nothing is published.
+        effective_criteria: gives the criteria of a task with the defaults of those checks that it does not name, for
+            the manifest. By default those that the task was stored with.
 
     Raises:
         Conflict: no recording is accepted yet, none has such tracks or is consented to, or a limit does not hold.
@@ -103,7 +107,7 @@ def publish(
         created_by=created_by,
         video=video,
         rules=rules.to_manifest(),
-        criteria=_criteria(workspace.catalog, table),
+        criteria=_criteria(workspace.catalog, table, effective_criteria),
         agreement=None if agreement is None else agreement(recordings),
     )
     if not version.is_new or not workspace.catalog.left(recordings):
@@ -122,6 +126,7 @@ def publish(
             on_left_out=on_left_out,
             before_writing=before_writing,
             agreement=agreement,
+            effective_criteria=effective_criteria,
         )
     except KinesphereError:
         withdraw_version(workspace.objects, version, replaced_by=None)
@@ -149,7 +154,9 @@ class _Tracks:
         return is_wanted
 
 
-def _criteria(catalog: Catalog, episodes: pa.Table) -> dict[str, Any]:
+def _criteria(
+    catalog: Catalog, episodes: pa.Table, effective_criteria: Callable[[Criteria], Criteria]
+) -> dict[str, Any]:
     """The criteria of each version of a task in the table: their hash, and the thresholds themselves."""
     found = {}
     for row in (
@@ -158,7 +165,8 @@ def _criteria(catalog: Catalog, episodes: pa.Table) -> dict[str, Any]:
         .sort_by([("task", "ascending"), ("task_version", "ascending")])
         .to_pylist()
     ):
-        thresholds = catalog.task(row["task"], row["task_version"]).task.criteria.model_dump(mode="json")
+        criteria = catalog.task(row["task"], row["task_version"]).task.criteria
+        thresholds = effective_criteria(criteria).model_dump(mode="json")
         digest = hashlib.sha256(json.dumps(thresholds, sort_keys=True).encode()).hexdigest()
         found[f"{row['task']}@{row['task_version']}"] = {"sha256": digest, "thresholds": thresholds}
     return found

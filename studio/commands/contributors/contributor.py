@@ -59,7 +59,7 @@ def cameras(as_json: JsonOption = False) -> None:
     """List the cameras of this computer and what they can do."""
     from capture.sources.camera_modes import best_mode, list_modes
     from capture.sources.cameras import list_cameras
-    from storage.tasks.task import Criteria
+    from storage.tasks.criteria import Criteria
 
     found = [(camera, list_modes(camera.path)) for camera in list_cameras()]
     if as_json:
@@ -274,6 +274,7 @@ def _recordings_table(rows: Sequence[RecordingRecord]) -> tuple[list[str], list[
 
 
 def _show_recording(workspace: Workspace, recording: str, *, token: str | None, as_json: bool) -> None:
+    from annotate.checks.findings import finding_and_advice
     from annotate.gate.feedback import feedback_on, where
     from studio.commands.contributors import sending
 
@@ -292,7 +293,16 @@ def _show_recording(workspace: Workspace, recording: str, *, token: str | None, 
     if far is not None:
         sending.say_answer(far)
     if checks:
-        cells = [(check.check, check.verdict, where(check.ranges), check.message) for check in checks]
+        advised = {name for advice in feedback.advice for name in advice.named}
+        cells = [
+            (
+                check.check,
+                check.verdict,
+                where(check.ranges),
+                finding_and_advice(check.message)[0] if check.check in advised else check.message,
+            )
+            for check in checks
+        ]
         print_table("Checks", ["check", "verdict", "where", "finding"], cells)
         say("")
     say_feedback(feedback)

@@ -91,6 +91,7 @@ def publish(
 ) -> None:
     """Publish the accepted recordings as the next version of a dataset."""
     from annotate.agreement.measured_agreement import for_manifest
+    from annotate.checks.task_criteria import effective_criteria
     from kinesphere.splits import parse_splits
     from storage.publishing.publish import publish as publish_version
     from storage.publishing.publish_rules import Consents, PublishRules
@@ -120,6 +121,7 @@ def publish(
                 blur_all(place, recordings, quiet=as_json) if video is VideoShown.blurred else None
             ),
             agreement=for_manifest(place.catalog),
+            effective_criteria=effective_criteria,
         )
         location = place.dataset_location(name)
     if as_json:
