@@ -105,7 +105,14 @@ def judge(name: str, limit: Limit, finding: Finding, advice: str = "") -> CheckR
 
 
 def finding_and_advice(message: str) -> tuple[str, str]:
-    """Take the message of a result apart: what was found, and the advice; of other messages the latter is empty."""
+    """Take the message of a result apart.
+
+    Args:
+        message: of a `CheckRecord`.
+
+    Returns:
+        What was found, and the advice, which is empty where the message has none.
+    """
     found = _FINDING_AND_ADVICE.fullmatch(message)
     return (found[1], found[2]) if found else (message, "")
 

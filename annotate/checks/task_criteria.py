@@ -26,7 +26,18 @@ def limits_of(criteria: Criteria) -> dict[str, Limit]:
 
 
 def limit_of(criteria: Criteria, check: str) -> Limit:
-    """The limit of one built-in check; see `limits_of`."""
+    """The limit of one built-in check.
+
+    Args:
+        criteria: of a task.
+        check: the name of a built-in check.
+
+    Returns:
+        The task's thresholds, or the default ones, with the check's direction.
+
+    Raises:
+        ValueError: the thresholds are the wrong way round; see `limits_of`.
+    """
     thresholds = criteria.checks.get(check)
     if thresholds is None:
         return BUILT_IN[check].default

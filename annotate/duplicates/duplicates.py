@@ -155,12 +155,26 @@ def _nearest(found: Neighbours, but: str) -> list[str]:
 
 
 def open_duplicate_index(workspace: Workspace) -> DuplicateIndex:
-    """The workspace's index, in its folder `duplicates`, which is made if it is not there."""
+    """Open the workspace's index, in its folder `duplicates`, which is made if it is not there.
+
+    Args:
+        workspace: whose recordings it holds.
+
+    Returns:
+        The index, to be closed or used with `with`.
+    """
     return DuplicateIndex(workspace.folder / "duplicates", workspace.objects)
 
 
 def catch_up(workspace: Workspace) -> int:
-    """Enter what other computers have processed in this computer's index; returns how many recordings."""
+    """Enter what other computers have processed in this computer's index.
+
+    Args:
+        workspace: whose catalog lists them.
+
+    Returns:
+        How many recordings were entered.
+    """
     processed = (State.ACCEPTED, State.FLAGGED, State.RETURNED, State.REJECTED)
     rows = workspace.catalog.recordings(*processed)
     with open_duplicate_index(workspace) as index:
@@ -174,7 +188,15 @@ def find_duplicates(
 
     Recordings that were withdrawn or erased since are removed from the index and not named.
 
-    Returns the check `duplicate`: its value is the largest share, its ranges are where this recording is the other.
+    Args:
+        workspace: that the recording is in.
+        recording: its id.
+        contributor: who recorded it.
+        fingerprint: its own.
+        limit: of the check `duplicate`, as the task has it.
+
+    Returns:
+        The check `duplicate`: its value is the largest share, its ranges are where this recording is the other.
     """
     with open_duplicate_index(workspace) as index:
         contributors: dict[str, str] = {}
@@ -194,7 +216,12 @@ def find_duplicates(
 
 
 def forget_fingerprint(workspace: Workspace, recording: str) -> None:
-    """Delete all that the workspace knows to find a recording again: when it is withdrawn or erased."""
+    """Delete all that the workspace knows to find a recording again: when it is withdrawn or erased.
+
+    Args:
+        workspace: that the recording was in.
+        recording: its id.
+    """
     with open_duplicate_index(workspace) as index:
         index.remove(recording)
 

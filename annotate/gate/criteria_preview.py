@@ -60,6 +60,14 @@ def preview_criteria(catalog: Catalog, task: str, criteria: Criteria) -> Preview
 
     Values are taken as they were measured, by whatever version of the task; a check that has no value stays out of it,
     and so do plugins, whose direction only they know.
+
+    Args:
+        catalog: of the workspace.
+        task: whose recordings are judged again, in all its versions.
+        criteria: to be tried; what they do not set has its default.
+
+    Returns:
+        The verdicts before and after, by check, and the recordings that would change.
     """
     limits = limits_of(criteria)
     by_recording: dict[str, list[tuple[CheckValue, Verdict]]] = {}

@@ -69,6 +69,13 @@ def feedback_on(catalog: Catalog, recording: str) -> Feedback:
 
     Of several reviewers, those speak who decided as it was decided; nobody does before it is decided.
 
+    Args:
+        catalog: of the workspace.
+        recording: its id.
+
+    Returns:
+        What was found, where, how to do better, and how to record it again.
+
     Raises:
         NotFound: there is no such recording.
     """
@@ -88,13 +95,28 @@ def feedback_on(catalog: Catalog, recording: str) -> Feedback:
 
 
 def where(ranges: Sequence[tuple[int, int]], *, most: int = 6) -> str:
-    """Time ranges as people read them, e.g. `0:12-0:14, 1:05-1:07.5`."""
+    """Time ranges as people read them, e.g. `0:12-0:14, 1:05-1:07.5`.
+
+    Args:
+        ranges: half-open, int64 ns since the recording began.
+        most: how many are written out; the others are counted.
+
+    Returns:
+        The text; empty where there are none.
+    """
     shown = [f"{clock_time(start)}-{clock_time(end)}" for start, end in ranges[:most]]
     return ", ".join(shown) + (f" and {len(ranges) - most} more" if len(ranges) > most else "")
 
 
 def clock_time(time_ns: int) -> str:
-    """Minutes and seconds, with tenths where they are not whole, e.g. `1:07.5`."""
+    """A time in minutes and seconds, with tenths where they are not whole, e.g. `1:07.5`.
+
+    Args:
+        time_ns: since the recording began.
+
+    Returns:
+        The text.
+    """
     tenths = round(time_ns / 1e8)
     minutes, rest = divmod(tenths, 600)
     return f"{minutes}:{rest // 10:02d}" + (f".{rest % 10}" if rest % 10 else "")

@@ -120,7 +120,14 @@ class GateMeasures:
 
 
 def measure_gate(catalog: Catalog, task: str | None = None) -> GateMeasures:
-    """Measure the gate by what was decided so far, of one task or all.
+    """Measure the gate by what was decided so far.
+
+    Args:
+        catalog: of the workspace.
+        task: its name; None is all tasks.
+
+    Returns:
+        The measures of the gate, of its checks and of the reviewers.
 
     Raises:
         NotFound: there is no such task.

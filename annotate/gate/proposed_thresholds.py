@@ -67,7 +67,13 @@ def calibrate(catalog: Catalog, check: str, task: str, miss_rate: float) -> Prop
     for certain (see `SURE`); nobody has seen what the present `fail` rejects, so it is never loosened.
 
     Args:
-        miss_rate: 0 to 1.
+        catalog: of the workspace.
+        check: the name of a check, built in or `plugins.NAME`.
+        task: whose decided recordings are learned from.
+        miss_rate: the share of the bad recordings that may be missed, 0 to 1.
+
+    Returns:
+        The thresholds, what they would do, and the curve that they were chosen from.
 
     Raises:
         NotFound: there is no such task or check.

@@ -60,14 +60,20 @@ def next_to_review(
     *,
     past: Collection[str] = (),
 ) -> Evidence | None:
-    """The recording that has waited longest, for this reviewer alone; None if nothing waits for them.
+    """Give a reviewer the recording that has waited longest, for them alone.
 
     It is kept for 30 minutes. Asked again, they get the same one, for 30 minutes more: who closes the laptop loses
     nothing, unless another reviewer has taken it meanwhile. Nobody gets their own recording.
 
     Args:
+        workspace: that is reviewed.
+        reviewer: their account.
+        task: only of this one; None is any.
         language: of the task, e.g. "pt"; "pt" also means "pt-BR".
         past: recordings to pass over.
+
+    Returns:
+        What they are shown; None if nothing waits for them.
 
     Raises:
         NotFound: there is no such task.
@@ -78,6 +84,14 @@ def next_to_review(
 
 def take_for_review(workspace: Workspace, recording: str, reviewer: str) -> Evidence:
     """As `next_to_review`, for a recording that the reviewer names.
+
+    Args:
+        workspace: that is reviewed.
+        recording: its id.
+        reviewer: their account.
+
+    Returns:
+        What they are shown.
 
     Raises:
         NotFound: there is no such recording.
@@ -99,10 +113,17 @@ def decide(
     """Enter a reviewer's opinion. What follows from several is in docs/decisions/0024-review.md.
 
     Args:
+        workspace: that is reviewed.
+        recording: its id.
+        decision: accept, return or reject.
+        reviewer: their account.
         words: what the contributor should know or do better, in the reviewer's words.
         named: checks, or other texts of the task, whose feedback the contributor gets.
         ranges: half-open time ranges concerned, int64 ns since the recording began; without them, those of the
             checks that are named.
+
+    Returns:
+        The opinion as it was entered.
 
     Raises:
         NotFound: there is no such recording, or no such text.
@@ -138,7 +159,15 @@ def decide(
 
 
 def release(workspace: Workspace, reviewer: str) -> str | None:
-    """Give back what a reviewer looks at, for others to take; gives its id, or None if there was nothing."""
+    """Give back what a reviewer looks at, for others to take.
+
+    Args:
+        workspace: that is reviewed.
+        reviewer: their account.
+
+    Returns:
+        The id of the recording, or None if there was nothing.
+    """
     return Reviews(workspace.catalog).release(reviewer)
 
 
