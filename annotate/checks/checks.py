@@ -29,7 +29,7 @@ def run_checks(criteria: Criteria, evidence: Evidence) -> list[CheckRecord]:
 
 
 def check_footage(criteria: Criteria, footage: Footage) -> list[CheckRecord]:
-    """Apply the criteria that need no trajectory: what can be said of a take right after it was made.
+    """Apply the criteria that need no trajectory: what can be sentences of a take right after it was made.
 
     Args:
         criteria: as in `run_checks`.
@@ -51,12 +51,12 @@ def advise(criteria: Criteria, view: LiveView) -> tuple[str, ...]:
     Returns:
         A sentence for each fault, with what to do about it; first whether anybody is seen. Empty when all is well.
     """
-    said = []
+    sentences = []
     for check in sorted(BUILT_IN.values(), key=lambda check: -check.needs):
         fault = check.live(view, limit_of(criteria, check.name)) if check.live is not None else None
         if fault is not None:
-            said.append(f"{fault}: {check.advice}.")
-    return tuple(dict.fromkeys(said))  # two checks may find one fault
+            sentences.append(f"{fault}: {check.advice}.")
+    return tuple(dict.fromkeys(sentences))  # two checks may find one fault
 
 
 def next_state(checks: Sequence[CheckRecord]) -> tuple[State, str]:

@@ -185,10 +185,10 @@ def what_is_missing(
     """
     found = []
     for breakdown in breakdowns:
-        held = {group.name: group.hours or 0.0 for group in breakdown.groups if group.name != NOT_DECLARED}
-        before = effective_number(list(held.values()), 1)
+        hours = {group.name: group.hours or 0.0 for group in breakdown.groups if group.name != NOT_DECLARED}
+        before = effective_number(list(hours.values()), 1)
         for value in lists[breakdown.by]:
-            after = effective_number(list((held | {value: held.get(value, 0.0) + more * mean_hours}).values()), 1)
+            after = effective_number(list((hours | {value: hours.get(value, 0.0) + more * mean_hours}).values()), 1)
             if before > 0 and after > before * (1 + 1e-9) and value != "other":
                 found.append(Missing(breakdown.by, value, more, before, after, after / before - 1))
     return tuple(sorted(found, key=lambda one: (-(one.gain or 0.0), one.attribute, one.value)))

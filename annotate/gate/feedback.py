@@ -45,7 +45,7 @@ class Feedback:
     replaces: str | None
     replaced_by: tuple[str, ...]
     record_again: str | None
-    """The command that records a take in its place; None where none is wanted."""
+    """The command that records a take in its place; None where none is asked for."""
 
 
 def texts(task: Task) -> dict[str, str]:
@@ -60,8 +60,8 @@ def composed(task: Task, named: Sequence[str], words: str) -> str:
         KeyError: there is no such text; see `texts`.
     """
     known = texts(task)
-    said = [*(known[name] for name in named), *([words.strip()] if words.strip() else [])]
-    return " ".join(dict.fromkeys(said))  # checks of one fault have one text
+    parts = [*(known[name] for name in named), *([words.strip()] if words.strip() else [])]
+    return " ".join(dict.fromkeys(parts))  # checks of one fault have one text
 
 
 def feedback_on(catalog: Catalog, recording: str) -> Feedback:
@@ -81,7 +81,7 @@ def feedback_on(catalog: Catalog, recording: str) -> Feedback:
     """
     row = catalog.recording(recording)
     replaced_by = tuple(take.recording for take in catalog.replacements(recording))
-    is_wanted_again = row.state in (State.RETURNED, State.REJECTED) and not replaced_by
+    is_to_be_recorded_again = row.state in (State.RETURNED, State.REJECTED) and not replaced_by
     verb = "import VIDEO" if row.source_sha256 else "record"
     again = f"kinesphere {verb} --task {row.task} --contributor {row.contributor} --replaces {recording}"
     return Feedback(
@@ -90,7 +90,7 @@ def feedback_on(catalog: Catalog, recording: str) -> Feedback:
         advice=tuple(_advice(catalog, row)),
         replaces=row.replaces,
         replaced_by=replaced_by,
-        record_again=again if is_wanted_again else None,
+        record_again=again if is_to_be_recorded_again else None,
     )
 
 

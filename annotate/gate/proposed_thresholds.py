@@ -93,18 +93,18 @@ def calibrate(catalog: Catalog, check: str, task: str, miss_rate: float) -> Prop
         limit = _limit_of(records[-1])
     sign = -1.0 if limit.direction == "at least" else 1.0
     judged = [one for one in everything if one.decision is not None and _has_value(one, check)]
-    wanted = [one for one in judged if _is_wanted(one, check)]
-    if not wanted:
+    relevant = [one for one in judged if _should_be_found(one, check)]
+    if not relevant:
         raise Conflict(
             f"nothing can be learned for '{check}' yet: reviewers decided on {len(judged)} recordings of '{task}' and "
             "found none that it should have found; review more, or raise spot_check_share in the task's [review]"
         )
-    sample = _Sample.of(check, sign, judged, wanted)
+    sample = _Sample.of(check, sign, judged, relevant)
     curve = [sample.point(threshold) for threshold in _candidates(sample.severity)]
     chosen = [point for point in curve if point.missed <= miss_rate][-1]  # the first doubts all and misses none
     doubt = sign * chosen.threshold
-    count = effective([one.weight for one in wanted])
-    missed = Estimate(chosen.missed, *wilson(chosen.missed * count, count), len(wanted))
+    count = effective([one.weight for one in relevant])
+    missed = Estimate(chosen.missed, *wilson(chosen.missed * count, count), len(relevant))
     certain = sample.certain(curve, doubt)
     fail = certain if certain is not None else sign * limit.fail
     fail = min(max(fail, doubt), max(sign * limit.fail, doubt))
@@ -136,7 +136,7 @@ def short_between(low: float, high: float) -> float:
     return middle
 
 
-def _is_wanted(one: Judged, check: str) -> bool:
+def _should_be_found(one: Judged, check: str) -> bool:
     """Whether a recording is a bad one that the check is to find."""
     if not one.is_bad:
         return False
@@ -169,17 +169,17 @@ class _Sample:
     """(recordings,): the value, or its negative where low values are bad."""
     weight: NDArray[np.float64]
     bad: NDArray[np.float64]
-    wanted: NDArray[np.float64]
+    relevant: NDArray[np.float64]
     """(recordings + 1,) each: sums of weights of all, the bad, and those that the check is to find."""
     bad_count: NDArray[np.int64]
 
     @classmethod
-    def of(cls, check: str, sign: float, judged: Sequence[Judged], wanted: Sequence[Judged]) -> _Sample:
+    def of(cls, check: str, sign: float, judged: Sequence[Judged], relevant: Sequence[Judged]) -> _Sample:
         ordered = sorted(judged, key=lambda one: sign * one.checks[check].value)
         weights = np.array([one.weight for one in ordered])
         is_bad = np.array([one.is_bad for one in ordered])
-        names = {one.recording for one in wanted}
-        is_wanted = np.array([one.recording in names for one in ordered])
+        names = {one.recording for one in relevant}
+        is_relevant = np.array([one.recording in names for one in ordered])
 
         def summed(values: NDArray[np.float64]) -> NDArray[np.float64]:
             return np.concatenate(([0.0], np.cumsum(values)))
@@ -189,7 +189,7 @@ class _Sample:
             np.array([sign * one.checks[check].value for one in ordered]),
             summed(weights),
             summed(weights * is_bad),
-            summed(weights * is_wanted),
+            summed(weights * is_relevant),
             np.concatenate(([0], np.cumsum(is_bad))).astype(np.int64),
         )
 
@@ -199,7 +199,7 @@ class _Sample:
         beyond = float(self.weight[-1] - self.weight[first])
         return CurvePoint(
             threshold=self.sign * threshold + 0.0,
-            missed=float(self.wanted[first] / self.wanted[-1]),
+            missed=float(self.relevant[first] / self.relevant[-1]),
             doubted=beyond / float(self.weight[-1]),
             precision=float(self.bad[-1] - self.bad[first]) / beyond if first < len(self.severity) else None,
         )

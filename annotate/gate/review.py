@@ -15,7 +15,7 @@ from storage.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckFinding:
     """What one check found."""
 
     check: str
@@ -29,7 +29,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ReviewEvidence:
     """What a reviewer is shown. It does not tell who recorded it, nor why they are asked."""
 
     recording: str
@@ -42,7 +42,7 @@ class Evidence:
     """Path of the video, or its address in the object store."""
     open_at: tuple[str, ...]
     """Commands that play the video from a little before each doubtful range (the first ten), or from its beginning."""
-    findings: tuple[Finding, ...]
+    findings: tuple[CheckFinding, ...]
     """Of all checks; those that doubt it come first."""
     templates: Mapping[str, str]
     """Feedback that may be named, by name."""
@@ -59,7 +59,7 @@ def next_to_review(
     language: str | None = None,
     *,
     past: Collection[str] = (),
-) -> Evidence | None:
+) -> ReviewEvidence | None:
     """Give a reviewer the recording that has waited longest, for them alone.
 
     It is kept for 30 minutes. Asked again, they get the same one, for 30 minutes more: who closes the laptop loses
@@ -82,7 +82,7 @@ def next_to_review(
     return evidence(workspace, lease) if lease is not None else None
 
 
-def take_for_review(workspace: Workspace, recording: str, reviewer: str) -> Evidence:
+def take_for_review(workspace: Workspace, recording: str, reviewer: str) -> ReviewEvidence:
     """As `next_to_review`, for a recording that the reviewer names.
 
     Args:
@@ -171,13 +171,13 @@ def release(workspace: Workspace, reviewer: str) -> str | None:
     return Reviews(workspace.catalog).release(reviewer)
 
 
-def evidence(workspace: Workspace, lease: ReviewLease) -> Evidence:
+def evidence(workspace: Workspace, lease: ReviewLease) -> ReviewEvidence:
     """What is known of the recording that somebody was given to review."""
     catalog, objects = workspace.catalog, workspace.objects
     row = catalog.recording(lease.recording)
     task = catalog.task(row.task, row.task_version).task
     findings = [
-        Finding(check.check, check.verdict, check.value, check.doubt, check.fail, check.message, check.ranges)
+        CheckFinding(check.check, check.verdict, check.value, check.doubt, check.fail, check.message, check.ranges)
         for check in catalog.checks(row.recording)
     ]
     known, measured = texts(catalog.task(row.task).task), {found.check for found in findings}
@@ -185,7 +185,7 @@ def evidence(workspace: Workspace, lease: ReviewLease) -> Evidence:
     local = objects.local_path(key)
     video = str(local) if local is not None else f"{objects.url}/{key}"
     starts = sorted({start for found in findings for start, _ in found.ranges})
-    return Evidence(
+    return ReviewEvidence(
         recording=row.recording,
         task=row.task,
         title=task.title,

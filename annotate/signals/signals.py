@@ -66,13 +66,6 @@ class Signals:
         found: Floats = self.levels[0][self._row(name), :, 0]
         return found
 
-    def level_for(self, frames: int, pixels: int) -> int:
-        """The coarsest level at which so many frames still give each of so many pixels a run: at most two a pixel."""
-        level = 0
-        while level + 1 < len(self.levels) and frames >> (level + 1) >= max(pixels, 1):
-            level += 1
-        return level
-
     def part(self, level: int, start_frame: int, end_frame: int, names: Sequence[str] | None = None) -> Floats:
         """The runs of a level that hold any of the frames `[start_frame, end_frame)`.
 

@@ -28,9 +28,9 @@ def _length_mismatch(evidence: Evidence, limit: Limit) -> Finding | None:
         *footage.damaged_ns,
     ]  # frames before the first that decodes have times below 0
     seconds = (max(times) - min(times) + last) / 1e9
-    who, told = max(footage.lengths_ns.items(), key=lambda item: abs(item[1] / 1e9 - seconds))
-    words = f"the frames last {seconds:.1f} s, and {who} says {told / 1e9:.1f} s"
-    return Finding(abs(told / 1e9 - seconds), words, ((0, footage.end_ns),))
+    source, stated_ns = max(footage.lengths_ns.items(), key=lambda item: abs(item[1] / 1e9 - seconds))
+    words = f"the frames last {seconds:.1f} s, and {source} says {stated_ns / 1e9:.1f} s"
+    return Finding(abs(stated_ns / 1e9 - seconds), words, ((0, footage.end_ns),))
 
 
 def _frame_rate(evidence: Evidence, limit: Limit) -> Finding:

@@ -74,8 +74,8 @@ def _absence(evidence: Evidence, limit: Limit, seen: NDArray[np.bool_], words: s
             longest, at = seconds, start
         if seconds > limit.doubt:
             ranges.append((start, end))
-    said = f"{words}, but not for {longest:.1f} s from {at / 1e9:.1f} s on" if longest else f"{words} all the time"
-    return Finding(longest, said, tuple(ranges))
+    sentence = f"{words}, but not for {longest:.1f} s from {at / 1e9:.1f} s on" if longest else f"{words} all the time"
+    return Finding(longest, sentence, tuple(ranges))
 
 
 def _others(evidence: Evidence, limit: Limit) -> Finding:
@@ -96,8 +96,8 @@ def _live_nobody(view: LiveView, limit: Limit) -> str | None:
 
 
 def _live_no_hands(view: LiveView, limit: Limit) -> str | None:
-    is_amiss = view.person is True and view.hands == 0 and limit.doubt > 0
-    return "Your hands are not in view" if is_amiss else None
+    is_missing = view.person is True and view.hands == 0 and limit.doubt > 0
+    return "Your hands are not in view" if is_missing else None
 
 
 _STAY = "stay where the camera sees you until you are done"

@@ -46,10 +46,10 @@ def _off_centre(evidence: Evidence, limit: Limit) -> Finding | None:
     if not _framed(evidence):
         return None
     left, right = (evidence.upright("body_image")[:, joint, 0] for joint in BODY_SHOULDERS)
-    aside = np.abs((left + right) / 2 - 0.5)
-    off = float(np.nanmedian(aside))
+    offset = np.abs((left + right) / 2 - 0.5)
+    off = float(np.nanmedian(offset))
     words = f"your shoulders are {off:.0%} of the picture's width beside its middle"
-    return Finding(off, words, _where(evidence, aside > limit.doubt))
+    return Finding(off, words, _where(evidence, offset > limit.doubt))
 
 
 def _head(evidence: Evidence, limit: Limit) -> Finding | None:

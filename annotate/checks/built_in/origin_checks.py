@@ -12,9 +12,9 @@ from storage.tasks.task import Task
 def _consent(evidence: Evidence, limit: Limit) -> Finding:
     assert evidence.recording is not None and evidence.task is not None
     met = _requirements(evidence.recording, evidence.task, evidence.task_version)
-    amiss = [words for words, is_met in met.items() if not is_met]
-    words = f"your consent is not complete: {', and '.join(amiss)}" if amiss else "your consent is complete"
-    return Finding(1 - len(amiss) / len(met), words, ((0, evidence.footage.end_ns),))
+    unmet = [words for words, is_met in met.items() if not is_met]
+    words = f"your consent is not complete: {', and '.join(unmet)}" if unmet else "your consent is complete"
+    return Finding(1 - len(unmet) / len(met), words, ((0, evidence.footage.end_ns),))
 
 
 def _requirements(recording: RecordingFile, task: Task, version: int) -> dict[str, bool]:

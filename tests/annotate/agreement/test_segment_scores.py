@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from annotate.agreement.segment_matching import overlapping
-from annotate.agreement.segment_scores import edit_distance, edit_score, hits, segmental_f1, shared_frames
+from annotate.agreement.segment_matching import Intervals, overlapping
+from annotate.agreement.segment_scores import edit_distance, edit_score, hits, shared_frames
 from tests.support.written_segments import Segment, arrays, disjoint, drawn, overlapping_segments
 
 PROPERTY = settings(max_examples=100, deadline=None)
@@ -40,6 +40,12 @@ def f1_as_published(predicted: list[Segment], truth: list[Segment], least: float
     precision = true_positives / (true_positives + false_positives)
     recall = true_positives / (true_positives + false_negatives)
     return 2 * precision * recall / (precision + recall)
+
+
+def segmental_f1(predicted: Intervals, truth: Intervals, least_iou: float) -> float:
+    """The published score, which depends on which labelling is the truth, from the hits that ours counts."""
+    segments = len(predicted) + len(truth)
+    return 2 * hits(overlapping(predicted, truth), least_iou) / segments if segments else math.nan
 
 
 def distance_as_published(first: list[int], second: list[int]) -> int:

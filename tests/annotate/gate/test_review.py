@@ -27,7 +27,7 @@ from annotate.gate.feedback import (
     where,
 )
 from annotate.gate.gate_measures import measure_gate
-from annotate.gate.review import Evidence, decide, next_to_review, release, take_for_review
+from annotate.gate.review import ReviewEvidence, decide, next_to_review, release, take_for_review
 from kinesphere.errors import Conflict, InvalidInput, NotFound
 from kinesphere.names import new_recording_id
 from storage.catalog import Catalog, CheckRecord, Decision, Reviews, TrajectoryRecord, Verdict
@@ -372,7 +372,7 @@ def test_evidence_shows_what_is_doubted_where_and_how_to_look_at_it(place: Works
     assert shown.video == str(place.folder / "recordings" / recording / "video.mp4")
     assert shown.beyond_checks == ("task", "privacy")
     assert shown.open_at == (f"mpv --start=0.0 {shown.video}",)
-    assert not {"contributor", "state", "reason"} & set(Evidence.__dataclass_fields__)
+    assert not {"contributor", "state", "reason"} & set(ReviewEvidence.__dataclass_fields__)
     with pytest.raises(Conflict, match="is not for r2 now"):
         take_for_review(place, recording, "r2")
     other = judged(place)
