@@ -1,1 +1,1 @@
-"""Judgement: automated checks, review, segments."""
+"""Judgement: checks and duplicates, the gate and its reviewers, labels and how well annotators agree, diversity."""

@@ -14,7 +14,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from annotate.checks.checks import Evidence, Footage, ImageSampler, run_checks
+from annotate.checks.checks import run_checks
+from annotate.checks.evidence import Evidence, Footage, ImageSampler
 from annotate.duplicates.change_fingerprint import ChangeFingerprint, ChangeHasher
 from annotate.duplicates.comparison import EVIDENCE, Query
 from annotate.duplicates.duplicates import CANDIDATES

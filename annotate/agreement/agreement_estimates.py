@@ -150,15 +150,15 @@ def _boundaries(errors: Sequence[NDArray[np.int64]], weights: NDArray[np.int64])
 
 def _alphas(counts: Sequence[NDArray[np.float64] | None], weights: NDArray[np.int64]) -> dict[str, Estimate | None]:
     places = [place for place, one in enumerate(counts) if one is not None]
-    kept = [one for one in counts if one is not None]
+    counted = [one for one in counts if one is not None]
     pooled = np.zeros((len(weights), 5, 1))
-    if kept:
-        stacked = np.stack(kept)
-        pooled = (weights[:, places] @ stacked.reshape(len(kept), -1)).reshape(len(weights), *stacked.shape[1:])
-    with_both = sum(bool(one[unitizing_alpha.PAIRED, 1:].any()) for one in kept)
+    if counted:
+        stacked = np.stack(counted)
+        pooled = (weights[:, places] @ stacked.reshape(len(counted), -1)).reshape(len(weights), *stacked.shape[1:])
+    with_both = sum(bool(one[unitizing_alpha.PAIRED, 1:].any()) for one in counted)
     return {
-        "alpha": _estimate(unitizing_alpha.alpha(pooled), len(kept)),
-        "alpha_units": _estimate(unitizing_alpha.alpha_units(pooled), len(kept)),
+        "alpha": _estimate(unitizing_alpha.alpha(pooled), len(counted)),
+        "alpha_units": _estimate(unitizing_alpha.alpha_units(pooled), len(counted)),
         "alpha_labels": _estimate(unitizing_alpha.alpha_labels(pooled), with_both),
     }
 

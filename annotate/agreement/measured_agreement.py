@@ -15,6 +15,14 @@ def measure_agreement(
 ) -> AgreementReport:
     """Compare what people have labelled twice; see `annotate.agreement.agreement` and `labelled_twice`.
 
+    Args:
+        catalog: of the workspace.
+        task: only of this one; None is all.
+        recordings: only of these; None is all.
+
+    Returns:
+        How well the annotators agree, by task.
+
     Raises:
         NotFound: there is no such task.
     """
@@ -27,7 +35,12 @@ def measure_agreement(
 def for_manifest(catalog: Catalog) -> Callable[[Sequence[str]], Mapping[str, Any] | None]:
     """What `storage.publishing.publish` asks for: the agreement on the recordings that enter, without anybody's name.
 
-    Where none of them was labelled by two people it gives None.
+    Args:
+        catalog: of the workspace.
+
+    Returns:
+        A function from the recordings that enter to the plain JSON of the manifest; it gives None where none of them
+        was labelled by two people.
     """
 
     def of(recordings: Sequence[str]) -> Mapping[str, Any] | None:

@@ -29,16 +29,6 @@ def hits(overlaps: Overlaps, least_iou: float) -> int:
     return len(np.unique(overlaps.second[taken][overlaps.iou[taken] >= least_iou]))
 
 
-def segmental_f1(predicted: Intervals, truth: Intervals, least_iou: float) -> float:
-    """F1@k of Lea et al. (2017), where k is `least_iou` in percent: 2 hits over the segments of both.
-
-    This is the published score, which depends on which labelling is the truth. Between two annotators neither is, and
-    `annotate.agreement.agreement` gives the mean of both ways.
-    """
-    segments = len(predicted) + len(truth)
-    return 2 * hits(overlapping(predicted, truth), least_iou) / segments if segments else math.nan
-
-
 def edit_distance(first: NDArray[np.int64], second: NDArray[np.int64]) -> int:
     """Levenshtein's distance of two sequences of codes: the least insertions, deletions and substitutions.
 
@@ -99,5 +89,5 @@ def _merged(start: NDArray[np.int64], end: NDArray[np.int64]) -> Intervals:
 def boundary_errors(first: Intervals, second: Intervals, overlaps: Overlaps, pairs: list[int]) -> NDArray[np.int64]:
     """How many frames apart the starts and ends of matched segments are, int64 `[2 pairs]`, never negative."""
     a, b = overlaps.first[pairs], overlaps.second[pairs]
-    apart = np.concatenate([first.start[a] - second.start[b], first.end[a] - second.end[b]])
-    return np.asarray(np.abs(apart), np.int64)
+    distances = np.concatenate([first.start[a] - second.start[b], first.end[a] - second.end[b]])
+    return np.asarray(np.abs(distances), np.int64)

@@ -97,6 +97,19 @@ class Footage:
 
 
 @dataclass(frozen=True)
+class LiveView:
+    """What a camera sees before a take, or during it."""
+
+    measured: ImageMeasurement
+    frame_rate: float = 0.0
+    """Frames a second that really come; 0 where it is not known yet."""
+    person: bool | None = None
+    """Whether somebody is in view; None where nobody looks for people."""
+    hands: int | None = None
+    """How many hands are, likewise."""
+
+
+@dataclass(frozen=True)
 class Wrists:
     """The wrists in the picture, by whichever network saw them more often, in shoulder widths of the contributor."""
 
@@ -162,12 +175,26 @@ class Evidence:
         return Wrists(tracks / size, raw / size)
 
     def in_view(self, flags: Valid) -> NDArray[np.bool_]:
-        """(frames,): where any of these was found; needs a trajectory."""
+        """Where any of these parts was found; needs a trajectory.
+
+        Args:
+            flags: parts of the contributor.
+
+        Returns:
+            bool (frames,).
+        """
         assert self.trajectory is not None
         return np.asarray((self.trajectory.arrays["valid"] & flags) > 0)
 
     def upright(self, name: str) -> NDArray[np.float64]:
-        """Landmarks in the picture, x and y both in picture widths: float64 (frames, ..., 2); needs a trajectory."""
+        """Landmarks in the picture, x and y both in picture widths; needs a trajectory.
+
+        Args:
+            name: of the array, such as "body_image".
+
+        Returns:
+            float64 (frames, ..., 2), NaN where missing.
+        """
         assert self.trajectory is not None
         return self._scaled(self.trajectory.arrays[name][..., :2])
 

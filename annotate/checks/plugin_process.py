@@ -13,7 +13,8 @@ from pathlib import Path
 
 from annotate.checks.evidence import Evidence
 from annotate.checks.findings import Check, Finding
-from storage.tasks.criteria import AtLeast, Direction, PluginLimit
+from annotate.checks.limits import Limit
+from storage.tasks.criteria import Thresholds
 
 GROUP = "kinesphere.checks"
 """Entry point group; each entry point is a `Check`, and its name is the name in the task's `[criteria.plugins]`."""
@@ -25,9 +26,8 @@ def main(name: str, folder: Path, memory: int, thresholds: str) -> None:
     """Load the plugin, let it find, and write the answer. What it raises ends the process, and its text is told."""
     _limit_memory(memory)
     check = _load(name)
-    direction: Direction = "at least" if check.limit is AtLeast else "at most"
     answer: dict[str, object] = {
-        "direction": direction,
+        "direction": check.direction,
         "meaning": check.meaning,
         "unit": check.unit,
         "advice": check.advice,
@@ -36,7 +36,7 @@ def main(name: str, folder: Path, memory: int, thresholds: str) -> None:
     if thresholds:
         evidence = pickle.loads((folder / EVIDENCE).read_bytes())
         assert isinstance(evidence, Evidence)
-        finding = check.find(evidence, PluginLimit.model_validate_json(thresholds).towards(direction))
+        finding = check.find(evidence, Limit.of(check.direction, Thresholds.model_validate_json(thresholds)))
         if finding is not None and not isinstance(finding, Finding):
             raise TypeError(f"it returned {type(finding).__name__} and not a Finding or None")
     if isinstance(finding, Finding):

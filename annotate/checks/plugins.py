@@ -22,12 +22,12 @@ from typing import IO, Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from annotate.checks.evidence import Evidence
-from annotate.checks.findings import Finding
-from annotate.checks.judging import judge
+from annotate.checks.findings import Finding, judge
+from annotate.checks.limits import Direction, Limit
 from annotate.checks.plugin_process import ANSWER, EVIDENCE, GROUP
 from kinesphere.errors import InvalidTask
 from storage.catalog import CheckRecord
-from storage.tasks.criteria import Direction, PluginLimit
+from storage.tasks.criteria import Thresholds
 
 SECONDS = 60.0
 """How long a plugin may take with one recording."""
@@ -114,21 +114,28 @@ class _Output:
 
 
 def installed_plugins() -> list[Installed]:
-    """The plugins of all installed packages, by name."""
+    """List the plugins of all installed packages.
+
+    Returns:
+        In the order of their names, then of their packages.
+    """
     return sorted(map(Installed.of, entry_points(group=GROUP)), key=lambda plugin: (plugin.name, plugin.package))
 
 
 def run_plugins(
-    criteria: Mapping[str, PluginLimit], evidence: Evidence, *, seconds: float = SECONDS, memory: int = MEMORY_BYTES
+    criteria: Mapping[str, Thresholds], evidence: Evidence, *, seconds: float = SECONDS, memory: int = MEMORY_BYTES
 ) -> list[CheckRecord]:
     """Run the plugins that a task names on one recording.
 
-    Returns a record each, named `plugins.NAME`, whose message names the package and version that ran; none for a
-    plugin that finds nothing to measure. One that is not installed or fails gives a doubt that says so, with value 0.
-
     Args:
+        criteria: of a task, by the name of the plugin.
+        evidence: of the recording.
         seconds: each may take.
         memory: bytes that each may take, beside the evidence.
+
+    Returns:
+        A record each, named `plugins.NAME`, whose message names the package and version that ran; none for a plugin
+        that finds nothing to measure. One that is not installed or fails gives a doubt that says so, with value 0.
     """
     if not criteria:
         return []
@@ -155,6 +162,14 @@ def run_plugins(
 def describe(plugin: Installed, *, seconds: float = SECONDS, memory: int = MEMORY_BYTES) -> Answer:
     """Ask a plugin what it measures, in a process of its own.
 
+    Args:
+        plugin: one of `installed_plugins`.
+        seconds: it may take.
+        memory: bytes that it may take.
+
+    Returns:
+        Its direction, meaning, unit and advice, without a finding.
+
     Raises:
         PluginFailed: it cannot say.
     """
@@ -162,8 +177,14 @@ def describe(plugin: Installed, *, seconds: float = SECONDS, memory: int = MEMOR
         return _ask(plugin.name, Path(folder), "", seconds, memory)
 
 
-def refuse_wrong_way(criteria: Mapping[str, PluginLimit]) -> list[str]:
-    """Ask the plugins that a task names whether its thresholds make sense; gives the names that are not installed here.
+def refuse_wrong_way(criteria: Mapping[str, Thresholds]) -> list[str]:
+    """Ask the plugins that a task names whether its thresholds make sense.
+
+    Args:
+        criteria: of a task, by the name of the plugin.
+
+    Returns:
+        The names of those that are not installed here.
 
     Raises:
         InvalidTask: thresholds are the wrong way round for their plugin, or the plugin cannot be asked.
@@ -172,18 +193,18 @@ def refuse_wrong_way(criteria: Mapping[str, PluginLimit]) -> list[str]:
     for name, thresholds in criteria.items():
         if name in known:
             try:
-                thresholds.towards(describe(known[name]).direction)
+                Limit.of(describe(known[name]).direction, thresholds)
             except (ValueError, PluginFailed) as error:
                 raise InvalidTask(f"'criteria.plugins.{name}' (plugin {known[name]}): {error}") from error
     return [name for name in criteria if name not in known]
 
 
 def _run_one(
-    plugin: Installed, thresholds: PluginLimit, folder: Path, seconds: float, memory: int
+    plugin: Installed, thresholds: Thresholds, folder: Path, seconds: float, memory: int
 ) -> CheckRecord | None:
     answer = _ask(plugin.name, folder, thresholds.model_dump_json(), seconds, memory)
     try:
-        limit = thresholds.towards(answer.direction)
+        limit = Limit.of(answer.direction, thresholds)
     except ValueError as error:
         raise PluginFailed(f"the task's thresholds: {error}") from error
     if answer.finding is None:

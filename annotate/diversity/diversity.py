@@ -108,7 +108,12 @@ def contributions(episodes: pa.Table, attributes: Mapping[str, Mapping[str, str]
     """What each contributor has for each task in an episode table, by name.
 
     Args:
-        attributes: what contributors have declared; those who declared nothing may be missing.
+        episodes: the episode table of a version.
+        attributes: what contributors have declared, by contributor and attribute; those who declared nothing may be
+            missing.
+
+    Returns:
+        One contribution a contributor and task.
     """
     table = pa.table(
         {
@@ -136,8 +141,12 @@ def diversity(
     """The report, with nothing hidden: for those who may know the contributors. See `for_publication`.
 
     Args:
+        rows: what there is, from `contributions`.
         lists: the attributes, and the values that each may have.
         more: how many contributors `missing` adds to a group; a tenth of those there are by default, at least 5.
+
+    Returns:
+        The report.
     """
     people = _breakdown("contributor", [(row.contributor, row) for row in rows])
     amounts = [group.hours or 0.0 for group in people.groups]
@@ -176,10 +185,10 @@ def what_is_missing(
     """
     found = []
     for breakdown in breakdowns:
-        held = {group.name: group.hours or 0.0 for group in breakdown.groups if group.name != NOT_DECLARED}
-        before = effective_number(list(held.values()), 1)
+        hours = {group.name: group.hours or 0.0 for group in breakdown.groups if group.name != NOT_DECLARED}
+        before = effective_number(list(hours.values()), 1)
         for value in lists[breakdown.by]:
-            after = effective_number(list((held | {value: held.get(value, 0.0) + more * mean_hours}).values()), 1)
+            after = effective_number(list((hours | {value: hours.get(value, 0.0) + more * mean_hours}).values()), 1)
             if before > 0 and after > before * (1 + 1e-9) and value != "other":
                 found.append(Missing(breakdown.by, value, more, before, after, after / before - 1))
     return tuple(sorted(found, key=lambda one: (-(one.gain or 0.0), one.attribute, one.value)))
@@ -191,6 +200,13 @@ def for_publication(report: DiversityReport, smallest: int = SMALLEST_GROUP) -> 
     What people declare about themselves is shown for groups of at least `smallest` contributors. If those that are
     hidden are fewer than that together, the next larger group is hidden too, as the rest of the whole would give
     them away; effective numbers of an attribute with a hidden group are left out for the same reason.
+
+    Args:
+        report: from `diversity`.
+        smallest: the fewest contributors of a group that is shown.
+
+    Returns:
+        The report without what could tell who somebody is.
     """
     people = tuple(
         replace(group, name=f"number {place}") for place, group in enumerate(report.by_contributor.groups, start=1)

@@ -64,6 +64,13 @@ class MotionCoverage:
 def measure_coverage(dataset: Dataset, *, most_episodes: int = MOST_EPISODES) -> MotionCoverage:
     """Cluster what the wrists do in the episodes of a dataset, or in a sample of them. The same data, the same result.
 
+    Args:
+        dataset: a version that is open.
+        most_episodes: the size of the sample.
+
+    Returns:
+        The clusters, and how evenly the episodes fill them.
+
     Raises:
         InvalidInput: `most_episodes` is not positive.
         CorruptObject: a shard is missing or damaged.

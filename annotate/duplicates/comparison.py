@@ -116,13 +116,13 @@ class Query:
         found = {evidence: self._compared(evidence, other) for evidence in first}
         if any(found.values()):
             found |= {evidence: self._compared(evidence, other) for evidence in EVIDENCE if evidence not in found}
-        told = [(evidence, *line) for evidence in EVIDENCE if (line := found.get(evidence)) is not None]
-        if not told:
+        found_by = [(evidence, *line) for evidence in EVIDENCE if (line := found.get(evidence)) is not None]
+        if not found_by:
             return None
-        _, best, is_mirrored = told[0]
+        _, best, is_mirrored = found_by[0]
         return Match(
             recording,
-            tuple(evidence for evidence, *_ in told),
+            tuple(evidence for evidence, *_ in found_by),
             best.matched,
             best.other_matched,
             best.speed,

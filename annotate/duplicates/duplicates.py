@@ -12,9 +12,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.checks.duplicate_check import DUPLICATE_CHECK
-from annotate.checks.findings import Finding
-from annotate.checks.judging import judge
+from annotate.checks.built_in_checks import BUILT_IN
+from annotate.checks.findings import Finding, judge
+from annotate.checks.limits import Limit
 from annotate.duplicates.comparison import Evidence, Match, Query, Views
 from annotate.duplicates.fingerprint import Fingerprint, fingerprint_key
 from annotate.duplicates.hamming_index import HammingIndex, Neighbours
@@ -23,7 +23,6 @@ from kinesphere.errors import NotFound
 from kinesphere.objects.store import Objects
 from storage.catalog import CheckRecord
 from storage.recordings.recording import State
-from storage.tasks.criteria import AtMost
 from storage.workspace import Workspace
 
 CANDIDATES = 20
@@ -156,12 +155,26 @@ def _nearest(found: Neighbours, but: str) -> list[str]:
 
 
 def open_duplicate_index(workspace: Workspace) -> DuplicateIndex:
-    """The workspace's index, in its folder `duplicates`, which is made if it is not there."""
+    """Open the workspace's index, in its folder `duplicates`, which is made if it is not there.
+
+    Args:
+        workspace: whose recordings it holds.
+
+    Returns:
+        The index, to be closed or used with `with`.
+    """
     return DuplicateIndex(workspace.folder / "duplicates", workspace.objects)
 
 
 def catch_up(workspace: Workspace) -> int:
-    """Enter what other computers have processed in this computer's index; returns how many recordings."""
+    """Enter what other computers have processed in this computer's index.
+
+    Args:
+        workspace: whose catalog lists them.
+
+    Returns:
+        How many recordings were entered.
+    """
     processed = (State.ACCEPTED, State.FLAGGED, State.RETURNED, State.REJECTED)
     rows = workspace.catalog.recordings(*processed)
     with open_duplicate_index(workspace) as index:
@@ -169,13 +182,21 @@ def catch_up(workspace: Workspace) -> int:
 
 
 def find_duplicates(
-    workspace: Workspace, recording: str, contributor: str, fingerprint: Fingerprint, limit: AtMost
+    workspace: Workspace, recording: str, contributor: str, fingerprint: Fingerprint, limit: Limit
 ) -> CheckRecord:
     """Look for a recording among all that were processed before, and enter it there.
 
     Recordings that were withdrawn or erased since are removed from the index and not named.
 
-    Returns the check `duplicate`: its value is the largest share, its ranges are where this recording is the other.
+    Args:
+        workspace: that the recording is in.
+        recording: its id.
+        contributor: who recorded it.
+        fingerprint: its own.
+        limit: of the check `duplicate`, as the task has it.
+
+    Returns:
+        The check `duplicate`: its value is the largest share, its ranges are where this recording is the other.
     """
     with open_duplicate_index(workspace) as index:
         contributors: dict[str, str] = {}
@@ -195,13 +216,18 @@ def find_duplicates(
 
 
 def forget_fingerprint(workspace: Workspace, recording: str) -> None:
-    """Delete all that the workspace knows to find a recording again: when it is withdrawn or erased."""
+    """Delete all that the workspace knows to find a recording again: when it is withdrawn or erased.
+
+    Args:
+        workspace: that the recording was in.
+        recording: its id.
+    """
     with open_duplicate_index(workspace) as index:
         index.remove(recording)
 
 
 def duplicate_check(
-    matches: Sequence[Match], contributor: str, contributors: Mapping[str, str], limit: AtMost
+    matches: Sequence[Match], contributor: str, contributors: Mapping[str, str], limit: Limit
 ) -> CheckRecord:
     """The check `duplicate`, from what was found and who recorded it, by the thresholds of the task.
 
@@ -215,7 +241,7 @@ def duplicate_check(
     words = f"{best.share:.0%} of it shows what recording {best.recording} by {whose} shows, {_how(best)}"
     if len(matches) > 1:
         words += f"; and {len(matches) - 1} more recordings do"
-    check = judge("duplicate", limit, Finding(best.value, words, (best.range_ns,)), DUPLICATE_CHECK.advice)
+    check = judge("duplicate", limit, Finding(best.value, words, (best.range_ns,)), BUILT_IN["duplicate"].advice)
     return replace(check, verdict="doubt") if best.is_another_view_perhaps and check.verdict == "fail" else check
 
 

@@ -23,7 +23,11 @@ class Fingerprint:
     change: ChangeFingerprint = field(default_factory=ChangeFingerprint.none)
 
     def to_bytes(self) -> bytes:
-        """As an npz file, which releases that know less read too: they leave out what they do not know."""
+        """As an npz file, which releases that know less read too: they leave out what they do not know.
+
+        Returns:
+            The object to store; equal fingerprints give equal bytes.
+        """
         content = io.BytesIO()
         np.savez_compressed(
             content,
@@ -37,7 +41,14 @@ class Fingerprint:
 
     @classmethod
     def from_bytes(cls, content: bytes, key: str) -> Fingerprint:
-        """Read the object `key`. One that an earlier release stored has no changes.
+        """Read a stored fingerprint.
+
+        Args:
+            content: of the object.
+            key: of the object, for messages.
+
+        Returns:
+            The fingerprint; one that an earlier release stored has no changes.
 
         Raises:
             CorruptObject: it is not a fingerprint.

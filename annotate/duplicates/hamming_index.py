@@ -73,13 +73,13 @@ class HammingIndex:
         manifest = self._read_manifest()
         self._log_name = str(manifest["log"])
         self._next = int(manifest["next"])
-        wanted = [str(name) for name in manifest["segments"]]
+        listed = [str(name) for name in manifest["segments"]]
         for entry in self.folder.iterdir():
-            if entry.is_dir() and entry.name not in wanted:
+            if entry.is_dir() and entry.name not in listed:
                 shutil.rmtree(entry)
             elif (entry.suffix == ".log" and entry.name != self._log_name) or entry.suffix == ".partial":
                 entry.unlink()
-        self._segments = [Segment(self.folder / name) for name in wanted]
+        self._segments = [Segment(self.folder / name) for name in listed]
         self._log: dict[str, Entries] = dict(self._read_log())
         removing = self.folder / "removing.json"
         if removing.exists():  # a crash fell into a removal: it is done again, from the beginning

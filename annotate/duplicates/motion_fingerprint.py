@@ -60,6 +60,12 @@ def motion_fingerprint(trajectory: Trajectory) -> MotionFingerprint:
     """Follow elbows, wrists and fingertips, at even times, in torso lengths.
 
     Where no body is seen in half of the frames, the hands' lengths tell how long the torso is.
+
+    Args:
+        trajectory: of the whole recording.
+
+    Returns:
+        How the person moves; empty where too little of them is seen.
     """
     arrays = trajectory.arrays
     pixels = np.array([trajectory.image_width, trajectory.image_height], np.float32)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from annotate.checks.judging import verdict_on
+from annotate.checks.task_criteria import limits_of
 from storage.catalog import Catalog, CheckValue, Reviews, Verdict
 from storage.tasks.criteria import Criteria
 
@@ -60,11 +60,19 @@ def preview_criteria(catalog: Catalog, task: str, criteria: Criteria) -> Preview
 
     Values are taken as they were measured, by whatever version of the task; a check that has no value stays out of it,
     and so do plugins, whose direction only they know.
+
+    Args:
+        catalog: of the workspace.
+        task: whose recordings are judged again, in all its versions.
+        criteria: to be tried; what they do not set has its default.
+
+    Returns:
+        The verdicts before and after, by check, and the recordings that would change.
     """
-    limits = criteria.limits()
+    limits = limits_of(criteria)
     by_recording: dict[str, list[tuple[CheckValue, Verdict]]] = {}
     for recording, value in Reviews(catalog).check_values(task):
-        after = verdict_on(limits[value.check], value.value) if value.check in limits else value.verdict
+        after = limits[value.check].verdict(value.value) if value.check in limits else value.verdict
         by_recording.setdefault(recording, []).append((value, after))
     pairs = {
         name: (_worst(value.verdict for value, _ in values), _worst(after for _, after in values))

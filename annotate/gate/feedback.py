@@ -5,41 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from annotate.checks.built_in_checks import BUILT_IN
+from annotate.checks.findings import finding_and_advice, sentence
 from storage.catalog import Catalog, CheckRecord, RecordingRecord, ReviewRecord
 from storage.recordings.recording import State
 from storage.tasks.task import Task
 
-TEMPLATES: Mapping[str, str] = {
-    "duration_seconds": "Keep recording until the whole task is done, with a moment of rest before and after it.",
-    "frame_rate": "Turn on more light and close other programs: in the dark and when busy, cameras are slow.",
-    "shorter_side_pixels": "Choose a larger picture size, or another camera.",
-    "longest_gap_seconds": "Close other programs and plug the camera in directly: the picture stood still.",
-    "damaged_frames": "Record it again, and check the camera's cable: parts of the video cannot be read.",
-    "brightness": "Turn on a light in front of you, or turn so that the window lights you.",
-    "clipped_share": "Avoid a lamp or window behind you, and strong light from one side.",
-    "sharpness": "Clean the lens, and let the camera focus on you before you begin.",
-    "blur": "Clean the lens, and move a little further from the camera until the picture is sharp.",
-    "frozen_share": "Close other programs and plug the camera in directly: many pictures only repeat the one before.",
-    "camera_shake": "Put the camera on something firm and do not touch the table it stands on.",
-    "person_visible_share": "Place the camera so that all of you stays in the picture the whole time.",
-    "hands_visible_share": "Keep both hands in the picture, and nothing between them and the camera.",
-    "length_mismatch_seconds": "Record it again: the end of the video is missing from the file.",
-    "dropped_share": "Close other programs: this computer could not keep up with the camera.",
-    "late_share": "Close other programs and plug the camera in directly: many pictures came late.",
-    "upper_body_visible_share": "Move back a little until your head, shoulders and both arms are in the picture.",
-    "hands_longest_absence_seconds": "Keep both hands in the picture: for a long while none could be seen.",
-    "person_longest_absence_seconds": "Stay in the picture until you are done: for a long while nobody could be seen.",
-    "upper_body_longest_absence_seconds": "Stay far enough away that your head and both arms are in the picture.",
-    "consent_complete": "Please read the consent text again and agree to it before you record.",
-    "duplicate": "Please record the task anew: this shows a take that was handed in already.",
-    "other_people_share": "Record where nobody else passes through the picture.",
-    "too_far": "Come nearer to the camera until you fill about half of the picture.",
-    "too_near": "Move away from the camera until both arms fit into the picture.",
-    "off_centre": "Place yourself in the middle of the picture.",
-    "head_cut_off_share": "Tilt the camera up or move back until your whole head is in the picture.",
-    "wrist_speed": "Do the task's movements: your hands hardly move here.",
-    "track_jitter": "Use more light and plain clothes that differ from the wall: your movements are hard to follow.",
-}
+TEMPLATES: Mapping[str, str] = {check.name: check.feedback for check in BUILT_IN.values()}
 """How to do better, by check, in English; a task may have texts of its own."""
 
 BEYOND_CHECKS: Mapping[str, str] = {
@@ -73,7 +45,7 @@ class Feedback:
     replaces: str | None
     replaced_by: tuple[str, ...]
     record_again: str | None
-    """The command that records a take in its place; None where none is wanted."""
+    """The command that records a take in its place; None where none is asked for."""
 
 
 def texts(task: Task) -> dict[str, str]:
@@ -88,7 +60,8 @@ def composed(task: Task, named: Sequence[str], words: str) -> str:
         KeyError: there is no such text; see `texts`.
     """
     known = texts(task)
-    return " ".join([known[name] for name in dict.fromkeys(named)] + ([words.strip()] if words.strip() else []))
+    parts = [*(known[name] for name in named), *([words.strip()] if words.strip() else [])]
+    return " ".join(dict.fromkeys(parts))  # checks of one fault have one text
 
 
 def feedback_on(catalog: Catalog, recording: str) -> Feedback:
@@ -96,12 +69,19 @@ def feedback_on(catalog: Catalog, recording: str) -> Feedback:
 
     Of several reviewers, those speak who decided as it was decided; nobody does before it is decided.
 
+    Args:
+        catalog: of the workspace.
+        recording: its id.
+
+    Returns:
+        What was found, where, how to do better, and how to record it again.
+
     Raises:
         NotFound: there is no such recording.
     """
     row = catalog.recording(recording)
     replaced_by = tuple(take.recording for take in catalog.replacements(recording))
-    is_wanted_again = row.state in (State.RETURNED, State.REJECTED) and not replaced_by
+    is_to_be_recorded_again = row.state in (State.RETURNED, State.REJECTED) and not replaced_by
     verb = "import VIDEO" if row.source_sha256 else "record"
     again = f"kinesphere {verb} --task {row.task} --contributor {row.contributor} --replaces {recording}"
     return Feedback(
@@ -110,18 +90,33 @@ def feedback_on(catalog: Catalog, recording: str) -> Feedback:
         advice=tuple(_advice(catalog, row)),
         replaces=row.replaces,
         replaced_by=replaced_by,
-        record_again=again if is_wanted_again else None,
+        record_again=again if is_to_be_recorded_again else None,
     )
 
 
 def where(ranges: Sequence[tuple[int, int]], *, most: int = 6) -> str:
-    """Time ranges as people read them, e.g. `0:12-0:14, 1:05-1:07.5`."""
+    """Time ranges as people read them, e.g. `0:12-0:14, 1:05-1:07.5`.
+
+    Args:
+        ranges: half-open, int64 ns since the recording began.
+        most: how many are written out; the others are counted.
+
+    Returns:
+        The text; empty where there are none.
+    """
     shown = [f"{clock_time(start)}-{clock_time(end)}" for start, end in ranges[:most]]
     return ", ".join(shown) + (f" and {len(ranges) - most} more" if len(ranges) > most else "")
 
 
 def clock_time(time_ns: int) -> str:
-    """Minutes and seconds, with tenths where they are not whole, e.g. `1:07.5`."""
+    """A time in minutes and seconds, with tenths where they are not whole, e.g. `1:07.5`.
+
+    Args:
+        time_ns: since the recording began.
+
+    Returns:
+        The text.
+    """
     tenths = round(time_ns / 1e8)
     minutes, rest = divmod(tenths, 600)
     return f"{minutes}:{rest // 10:02d}" + (f".{rest % 10}" if rest % 10 else "")
@@ -145,9 +140,25 @@ def _advice(catalog: Catalog, row: RecordingRecord) -> list[Advice]:
         return [_from_review(review, checks) for review in spoken]
     if row.state is not State.REJECTED:
         return []
-    known = texts(catalog.task(row.task).task)
     failed = [check for check in checks.values() if check.verdict == "fail"]
-    return [Advice(check.message, check.ranges, known.get(check.check, ""), (check.check,)) for check in failed]
+    return advice_from_checks(failed, texts(catalog.task(row.task).task))
+
+
+def advice_from_checks(failed: Sequence[CheckRecord], known: Mapping[str, str]) -> list[Advice]:
+    """One piece of advice a fault: checks that are helped by the same text are told together."""
+    by_text: dict[str, list[CheckRecord]] = {}
+    for check in failed:
+        # the message of a result ends with the check's advice, which only for a plugin is all that there is
+        by_text.setdefault(known.get(check.check) or sentence(finding_and_advice(check.message)[1]), []).append(check)
+    return [
+        Advice(
+            "; ".join(finding_and_advice(check.message)[0] for check in checks),
+            merged([found for check in checks for found in check.ranges]),
+            better,
+            tuple(check.check for check in checks),
+        )
+        for better, checks in by_text.items()
+    ]
 
 
 def _spoken(row: RecordingRecord, reviews: Sequence[ReviewRecord]) -> list[ReviewRecord]:
@@ -158,5 +169,6 @@ def _spoken(row: RecordingRecord, reviews: Sequence[ReviewRecord]) -> list[Revie
 
 
 def _from_review(review: ReviewRecord, checks: Mapping[str, CheckRecord]) -> Advice:
-    found = [checks[name].message for name in review.named if name in checks and checks[name].verdict != "pass"]
-    return Advice("; ".join(found), review.ranges, review.feedback, tuple(review.named))
+    doubted = [checks[name] for name in review.named if name in checks and checks[name].verdict != "pass"]
+    found = "; ".join(finding_and_advice(check.message)[0] for check in doubted)
+    return Advice(found, review.ranges, review.feedback, tuple(review.named))

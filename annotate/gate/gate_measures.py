@@ -120,7 +120,14 @@ class GateMeasures:
 
 
 def measure_gate(catalog: Catalog, task: str | None = None) -> GateMeasures:
-    """Measure the gate by what was decided so far, of one task or all.
+    """Measure the gate by what was decided so far.
+
+    Args:
+        catalog: of the workspace.
+        task: its name; None is all tasks.
+
+    Returns:
+        The measures of the gate, of its checks and of the reviewers.
 
     Raises:
         NotFound: there is no such task.
@@ -204,7 +211,7 @@ def share_of(successes: int, count: int) -> Estimate | None:
 
 
 def _decided(
-    rounds: Mapping[int, Sequence[ReviewRecord]], gate: Verdict, wanted: int
+    rounds: Mapping[int, Sequence[ReviewRecord]], gate: Verdict, opinions_needed: int
 ) -> tuple[Decision | None, frozenset[str]]:
     """What the first round that the gate itself began came to; later rounds have other causes."""
     begun_by = {"doubt": "doubt", "pass": "spot check"}.get(gate)
@@ -213,7 +220,7 @@ def _decided(
             continue
         decisions = [opinion.decision for opinion in opinions]
         is_fine = begun_by == "spot check" and decisions == ["accept"]
-        if is_fine or len(decisions) == 3 or (len(decisions) == wanted and len(set(decisions)) == 1):
+        if is_fine or len(decisions) == 3 or (len(decisions) == opinions_needed and len(set(decisions)) == 1):
             decided = median_decision(decisions)
             named = {name for opinion in opinions if opinion.decision == decided for name in opinion.named}
             return decided, frozenset(named)

@@ -10,10 +10,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from annotate.checks.built_in_checks import BUILT_IN
+from annotate.checks.limits import Limit
+from annotate.checks.task_criteria import limits_of
 from annotate.gate.gate_measures import Estimate, Judged, effective, gather, wilson
 from kinesphere.errors import Conflict, InvalidInput, NotFound
 from storage.catalog import Catalog, CheckValue
-from storage.tasks.task import AtLeast, AtMost
 
 SURE = 0.9
 """A recording is rejected without a person where at least so many are bad for certain (lower bound, 95 %)."""
@@ -65,7 +67,13 @@ def calibrate(catalog: Catalog, check: str, task: str, miss_rate: float) -> Prop
     for certain (see `SURE`); nobody has seen what the present `fail` rejects, so it is never loosened.
 
     Args:
-        miss_rate: 0 to 1.
+        catalog: of the workspace.
+        check: the name of a check, built in or `plugins.NAME`.
+        task: whose decided recordings are learned from.
+        miss_rate: the share of the bad recordings that may be missed, 0 to 1.
+
+    Returns:
+        The thresholds, what they would do, and the curve that they were chosen from.
 
     Raises:
         NotFound: there is no such task or check.
@@ -77,26 +85,26 @@ def calibrate(catalog: Catalog, check: str, task: str, miss_rate: float) -> Prop
     criteria = catalog.task(task).task.criteria
     everything = gather(catalog, task)
     records = [one.checks[check] for one in everything if check in one.checks]
-    limit = getattr(criteria, check, None)
-    if not isinstance(limit, AtLeast | AtMost):
+    limit = limits_of(criteria).get(check)
+    if limit is None:
         if not records:
-            known = {name for one in everything for name in one.checks} | set(type(criteria).model_fields)
+            known = {name for one in everything for name in one.checks} | set(BUILT_IN)
             raise NotFound("check", check, sorted(known))
         limit = _limit_of(records[-1])
-    sign = -1.0 if isinstance(limit, AtLeast) else 1.0
+    sign = -1.0 if limit.direction == "at least" else 1.0
     judged = [one for one in everything if one.decision is not None and _has_value(one, check)]
-    wanted = [one for one in judged if _is_wanted(one, check)]
-    if not wanted:
+    relevant = [one for one in judged if _should_be_found(one, check)]
+    if not relevant:
         raise Conflict(
             f"nothing can be learned for '{check}' yet: reviewers decided on {len(judged)} recordings of '{task}' and "
             "found none that it should have found; review more, or raise spot_check_share in the task's [review]"
         )
-    sample = _Sample.of(check, sign, judged, wanted)
+    sample = _Sample.of(check, sign, judged, relevant)
     curve = [sample.point(threshold) for threshold in _candidates(sample.severity)]
     chosen = [point for point in curve if point.missed <= miss_rate][-1]  # the first doubts all and misses none
     doubt = sign * chosen.threshold
-    count = effective([one.weight for one in wanted])
-    missed = Estimate(chosen.missed, *wilson(chosen.missed * count, count), len(wanted))
+    count = effective([one.weight for one in relevant])
+    missed = Estimate(chosen.missed, *wilson(chosen.missed * count, count), len(relevant))
     certain = sample.certain(curve, doubt)
     fail = certain if certain is not None else sign * limit.fail
     fail = min(max(fail, doubt), max(sign * limit.fail, doubt))
@@ -128,7 +136,7 @@ def short_between(low: float, high: float) -> float:
     return middle
 
 
-def _is_wanted(one: Judged, check: str) -> bool:
+def _should_be_found(one: Judged, check: str) -> bool:
     """Whether a recording is a bad one that the check is to find."""
     if not one.is_bad:
         return False
@@ -136,10 +144,8 @@ def _is_wanted(one: Judged, check: str) -> bool:
     return check in one.named or (not one.named and not others)
 
 
-def _limit_of(record: CheckValue) -> AtLeast | AtMost:
-    if record.doubt >= record.fail:
-        return AtLeast(doubt=record.doubt, fail=record.fail)
-    return AtMost(doubt=record.doubt, fail=record.fail)
+def _limit_of(record: CheckValue) -> Limit:
+    return Limit("at least" if record.doubt >= record.fail else "at most", record.doubt, record.fail)
 
 
 def _has_value(one: Judged, check: str) -> bool:
@@ -163,17 +169,17 @@ class _Sample:
     """(recordings,): the value, or its negative where low values are bad."""
     weight: NDArray[np.float64]
     bad: NDArray[np.float64]
-    wanted: NDArray[np.float64]
+    relevant: NDArray[np.float64]
     """(recordings + 1,) each: sums of weights of all, the bad, and those that the check is to find."""
     bad_count: NDArray[np.int64]
 
     @classmethod
-    def of(cls, check: str, sign: float, judged: Sequence[Judged], wanted: Sequence[Judged]) -> _Sample:
+    def of(cls, check: str, sign: float, judged: Sequence[Judged], relevant: Sequence[Judged]) -> _Sample:
         ordered = sorted(judged, key=lambda one: sign * one.checks[check].value)
         weights = np.array([one.weight for one in ordered])
         is_bad = np.array([one.is_bad for one in ordered])
-        names = {one.recording for one in wanted}
-        is_wanted = np.array([one.recording in names for one in ordered])
+        names = {one.recording for one in relevant}
+        is_relevant = np.array([one.recording in names for one in ordered])
 
         def summed(values: NDArray[np.float64]) -> NDArray[np.float64]:
             return np.concatenate(([0.0], np.cumsum(values)))
@@ -183,7 +189,7 @@ class _Sample:
             np.array([sign * one.checks[check].value for one in ordered]),
             summed(weights),
             summed(weights * is_bad),
-            summed(weights * is_wanted),
+            summed(weights * is_relevant),
             np.concatenate(([0], np.cumsum(is_bad))).astype(np.int64),
         )
 
@@ -193,7 +199,7 @@ class _Sample:
         beyond = float(self.weight[-1] - self.weight[first])
         return CurvePoint(
             threshold=self.sign * threshold + 0.0,
-            missed=float(self.wanted[first] / self.wanted[-1]),
+            missed=float(self.relevant[first] / self.relevant[-1]),
             doubted=beyond / float(self.weight[-1]),
             precision=float(self.bad[-1] - self.bad[first]) / beyond if first < len(self.severity) else None,
         )

@@ -15,7 +15,7 @@ from storage.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckFinding:
     """What one check found."""
 
     check: str
@@ -29,7 +29,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ReviewEvidence:
     """What a reviewer is shown. It does not tell who recorded it, nor why they are asked."""
 
     recording: str
@@ -42,7 +42,7 @@ class Evidence:
     """Path of the video, or its address in the object store."""
     open_at: tuple[str, ...]
     """Commands that play the video from a little before each doubtful range (the first ten), or from its beginning."""
-    findings: tuple[Finding, ...]
+    findings: tuple[CheckFinding, ...]
     """Of all checks; those that doubt it come first."""
     templates: Mapping[str, str]
     """Feedback that may be named, by name."""
@@ -59,15 +59,21 @@ def next_to_review(
     language: str | None = None,
     *,
     past: Collection[str] = (),
-) -> Evidence | None:
-    """The recording that has waited longest, for this reviewer alone; None if nothing waits for them.
+) -> ReviewEvidence | None:
+    """Give a reviewer the recording that has waited longest, for them alone.
 
     It is kept for 30 minutes. Asked again, they get the same one, for 30 minutes more: who closes the laptop loses
     nothing, unless another reviewer has taken it meanwhile. Nobody gets their own recording.
 
     Args:
+        workspace: that is reviewed.
+        reviewer: their account.
+        task: only of this one; None is any.
         language: of the task, e.g. "pt"; "pt" also means "pt-BR".
         past: recordings to pass over.
+
+    Returns:
+        What they are shown; None if nothing waits for them.
 
     Raises:
         NotFound: there is no such task.
@@ -76,8 +82,16 @@ def next_to_review(
     return evidence(workspace, lease) if lease is not None else None
 
 
-def take_for_review(workspace: Workspace, recording: str, reviewer: str) -> Evidence:
+def take_for_review(workspace: Workspace, recording: str, reviewer: str) -> ReviewEvidence:
     """As `next_to_review`, for a recording that the reviewer names.
+
+    Args:
+        workspace: that is reviewed.
+        recording: its id.
+        reviewer: their account.
+
+    Returns:
+        What they are shown.
 
     Raises:
         NotFound: there is no such recording.
@@ -99,10 +113,17 @@ def decide(
     """Enter a reviewer's opinion. What follows from several is in docs/decisions/0024-review.md.
 
     Args:
+        workspace: that is reviewed.
+        recording: its id.
+        decision: accept, return or reject.
+        reviewer: their account.
         words: what the contributor should know or do better, in the reviewer's words.
         named: checks, or other texts of the task, whose feedback the contributor gets.
         ranges: half-open time ranges concerned, int64 ns since the recording began; without them, those of the
             checks that are named.
+
+    Returns:
+        The opinion as it was entered.
 
     Raises:
         NotFound: there is no such recording, or no such text.
@@ -138,17 +159,25 @@ def decide(
 
 
 def release(workspace: Workspace, reviewer: str) -> str | None:
-    """Give back what a reviewer looks at, for others to take; gives its id, or None if there was nothing."""
+    """Give back what a reviewer looks at, for others to take.
+
+    Args:
+        workspace: that is reviewed.
+        reviewer: their account.
+
+    Returns:
+        The id of the recording, or None if there was nothing.
+    """
     return Reviews(workspace.catalog).release(reviewer)
 
 
-def evidence(workspace: Workspace, lease: ReviewLease) -> Evidence:
+def evidence(workspace: Workspace, lease: ReviewLease) -> ReviewEvidence:
     """What is known of the recording that somebody was given to review."""
     catalog, objects = workspace.catalog, workspace.objects
     row = catalog.recording(lease.recording)
     task = catalog.task(row.task, row.task_version).task
     findings = [
-        Finding(check.check, check.verdict, check.value, check.doubt, check.fail, check.message, check.ranges)
+        CheckFinding(check.check, check.verdict, check.value, check.doubt, check.fail, check.message, check.ranges)
         for check in catalog.checks(row.recording)
     ]
     known, measured = texts(catalog.task(row.task).task), {found.check for found in findings}
@@ -156,7 +185,7 @@ def evidence(workspace: Workspace, lease: ReviewLease) -> Evidence:
     local = objects.local_path(key)
     video = str(local) if local is not None else f"{objects.url}/{key}"
     starts = sorted({start for found in findings for start, _ in found.ranges})
-    return Evidence(
+    return ReviewEvidence(
         recording=row.recording,
         task=row.task,
         title=task.title,

@@ -43,7 +43,14 @@ class FrameTables:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def edges(self, recording: str) -> NDArray[np.int64]:
-        """As `frame_edges`."""
+        """When each frame of a recording's video begins and the last one ends; see `frame_edges`.
+
+        Args:
+            recording: its id.
+
+        Returns:
+            As `frame_edges` gives it.
+        """
         with self._lock:
             found = self._kept.get(recording)
             if found is not None:

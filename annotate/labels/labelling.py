@@ -58,7 +58,15 @@ class Labelling:
         self._labels = lru_cache(maxsize=256)(self._read_labels)
 
     def may_read(self, record: AnnotationRecord, annotator: Annotator) -> bool:
-        """Whether somebody may see an annotation: their own, those that they adjudicate, and operators all."""
+        """Whether somebody may see an annotation.
+
+        Args:
+            record: the annotation.
+            annotator: who asks.
+
+        Returns:
+            Their own, those that they adjudicate, and for operators all.
+        """
         if annotator.is_operator or record.annotator == annotator.name:
             return True
         return any(
@@ -67,11 +75,27 @@ class Labelling:
         )
 
     def may_change(self, record: AnnotationRecord, annotator: Annotator) -> bool:
-        """Whether somebody may change an annotation: their own, and operators all."""
+        """Whether somebody may change an annotation.
+
+        Args:
+            record: the annotation.
+            annotator: who asks.
+
+        Returns:
+            Their own, and for operators all.
+        """
         return annotator.is_operator or record.annotator == annotator.name
 
     def apply(self, record: AnnotationRecord, drafts: Sequence[OperationDraft], *, who: str) -> Applied:
         """Check operations against the recording's frames and the task's taxonomy, and apply them in order.
+
+        Args:
+            record: the annotation that is changed.
+            drafts: the operations, in order.
+            who: the account that changes it.
+
+        Returns:
+            What became of them, as `LabelOperations.apply` says it.
 
         Raises:
             InvalidOperation: one makes a segment that cannot be. Nothing is applied.
@@ -80,7 +104,13 @@ class Labelling:
         return self.operations.apply(record.annotation, [self._checked(record, draft) for draft in drafts], who=who)
 
     def sides(self, record: AnnotationRecord) -> list[tuple[AnnotationRecord, list[VersionedSegment]]]:
-        """The annotations that an adjudication decides between, the one that was done first in front.
+        """The annotations that an adjudication decides between.
+
+        Args:
+            record: the adjudication.
+
+        Returns:
+            Both annotations with their segments, the one that was done first in front.
 
         Raises:
             Conflict: it is no adjudication.
@@ -91,7 +121,13 @@ class Labelling:
         return [(side, self.operations.segments(side.annotation)) for side in sides]
 
     def differences(self, record: AnnotationRecord) -> tuple[list[Difference], frozenset[str]]:
-        """What an adjudication has to decide, in order of time, and the segments of what it has decided already.
+        """What an adjudication has to decide.
+
+        Args:
+            record: the adjudication.
+
+        Returns:
+            The differences in order of time, and the ids of the segments that it has decided already.
 
         Raises:
             Conflict: it is no adjudication.

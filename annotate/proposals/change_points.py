@@ -87,11 +87,11 @@ def change_points(values: Floats, *, penalty: float = PENALTY) -> list[Edge]:
 
 def _far_enough(moments: list[int], shortest: int) -> list[int]:
     """Without those that come too soon after the one before, where two pieces meet."""
-    kept: list[int] = []
+    spaced: list[int] = []
     for moment in moments:
-        if not kept or moment - kept[-1] >= shortest:
-            kept.append(moment)
-    return kept
+        if not spaced or moment - spaced[-1] >= shortest:
+            spaced.append(moment)
+    return spaced
 
 
 class _Errors:

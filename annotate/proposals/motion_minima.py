@@ -34,6 +34,9 @@ def motion_minima(times_ns: NDArray[np.int64], speed: NDArray[np.floating]) -> M
         times_ns: int64 `(frames,)`.
         speed: `(frames,)`, image heights a second, NaN where missing: a signal of `annotate.signals.signals`.
 
+    Returns:
+        Where they are, and how deep.
+
     Raises:
         InvalidInput: the shapes differ.
     """

@@ -106,7 +106,12 @@ def learn(workspace: Workspace, task: str, *, without: str | None = None) -> Nei
     as reading the others: keep the result while an annotator works.
 
     Args:
+        workspace: that holds the recordings.
+        task: its name.
         without: a recording that is left out, as it is the one being labelled.
+
+    Returns:
+        What labels are proposed by.
 
     Raises:
         CorruptObject: a shard is missing or damaged.

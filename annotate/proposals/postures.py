@@ -130,7 +130,7 @@ class _Part:
         values[:, -2:] /= max(size, _LEAST_SIZE)
         numbers = values.shape[1]
         is_there = _without_short_gaps(found[:, -2])
-        return Postures(_held(values) * weight, (numbers - 2, numbers - 1), is_there, began_ns)
+        return Postures(_forward_filled(values) * weight, (numbers - 2, numbers - 1), is_there, began_ns)
 
 
 def _together(*parts: Postures) -> Postures:
@@ -182,7 +182,7 @@ def _direction(vectors: Floats) -> Floats:
     return found
 
 
-def _held(values: Floats) -> Floats:
+def _forward_filled(values: Floats) -> Floats:
     """Each number as it was last seen; before that as it is first seen; 0 if it never is."""
     there = np.isfinite(values)
     last = np.maximum.accumulate(np.where(there, np.arange(len(values))[:, None], -1), axis=0)

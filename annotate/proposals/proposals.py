@@ -78,7 +78,21 @@ def proposals_of(
     tracks: Sequence[str] = TRACKS,
     penalty: float = PENALTY,
 ) -> tuple[Proposal, ...]:
-    """Like `propose`, of a trajectory and what is labelled in it already."""
+    """Like `propose`, of a trajectory and what is labelled in it already.
+
+    Args:
+        trajectory: of the recording.
+        segments: what is labelled in it already.
+        neighbours: the labelled segments that labels are proposed by; None proposes no labels.
+        tracks: those that segments are proposed for.
+        penalty: what one more edge costs; larger gives fewer segments.
+
+    Returns:
+        The segments that are proposed, in order of time.
+
+    Raises:
+        InvalidInput: there is no such track.
+    """
     if strange := set(tracks) - set(TRACKS):
         raise InvalidInput(f"there is no track '{min(strange)}' (there is: {', '.join(TRACKS)})")
     found = postures(trajectory)

@@ -52,7 +52,13 @@ class Signals:
     Level 0 holds each frame's value twice (without taking the memory twice); the last level has one run."""
 
     def values(self, name: str) -> Floats:
-        """A signal frame by frame, `(frames,)`, NaN where missing.
+        """A signal frame by frame.
+
+        Args:
+            name: of the signal.
+
+        Returns:
+            float32 `(frames,)`, NaN where missing.
 
         Raises:
             InvalidInput: there is no such signal.
@@ -60,15 +66,14 @@ class Signals:
         found: Floats = self.levels[0][self._row(name), :, 0]
         return found
 
-    def level_for(self, frames: int, pixels: int) -> int:
-        """The coarsest level at which so many frames still give each of so many pixels a run: at most two a pixel."""
-        level = 0
-        while level + 1 < len(self.levels) and frames >> (level + 1) >= max(pixels, 1):
-            level += 1
-        return level
-
     def part(self, level: int, start_frame: int, end_frame: int, names: Sequence[str] | None = None) -> Floats:
         """The runs of a level that hold any of the frames `[start_frame, end_frame)`.
+
+        Args:
+            level: of the pyramid, 0 for single frames.
+            start_frame: the first.
+            end_frame: after the last.
+            names: of the signals; None is all.
 
         Returns:
             `(names, runs, 2)`, minimum and maximum. The first run begins at frame `start_frame >> level << level`.
@@ -85,8 +90,17 @@ class Signals:
         return found
 
     def to_bytes(self, level: int, start_frame: int, end_frame: int, names: Sequence[str] | None = None) -> bytes:
-        """A `part` as a browser's `Float32Array` takes it: float32, little endian, signal after signal, each
-        minimum before its maximum, missing as NaN. Errors as in `part`."""
+        """A `part` as a browser's `Float32Array` takes it. Errors as in `part`.
+
+        Args:
+            level: of the pyramid, 0 for single frames.
+            start_frame: the first.
+            end_frame: after the last.
+            names: of the signals; None is all.
+
+        Returns:
+            float32, little endian, signal after signal, each minimum before its maximum, NaN where missing.
+        """
         return self.part(level, start_frame, end_frame, names).astype("<f4").tobytes()
 
     def at_frames(self, rows: NDArray[np.int64]) -> Signals:
@@ -94,6 +108,9 @@ class Signals:
 
         Args:
             rows: of each frame, int64 `(frames,)`; -1 gives NaN.
+
+        Returns:
+            The signals, of as many frames as there are rows.
         """
         values = self.levels[0][:, rows, 0]
         values[:, rows < 0] = np.nan
@@ -117,7 +134,14 @@ def signals(workspace: Workspace, recording: str) -> Signals:
 
 
 def signals_key(trajectory: TrajectoryReader) -> str:
-    """The `key` that the signals of a trajectory will have, without reading it."""
+    """The `key` that the signals of a trajectory will have, without reading it.
+
+    Args:
+        trajectory: that they are made of.
+
+    Returns:
+        The key.
+    """
     return f"{trajectory.key}-signals-{REVISION}"
 
 
@@ -133,6 +157,12 @@ def signals_of(trajectory: TrajectoryReader) -> Signals:
 
     A speed is the mean of those from the frame before and to the frame after, on their true times; beside a gap or an
     end, the one that there is. They are in the picture's plane: depth is what a single camera sees least of all.
+
+    Args:
+        trajectory: of the whole recording.
+
+    Returns:
+        The signals, with the pyramid that a timeline draws.
     """
     values = np.full((len(UNITS), trajectory.length), np.nan, np.float32)
     times = trajectory.times_ns()

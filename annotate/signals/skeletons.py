@@ -34,6 +34,13 @@ class Skeletons:
         * hand score: uint8 `(count, 2)`, 0 where no hand was found
         * valid: uint8 `(count,)`, the flags of `kinesphere.trajectory.Valid`; 0 where the trajectory has no such frame
 
+        Args:
+            first: frame of the video.
+            count: how many, at most `MOST_FRAMES`.
+
+        Returns:
+            The arrays, one after the other.
+
         Raises:
             InvalidInput: these are not frames of the video, or too many.
             CorruptObject: the shard is damaged.
@@ -58,7 +65,11 @@ def skeletons_of(trajectory: TrajectoryReader, frame_edges: NDArray[np.float64])
     """Find the trajectory's row of every frame of the video.
 
     Args:
+        trajectory: of the video's recording.
         frame_edges: of the video, see `storage.footage.frame_edges`; a trajectory's times count from the first frame.
+
+    Returns:
+        The trajectory by the frames of the video.
     """
     begins = np.rint(frame_edges[:-1] - frame_edges[0]).astype(np.int64)
     times = trajectory.times_ns()

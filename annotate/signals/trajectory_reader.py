@@ -32,21 +32,45 @@ class TrajectoryReader:
     """Array name, first frame, frame after the last: what the shard stores of them."""
 
     def read(self, name: str, start: int, stop: int) -> NDArray[Any]:
-        """Frames `[start, stop)` of an array, `(stop - start, *spec.shape)`, in its units with NaN where missing."""
+        """Some frames of an array.
+
+        Args:
+            name: of the array.
+            start: the first frame.
+            stop: the frame after the last.
+
+        Returns:
+            `(stop - start, *spec.shape)`, in the array's units with NaN where missing.
+        """
         return from_stored(ARRAYS[name], self.read_stored(name, start, stop))
 
     def times_ns(self) -> NDArray[np.int64]:
-        """The times of all frames."""
+        """The times of all frames.
+
+        Returns:
+            int64 `(frames,)`, nanoseconds since the recording began.
+        """
         return self.read_stored("timestamp", 0, self.length)
 
     def blocks(self) -> Iterator[tuple[int, int]]:
-        """First frame and frame after the last of each block, in order."""
+        """Cut the frames into blocks, in order.
+
+        Yields:
+            The first frame of a block, and the frame after its last.
+        """
         for start in range(0, self.length, BLOCK_FRAMES):
             yield start, min(start + BLOCK_FRAMES, self.length)
 
 
 def open_trajectory(workspace: Workspace, recording: str) -> TrajectoryReader:
-    """The newest trajectory of a recording.
+    """Open the newest trajectory of a recording.
+
+    Args:
+        workspace: that the recording is in.
+        recording: its id.
+
+    Returns:
+        A reader of it; nothing but its place is read yet.
 
     Raises:
         NotFound: there is no such recording.

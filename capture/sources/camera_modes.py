@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kinesphere.errors import needs_extra
-from storage.tasks.task import Criteria
+from storage.tasks.criteria import Criteria
 
 WANTED_RATE = 30.0
 """Frames a second that a camera is asked for, unless the task wants more: hands move too fast for fewer."""
@@ -79,8 +79,8 @@ def best_mode(modes: Iterable[Mode], criteria: Criteria) -> Mode | None:
     A picture larger than it need be costs frames on a slow computer; one that was compressed by the camera is a
     little worse, but more of them go through a cable.
     """
-    rate = max(WANTED_RATE, criteria.frame_rate.doubt)
-    side = max(WANTED_SIDE, criteria.shorter_side_pixels.doubt)
+    rate = max(WANTED_RATE, criteria.doubt("frame_rate"))
+    side = max(WANTED_SIDE, criteria.doubt("shorter_side_pixels"))
 
     def worth(mode: Mode) -> tuple[float, ...]:
         shorter = min(mode.width, mode.height)

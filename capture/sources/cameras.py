@@ -15,7 +15,7 @@ import numpy as np
 from capture.sources.camera_modes import WANTED_RATE, best_mode, list_modes, stable_id
 from capture.sources.source import CapturedFrame
 from kinesphere.errors import InvalidInput, needs_extra
-from storage.tasks.task import Criteria
+from storage.tasks.criteria import Criteria
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -80,7 +80,7 @@ def open_camera(text: str, criteria: Criteria | None = None) -> CameraSource:
     layer, prefix, usual = _DEVICE_LAYERS[sys.platform]
     criteria = criteria or Criteria()
     best = best_mode(list_modes(chosen.path), criteria)
-    first = () if best is None else (best.options(sys.platform, max(WANTED_RATE, criteria.frame_rate.doubt)),)
+    first = () if best is None else (best.options(sys.platform, max(WANTED_RATE, criteria.doubt("frame_rate"))),)
     return CameraSource(chosen, layer, prefix + chosen.path, (*first, *usual))
 
 

@@ -18,7 +18,7 @@ from storage.footage.video_reader import open_video
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
-    from storage.tasks.task import Criteria
+    from storage.tasks.criteria import Criteria
 
 _AHEAD = 12
 """How many pictures are decoded before their time, so that a slow one does not come late."""

@@ -21,6 +21,7 @@ from storage.erasure.withdrawn_versions import withdraw_version
 from storage.publishing.publish_rules import ConsentFilter, PublishSettings, Tracks
 from storage.publishing.table_writer import clustered
 from storage.publishing.version_writer import write_version
+from storage.tasks.criteria import Criteria
 from storage.workspace import Workspace
 
 
@@ -33,6 +34,7 @@ def publish(
     on_left_out: Callable[[ConsentFilter], None] = lambda consents: None,
     before_writing: Callable[[Sequence[str]], None] | None = None,
     agreement: Callable[[Sequence[str]], Mapping[str, Any] | None] | None = None,
+    effective_criteria: Callable[[Criteria], Criteria] = lambda criteria: criteria,
 ) -> Version:
     """Write the next version of a dataset. No array is copied: a version points into shards.
 
@@ -45,6 +47,8 @@ def publish(
         before_writing: called with the ids of the recordings that enter; if it raises, nothing is published.
         agreement: called with the same ids; what it gives, plain JSON, is in the manifest as `agreement`: how well
             annotators of these recordings agree. None where nobody can tell. If it raises, nothing is published.
+        effective_criteria: gives the criteria of a task with the defaults of those checks that it does not name, for
+            the manifest. By default those that the task was stored with.
 
     Returns:
         The version that was written, or the newest one where nothing has changed since.
@@ -67,7 +71,7 @@ def publish(
         created_by=created_by,
         video=settings.video or "none",
         rules=settings.rules.to_manifest(),
-        criteria=_criteria(workspace.catalog, table),
+        criteria=_criteria(workspace.catalog, table, effective_criteria),
         agreement=None if agreement is None else agreement(recordings),
     )
     if not version.is_new or not workspace.catalog.departed(recordings):
@@ -82,6 +86,7 @@ def publish(
             on_left_out=on_left_out,
             before_writing=before_writing,
             agreement=agreement,
+            effective_criteria=effective_criteria,
         )
     except KinesphereError:
         withdraw_version(workspace.objects, version, replaced_by=None)
@@ -138,7 +143,9 @@ class _TracksFilter:
         return is_chosen
 
 
-def _criteria(catalog: Catalog, episodes: pa.Table) -> dict[str, Any]:
+def _criteria(
+    catalog: Catalog, episodes: pa.Table, effective_criteria: Callable[[Criteria], Criteria]
+) -> dict[str, Any]:
     """The criteria of each version of a task in the table: their hash, and the thresholds themselves."""
     found = {}
     for row in (
@@ -147,7 +154,8 @@ def _criteria(catalog: Catalog, episodes: pa.Table) -> dict[str, Any]:
         .sort_by([("task", "ascending"), ("task_version", "ascending")])
         .to_pylist()
     ):
-        thresholds = catalog.task(row["task"], row["task_version"]).task.criteria.model_dump(mode="json")
+        criteria = catalog.task(row["task"], row["task_version"]).task.criteria
+        thresholds = effective_criteria(criteria).model_dump(mode="json")
         digest = hashlib.sha256(json.dumps(thresholds, sort_keys=True).encode()).hexdigest()
         found[f"{row['task']}@{row['task_version']}"] = {"sha256": digest, "thresholds": thresholds}
     return found

@@ -9,7 +9,7 @@ import difflib
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,9 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from kinesphere.errors import InvalidInput, InvalidTask
 from kinesphere.names import checked_name
 from storage.recordings.consent import IMPLIED, SCOPES, Scope
-from storage.tasks.criteria import AtLeast, AtMost, Contradiction, Criteria, PluginLimit, refuse_contradictions
+from storage.tasks.criteria import Contradiction, Criteria, Thresholds
 
-__all__ = ["AtLeast", "AtMost", "Criteria", "Labels", "Task", "read_task"]
+__all__ = ["Criteria", "Labels", "Task", "Thresholds", "read_task"]
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000)]
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
@@ -116,9 +116,6 @@ class Task(_Model):
     def _feedback_is_named(self) -> Task:
         for name in self.feedback:
             checked_name("feedback text", name)
-            close = difflib.get_close_matches(name, Criteria.model_fields, n=1, cutoff=0.85)
-            if close and name not in Criteria.model_fields:
-                raise ValueError(f"feedback '{name}' is for no check; did you mean '{close[0]}'?")
         return self
 
     @property
@@ -135,12 +132,20 @@ class Task(_Model):
         return hashlib.sha256(self.model_dump_json(exclude=later).encode()).hexdigest()
 
 
-def read_task(path: Path) -> Task:
+def read_task(path: Path, *, complete: Callable[[Task], Task] | None = None) -> Task:
     """Read and validate a task file.
 
+    Args:
+        path: of the TOML file.
+        complete: gives the task with what is known only above, such as the defaults of the checks; it may raise a
+            `Contradiction`. None leaves it as it was written.
+
+    Returns:
+        The task.
+
     Raises:
-        InvalidTask: the file is not TOML, misses a line, has one that is not known, or criteria that nothing can
-            meet; the message names the lines and, for a typo, what was probably meant.
+        InvalidTask: the file is not TOML, misses a line, has one that is not known, or criteria that mean nothing;
+            the message names the lines and, for a typo, what was probably meant.
         InvalidInput: there is no such file.
     """
     try:
@@ -149,11 +154,19 @@ def read_task(path: Path) -> Task:
         raise InvalidInput(f"cannot read the task file {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InvalidTask(f"{path} is not valid TOML: {error}") from error
-    return parse_task(text, str(path))
+    return parse_task(text, str(path), complete=complete)
 
 
-def parse_task(text: str, path: str = "the task") -> Task:
-    """Validate the text of a task file, of which messages speak as `path`.
+def parse_task(text: str, path: str = "the task", *, complete: Callable[[Task], Task] | None = None) -> Task:
+    """Validate the text of a task file.
+
+    Args:
+        text: TOML.
+        path: what messages call the file.
+        complete: as in `read_task`.
+
+    Returns:
+        The task.
 
     Raises:
         InvalidTask: as `read_task` does.
@@ -165,11 +178,12 @@ def parse_task(text: str, path: str = "the task") -> Task:
     try:
         task = Task.model_validate(content)
         checked_name("task", task.name)
-        refuse_contradictions(task.criteria)
+        if complete is not None:
+            task = complete(task)
     except ValidationError as error:
         raise InvalidTask(f"{path}: {_first_problem(error, text)}") from error
     except Contradiction as error:
-        raise InvalidTask(f"{path}: {error}{_lines(text, *error.criteria)}") from error
+        raise InvalidTask(f"{path}: {error}{_lines(text, *error.places)}") from error
     except InvalidInput as error:
         raise InvalidTask(f"{path}: {error}") from error
     return task
@@ -219,8 +233,8 @@ def _keys(dotted: str) -> tuple[str, ...]:
 
 def _keys_at(location: tuple[Any, ...]) -> list[str]:
     """The keys that a table of the task file may hold."""
-    if location[:2] == ("criteria", "plugins"):
-        return list(PluginLimit.model_fields)
+    if location[:1] == ("criteria",):
+        return list(Thresholds.model_fields)
     model: type[BaseModel] = Task
     for part in location:
         annotation = model.model_fields[str(part)].annotation

@@ -86,9 +86,10 @@ def run(folder: Path, *, as_json: bool = False) -> None:
         description, outcome = _accepted_take(workspace, quiet=as_json)
         _label_the_middle(workspace, description)
 
+        from annotate.checks.task_criteria import effective_criteria
         from storage.publishing.publish import publish
 
-        version = publish(workspace, DATASET, created_by=CONTRIBUTOR)
+        version = publish(workspace, DATASET, created_by=CONTRIBUTOR, effective_criteria=effective_criteria)
         location = workspace.dataset_location(DATASET)
         streamed = _stream_one_epoch(location, version.number, quiet=as_json)
         overlay, sheet = _draw(workspace, description.recording, quiet=as_json)
@@ -134,7 +135,9 @@ class _DemoWorkspace:
                 raise Conflict(f"{folder} is a workspace of your own; give the demo another folder with --workspace")
         else:
             self.workspace = create_workspace(folder, name=WORKSPACE_NAME)
-        self.workspace.catalog.add_task(Task.model_validate(_TASK))
+        from annotate.checks.task_criteria import completed
+
+        self.workspace.catalog.add_task(completed(Task.model_validate(_TASK)))
         self.workspace.catalog.add_contributor(CONTRIBUTOR)
 
     def close(self) -> None:

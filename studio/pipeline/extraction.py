@@ -108,7 +108,8 @@ def extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted | Fai
 
 
 def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
-    from annotate.checks.checks import Evidence, Footage, ImageSampler, next_state, run_checks
+    from annotate.checks.checks import next_state, run_checks
+    from annotate.checks.evidence import Evidence, Footage, ImageSampler
     from annotate.duplicates.change_fingerprint import ChangeHasher
     from annotate.duplicates.fingerprint import Fingerprint
     from annotate.duplicates.motion_fingerprint import motion_fingerprint

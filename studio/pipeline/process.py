@@ -168,11 +168,12 @@ def _with_duplicates(workspace: Workspace, found: Extracted) -> Extracted:
     Raises:
         Conflict: another process has held the index for a minute.
     """
+    from annotate.checks.task_criteria import limit_of
     from annotate.duplicates.duplicates import find_duplicates
     from annotate.duplicates.fingerprint import Fingerprint
 
     row = workspace.catalog.recording(found.recording)
-    limit = workspace.catalog.task(row.task, row.task_version).task.criteria.duplicate
+    limit = limit_of(workspace.catalog.task(row.task, row.task_version).task.criteria, "duplicate")
     fingerprint = Fingerprint.from_bytes(found.fingerprint, f"fingerprint of {found.recording}")
     check = find_duplicates(workspace, found.recording, row.contributor, fingerprint, limit)
     checks = (*found.checks, check)

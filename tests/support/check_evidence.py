@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.checks.checks import Evidence, Footage, ImageSampler, run_checks
+from annotate.checks.checks import run_checks
+from annotate.checks.evidence import Evidence, Footage, ImageSampler
 from kinesphere.trajectory import ARRAYS, ExtractorIdentity, Trajectory, Valid
 from pose.landmarks import BODY_SHOULDERS, BODY_WRISTS, KNUCKLES
 from storage.catalog import CheckRecord

@@ -8,7 +8,6 @@ from pathlib import Path
 CODE = """
 import os, subprocess, sys, time
 from annotate.checks.findings import Check, Finding
-from storage.tasks.criteria import AtLeast, AtMost
 
 
 def share_of_valid(evidence, limit):
@@ -40,8 +39,8 @@ def crashes(evidence, limit):
 def exits(evidence, limit):
     os._exit(0)
 
-def check(find, limit=AtLeast):
-    return Check(find.__name__, limit, find, "a test", "do better", "apples")
+def check(find, direction="at least"):
+    return Check(find.__name__, direction, find, "a test", "do better", "apples")
 
 def nothing(evidence, limit): return None
 def text(evidence, limit): return "all is well"
@@ -49,7 +48,7 @@ def not_a_number(evidence, limit): return Finding(float("nan"), "well")
 def wordless(evidence, limit): return Finding(1.0, "")
 def odd_ranges(evidence, limit): return Finding(1.0, "well", ((1, 2, 3),))
 
-fine, lower = check(share_of_valid), check(share_of_valid, AtMost)
+fine, lower = check(share_of_valid), check(share_of_valid, "at most")
 raising, hanging, printing, talking = check(raises), check(hangs), check(prints), check(prints_little)
 eating, crashing, exiting, silent = check(eats), check(crashes), check(exits), check(nothing)
 texting, uncounted, unsaid, misranged = check(text), check(not_a_number), check(wordless), check(odd_ranges)

@@ -19,7 +19,7 @@ def cameras(as_json: JsonOption = False) -> None:
     """List the cameras of this computer and what they can do."""
     from capture.sources.camera_modes import best_mode, list_modes
     from capture.sources.cameras import list_cameras
-    from storage.tasks.task import Criteria
+    from storage.tasks.criteria import Criteria
 
     found = [(camera, list_modes(camera.path)) for camera in list_cameras()]
     if as_json:

@@ -17,13 +17,12 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from capture.live.live_advice import advise
-from capture.live.live_source import LiveSource, Viewer
+from capture.live.live_source import LiveSource, View, Viewer
 from capture.recorder.controls import Controls
 from capture.recorder.recorder import CaptureReport, RecordingProgress, record
 from kinesphere.errors import InvalidInput, KinesphereError
 from storage.recordings.recording import Origin
-from storage.tasks.task import Criteria
+from storage.tasks.criteria import Criteria
 from studio.commands.contributors.keyboard import Keyboard, keyboard
 from studio.commands.contributors.preview import Preview
 from studio.commands.output import messages, progress, say
@@ -153,7 +152,8 @@ class Session:
         say("Enter: keep it   r: do it again   d: discard it")
 
     def _checked(self, video: Path, report: CaptureReport) -> list[CheckRecord]:
-        from annotate.checks.checks import Footage, ImageSampler, check_footage
+        from annotate.checks.checks import check_footage
+        from annotate.checks.evidence import Footage, ImageSampler
         from storage.footage.video_reader import open_video
 
         samples, times = ImageSampler(), []
@@ -189,6 +189,13 @@ class Session:
         ]
         return self._shown(state, "Enter: stop   p: pause   m: mark   r: do it again", rows)
 
+    def _advice(self, view: View, rate: float) -> tuple[str, ...]:
+        from annotate.checks.checks import advise
+        from annotate.checks.evidence import LiveView
+
+        person, hands = (view.seen.person, view.seen.hands) if view.seen is not None else (None, None)
+        return advise(self.criteria, LiveView(view.measured, rate, person, hands))
+
     def _shown(self, title: str, keys: str, rows: list[tuple[str, str]] | None = None) -> Panel:
         """The panel: what is going on, what the camera sees, advice, and the keys."""
         table = Table.grid(padding=(0, 2))
@@ -205,7 +212,7 @@ class Session:
             table.add_row("sharpness", f"{measured.sharpness:.0f}, blur {measured.blur:.2f}")
             if view.seen is not None:
                 table.add_row("in view", f"{'you' if view.seen.person else 'nobody'}, {view.seen.hands} hands")
-            advice = advise(view, rate, self.criteria)
+            advice = self._advice(view, rate)
         well = "Looking at the picture ..." if view is None else "All looks well."
         said = [Text(line, style="yellow") for line in advice] or [Text(well, style="green")]
         note = [Text(self.note, style="dim")] if self.note else []

@@ -63,6 +63,7 @@ def _recordings_table(rows: Sequence[RecordingRecord]) -> tuple[list[str], list[
 
 
 def _show_recording(workspace: Workspace, recording: str, *, token: str | None, as_json: bool) -> None:
+    from annotate.checks.findings import finding_and_advice
     from annotate.gate.feedback import feedback_on, where
     from studio.commands.contributors import sending
 
@@ -81,7 +82,16 @@ def _show_recording(workspace: Workspace, recording: str, *, token: str | None, 
     if far is not None:
         sending.say_answer(far)
     if checks:
-        cells = [(check.check, check.verdict, where(check.ranges), check.message) for check in checks]
+        advised = {name for advice in feedback.advice for name in advice.named}
+        cells = [
+            (
+                check.check,
+                check.verdict,
+                where(check.ranges),
+                finding_and_advice(check.message)[0] if check.check in advised else check.message,
+            )
+            for check in checks
+        ]
         print_table("Checks", ["check", "verdict", "where", "finding"], cells)
         say("")
     say_feedback(feedback)

@@ -29,9 +29,10 @@ def task_add(
 ) -> None:
     """Add a task, or a new version of one."""
     from annotate.checks.plugins import refuse_wrong_way
+    from annotate.checks.task_criteria import completed
     from storage.tasks.task import read_task
 
-    task = read_task(file)
+    task = read_task(file, complete=completed)
     absent = refuse_wrong_way(task.criteria.plugins)
     with opened(folder) as workspace:
         stored, is_new = workspace.catalog.add_task(task)
@@ -65,19 +66,21 @@ def task_show(
     as_json: JsonOption = False,
 ) -> None:
     """Show a task as contributors see it, with its criteria and labels."""
+    from annotate.checks.task_criteria import effective_criteria, limits_of
+
     with opened(folder) as workspace:
         stored = workspace.catalog.task(task)
-    content = stored.task.model_dump(mode="json")
+    criteria = effective_criteria(stored.task.criteria)
+    content = stored.task.model_dump(mode="json") | {"criteria": criteria.model_dump(mode="json")}
     if as_json:
         print_json({"version": stored.version, **content})
         return
     say(f"{stored.task.title} ({stored.task.name}, version {stored.version}, {stored.task.language})")
     say(f"\n{stored.task.instructions}\n\nConsent: {stored.task.consent}\n")
-    limits = [
-        (name, "at least" if type(limit).__name__ == "AtLeast" else "at most", limit.doubt, limit.fail)
-        for name, limit in stored.task.criteria.limits().items()
+    limits: list[tuple[str, str, float, float]] = [
+        (name, limit.direction, limit.doubt, limit.fail) for name, limit in limits_of(criteria).items()
     ]
-    limits += [(f"plugins.{p}", "as it says", own.doubt, own.fail) for p, own in stored.task.criteria.plugins.items()]
+    limits += [(f"plugins.{p}", "as it says", own.doubt, own.fail) for p, own in criteria.plugins.items()]
     print_table("Criteria", ["check", "should be", "else a person looks", "rejected beyond"], limits)
     say(f"Consent to: {_offered(stored.task.consent_scopes)}")
     for kind in ("verbs", "objects", "outcomes"):

@@ -75,20 +75,11 @@ def _list(as_json: bool) -> None:
 
 
 def _built_in() -> list[_Shown]:
-    from annotate.checks.checks import BUILT_IN
-    from storage.tasks.criteria import AtLeast, Criteria
+    from annotate.checks.built_in_checks import BUILT_IN
 
-    limits = Criteria().limits()
     return [
-        _Shown(
-            check.name,
-            check.meaning,
-            check.shown_unit,
-            "at least" if check.limit is AtLeast else "at most",
-            limits[check.name].doubt,
-            limits[check.name].fail,
-        )
-        for check in BUILT_IN
+        _Shown(check.name, check.meaning, check.unit, check.direction, check.default.doubt, check.default.fail)
+        for check in BUILT_IN.values()
     ]
 
 

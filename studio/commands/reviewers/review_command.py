@@ -17,7 +17,7 @@ from studio.commands.options import HERE, JsonOption, WorkspaceOption, opened
 from studio.commands.output import print_json, print_table, say, say_error
 
 if TYPE_CHECKING:
-    from annotate.gate.review import Evidence
+    from annotate.gate.review import ReviewEvidence
     from storage.catalog import ReviewRecord
     from storage.workspace import Workspace
 
@@ -154,7 +154,7 @@ def _look(
     past: list[str] = []
     while True:
         if recording is not None:
-            found: Evidence | None = take_for_review(workspace, recording, who)
+            found: ReviewEvidence | None = take_for_review(workspace, recording, who)
         else:
             found = next_to_review(workspace, who, task, language, past=past)
         if as_json:
@@ -181,7 +181,7 @@ def _look(
             return
 
 
-def _decide_at_terminal(workspace: Workspace, found: Evidence, decision: Decision, who: str) -> None:
+def _decide_at_terminal(workspace: Workspace, found: ReviewEvidence, decision: Decision, who: str) -> None:
     words, named, spans = "", list[str](), list[tuple[int, int]]()
     if decision is not Decision.accept:
         words, named = _ask_why(found)
@@ -195,7 +195,7 @@ def _decide_at_terminal(workspace: Workspace, found: Evidence, decision: Decisio
         say_error(error)
 
 
-def _ask_why(found: Evidence) -> tuple[str, list[str]]:
+def _ask_why(found: ReviewEvidence) -> tuple[str, list[str]]:
     """Let the reviewer choose advice by number or name, and add words of their own."""
     doubted = [one.check for one in found.findings if one.verdict != "pass" and one.check in found.templates]
     names = doubted + [name for name in found.beyond_checks if name not in doubted]
@@ -233,7 +233,7 @@ def _key() -> str:
             time.sleep(0.05)
 
 
-def show(found: Evidence) -> None:
+def show(found: ReviewEvidence) -> None:
     """Print what is known of a recording beside its video."""
     from annotate.gate.feedback import clock_time, where
 

@@ -73,6 +73,7 @@ def publish(
 ) -> None:
     """Publish the accepted recordings as the next version of a dataset."""
     from annotate.agreement.measured_agreement import for_manifest
+    from annotate.checks.task_criteria import effective_criteria
     from kinesphere.splits import parse_splits
     from storage.publishing.publish import publish as publish_version
     from storage.publishing.publish_rules import ConsentFilter, PublishRules, PublishSettings
@@ -108,6 +109,7 @@ def publish(
             created_by=getpass.getuser(),
             before_writing=prepare_videos,
             agreement=for_manifest(workspace.catalog),
+            effective_criteria=effective_criteria,
         )
         location = workspace.dataset_location(name)
     if as_json:

@@ -11,12 +11,12 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from annotate.checks.checks import BUILT_IN
+from annotate.checks.built_in_checks import BUILT_IN
 from annotate.checks.plugins import refuse_wrong_way
+from annotate.checks.task_criteria import changed_criteria, completed
 from annotate.gate.criteria_preview import preview_criteria
 from kinesphere.errors import Conflict
 from storage.catalog import Audit, Role, StoredTask
-from storage.tasks.criteria import AtLeast, Criteria
 from storage.tasks.task import Task, parse_task
 from studio.web.access.auth import Person, needs
 from studio.web.http.page_rendering import render
@@ -69,7 +69,7 @@ def task_routes(studio: Studio) -> APIRouter:
     @routes.post("/api/tasks/preview", openapi_extra=body_of(Draft))
     async def preview(request: Request, _person: Operator) -> JSONResponse:
         """What the criteria would have made of this task's past recordings."""
-        task = parse_task((await parsed(request, Draft)).text)
+        task = parse_task((await parsed(request, Draft)).text, complete=completed)
         await run_in_threadpool(refuse_wrong_way, task.criteria.plugins)
         found = await run_in_threadpool(preview_criteria, catalog, task.name, task.criteria)
         return JSONResponse({"task": task.name, **asdict(found)})
@@ -78,7 +78,7 @@ def task_routes(studio: Studio) -> APIRouter:
     async def keep(request: Request, person: Operator) -> JSONResponse:
         """Keep the task as its next version, unless somebody else has made one meanwhile."""
         body = await parsed(request, Draft)
-        task = parse_task(body.text)
+        task = parse_task(body.text, complete=completed)
 
         def store() -> tuple[StoredTask, bool]:
             refuse_wrong_way(task.criteria.plugins)
@@ -105,7 +105,8 @@ PAGE = Page(task_routes, (Role.OPERATOR,), name="Tasks", path="/tasks")
 
 def task_text(task: Task) -> str:
     """A task as its author would write it: what is as by default is left out."""
-    content = task.model_dump(mode="json", exclude_defaults=True)
+    changed = task.model_copy(update={"criteria": changed_criteria(task.criteria)})
+    content = changed.model_dump(mode="json", exclude_defaults=True)
     return tomli_w.dumps(_without_nothing(content), multiline_strings=False)
 
 
@@ -119,10 +120,9 @@ def _without_nothing(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _editor(request: Request, stored: StoredTask | None, text: str) -> Response:
-    limits = Criteria().limits()
     checks = [
-        (check.name, check.meaning, check.shown_unit, isinstance(limits[check.name], AtLeast), limits[check.name])
-        for check in BUILT_IN
+        (check.name, check.meaning, check.unit, check.direction == "at least", check.default)
+        for check in BUILT_IN.values()
     ]
     data = {"version": stored.version if stored is not None else None}
     return render(request, "operating/task.html", stored=stored, text=text, checks=checks, data=data)

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from annotate.gate.review import Evidence, decide, next_to_review, release, take_for_review
+from annotate.gate.review import ReviewEvidence, decide, next_to_review, release, take_for_review
 from kinesphere.errors import NotFound
 from kinesphere.names import is_recording_id
 from storage.catalog import Decision, Reviews, Role
@@ -126,7 +126,7 @@ def _checked(recording: str) -> str:
     return recording
 
 
-def _shown(evidence: Evidence) -> dict[str, Any]:
+def _shown(evidence: ReviewEvidence) -> dict[str, Any]:
     """The evidence, without where the video lies: the page has an address of its own for it."""
     shown = asdict(evidence)
     del shown["video"], shown["open_at"]

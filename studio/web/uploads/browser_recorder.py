@@ -13,6 +13,8 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
+from annotate.checks.built_in_checks import BUILT_IN
+from annotate.checks.task_criteria import limits_of
 from capture.drafts.outbox import submit, take
 from kinesphere.errors import Conflict, InvalidInput, NotFound
 from kinesphere.names import is_recording_id
@@ -28,6 +30,8 @@ from studio.web.uploads.take_import import import_take
 from studio.web.uploads.upload_files import Upload, Uploads
 
 Contributor = Annotated[Person, needs(Role.CONTRIBUTOR)]
+SEEN_BEFORE = ("brightness", "clipped_share", "shorter_side_pixels", "frame_rate")
+"""The checks whose advice the page can give before a take."""
 
 
 class NewTake(BaseModel):
@@ -170,7 +174,7 @@ def take_routes(studio: Studio) -> APIRouter:
         if not person.is_contributor(who) or who not in workspace.catalog.contributors():
             raise NotFound("contributor", who[:64], hint="ask your operator to enrol you")
         rule = stored.task.consent_scopes
-        minimum = stored.task.criteria
+        minimum = limits_of(stored.task.criteria)
         data = {
             "task": task,
             "contributor": who,
@@ -178,10 +182,11 @@ def take_routes(studio: Studio) -> APIRouter:
             "consent_sha256": stored.task.consent_sha256,
             "replaces": replaces,
             "required": list(rule.required),
-            "seconds": minimum.duration_seconds.doubt,
-            "side": minimum.shorter_side_pixels.doubt,
-            "rate": minimum.frame_rate.doubt,
-            "brightness": minimum.brightness.doubt,
+            "seconds": minimum["duration_seconds"].doubt,
+            "side": minimum["shorter_side_pixels"].doubt,
+            "rate": minimum["frame_rate"].doubt,
+            "brightness": minimum["brightness"].doubt,
+            "advice": {check: BUILT_IN[check].advice for check in SEEN_BEFORE},
         }
         return render(
             request,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from annotate.agreement.segment_matching import overlapping
-from annotate.agreement.segment_scores import edit_distance, edit_score, hits, segmental_f1, shared_frames
+from annotate.agreement.segment_matching import Intervals, overlapping
+from annotate.agreement.segment_scores import edit_distance, edit_score, hits, shared_frames
 from storage.recordings.segment import Segment
 from tests.support.written_segments import arrays, disjoint, drawn, on_frames, overlapping_segments
 
@@ -41,6 +41,12 @@ def f1_as_published(predicted: list[Segment], truth: list[Segment], least: float
     precision = true_positives / (true_positives + false_positives)
     recall = true_positives / (true_positives + false_negatives)
     return 2 * precision * recall / (precision + recall)
+
+
+def segmental_f1(predicted: Intervals, truth: Intervals, least_iou: float) -> float:
+    """The published score, which depends on which labelling is the truth, from the hits that ours counts."""
+    segments = len(predicted) + len(truth)
+    return 2 * hits(overlapping(predicted, truth), least_iou) / segments if segments else math.nan
 
 
 def distance_as_published(first: list[int], second: list[int]) -> int:

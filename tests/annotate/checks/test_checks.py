@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,11 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from annotate.checks.checks import BUILT_IN, Footage, check_footage, next_state
+from annotate.checks.built_in_checks import BUILT_IN
+from annotate.checks.checks import advise, check_footage, next_state
+from annotate.checks.evidence import Footage, LiveView
 from annotate.checks.findings import ranges_of
+from capture.image_measurements import ImageMeasurement
 from kinesphere.trajectory import Valid
 from storage.recordings.recording import Origin, State
-from storage.tasks.task import Criteria
+from storage.tasks.criteria import Criteria, Thresholds
 from tests.support.check_evidence import SECOND, SEEN, TIMES, judged, run, sampled, sampled_frames, with_square
 
 
@@ -22,7 +26,7 @@ def test_a_good_recording_passes_every_check_and_points_nowhere() -> None:
     checks = judged(SEEN, TIMES)
     # nobody stated a length, there is no description, and no other recording is known
     unknown = {"length_mismatch_seconds", "consent_complete", "duplicate"}
-    assert list(checks) == [name for name in Criteria().limits() if name not in unknown]
+    assert list(checks) == [name for name in BUILT_IN if name not in unknown]
     assert {check.verdict for check in checks.values()} == {"pass"}
     assert all(check.ranges == () for check in checks.values())
     assert next_state(list(checks.values()))[0] is State.ACCEPTED
@@ -113,9 +117,22 @@ def test_bad_focus_is_doubted() -> None:
     assert checks["blur"].verdict == "doubt"
 
 
-def test_the_checks_are_those_of_the_criteria_in_their_order_and_direction() -> None:
-    assert {check.name: check.limit for check in BUILT_IN} == {n: type(v) for n, v in Criteria().limits().items()}
-    assert [check.name for check in BUILT_IN] == list(Criteria().limits())
+def test_a_contributor_is_advised_before_a_take_in_the_words_of_the_checks() -> None:
+    well = ImageMeasurement(brightness=120, clipped_dark=0, clipped_bright=0, sharpness=200, blur=0.1)
+    assert advise(Criteria(), LiveView(well, 30, person=True, hands=1)) == ()
+    assert advise(Criteria(), LiveView(well)) == (), "what is not known is not told"
+    dim = replace(well, brightness=20, blur=0.9, sharpness=1)
+    assert advise(Criteria(), LiveView(dim, 7.2, person=False, hands=0)) == (
+        "Nobody is in view: stay where the camera sees you until you are done.",
+        "Only 7 frames a second are coming in: turn on more light, and close other programs.",
+        "It is dark: turn on a light in front of you, or sit facing the window.",
+        "The picture is blurred: wipe the lens, move back a little, or turn on more light.",
+    )
+    (told,) = advise(Criteria(), LiveView(replace(well, clipped_dark=0.2, clipped_bright=0.5)))
+    assert told.startswith("Much of the picture is pure white: turn the camera away from windows")
+    no_hands = LiveView(well, person=True, hands=0)
+    assert [told.partition(":")[0] for told in advise(Criteria(), no_hands)] == ["Your hands are not in view"]
+    assert advise(Criteria.of({"hands_visible_share": Thresholds(doubt=0, fail=0)}), no_hands) == ()
 
 
 def test_right_after_a_take_what_needs_no_trajectory_is_judged() -> None:

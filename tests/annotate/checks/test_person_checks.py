@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from annotate.checks.checks import Evidence, Footage
+from annotate.checks.evidence import Evidence, Footage
 from kinesphere.trajectory import Valid
 from pose.extractor import ExtractionReport
 from pose.landmarks import BODY_SHOULDERS, BODY_WRISTS

@@ -9,16 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annotate.checks.checks import Evidence, Footage, ImageSampler, next_state
+from annotate.checks.checks import next_state
+from annotate.checks.evidence import Evidence, Footage, ImageSampler
 from annotate.checks.plugins import Installed, PluginFailed, describe, installed_plugins, refuse_wrong_way, run_plugins
 from kinesphere.errors import InvalidTask
 from kinesphere.trajectory import ARRAYS, ExtractorIdentity, Trajectory, Valid
 from storage.catalog import CheckRecord
 from storage.recordings.recording import State
-from storage.tasks.criteria import PluginLimit
+from storage.tasks.criteria import Thresholds
 from tests.support.plugin_package import NAMES, install_plugins
 
-WANTED = PluginLimit(doubt=0.8, fail=0.2)
+WANTED = Thresholds(doubt=0.8, fail=0.2)
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def evidence() -> Evidence:
     return Evidence(Footage(times, 640, 480, ImageSampler()), trajectory)
 
 
-def ran(name: str, evidence: Evidence, *, seconds: float = 60, limit: PluginLimit = WANTED) -> CheckRecord:
+def ran(name: str, evidence: Evidence, *, seconds: float = 60, limit: Thresholds = WANTED) -> CheckRecord:
     (record,) = run_plugins({name: limit}, evidence, seconds=seconds)
     assert record.check == f"plugins.{name}"
     return record
@@ -53,8 +54,8 @@ def test_what_a_plugin_finds_is_held_against_the_tasks_thresholds(package: Path,
     assert record.message == (
         "something is seen in 50% of the frames [plugin fine of acme-checks 1.2] (should be at least 0.8): do better"
     )
-    assert ran("fine", evidence, limit=PluginLimit(doubt=0.5, fail=0)).verdict == "pass"
-    assert ran("lower", evidence, limit=PluginLimit(doubt=0.1, fail=0.4)).verdict == "fail"
+    assert ran("fine", evidence, limit=Thresholds(doubt=0.5, fail=0)).verdict == "pass"
+    assert ran("lower", evidence, limit=Thresholds(doubt=0.1, fail=0.4)).verdict == "fail"
 
 
 @pytest.mark.parametrize(

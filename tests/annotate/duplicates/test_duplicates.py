@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from annotate.checks.built_in_checks import BUILT_IN
+from annotate.checks.limits import Limit
 from annotate.duplicates.change_fingerprint import ChangeHasher
 from annotate.duplicates.comparison import Match, Views, compare, compare_motion, compare_video
 from annotate.duplicates.duplicates import DuplicateIndex, duplicate_check
@@ -20,7 +22,6 @@ from kinesphere.errors import CorruptObject
 from kinesphere.objects.store import open_objects
 from kinesphere.trajectory import BODY_LANDMARKS, HANDS, Trajectory
 from storage.footage.video_reader import VideoFrame, open_video
-from storage.tasks.criteria import AtMost, Criteria
 from tests.support.generated_trajectories import make_trajectory
 from tests.support.transformed_videos import TRANSFORMATIONS, Transformation, transform
 
@@ -232,23 +233,26 @@ def test_a_fingerprint_survives_storing(taken: Fingerprint) -> None:
         Fingerprint.from_bytes(content[:100], "key")
 
 
+USUAL = BUILT_IN["duplicate"].default
+
+
 def test_the_check_names_the_other_recording_and_whose_it_is() -> None:
     match = Match("r2", ("video",), 0.5, 1.0, 1.25, True, (0, 3 * SECOND), (SECOND, 4 * SECOND))
-    check = duplicate_check([match], "anna", {"r2": "anna"}, Criteria().duplicate)
+    check = duplicate_check([match], "anna", {"r2": "anna"}, USUAL)
     assert (check.check, check.value, check.verdict) == ("duplicate", 1.0, "doubt")
     assert check.ranges == ((0, 3 * SECOND),)
     assert check.message == (
         "50% of it shows what recording r2 by the same contributor shows, 0.0 s to 3.0 s being its 1.0 s to 4.0 s, "
-        "mirrored, at 1.2 times its speed (by its pictures) (should be at most 0.2): record a take of your own, once"
+        "mirrored, at 1.2 times its speed (by its pictures) (should be at most 0.2): record a new take of your own"
     )
-    assert "by another contributor" in duplicate_check([match], "anna", {"r2": "ben"}, Criteria().duplicate).message
-    assert duplicate_check([], "anna", {}, Criteria().duplicate).verdict == "pass"
+    assert "by another contributor" in duplicate_check([match], "anna", {"r2": "ben"}, USUAL).message
+    assert duplicate_check([], "anna", {}, USUAL).verdict == "pass"
 
 
 def test_what_the_motion_alone_tells_is_a_doubt_and_named_as_another_view() -> None:
     ranges = (0, 3 * SECOND), (SECOND, 4 * SECOND)
     motion = Match("r2", ("motion",), 0.9, 1.0, 1.0, False, *ranges)
-    strict = AtMost(doubt=0.2, fail=0.5)
+    strict = Limit("at most", 0.2, 0.5)
     whose = {"r2": "anna", "r3": "anna"}
     check = duplicate_check([motion], "anna", whose, strict)
     assert check.verdict == "doubt"

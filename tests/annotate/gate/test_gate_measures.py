@@ -11,13 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event, insert
 
+from annotate.checks.limits import Limit
 from annotate.gate.gate_measures import Estimate, Judged, _recall, effective, measure_gate, wilson
 from annotate.gate.proposed_thresholds import calibrate, short_between
 from kinesphere.errors import Conflict, InvalidInput, NotFound
 from storage.catalog import Decision, Reviews
 from storage.catalog.tables import CheckTable, GoldTable, RecordingTable, ReviewTable
 from storage.recordings.recording import State
-from storage.tasks.task import AtLeast, Criteria, ReviewRules, Task
+from storage.tasks.criteria import Criteria, Thresholds
+from storage.tasks.task import ReviewRules, Task
 from storage.workspace import Workspace
 
 SHARE = 0.25
@@ -26,7 +28,7 @@ TASK = Task(
     title="Move",
     instructions="Move.",
     consent="I agree.",
-    criteria=Criteria(brightness=AtLeast(doubt=40, fail=10)),
+    criteria=Criteria.of({"brightness": Thresholds(doubt=40, fail=10)}),
     review=ReviewRules(spot_check_share=SHARE, gold_share=0),
 )
 BEGUN = datetime(2026, 11, 1, tzinfo=UTC)
@@ -238,7 +240,7 @@ def test_the_proposed_threshold_misses_no_more_than_was_asked_and_flags_fewest(p
         assert missed == sorted(missed) and missed[0] == 0 and missed[-1] == 1
         doubted = [point.doubted for point in found.curve]
         assert doubted == sorted(doubted, reverse=True) and doubted[0] == 1 and doubted[-1] == 0
-        AtLeast(doubt=found.doubt, fail=found.fail)  # raises where they are in the wrong order
+        Limit("at least", found.doubt, found.fail)  # raises where they are in the wrong order
 
 
 def test_what_is_bad_for_certain_may_be_rejected_without_a_person(place: Workspace) -> None:

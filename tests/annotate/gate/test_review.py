@@ -15,16 +15,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, event, text
 
-from annotate.gate.feedback import BEYOND_CHECKS, TEMPLATES, clock_time, feedback_on, merged, where
+from annotate.checks.built_in_checks import BUILT_IN
+from annotate.gate.feedback import (
+    BEYOND_CHECKS,
+    TEMPLATES,
+    advice_from_checks,
+    clock_time,
+    feedback_on,
+    merged,
+    texts,
+    where,
+)
 from annotate.gate.gate_measures import measure_gate
-from annotate.gate.review import Evidence, decide, next_to_review, release, take_for_review
+from annotate.gate.review import ReviewEvidence, decide, next_to_review, release, take_for_review
 from kinesphere.errors import Conflict, InvalidInput, NotFound
 from kinesphere.names import new_recording_id
 from storage.catalog import Catalog, CheckRecord, Decision, Reviews, TrajectoryRecord, Verdict
 from storage.catalog.reviews.opinions import median_decision
 from storage.catalog.reviews.review_requests import is_spot_checked
 from storage.recordings.recording import State
-from storage.tasks.task import AtLeast, AtMost, Criteria, ReviewRules, Task
+from storage.tasks.task import ReviewRules, Task
 from storage.workspace import Workspace, create_workspace, open_workspace
 from tests.support.populated_workspaces import describe
 
@@ -362,7 +372,7 @@ def test_evidence_shows_what_is_doubted_where_and_how_to_look_at_it(place: Works
     assert shown.video == str(place.folder / "recordings" / recording / "video.mp4")
     assert shown.beyond_checks == ("task", "privacy")
     assert shown.open_at == (f"mpv --start=0.0 {shown.video}",)
-    assert not {"contributor", "state", "reason"} & set(Evidence.__dataclass_fields__)
+    assert not {"contributor", "state", "reason"} & set(ReviewEvidence.__dataclass_fields__)
     with pytest.raises(Conflict, match="is not for r2 now"):
         take_for_review(place, recording, "r2")
     other = judged(place)
@@ -394,6 +404,29 @@ def test_what_the_gate_rejects_by_itself_is_explained_too(place: Workspace) -> N
     assert advice.better == TEMPLATES["brightness"] and advice.ranges == ((SECOND, 3 * SECOND),)
 
 
+def test_one_fault_is_told_once_with_one_text_of_advice() -> None:
+    wanted, advice = " (should be at least 0.8)", "stay where the camera sees you"  # as an earlier release put it
+    checks = [
+        CheckRecord(
+            "person_visible_share", 0, 0.8, 0.05, "fail", f"a person is found in 0%{wanted}: {advice}", ((0, 3),)
+        ),
+        CheckRecord(
+            "person_longest_absence_seconds", 9, 5, 8, "fail", "not for 9 s (should be at most 5): x", ((2, 9),)
+        ),
+        CheckRecord("plugins.table", 0, 1, 1, "fail", "no table [plugin t] (should be at least 1): clear the table"),
+    ]
+    absence, table = advice_from_checks(checks, texts(TASK))
+    assert absence.what == f"nobody{wanted}; not for 9 s (should be at most 5)"
+    assert absence.better == "Stay where the camera sees you until you are done." and absence.ranges == ((0, 9),)
+    assert (table.what, table.better) == ("no table [plugin t] (should be at least 1)", "Clear the table.")
+
+
+def test_a_reviewer_who_names_two_checks_of_one_fault_says_it_once(place: Workspace) -> None:
+    recording = judged(place)
+    made = decide(place, recording, "return", reviewer="r1", named=["blur", "sharpness"], words="Thanks!")
+    assert made.feedback == f"{TEMPLATES['blur']} Thanks!"
+
+
 def test_a_decision_that_cannot_be_used_is_refused_and_changes_nothing(place: Workspace) -> None:
     recording = judged(place)
     with pytest.raises(InvalidInput, match="--feedback TEXT or --template CHECK is needed to return"):
@@ -409,8 +442,8 @@ def test_a_decision_that_cannot_be_used_is_refused_and_changes_nothing(place: Wo
 
 
 def test_every_check_has_a_text_that_helps() -> None:
-    checks = {name for name, field in Criteria.model_fields.items() if isinstance(field.default, AtLeast | AtMost)}
-    assert len(checks) > 10 and checks <= set(TEMPLATES)
+    assert len(BUILT_IN) > 10 and all(check.advice for check in BUILT_IN.values())
+    assert TEMPLATES["blur"] == "Wipe the lens, move back a little, or turn on more light."
 
 
 def test_times_are_written_as_people_read_them() -> None:

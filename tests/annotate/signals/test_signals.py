@@ -144,14 +144,6 @@ def test_every_level_holds_the_least_and_greatest_of_its_frames(values: list[flo
             assert (least, greatest) == (np.nanmin(inside), np.nanmax(inside))
 
 
-@given(st.integers(1, 2000), st.integers(1, 4000))
-def test_the_level_for_some_pixels_has_one_or_two_runs_a_pixel(frames: int, pixels: int) -> None:
-    found = pyramid([0.0] * 2000)
-    runs = found.part(found.level_for(frames, pixels), 0, frames).shape[1]
-    assert runs <= max(2 * pixels + 1, 1)
-    assert runs >= min(pixels, frames)
-
-
 def test_bytes_are_little_endian_pairs_signal_after_signal() -> None:
     found = signals_of(in_memory(make_trajectory(100, seed=1)))
     sent = found.to_bytes(2, 10, 60, ["right grip", "motion energy"])

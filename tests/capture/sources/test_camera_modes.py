@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from capture.sources import camera_modes as modes
 from capture.sources.camera_modes import Mode, avfoundation_modes, best_mode, dshow_modes, list_modes
-from storage.tasks.task import AtLeast, Criteria
+from storage.tasks.criteria import Criteria, Thresholds
 
 DSHOW = """DirectShow video device options (from video devices)
  Pin "Capture" (alternative pin name "0")
@@ -82,9 +82,9 @@ WEBCAM = (*dshow_modes(DSHOW), Mode(640, 480, 60, "mjpeg"), Mode(3840, 2160, 30,
 
 def test_the_mode_that_suits_the_task_is_chosen() -> None:
     assert best_mode(WEBCAM, Criteria()) == Mode(1280, 720, 30, "mjpeg")
-    large = Criteria(shorter_side_pixels=AtLeast(doubt=1080, fail=480))
+    large = Criteria.of({"shorter_side_pixels": Thresholds(doubt=1080, fail=480)})
     assert best_mode(WEBCAM, large) == Mode(1920, 1080, 30.0003, "mjpeg")
-    fast = Criteria(frame_rate=AtLeast(doubt=60, fail=30))
+    fast = Criteria.of({"frame_rate": Thresholds(doubt=60, fail=30)})
     assert best_mode(WEBCAM, fast) == Mode(640, 480, 60, "mjpeg")
     raw = Mode(1280, 720, 30, "yuyv422")
     assert best_mode((*WEBCAM, raw), Criteria()) == raw, "what the camera did not compress is better"

@@ -29,7 +29,8 @@ from storage.publishing.table_writer import PART_ROWS, clustered
 from storage.publishing.version_writer import write_version
 from storage.recordings.recording import State
 from storage.shards.shard_writer import ShardRecord, write_shard
-from storage.tasks.task import AtLeast, Criteria, Task
+from storage.tasks.criteria import Criteria, Thresholds
+from storage.tasks.task import Task
 from storage.workspace import Workspace
 from tests.support.bulk_catalogs import annotation_row, enter, fill_catalog, recording_row, segment_row, trajectory_row
 from tests.support.expected_windows import same_batches
@@ -392,7 +393,7 @@ def workspace_of(workspace: Workspace) -> Callable[[], Workspace]:
 
 
 def test_the_manifest_says_by_which_criteria_recordings_were_accepted(workspace: Workspace) -> None:
-    strict = Criteria(brightness=AtLeast(doubt=90, fail=50))
+    strict = Criteria.of({"brightness": Thresholds(doubt=90, fail=50)})
     for criteria in (Criteria(), strict):
         workspace.catalog.add_task(Task(name="t", title="T", instructions="I", consent="C", criteria=criteria))
     workspace.catalog.add_contributor("c001")
@@ -407,6 +408,9 @@ def test_the_manifest_says_by_which_criteria_recordings_were_accepted(workspace:
     assert list(chosen["criteria"]) == ["t@2"]
     assert Criteria.model_validate(chosen["criteria"]["t@2"]["thresholds"]) == strict
     assert chosen["software"]["kinesphere"]
+    complete = Criteria.of({"blur": Thresholds(doubt=0.5, fail=1), **strict.checks})
+    whole = publish(workspace, "whole", effective_criteria=lambda criteria: complete).manifest["criteria"]
+    assert whole["t@1"]["thresholds"] == complete.model_dump(), "also for a task that was stored without them"
 
 
 @pytest.mark.slow

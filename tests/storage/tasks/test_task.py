@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from kinesphere.errors import InvalidInput, InvalidTask
-from storage.tasks.criteria import PluginLimit, Unit, refuse_contradictions, unit_of
-from storage.tasks.task import ConsentScopes, Criteria, Task, read_task
+from storage.tasks.criteria import Contradiction, Criteria, Thresholds
+from storage.tasks.task import ConsentScopes, Task, read_task
 
 FOUR_LINES = """
 name = "pour-water"
@@ -42,8 +42,8 @@ def test_criteria_labels_and_hotkeys_are_read(tmp_path: Path) -> None:
             + '[labels]\nverbs = ["reach", "pour"]\nhotkeys = { r = "reach" }\n',
         )
     )
-    assert task.criteria.brightness.doubt == 60
-    assert task.criteria.duration_seconds == Criteria().duration_seconds
+    assert task.criteria.doubt("brightness") == 60
+    assert list(task.criteria.checks) == ["brightness"], "what is not set is for the checks to say"
     assert task.labels.hotkeys == {"r": "reach"}
 
 
@@ -59,19 +59,15 @@ def test_how_it_is_reviewed_and_what_contributors_are_told_is_read(tmp_path: Pat
     ("content", "message"),
     [
         (FOUR_LINES.replace("title", "titel"), "'titel' is not known; did you mean 'title'?"),
-        (FOUR_LINES + "[criteria]\nbrightnes = { doubt = 1, fail = 0 }", "did you mean 'brightness'?"),
         (FOUR_LINES + "[labels]\nverb = ['x']", "did you mean 'verbs'?"),
         (FOUR_LINES + "[review]\nopinion = 2", "did you mean 'opinions'?"),
         (FOUR_LINES + "[review]\nopinions = 3", "'review.opinions': Input should be less than or equal to 2"),
         (FOUR_LINES + "[review]\nspot_check_share = 5", "'review.spot_check_share'"),
-        (FOUR_LINES + "[feedback]\nbrightnes = 'Turn on a light.'", "did you mean 'brightness'?"),
         (FOUR_LINES + "[feedback]\n'a b' = 'Turn on a light.'", "cannot name a feedback text"),
         (FOUR_LINES.replace('consent = "I agree that ..."', ""), "'consent' is missing"),
         (FOUR_LINES.replace('"pour-water"', '"../x"'), "cannot name a task"),
         (FOUR_LINES.replace('"pour-water"', "7"), "'name'"),
         (FOUR_LINES.replace('"Sit at a table ..."', '"  "'), "'instructions'"),
-        (FOUR_LINES + "[criteria]\nbrightness = { doubt = 1, fail = 5 }", "must not be above doubt"),
-        (FOUR_LINES + "[criteria]\nclipped_share = { doubt = 0.5, fail = 0.1 }", "must not be below doubt"),
         (FOUR_LINES + "[labels]\nhotkeys = { r = 'reach' }", "which is in no list"),
         ("name = ", "not valid TOML"),
         ("", "'name' is missing"),
@@ -110,26 +106,7 @@ def test_the_version_hash_follows_the_content(tmp_path: Path) -> None:
             "'criteria.brightness.doubt': Input should be a finite number (line 7)",
         ),
         ("blur = { doubt = 0.5, fail = inf }", "'criteria.blur.fail': Input should be a finite number (line 7)"),
-        ("brightness = { doubt = 40, fail = -1 }", "'criteria.brightness': fail (-1) must not be negative (line 7)"),
-        (
-            "blur = { doubt = 0.5, fail = 50 }",
-            "'criteria.blur': fail (50) must not be above 1; it is a share, 0 to 1 (line 7)",
-        ),
-        ("brightness = { doubt = 300, fail = 0 }", "doubt (300) must not be above 255"),
-        (
-            "[criteria.blur]\ndoubt = 0.5\nfail = 0.4",
-            "fail (0.4) must not be below doubt (0.5) for an upper limit (line 8 and line 9)",
-        ),
-        ("brightness = { doubt = 1, fail = 5 }", "fail (5) must not be above doubt (1) for a lower limit (line 7)"),
-        (
-            "too_near = { doubt = 0.3, fail = 1 }\ntoo_far = { doubt = 0.4, fail = 0 }",
-            "'criteria.too_far' (doubt below 0.4) contradicts 'criteria.too_near' (doubt above 0.3): "
-            "no recording can be between (line 8 and line 7)",
-        ),
-        (
-            "too_far = { doubt = 0.7, fail = 0 }",
-            "contradicts 'criteria.too_near' (doubt above 0.6): no recording can be between (line 7 and the default)",
-        ),
+        ("blur = { doubt = 0.5, fial = 1 }", "'criteria.blur.fial' is not known; did you mean 'fail'?"),
         (
             "[criteria.plugins.table]\ndoubt = 1\nfial = 0",
             "'criteria.plugins.table.fial' is not known; did you mean 'fail'?",
@@ -141,7 +118,7 @@ def test_the_version_hash_follows_the_content(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_criteria_that_nothing_can_meet_are_refused_with_the_lines_that_say_so(
+def test_thresholds_that_are_none_are_refused_with_the_lines_that_say_so(
     tmp_path: Path, criteria: str, message: str
 ) -> None:
     with pytest.raises(InvalidTask) as told:
@@ -149,23 +126,28 @@ def test_criteria_that_nothing_can_meet_are_refused_with_the_lines_that_say_so(
     assert message in str(told.value) and "\n" not in str(told.value)
 
 
+def test_what_is_known_only_above_is_asked_for_and_refuses_with_the_lines(tmp_path: Path) -> None:
+    def complete(task: Task) -> Task:
+        if task.criteria.doubt("light") > 5:
+            raise Contradiction("too much light", ("criteria", "light"), ("criteria", "shade"))
+        return task.model_copy(update={"criteria": Criteria.of({"light": Thresholds(doubt=1, fail=0)})})
+
+    assert read_task(written(tmp_path, FOUR_LINES), complete=complete).criteria.doubt("light") == 1
+    with pytest.raises(InvalidTask, match=r"too much light \(line 7 and the default\)"):
+        read_task(written(tmp_path, FOUR_LINES + "[criteria]\nlight = { doubt = 6, fail = 0 }"), complete=complete)
+
+
+def test_plugins_are_written_last_as_hashes_of_stored_tasks_have_them() -> None:
+    criteria = Criteria.of({"b": Thresholds(doubt=2, fail=1), "a": Thresholds(doubt=1, fail=0)}, {})
+    assert criteria.model_dump_json() == ('{"b":{"doubt":2.0,"fail":1.0},"a":{"doubt":1.0,"fail":0.0},"plugins":{}}')
+    assert Criteria.model_validate_json(criteria.model_dump_json()) == criteria
+
+
 def test_the_thresholds_of_plugins_are_read_and_are_part_of_the_version(tmp_path: Path) -> None:
     task = read_task(written(tmp_path, FOUR_LINES + "[criteria.plugins.table]\ndoubt = -1\nfail = -2"))
-    assert task.criteria.plugins == {"table": PluginLimit(doubt=-1, fail=-2)}, "what a plugin counts may be negative"
-    assert "plugins" not in task.criteria.limits()
+    assert task.criteria.plugins == {"table": Thresholds(doubt=-1, fail=-2)}, "what a plugin counts may be negative"
+    assert not task.criteria.checks
     assert task.content_sha256 != read_task(written(tmp_path, FOUR_LINES)).content_sha256
-
-
-def test_every_criterion_has_a_unit_and_a_default_that_is_not_refused() -> None:
-    refuse_contradictions(Criteria())
-    assert {unit_of(name) for name in Criteria().limits()} == set(Unit)
-
-
-def test_a_task_of_an_earlier_release_has_the_defaults_of_checks_that_it_did_not_know() -> None:
-    content = Task(name="t", title="T", instructions="I", consent="C").model_dump(mode="json")
-    content["criteria"] = {"brightness": {"doubt": 40, "fail": -1}}
-    stored = Task.model_validate(content)
-    assert stored.criteria.too_far == Criteria().too_far and stored.criteria.brightness.fail == -1
 
 
 def test_scopes_of_consent_are_read_and_held_to_each_other(tmp_path: Path) -> None:

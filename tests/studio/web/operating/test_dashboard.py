@@ -17,8 +17,8 @@ from annotate.gate.review import decide, take_for_review
 from storage.catalog import Attributes, CheckRecord, Role, Throughput
 from storage.publishing.publish import publish
 from storage.recordings.recording import State
-from storage.tasks.criteria import AtLeast, AtMost
-from storage.tasks.task import Criteria, Labels, Task, parse_task
+from storage.tasks.criteria import Criteria, Thresholds
+from storage.tasks.task import Labels, Task, parse_task
 from storage.workspace import Workspace
 from studio.web.operating.task_pages import task_text
 from tests.support.browser import accessibility_violations, opened_page
@@ -134,7 +134,7 @@ def test_queues_say_since_when_something_waits(filled: Workspace) -> None:
 
 
 def test_a_preview_says_what_other_criteria_would_have_made(filled: Workspace) -> None:
-    criteria = Criteria(brightness=AtLeast(doubt=95, fail=25))
+    criteria = Criteria.of({"brightness": Thresholds(doubt=95, fail=25)})
     found = preview_criteria(filled.catalog, "move", criteria)
     assert (found.recordings, found.before.passed, found.before.doubted, found.before.failed) == (6, 3, 2, 1)
     assert (found.after.passed, found.after.doubted, found.after.failed) == (1, 3, 2)
@@ -161,7 +161,7 @@ def test_a_task_is_written_previewed_and_kept_in_the_editor(
         page.get_by_role("button", name="Keep as version 2").click()
         page.get_by_role("button", name="Keep as version 3").wait_for()
     kept = filled.catalog.task("move")
-    assert kept.version == 2 and kept.task.criteria.brightness.doubt == 95
+    assert kept.version == 2 and kept.task.criteria.doubt("brightness") == 95
     assert kept.task.instructions == TASK.instructions
 
 
@@ -193,6 +193,6 @@ def test_a_task_reads_back_from_its_text_as_it_was(
         instructions=instructions,
         consent=consent,
         labels=Labels(verbs=tuple(verbs), hotkeys={"1": verbs[0].strip()} if verbs else {}),
-        criteria=Criteria(blur=AtMost(doubt=0.25, fail=0.75)),
+        criteria=Criteria.of({"blur": Thresholds(doubt=0.25, fail=0.75)}),
     )
     assert parse_task(task_text(task)) == task

@@ -281,13 +281,14 @@ class Recorder {
     const set = /** @type {MediaStream} */ (this.stream).getVideoTracks()[0].getSettings();
     const side = Math.min(set.width ?? 0, set.height ?? 0);
     const light = brightnessOf(video);
-    const bright = light < data.brightness ? "It is dark: turn on a light in front of you." : light > 220
-      ? "It is very bright: avoid a lamp or window behind you." : "The light is good.";
+    const advice = data.advice;
+    const bright = light < data.brightness ? `It is dark: ${advice.brightness}.` : light > 220
+      ? `It is very bright: ${advice.clipped_share}.` : "The light is good.";
     /** @type {[string, boolean][]} text, and whether it is well */
     const lines = [
       [bright, light >= data.brightness && light <= 220],
-      [`${set.width} × ${set.height}${side < data.side ? ": choose another camera if you can." : " is sharp enough."}`, side >= data.side],
-      [`${Math.round(set.frameRate ?? 0)} frames a second${(set.frameRate ?? 0) < data.rate ? ": cameras are faster in more light." : " are enough."}`, (set.frameRate ?? 0) >= data.rate],
+      [`${set.width} × ${set.height}${side < data.side ? `: ${advice.shorter_side_pixels}.` : " is sharp enough."}`, side >= data.side],
+      [`${Math.round(set.frameRate ?? 0)} frames a second${(set.frameRate ?? 0) < data.rate ? `: ${advice.frame_rate}.` : " are enough."}`, (set.frameRate ?? 0) >= data.rate],
       [`Your head, both arms and what you work with should be in the picture. Record at least ${data.seconds} s.`, true],
     ];
     element("advice").replaceChildren(
