@@ -17,7 +17,7 @@ from capture.sources.test_pattern import read_counter
 from kinesphere.dataset import Dataset, open_dataset
 from kinesphere.errors import InvalidInput
 from kinesphere.objects.store import Objects, open_objects
-from kinesphere.streaming import resampling
+from kinesphere.streaming import time_grid
 from kinesphere.streaming.stream import WindowStream
 from kinesphere.streaming.window_index import index_windows
 from kinesphere.trajectory import MISSING
@@ -60,7 +60,7 @@ def test_windows_are_slices_of_their_episodes_padded_at_both_ends(
     rate = None if isinstance(sampled, str) else sampled
     options |= {"dtype": sampled} if rate is None else {"rate": rate}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(resampling, "_COARSE_FRAMES", 32)
+        patch.setattr(time_grid, "_COARSE_FRAMES", 32)
         batches = list(dataset.stream(window, 50, KEYS, history=history, future=future, **options))
         alone = list(dataset.stream(window, 50, ["valid"], **options))
     assert windows_of(batches) == windows_of(alone), "what comes along decides nothing"
