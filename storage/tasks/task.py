@@ -66,7 +66,14 @@ class ConsentScopes(_Model):
         return self
 
     def refusal(self, scopes: Iterable[Scope]) -> str | None:
-        """Why a recording with a consent to these scopes cannot be of this task; None if it can."""
+        """Why a recording with a consent to these scopes cannot be of this task; None if it can.
+
+        Args:
+            scopes: that a contributor consented to.
+
+        Returns:
+            Words that go on after "task 'x'".
+        """
         given = set(scopes)
         for scope in SCOPES:
             if scope in given and scope not in self.offered:
@@ -138,6 +145,12 @@ class Task(_Model):
 def read_task(path: Path) -> Task:
     """Read and validate a task file.
 
+    Args:
+        path: of a TOML file.
+
+    Returns:
+        The task.
+
     Raises:
         InvalidTask: the file is not TOML, misses a line, has one that is not known, or criteria that nothing can
             meet; the message names the lines and, for a typo, what was probably meant.
@@ -154,6 +167,13 @@ def read_task(path: Path) -> Task:
 
 def parse_task(text: str, path: str = "the task") -> Task:
     """Validate the text of a task file, of which messages speak as `path`.
+
+    Args:
+        text: TOML.
+        path: what the text is called in messages.
+
+    Returns:
+        The task.
 
     Raises:
         InvalidTask: as `read_task` does.

@@ -116,5 +116,5 @@ def test_names_that_clash_are_refused(kitchen: Workspace, tmp_path: Path, monkey
     monkeypatch.syspath_prepend(str(install_package(other, CODE, "kinesphere.exporters", points, "other-exports", "3")))
     with pytest.raises(Conflict, match="parquet of other-exports 3 has the name of a built-in one"):
         export_version(kitchen, "kitchen", None, tmp_path / "out", format_name="parquet")
-    with pytest.raises(Conflict, match="csv of (other|acme)-exports .*, and csv of (other|acme)-exports"):
+    with pytest.raises(Conflict, match=r"csv of (other|acme)-exports .*, and csv of (other|acme)-exports"):
         export_version(kitchen, "kitchen", None, tmp_path / "out", format_name="csv")
