@@ -64,7 +64,7 @@ def create_workspace(
 
     Args:
         folder: made if it is not there.
-        name: of the workspace.
+        name: of the workspace; by default the folder's.
         catalog: SQLAlchemy URL; by default a SQLite file in the folder.
         store: URL of a prefix in an object store; by default the folder.
 

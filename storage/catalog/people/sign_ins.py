@@ -106,7 +106,7 @@ class SignIns:
         """Sign a browser in; gives the session's secret, which is not kept.
 
         Args:
-            account: name of the account; None for a local session.
+            account: name of the account, or of whoever sits here.
             local: whether it is the browser of whoever sits at this computer, without an account.
 
         Returns:
