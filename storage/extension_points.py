@@ -33,7 +33,7 @@ def extension_named(group: str, name: str, built_in: Collection[str], kind: str)
     if name in built_in:
         return None
     if not points:
-        raise not_found(group, name, built_in, kind)
+        raise NotFound(kind, name, extension_names(group, built_in))
     if len(points) > 1:
         raise Conflict(f"there are two: {kind} {described(points[0])}, and {described(points[1])}; uninstall one")
     return points[0]
@@ -52,19 +52,17 @@ def installed(group: str, name: str) -> list[EntryPoint]:
     return list(entry_points(group=group, name=name))
 
 
-def not_found(group: str, name: str, built_in: Collection[str], kind: str) -> NotFound:
-    """The error that there is nothing of a name, which names what there is.
+def extension_names(group: str, built_in: Collection[str]) -> list[str]:
+    """All names that there are.
 
     Args:
         group: of entry points.
-        name: what was asked for.
         built_in: the names that are built in.
-        kind: what it is called.
 
     Returns:
-        The error, to be raised.
+        Sorted, each once.
     """
-    return NotFound(kind, name, sorted({*built_in, *entry_points(group=group).names}))
+    return sorted({*built_in, *entry_points(group=group).names})
 
 
 def described(point: EntryPoint) -> str:

@@ -44,7 +44,14 @@ class Workspace:
         return self.folder / "drafts"
 
     def dataset_location(self, dataset: str) -> str:
-        """What to give `open_dataset` for a dataset of this workspace."""
+        """What to give `open_dataset` for a dataset of this workspace.
+
+        Args:
+            dataset: its name.
+
+        Returns:
+            A folder, or a URL of a prefix.
+        """
         return f"{self.objects.url}/datasets/{dataset}"
 
 
@@ -54,6 +61,15 @@ def create_workspace(
     """Make a workspace in `folder`, which may exist.
 
     A relative SQLite file and a relative store are taken from the folder.
+
+    Args:
+        folder: made if it is not there.
+        name: of the workspace; by default the folder's.
+        catalog: SQLAlchemy URL; by default a SQLite file in the folder.
+        store: URL of a prefix in an object store; by default the folder.
+
+    Returns:
+        The workspace, open.
 
     Raises:
         Conflict: there is a workspace already.
@@ -87,6 +103,12 @@ def create_workspace(
 
 def open_workspace(folder: Path) -> Workspace:
     """Open the workspace in `folder`.
+
+    Args:
+        folder: that `create_workspace` has made.
+
+    Returns:
+        The workspace, open.
 
     Raises:
         NotFound: there is none.

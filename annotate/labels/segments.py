@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 from annotate.labels.frame_times import frame_edges
 from kinesphere.errors import InvalidInput
 from storage.catalog.labels.label_records import VersionedSegment
-from storage.recordings.segment import Segment
+from storage.recordings.segment import HANDS, TRACKS, Segment
 from storage.tasks.task import Labels
 from storage.workspace import Workspace
 
-TRACKS = ("task phase", "whole body", "left hand", "right hand")
-HANDS = ("left", "right", "both")
 _LABEL_LENGTH, _NOTE_LENGTH = 100, 1000
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that turn round the text after them, too; a right-to-left text needs none."""

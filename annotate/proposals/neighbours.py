@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.labels.segments import TRACKS
 from annotate.proposals.change_points import LEAST_SECONDS, edges
 from annotate.proposals.postures import LONGEST_SECONDS, Postures, postures
 from annotate.signals.trajectory_reader import open_trajectory
 from storage.recordings.recording import State
-from storage.recordings.segment import Segment
+from storage.recordings.segment import TRACKS, Segment
 from storage.workspace import Workspace
 
 Floats = NDArray[np.float64]

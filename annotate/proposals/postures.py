@@ -62,7 +62,7 @@ class Postures:
 
 
 def postures(trajectory: TrajectoryReader) -> dict[str, Postures]:
-    """The postures of all tracks, by the names of `segments.TRACKS`; read in blocks of frames.
+    """The postures of all tracks, by the names of `TRACKS`; read in blocks of frames.
 
     * a hand: how far the fingertips are from wrist and thumb tip, which way it points and turns, and where it is.
     * whole body: elbows and wrists from the shoulders, knees and ankles from the hips, how it leans and turns, and

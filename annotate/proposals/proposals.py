@@ -10,13 +10,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.labels.segments import TRACKS
 from annotate.proposals.change_points import LEAST_SECONDS, PENALTY, Edge, edges
 from annotate.proposals.neighbours import Examples, Likely, Neighbours, examples_in, joined, learn, segment_features
 from annotate.proposals.postures import RATE, Postures, postures
 from annotate.signals.trajectory_reader import TrajectoryReader, open_trajectory
 from kinesphere.errors import InvalidInput
-from storage.recordings.segment import Segment
+from storage.recordings.segment import TRACKS, Segment
 from storage.workspace import Workspace
 
 _NEAREST_NS = 1_000

@@ -58,6 +58,7 @@ class Erasures:
 
         Args:
             contributor: None erases the recordings that were withdrawn so far.
+            who: who asks for the erasure, for its record and the events.
 
         Returns:
             None if there is nothing to erase.
@@ -79,7 +80,14 @@ class Erasures:
             return _record(found)
 
     def belongings(self, erasure: ErasureRecord) -> Belongings:
-        """What an erasure that was begun takes away, as far as the catalog knows."""
+        """What an erasure that was begun takes away, as far as the catalog knows.
+
+        Args:
+            erasure: one that was begun.
+
+        Returns:
+            Its recordings and shards, sorted, and how much they are.
+        """
         of_erasure = (
             RecordingTable.contributor == erasure.contributor
             if erasure.contributor is not None
@@ -98,7 +106,14 @@ class Erasures:
             )
 
     def shared_shards(self, belongings: Belongings) -> dict[str, str]:
-        """Shards that also hold a recording which stays: the shard, and one such recording."""
+        """Shards that also hold a recording which stays: the shard, and one such recording.
+
+        Args:
+            belongings: what is to go.
+
+        Returns:
+            One staying recording by shard; empty where each shard is of one person, as it should be.
+        """
         leaving = set(belongings.recordings)
         shared: dict[str, str] = {}
         with self.catalog.reading() as session:
@@ -108,7 +123,11 @@ class Erasures:
         return shared
 
     def known(self) -> tuple[set[str], set[str]]:
-        """All recordings that are not erased, and all shards, that the catalog knows."""
+        """All recordings that are not erased, and all shards, that the catalog knows.
+
+        Returns:
+            Ids of recordings, and ids of shards.
+        """
         with self.catalog.reading() as session:
             recordings = session.scalars(select(RecordingTable.recording).where(RecordingTable.state != State.ERASED))
             return set(recordings), set(session.scalars(select(TrajectoryTable.shard)))
@@ -116,8 +135,16 @@ class Erasures:
     def finish(self, erasure: ErasureRecord, belongings: Belongings, tombstone: Mapping[str, Any]) -> bool:
         """Forget the recordings, and the contributor, and keep the tombstone.
 
+        Args:
+            erasure: one that was begun.
+            belongings: what has gone from the object store.
+            tombstone: what is kept of it, plain JSON.
+
         Returns:
             False, and nothing is changed, if meanwhile the contributor has added a recording: begin again.
+
+        Raises:
+            NotFound: there is no such erasure.
         """
         with self.catalog.writing() as session:
             if erasure.contributor is not None:
@@ -140,7 +167,14 @@ class Erasures:
             return True
 
     def erased(self, contributor: str) -> list[ErasureRecord]:
-        """The erasures of a contributor that are done, oldest first; see `fingerprint`."""
+        """The erasures of a contributor that are done, oldest first; see `fingerprint`.
+
+        Args:
+            contributor: the pseudonymous id that they had.
+
+        Returns:
+            Records without the id itself, which is kept nowhere.
+        """
         return [
             record
             for record in self.done()
@@ -148,13 +182,24 @@ class Erasures:
         ]
 
     def done(self) -> list[ErasureRecord]:
-        """All erasures that are done, oldest first."""
+        """All erasures that are done, oldest first.
+
+        Returns:
+            Records with their tombstones.
+        """
         query = select(ErasureTable).where(ErasureTable.done_at.is_not(None)).order_by(ErasureTable.begun_at)
         with self.catalog.reading() as session:
             return [_record(row) for row in session.scalars(query)]
 
     def receipts(self, recordings: Iterable[str]) -> list[str]:
-        """The receipts of the erasures that took any of these recordings, oldest first."""
+        """The receipts of the erasures that took any of these recordings, oldest first.
+
+        Args:
+            recordings: ids of recordings.
+
+        Returns:
+            Each once.
+        """
         unknown, found = set(recordings), list[str]()
         done = select(ErasureTable).where(ErasureTable.done_at.is_not(None)).order_by(ErasureTable.begun_at.desc())
         with (
@@ -170,7 +215,14 @@ class Erasures:
         return found[::-1]
 
     def mentions(self, contributor: str) -> list[str]:
-        """Where the catalog names a contributor, as `table.column (rows)`."""
+        """Where the catalog names a contributor, as `table.column (rows)`.
+
+        Args:
+            contributor: the pseudonymous id.
+
+        Returns:
+            Empty if nothing names them.
+        """
         found = []
         with self.catalog.reading() as session:
             for table in Table.metadata.sorted_tables:
@@ -186,6 +238,12 @@ class Erasures:
         """What the catalog still holds of recordings that were erased, as `table (rows)`.
 
         Of an erased recording there is its own row and the event of its erasure; all else is left over.
+
+        Args:
+            recordings: ids of recordings that were erased.
+
+        Returns:
+            Empty if nothing is there.
         """
         found = []
         with self.catalog.reading() as session:

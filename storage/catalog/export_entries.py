@@ -20,7 +20,11 @@ class Exports:
     catalog: Catalog
 
     def begin(self, export: ExportRecord) -> None:
-        """Enter an export, in place of one that was removed from there; one that goes on stays as it was entered."""
+        """Enter an export, in place of one that was removed from there; one that goes on stays as it was entered.
+
+        Args:
+            export: what is going to be written.
+        """
         gone = delete(ExportTable).where(
             ExportTable.location == export.location,
             ExportTable.made_on == export.made_on,
@@ -33,13 +37,25 @@ class Exports:
                 session.add(ExportTable(**vars(export)))
 
     def change(self, export: str, state: ExportState, **columns: Any) -> None:
-        """Enter what became of an export; `columns` are further fields of its record."""
+        """Enter what became of an export; `columns` are further fields of its record.
+
+        Args:
+            export: its id.
+            state: what became of it.
+            **columns: fields of `ExportRecord` by name, and their new values.
+        """
         changed = update(ExportTable).where(ExportTable.export == export).values(state=state, **columns)
         with self.catalog.writing() as session:
             session.execute(changed)
 
     def forget(self, export: str) -> ExportRecord:
         """Strike an export off the list: somebody says that it is not there any more. Gives what was known of it.
+
+        Args:
+            export: its id.
+
+        Returns:
+            The record that was deleted.
 
         Raises:
             NotFound: there is none of this id.
@@ -53,7 +69,11 @@ class Exports:
         raise NotFound("export", export, [record.export for record in known], "see: kinesphere exports")
 
     def all(self) -> list[ExportRecord]:
-        """All exports, oldest first."""
+        """All exports, oldest first.
+
+        Returns:
+            Those that were removed among them.
+        """
         query = select(ExportTable).order_by(ExportTable.made_at, ExportTable.export)
         with self.catalog.reading() as session:
             rows = session.scalars(query)

@@ -26,7 +26,14 @@ class Throughput:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def arrivals(self, days: int = 30) -> list[Arrivals]:
-        """What came in on each of the last days, oldest first; days without recordings are left out."""
+        """What came in on each of the last days, oldest first; days without recordings are left out.
+
+        Args:
+            days: how many, up to today.
+
+        Returns:
+            One a day and task.
+        """
         day = func.date(RecordingTable.created_at)
         query = (
             select(day, RecordingTable.task, func.count(), func.sum(RecordingTable.duration_ns))
@@ -43,7 +50,11 @@ class Throughput:
             ]
 
     def queues(self) -> list[Queue]:
-        """How many recordings are in each state, in the order of a recording's life."""
+        """How many recordings are in each state, in the order of a recording's life.
+
+        Returns:
+            All states, also those of no recording.
+        """
         totals = select(RecordingTable.state, func.count(), func.sum(RecordingTable.duration_ns)).group_by(
             RecordingTable.state
         )
@@ -71,7 +82,11 @@ class Throughput:
         ]
 
     def extraction(self) -> tuple[float, float]:
-        """Core-seconds that extraction took where it was measured, and the seconds of video that it was for."""
+        """Core-seconds that extraction took where it was measured, and the seconds of video that it was for.
+
+        Returns:
+            Both 0 where nothing was measured.
+        """
         query = select(func.sum(TrajectoryTable.core_seconds), func.sum(RecordingTable.duration_ns)).join(
             RecordingTable, RecordingTable.recording == TrajectoryTable.recording
         )

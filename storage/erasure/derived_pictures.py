@@ -13,7 +13,14 @@ NOTE = "drawings.json"
 
 
 def note_drawings(workspace: Workspace, files: Sequence[Path], *, recording: str, contributor: str) -> None:
-    """Write down, before they are drawn, that files in the workspace's folder show a recording."""
+    """Write down, before they are drawn, that files in the workspace's folder show a recording.
+
+    Args:
+        workspace: an open workspace.
+        files: paths of pictures or videos.
+        recording: id of the recording that they show.
+        contributor: pseudonymous id of the person whom they show.
+    """
     known = _known(workspace)
     known |= {file.name: {"recording": recording, "contributor": contributor} for file in files}
     _write(workspace, known)

@@ -45,7 +45,9 @@ def erase(
     the dataset. One erasure is at work on a workspace at a time; another waits, and then takes what is left.
 
     Args:
+        workspace: an open workspace.
         contributor: None erases the recordings that were withdrawn so far, of whomever.
+        who: who erases, for the record.
         on_step: told in a few words what is done next.
 
     Returns:
@@ -95,7 +97,12 @@ def tombstone_key(receipt: str) -> str:
 
 
 def delete_shard(objects: Objects, shard_id: str) -> None:
-    """Delete a shard: first what makes it visible, then its arrays."""
+    """Delete a shard: first what makes it visible, then its arrays.
+
+    Args:
+        objects: an object store.
+        shard_id: its id.
+    """
     objects.delete(f"{shard_key(shard_id)}/zarr.json")
     objects.delete_below(shard_key(shard_id))
 

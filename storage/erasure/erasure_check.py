@@ -44,6 +44,14 @@ def find_traces(
 
     It trusts no index: every recording's description, every shard's metadata and every version's table is read, so
     the work grows with the workspace. What cannot be read counts as left.
+
+    Args:
+        workspace: an open workspace.
+        contributor: the pseudonymous id that they had.
+        on_step: told in a few words what is looked at next.
+
+    Returns:
+        Where, and what is there; empty if nothing is left.
     """
     erasures = Erasures(workspace.catalog)
     tombstones = [record.tombstone for record in erasures.erased(contributor) if record.tombstone]

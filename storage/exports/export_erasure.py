@@ -110,6 +110,13 @@ def remains_in_exports(
 def forget_export(workspace: Workspace, export: str) -> ExportRecord:
     """Strike an export that was deleted by hand off the list; gives what was known of it.
 
+    Args:
+        workspace: an open workspace.
+        export: its id.
+
+    Returns:
+        The record that was deleted.
+
     Raises:
         NotFound: there is none of this id.
         Conflict: it is still there; no erasure would find it any more.
@@ -122,7 +129,14 @@ def forget_export(workspace: Workspace, export: str) -> ExportRecord:
 
 
 def place_of(record: ExportRecord) -> str:
-    """Where an export is, with the computer that has the folder."""
+    """Where an export is, with the computer that has the folder.
+
+    Args:
+        record: an export.
+
+    Returns:
+        A URL, or `computer:folder`.
+    """
     return record.location if "://" in record.location else f"{record.made_on}:{record.location}"
 
 

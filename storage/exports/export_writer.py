@@ -41,10 +41,18 @@ def export_version(
     `lerobot` an episode.
 
     Args:
+        workspace: an open workspace.
+        dataset: its name.
         number: of the version; the newest by default.
+        location: a folder, or a URL of a prefix.
         format_name: a name of `EXPORTERS`.
         rate: frames per second to resample to, by true times; see `Dataset.stream`.
         keys: arrays to export; all by default.
+        made_by: who exports, for the record.
+        on_progress: told how much is done, and of how much.
+
+    Returns:
+        The export, as the catalog has it now.
 
     Raises:
         NotFound: there is no such dataset, version or format.

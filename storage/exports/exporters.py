@@ -16,14 +16,14 @@ from typing import Protocol, TypeVar, cast
 
 import pyarrow as pa
 
-from kinesphere.errors import InvalidInput, KinesphereError
+from kinesphere.errors import InvalidInput, KinesphereError, NotFound
 from kinesphere.objects.store import Objects
 from storage.exports.export_content import Content, OnProgress
 from storage.exports.export_target import NOTE, clear
 from storage.exports.kinesphere_copy import KinesphereExporter
 from storage.exports.lerobot import LeRobotExporter
 from storage.exports.parquet_tables import ParquetExporter
-from storage.extension_points import described, extension_named, installed, not_found
+from storage.extension_points import described, extension_named, extension_names, installed
 
 GROUP, KIND = "kinesphere.exporters", "export format"
 NAME_LENGTH = 32
@@ -118,10 +118,10 @@ class _Uninstalled:
         self._name = name
 
     def check(self, content: Content) -> None:
-        raise not_found(GROUP, self._name, EXPORTERS, KIND)
+        raise NotFound(KIND, self._name, extension_names(GROUP, EXPORTERS))
 
     def write(self, content: Content, target: Objects, on_progress: OnProgress) -> None:
-        raise not_found(GROUP, self._name, EXPORTERS, KIND)
+        raise NotFound(KIND, self._name, extension_names(GROUP, EXPORTERS))
 
     def erase(self, target: Objects, content: Content | None, *, version: int, dataset: str, receipt: str) -> bool:
         clear(target)
@@ -129,7 +129,7 @@ class _Uninstalled:
 
     def contributors(self, target: Objects) -> pa.Table:
         if target.folders("") or target.keys("") != [NOTE]:
-            raise not_found(GROUP, self._name, EXPORTERS, KIND)
+            raise NotFound(KIND, self._name, extension_names(GROUP, EXPORTERS))
         return pa.table({"recording": pa.array([], pa.string()), "contributor": pa.array([], pa.string())})
 
 

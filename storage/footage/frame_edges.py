@@ -23,6 +23,13 @@ def frame_edges(objects: Objects, key: str) -> Edges:
     `currentTime` and `mediaTime` mean the same. The first frame need not be at 0. Only the index of an MP4 is read;
     files without one (fragmented, other containers) are read through.
 
+    Args:
+        objects: an object store.
+        key: of the video.
+
+    Returns:
+        int64 `[frames + 1]`, since the recording began.
+
     Raises:
         InvalidVideo: it is no video, or shows no frame.
         CorruptObject: there is no such object.

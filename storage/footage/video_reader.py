@@ -68,6 +68,9 @@ def open_video(source: Path | IO[bytes], name: str | None = None) -> VideoReader
         source: where the video is. An open file is read from its beginning and stays open.
         name: what error messages call it; the path by default.
 
+    Returns:
+        A reader, to be closed by whoever opened it.
+
     Raises:
         InvalidVideo: it is no video, empty, cut off, or holds no moving picture.
         InvalidInput: there is no such file, or it may not be read.
@@ -170,6 +173,9 @@ class VideoReader:
     def frames(self) -> Iterator[VideoFrame]:
         """Read every frame once, in order, in bounded memory. Frames that do not decode are left out; see `damaged`.
 
+        Yields:
+            Frames with their times and upright RGB pictures.
+
         Raises:
             InvalidVideo: the file cannot be read on, or its times run backwards.
         """
@@ -178,7 +184,17 @@ class VideoReader:
             yield VideoFrame(shown.index, shown.timestamp_ns, np.ascontiguousarray(rgb(shown.picture)))
 
     def pictures(self, *, even: bool = False) -> Iterator[VideoPicture]:
-        """The same as `frames`, before conversion to RGB; with `even`, odd sizes lose their last row or column."""
+        """The same as `frames`, before conversion to RGB; with `even`, odd sizes lose their last row or column.
+
+        Args:
+            even: whether sides are to be even, as encoders need it.
+
+        Yields:
+            Frames with their times and pictures as decoded.
+
+        Raises:
+            InvalidVideo: no frame can be decoded, or reading failed.
+        """
         upright = Upright(self._orientation, self.width, self.height, even=even)
         with opened(self._source, self.name) as (container, stream):
             base = _time_base(stream)

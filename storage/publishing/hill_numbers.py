@@ -39,6 +39,13 @@ def shares_of(amounts: ArrayLike) -> NDArray[np.float64]:
 def effective_number(amounts: ArrayLike, order: int) -> float:
     """The Hill number of order 1 (exponential of Shannon entropy) or 2 (inverse Simpson) of amounts `[n]`; 0 of none.
 
+    Args:
+        amounts: of each group, not negative.
+        order: 1 or 2.
+
+    Returns:
+        As many groups of equal size would be as diverse.
+
     Raises:
         InvalidInput: the order is another, or an amount is negative.
     """
@@ -54,7 +61,15 @@ def effective_number(amounts: ArrayLike, order: int) -> float:
 
 
 def top_share(amounts: ArrayLike, percent: float) -> float:
-    """The share that the largest `percent` % of the groups have, at least one group; 0 if there is none."""
+    """The share that the largest `percent` % of the groups have, at least one group; 0 if there is none.
+
+    Args:
+        amounts: of each group, not negative.
+        percent: above 0 and up to 100.
+
+    Returns:
+        0..1.
+    """
     shares = shares_of(amounts)
     return float(shares[: max(1, math.ceil(len(shares) * percent / 100 - 1e-9))].sum())
 

@@ -50,7 +50,11 @@ class PublishRules:
             raise InvalidInput("trimming needs a largest share to trim to")
 
     def to_manifest(self) -> dict[str, Any]:
-        """What the manifest of the version says of them."""
+        """What the manifest of the version says of them.
+
+        Returns:
+            Plain JSON; limits and splits only where they are asked for.
+        """
         limits = {"max_share": self.max_share, "min_effective": self.min_effective, "trim": self.trim or None}
         asked = {name: value for name, value in limits.items() if value is not None}
         found: dict[str, Any] = {"needs": list(self.needs)}
@@ -62,6 +66,13 @@ class PublishRules:
 
     def applied(self, dataset: str, episodes: pa.Table) -> pa.Table:
         """The episodes that the limits leave: all of them, unless `trim`.
+
+        Args:
+            dataset: its name, for the messages.
+            episodes: the table of those that may enter.
+
+        Returns:
+            Rows of `episodes`.
 
         Raises:
             Conflict: a limit does not hold; the text has the numbers and what would help.
@@ -92,7 +103,11 @@ class PublishSettings:
     rules: PublishRules = PublishRules()
 
     def with_video_settled(self) -> PublishSettings:
-        """The same with the video named, and consent to it among what is needed."""
+        """The same with the video named, and consent to it among what is needed.
+
+        Returns:
+            Settings whose `video` is not None.
+        """
         if "share_video" in self.rules.needs:
             return replace(self, video=self.video or "raw")
         if self.video in (None, "none"):
@@ -114,6 +129,10 @@ class ConsentFilter:
 
         Args:
             consents: by recording, what its contributor's consent covers.
+            recordings: ids of recordings.
+
+        Returns:
+            Their ids, in the order given.
         """
         found = []
         for recording in recordings:

@@ -54,6 +54,10 @@ class CameraCalibration(_Model):
     def intrinsics(self, width: int, height: int) -> dict[str, Any]:
         """The camera for pictures of another size that show the same field.
 
+        Args:
+            width: of the pictures, in pixels.
+            height: of the pictures, in pixels.
+
         Returns:
             `fx`, `fy`, `cx`, `cy` and their standard deviations in pixels, `distortion`, `source` "calibrated" and
             the `camera`'s name: what a trajectory keeps.
@@ -75,7 +79,11 @@ class CameraCalibration(_Model):
         return {**scaled, "distortion": list(self.distortion), "source": "calibrated", "camera": self.camera}
 
     def to_bytes(self) -> bytes:
-        """The content of the camera's file."""
+        """The content of the camera's file.
+
+        Returns:
+            Indented JSON.
+        """
         return (self.model_dump_json(indent=2) + "\n").encode()
 
 
@@ -98,6 +106,10 @@ def camera_key(camera: str) -> str:
 def write_camera(objects: Objects, calibration: CameraCalibration) -> None:
     """Store a camera's calibration in place of an earlier one. Recordings made before keep what they hold.
 
+    Args:
+        objects: an object store.
+        calibration: as measured; it names the camera.
+
     Raises:
         InvalidInput: the camera's name cannot be part of a key.
     """
@@ -106,6 +118,13 @@ def write_camera(objects: Objects, calibration: CameraCalibration) -> None:
 
 def read_camera(objects: Objects, camera: str) -> CameraCalibration:
     """Read a camera's calibration.
+
+    Args:
+        objects: an object store.
+        camera: name of the camera.
+
+    Returns:
+        The newest one of this camera.
 
     Raises:
         NotFound: nobody has calibrated a camera of this name.
@@ -132,7 +151,15 @@ def list_cameras(objects: Objects) -> list[str]:
 
 
 def camera_of(objects: Objects, device: str) -> CameraCalibration | None:
-    """The newest calibration that was made with a device, by the name that the device gives itself."""
+    """The newest calibration that was made with a device, by the name that the device gives itself.
+
+    Args:
+        objects: an object store.
+        device: its own name; an empty one is of no camera.
+
+    Returns:
+        None if nobody has calibrated it.
+    """
     found = [read_camera(objects, name) for name in list_cameras(objects)]
     of_device = [calibration for calibration in found if device and calibration.device == device]
     return max(of_device, key=lambda calibration: calibration.created_at, default=None)

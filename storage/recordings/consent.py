@@ -27,6 +27,12 @@ IMPLIED: tuple[Scope, ...] = ("train", "share_keypoints")
 def checked_scopes(names: Iterable[str]) -> tuple[Scope, ...]:
     """Scopes by name, each once, in the order of `SCOPES`.
 
+    Args:
+        names: of scopes, in any order.
+
+    Returns:
+        A tuple without repetitions.
+
     Raises:
         InvalidInput: there is no scope of a name.
     """

@@ -127,12 +127,23 @@ class RecordingFile(_Model):
     replaces: Annotated[str | None, Field(description="the returned recording that this take replaces")] = None
 
     def to_bytes(self) -> bytes:
-        """The file's content, for people too."""
+        """The file's content, for people too.
+
+        Returns:
+            Indented JSON.
+        """
         return (self.model_dump_json(indent=2) + "\n").encode()
 
     @classmethod
     def from_bytes(cls, content: bytes, key: str) -> RecordingFile:
         """Read the content of the object `key`.
+
+        Args:
+            content: of the object.
+            key: of the object, for the messages.
+
+        Returns:
+            What it says.
 
         Raises:
             NewerFormat: a later release wrote it.
@@ -152,6 +163,11 @@ class RecordingFile(_Model):
 def check_length(recording: str, frames: int, frame_rate: float) -> None:
     """Make sure that a recording's trajectory will fit in a shard, before hours of work go into it.
 
+    Args:
+        recording: its id.
+        frames: how many its video has.
+        frame_rate: frames per second.
+
     Raises:
         InvalidInput: it is; the message says how to cut it.
     """
@@ -167,10 +183,24 @@ def check_length(recording: str, frames: int, frame_rate: float) -> None:
 
 
 def description_key(recording: str) -> str:
-    """Key of a recording's `recording.json`."""
+    """Key of a recording's `recording.json`.
+
+    Args:
+        recording: its id.
+
+    Returns:
+        A key in the workspace's object store.
+    """
     return f"recordings/{recording}/recording.json"
 
 
 def blurred_note_key(recording: str) -> str:
-    """Key of what says by which trajectory the head was hidden; it is written after the video."""
+    """Key of what says by which trajectory the head was hidden; it is written after the video.
+
+    Args:
+        recording: its id.
+
+    Returns:
+        A key in the workspace's object store.
+    """
     return f"recordings/{recording}/blurred.json"

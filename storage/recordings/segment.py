@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+TRACKS = ("task phase", "whole body", "left hand", "right hand")
+"""What of the person a segment may be about: what they do in the task, or how all of them or one hand moves."""
+HANDS = ("left", "right", "both")
+"""With which hand something is done."""
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -17,12 +22,12 @@ class Segment:
     end_ns: int
     label: str
     """What is done."""
-    track: str = "task phase"
-    """What of the person it is about, such as "left hand"."""
+    track: str = TRACKS[0]
+    """One of `TRACKS`."""
     object: str | None = None
     """With what."""
     hand: str | None = None
-    """With which hand: "left", "right", "both", or not said."""
+    """One of `HANDS`, or not said."""
     outcome: str | None = None
     """How it ends."""
     note: str = ""

@@ -64,7 +64,12 @@ def write_shard(
     again changes nothing, and repairs what was lost.
 
     Args:
+        objects: where it is written.
+        trajectories: in the order in which they will lie.
         software: names and versions of what made the trajectories; this package's own is added.
+
+    Returns:
+        Its id, and which trajectory lies where.
 
     Raises:
         InvalidInput: no trajectory, several contributors or extractors, or more than 2^18 frames.

@@ -66,7 +66,14 @@ class ConsentScopes(_Model):
         return self
 
     def refusal(self, scopes: Iterable[Scope]) -> str | None:
-        """Why a recording with a consent to these scopes cannot be of this task; None if it can."""
+        """Why a recording with a consent to these scopes cannot be of this task; None if it can.
+
+        Args:
+            scopes: that a contributor consented to.
+
+        Returns:
+            Words that go on after "task 'x'".
+        """
         given = set(scopes)
         for scope in SCOPES:
             if scope in given and scope not in self.offered:

@@ -49,6 +49,15 @@ class LabelOperations:
 
         Whoever edits holds the recording for `duration` more, unless others have it.
 
+        Args:
+            annotation: id of the annotation.
+            operations: in order; ids of their own make it safe to send them again.
+            who: who does it, for the log.
+            duration: of the annotator's lease, from now.
+
+        Returns:
+            The revision, and what the operations have changed.
+
         Raises:
             LabelConflict: one was made upon versions that are not the present ones. Those before it are applied.
             NotFound: there is no such annotation.
@@ -77,6 +86,16 @@ class LabelOperations:
     ) -> Applied:
         """Bring back the segments of a revision, by an operation like any other: nothing of the history goes.
 
+        Args:
+            annotation: id of the annotation.
+            revision: which segments to bring back; 0 is none.
+            operation: an id for the new operation; by default a new one.
+            who: who does it, for the log.
+            duration: of the annotator's lease, from now.
+
+        Returns:
+            The new revision, and what it has changed.
+
         Raises:
             InvalidInput: there is no such revision, or the id was used for something else.
             NotFound, Withdrawn, Conflict: as in `apply`.
@@ -96,6 +115,13 @@ class LabelOperations:
     def segments(self, annotation: str, revision: int | None = None) -> list[VersionedSegment]:
         """The segments of an annotation in order of time, as they are now or were at a revision.
 
+        Args:
+            annotation: id of the annotation.
+            revision: as they were then; by default as they are now.
+
+        Returns:
+            Each with its id and version.
+
         Raises:
             NotFound: there is no such annotation.
             InvalidInput: there is no such revision.
@@ -113,7 +139,17 @@ class LabelOperations:
     def changes(
         self, annotation: str, *, after: int, operations: int = 1000, segments: int = 20_000
     ) -> list[OperationRecord]:
-        """The operations after a revision, oldest first: at most so many, with so many changes (but at least one)."""
+        """The operations after a revision, oldest first: at most so many, with so many changes (but at least one).
+
+        Args:
+            annotation: id of the annotation.
+            after: the last revision that is known.
+            operations: at most so many.
+            segments: at most so many changes, all together.
+
+        Returns:
+            Empty where nothing came after.
+        """
         later, last = {"annotation": annotation, "after": after}, after
         with self.catalog.reading() as session:
             connection = session.connection()
@@ -128,7 +164,16 @@ class LabelOperations:
             return [operation_record(row, row.content) for row in rows]
 
     def history(self, annotation: str, *, before: int | None = None, limit: int = 1000) -> list[OperationRecord]:
-        """Who did what when, newest first, without the changes themselves."""
+        """Who did what when, newest first, without the changes themselves.
+
+        Args:
+            annotation: id of the annotation.
+            before: only earlier revisions than this.
+            limit: at most so many.
+
+        Returns:
+            Operations with empty `changes`.
+        """
         columns = [column for column in LabelOperationTable.__table__.columns if column.name != "content"]
         query = select(*columns).where(LabelOperationTable.annotation == annotation)
         if before is not None:

@@ -46,6 +46,8 @@ class LabelQueue:
         What they have begun comes first, then what is to be adjudicated, then the rest: by priority, oldest first.
 
         Args:
+            annotator: who labels.
+            task: only of this one; by default of all.
             language: of the task, e.g. "pt"; "pt" also means "pt-BR".
             past: recordings to pass over.
 
@@ -75,7 +77,16 @@ class LabelQueue:
     def waiting(
         self, *, task: str | None = None, language: str | None = None, limit: int = 500
     ) -> list[WaitingLabelling]:
-        """What is not labelled yet, or being labelled, in the order in which it is given out."""
+        """What is not labelled yet, or being labelled, in the order in which it is given out.
+
+        Args:
+            task: only of this one; by default of all.
+            language: of the task, e.g. "pt"; "pt" also means "pt-BR".
+            limit: at most so many.
+
+        Returns:
+            Adjudications first.
+        """
         now = self.annotations.clock()
         found = list[WaitingLabelling]()
         with self.annotations.catalog.reading() as session:
@@ -90,7 +101,14 @@ class LabelQueue:
         return found
 
     def counts(self, annotator: Annotator) -> dict[str, int]:
-        """How many recordings of each task this annotator could be given now."""
+        """How many recordings of each task this annotator could be given now.
+
+        Args:
+            annotator: who labels.
+
+        Returns:
+            By name of the task; tasks with none are left out.
+        """
         now, found = self.annotations.clock(), dict[str, int]()
         with self.annotations.catalog.reading() as session:
             for purpose in _PURPOSES:
@@ -104,6 +122,13 @@ class LabelQueue:
         """What two people have labelled differently and this annotator could decide now, first things first.
 
         An operator may decide even where they are one of the two.
+
+        Args:
+            annotator: who labels.
+            limit: at most so many.
+
+        Returns:
+            Recordings that are accepted and not with somebody else.
         """
         not_own, not_seen = _for(annotator)
         restricted = [not_own] if annotator.is_operator else [not_own, not_seen]
@@ -112,7 +137,15 @@ class LabelQueue:
             return [_recording(row) for row in session.scalars(query)]
 
     def progress(self, annotator: str, *, since: datetime) -> Progress:
-        """What an annotator has done since a moment."""
+        """What an annotator has done since a moment.
+
+        Args:
+            annotator: name of their account.
+            since: with a time zone.
+
+        Returns:
+            Counts, and the length of what was done.
+        """
         table = AnnotationTable
         done = (
             select(func.count(), func.sum(RecordingTable.duration_ns))

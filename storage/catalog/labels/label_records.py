@@ -26,7 +26,14 @@ class Annotator:
     is_operator: bool = False
 
     def recorded(self, contributor: str) -> bool:
-        """Whether the recordings of a contributor are this person's own."""
+        """Whether the recordings of a contributor are this person's own.
+
+        Args:
+            contributor: pseudonymous id of who recorded.
+
+        Returns:
+            Then they may not label them.
+        """
         return contributor in (self.name, self.contributor)
 
 

@@ -25,7 +25,17 @@ class LabelledRecording:
 def annotations_by(
     catalog: Catalog, annotator: str, *, purpose: Purpose | None = None, limit: int = 50
 ) -> list[LabelledRecording]:
-    """The annotations of somebody whose recordings are still there, those changed last in front."""
+    """The annotations of somebody whose recordings are still there, those changed last in front.
+
+    Args:
+        catalog: an open catalog.
+        annotator: name of their account.
+        purpose: only labellings, or adjudications.
+        limit: at most so many.
+
+    Returns:
+        Each with the task and the length of its recording.
+    """
     query = (
         select(AnnotationTable, RecordingTable.task, RecordingTable.duration_ns)
         .select_from(AnnotationTable)

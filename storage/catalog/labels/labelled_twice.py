@@ -37,8 +37,12 @@ def labelled_twice(
     Adjudications do not count, nor do recordings that are not accepted, or doubted again.
 
     Args:
+        catalog: an open catalog.
         task: only of this one.
         recordings: only of these.
+
+    Returns:
+        At least two of each recording.
     """
     table = AnnotationTable
     done = (table.purpose == "label", table.state == "done")

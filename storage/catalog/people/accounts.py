@@ -43,6 +43,16 @@ class Accounts:
     ) -> Account:
         """Make an account; a contributor who is not enrolled yet is enrolled.
 
+        Args:
+            account: name of the account.
+            roles: what they may do.
+            who: who does it, for the record.
+            contributor: the id under which they record, if they do.
+            password_hash: the password, hashed (argon2).
+
+        Returns:
+            The account as it is now.
+
         Raises:
             InvalidInput: the name has the wrong form, there is no role, or contributor and role do not go together.
             Conflict: there is an account of this name, or of this contributor.
@@ -53,13 +63,26 @@ class Accounts:
             return account_record(row)
 
     def find(self, account: str) -> Account | None:
-        """An account, be it disabled or not."""
+        """An account, be it disabled or not.
+
+        Args:
+            account: name of the account.
+
+        Returns:
+            None if there is none of this name.
+        """
         with self.catalog.reading() as session:
             row = session.get(AccountTable, account)
             return account_record(row) if row is not None else None
 
     def require(self, account: str) -> Account:
         """An account.
+
+        Args:
+            account: name of the account.
+
+        Returns:
+            The account, be it disabled or not.
 
         Raises:
             NotFound: there is none of this name.
@@ -70,25 +93,47 @@ class Accounts:
         return found
 
     def all(self) -> list[Account]:
-        """All accounts, by name."""
+        """All accounts, by name.
+
+        Returns:
+            Disabled ones among them.
+        """
         with self.catalog.reading() as session:
             return [account_record(row) for row in session.scalars(select(AccountTable).order_by(AccountTable.account))]
 
     def can_be_operated(self) -> bool:
-        """Whether an operator can sign in: without that, nobody could be let in from elsewhere."""
+        """Whether an operator can sign in: without that, nobody could be let in from elsewhere.
+
+        Returns:
+            True if an operator who is not disabled has a password.
+        """
         return any(
             account.has_password and account.disabled_at is None and Role.OPERATOR in account.roles
             for account in self.all()
         )
 
     def password_hash(self, account: str) -> str | None:
-        """The hash of an account's password; None if there is no such account, no password, or it is disabled."""
+        """The hash of an account's password; None if there is no such account, no password, or it is disabled.
+
+        Args:
+            account: name of the account.
+
+        Returns:
+            As argon2 writes it.
+        """
         with self.catalog.reading() as session:
             row = session.get(AccountTable, account)
             return row.password_hash if row is not None and row.disabled_at is None else None
 
     def set_password(self, account: str, password_hash: str, *, who: str, keep: str | None = None) -> None:
-        """Replace a password, and end all sessions of the account but the one whose secret is `keep`."""
+        """Replace a password, and end all sessions of the account but the one whose secret is `keep`.
+
+        Args:
+            account: name of the account.
+            password_hash: the password, hashed (argon2).
+            who: who does it, for the record.
+            keep: secret of the session that goes on.
+        """
         with self.catalog.writing() as session:
             account_row(session, account).password_hash = password_hash
             theirs = delete(WebSessionTable).where(WebSessionTable.account == account)
@@ -98,12 +143,22 @@ class Accounts:
             note(session, who, "password set", account)
 
     def rehash(self, account: str, password_hash: str) -> None:
-        """Keep the same password under a stronger hash."""
+        """Keep the same password under a stronger hash.
+
+        Args:
+            account: name of the account.
+            password_hash: the password, hashed (argon2).
+        """
         with self.catalog.writing() as session:
             account_row(session, account).password_hash = password_hash
 
     def set_roles(self, account: str, roles: Collection[Role], *, who: str) -> None:
         """Give an account other roles.
+
+        Args:
+            account: name of the account.
+            roles: what they may do.
+            who: who does it, for the record.
 
         Raises:
             Conflict: nobody would be left to operate.
@@ -119,6 +174,10 @@ class Accounts:
     def disable(self, account: str, *, who: str) -> None:
         """Let an account in no more: its sessions end and its tokens are gone. What it did stays.
 
+        Args:
+            account: name of the account.
+            who: who does it, for the record.
+
         Raises:
             Conflict: nobody would be left to operate.
         """
@@ -132,7 +191,12 @@ class Accounts:
             note(session, who, "account disabled", account)
 
     def enable(self, account: str, *, who: str) -> None:
-        """Let a disabled account in again."""
+        """Let a disabled account in again.
+
+        Args:
+            account: name of the account.
+            who: who does it, for the record.
+        """
         with self.catalog.writing() as session:
             account_row(session, account).disabled_at = None
             note(session, who, "account enabled", account)

@@ -33,6 +33,10 @@ class Attributes:
     def describe(self, contributor: str, values: Mapping[str, str]) -> None:
         """Keep what a contributor has declared and agreed to have kept, with the moment; it replaces what was there.
 
+        Args:
+            contributor: the pseudonymous id.
+            values: by attribute, one of `ATTRIBUTES`.
+
         Raises:
             NotFound: the contributor is not enrolled.
             InvalidInput: an attribute or a value is in no list.
@@ -50,6 +54,10 @@ class Attributes:
     def forget(self, contributor: str, attributes: Iterable[str] = tuple(ATTRIBUTES)) -> None:
         """Delete what a contributor has declared, all of it by default.
 
+        Args:
+            contributor: the pseudonymous id.
+            attributes: names of attributes.
+
         Raises:
             NotFound: the contributor is not enrolled.
             InvalidInput: there is no such attribute.
@@ -61,7 +69,11 @@ class Attributes:
             session.execute(delete(AttributeTable).where(theirs, AttributeTable.attribute.in_(names)))
 
     def all(self) -> dict[str, dict[str, str]]:
-        """What has been declared: contributor, attribute, value."""
+        """What has been declared: contributor, attribute, value.
+
+        Returns:
+            Contributors who declared nothing are left out.
+        """
         found: dict[str, dict[str, str]] = {}
         query = select(AttributeTable).order_by(AttributeTable.contributor, AttributeTable.attribute)
         with self.catalog.reading() as session:

@@ -31,12 +31,28 @@ class Audit:
     catalog: Catalog
 
     def note(self, who: str, what: str, subject: str = "", detail: str = "") -> None:
-        """Write something into the trail."""
+        """Write something into the trail.
+
+        Args:
+            who: who did it: the first 64 characters are kept.
+            what: in a word or two, e.g. "signed in".
+            subject: on whom or what it was done: the first 64 characters are kept.
+            detail: more, for people.
+        """
         with self.catalog.writing() as session:
             note(session, who, what, subject, detail)
 
     def note_daily(self, who: str, what: str, subject: str) -> bool:
-        """Write something into the trail unless it was written there today (UTC); says whether it was new."""
+        """Write something into the trail unless it was written there today (UTC); says whether it was new.
+
+        Args:
+            who: who did it: the first 64 characters are kept.
+            what: in a word or two, e.g. "signed in".
+            subject: on whom or what it was done: the first 64 characters are kept.
+
+        Returns:
+            True if it was not there yet.
+        """
         midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         known = select(AuditTable.audit).where(
             AuditTable.at >= midnight,
@@ -51,7 +67,15 @@ class Audit:
             return is_new
 
     def trail(self, limit: int = 200, *, about: str | None = None) -> list[AuditEntry]:
-        """The newest entries of the audit trail, newest first; `about` somebody, by them or on them."""
+        """The newest entries of the audit trail, newest first; `about` somebody, by them or on them.
+
+        Args:
+            limit: at most so many.
+            about: name of an account, or a contributor's id; by default everybody.
+
+        Returns:
+            At most `limit` entries.
+        """
         query = select(AuditTable).order_by(AuditTable.audit.desc()).limit(limit)
         if about is not None:
             query = query.where(or_(AuditTable.who == about, AuditTable.subject == about))

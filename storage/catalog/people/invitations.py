@@ -31,6 +31,15 @@ class Invitations:
     ) -> tuple[str, Invitation]:
         """Make an invitation; gives its code, which is not kept.
 
+        Args:
+            roles: what they may do.
+            who: who does it, for the record.
+            account: name that the account will have; by default whoever comes chooses.
+            contributor: the id under which they will record, if they do.
+
+        Returns:
+            The code, and what is kept of the invitation.
+
         Raises:
             InvalidInput: a name has the wrong form, there is no role, or contributor and role do not go together.
             Conflict: there is an account of this name, or of this contributor.
@@ -54,19 +63,35 @@ class Invitations:
             return code, _invitation(row)
 
     def find(self, code: str) -> Invitation | None:
-        """The invitation of a code, if it is good."""
+        """The invitation of a code, if it is good.
+
+        Args:
+            code: as it was sent.
+
+        Returns:
+            None if it was used, taken back, or has expired.
+        """
         with self.catalog.reading() as session:
             row = session.get(InvitationTable, digest(code))
             return _invitation(row) if row is not None and self._is_good(row) else None
 
     def all(self) -> list[Invitation]:
-        """The invitations that are good, oldest first."""
+        """The invitations that are good, oldest first.
+
+        Returns:
+            Without their codes, which are not kept.
+        """
         with self.catalog.reading() as session:
             rows = session.scalars(select(InvitationTable).order_by(InvitationTable.made_at))
             return [_invitation(row) for row in rows if self._is_good(row)]
 
     def take_back(self, code_sha256: str, *, who: str) -> None:
-        """Make an invitation good for nothing; repeated it does nothing."""
+        """Make an invitation good for nothing; repeated it does nothing.
+
+        Args:
+            code_sha256: of the invitation.
+            who: who does it, for the record.
+        """
         with self.catalog.writing() as session:
             row = session.get(InvitationTable, code_sha256)
             if row is not None:
@@ -75,6 +100,14 @@ class Invitations:
 
     def accept(self, code: str, account: str, password_hash: str) -> Account:
         """Make the account that a code invites to. A code is good once.
+
+        Args:
+            code: as it was sent.
+            account: the name that they chose.
+            password_hash: the password, hashed (argon2).
+
+        Returns:
+            The new account.
 
         Raises:
             NotFound: the code is not good (any more).

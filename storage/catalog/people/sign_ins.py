@@ -29,6 +29,15 @@ class SignIns:
     def new_token(self, account: str, name: str, *, who: str, valid_for: timedelta | None = None) -> str:
         """Make an API token for an account; it is told once and not kept.
 
+        Args:
+            account: name of the account.
+            name: what it is for, a short line.
+            who: who does it, for the record.
+            valid_for: until it expires; by default it does not.
+
+        Returns:
+            The token.
+
         Raises:
             InvalidInput: the name is no short line.
             NotFound: there is no such account.
@@ -49,7 +58,14 @@ class SignIns:
         return token
 
     def tokens(self, account: str) -> list[ApiToken]:
-        """The tokens of an account, oldest first."""
+        """The tokens of an account, oldest first.
+
+        Args:
+            account: name of the account.
+
+        Returns:
+            Expired ones among them.
+        """
         query = select(ApiTokenTable).where(ApiTokenTable.account == account).order_by(ApiTokenTable.made_at)
         with self.catalog.reading() as session:
             return [
@@ -58,7 +74,13 @@ class SignIns:
             ]
 
     def revoke_token(self, account: str, token_sha256: str, *, who: str) -> None:
-        """Make a token good for nothing; repeated it does nothing."""
+        """Make a token good for nothing; repeated it does nothing.
+
+        Args:
+            account: name of the account.
+            token_sha256: of the token.
+            who: who does it, for the record.
+        """
         with self.catalog.writing() as session:
             row = session.get(ApiTokenTable, token_sha256)
             if row is not None and row.account == account:
@@ -66,7 +88,14 @@ class SignIns:
                 note(session, who, "token revoked", account, row.name)
 
     def by_token(self, token: str) -> Account | None:
-        """Whom a token belongs to, if it is good."""
+        """Whom a token belongs to, if it is good.
+
+        Args:
+            token: as the command sent it.
+
+        Returns:
+            None if it is unknown or expired, or the account disabled.
+        """
         with self.catalog.reading() as session:
             row = session.get(ApiTokenTable, digest(token))
             if row is None or (row.expires_at is not None and row.expires_at <= self.clock()):
@@ -74,7 +103,15 @@ class SignIns:
             return enabled_account(session.get(AccountTable, row.account))
 
     def begin_session(self, account: str, *, local: bool = False) -> str:
-        """Sign a browser in; gives the session's secret, which is not kept."""
+        """Sign a browser in; gives the session's secret, which is not kept.
+
+        Args:
+            account: name of the account, or of whoever sits here.
+            local: whether it is the browser of whoever sits at this computer, without an account.
+
+        Returns:
+            The secret, for the browser's cookie.
+        """
         secret = secrets.token_urlsafe(32)
         now = self.clock()
         with self.catalog.writing() as session:
@@ -93,7 +130,14 @@ class SignIns:
         return secret
 
     def by_session(self, secret: str) -> tuple[WebSession, Account | None] | None:
-        """The session of a secret with its account, if it is good; without an account where it is a local one."""
+        """The session of a secret with its account, if it is good; without an account where it is a local one.
+
+        Args:
+            secret: what the browser's cookie holds.
+
+        Returns:
+            None if it is unknown or expired, or the account disabled.
+        """
         with self.catalog.reading() as session:
             row = session.get(WebSessionTable, digest(secret))
             if row is None or row.expires_at <= self.clock():
@@ -103,7 +147,11 @@ class SignIns:
             return (found, account) if row.local or account is not None else None
 
     def end_session(self, secret: str) -> None:
-        """Sign a browser out; repeated it does nothing."""
+        """Sign a browser out; repeated it does nothing.
+
+        Args:
+            secret: what the browser's cookie holds.
+        """
         with self.catalog.writing() as session:
             row = session.get(WebSessionTable, digest(secret))
             if row is not None:

@@ -85,7 +85,14 @@ def give_opinion(
 
 
 def median_decision(decisions: Sequence[Decision]) -> Decision:
-    """What a round of one, two equal, or three opinions comes to: the one in the middle, from mild to severe."""
+    """What a round of one, two equal, or three opinions comes to: the one in the middle, from mild to severe.
+
+    Args:
+        decisions: of one round, in any order.
+
+    Returns:
+        The decision.
+    """
     severity = list(DECISIONS)
     return severity[sorted(severity.index(decision) for decision in decisions)[len(decisions) // 2]]
 

@@ -184,12 +184,6 @@ class Reviews:
                 )
         return list(found.values())
 
-    def lease_of(self, reviewer: str) -> ReviewLease | None:
-        """What a reviewer holds, though perhaps its time is over and others may take it."""
-        with self.catalog.reading() as session:
-            lease = self._own_lease(session, reviewer)
-            return _lease_record(lease) if lease is not None else None
-
     def mark_gold(self, recording: str, *, who: str, decision: Decision | None = None) -> GoldRecord:
         """Enter that the right decision on a recording is known: what was decided, unless another is given.
 

@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 
 from annotate.labels.labelling import Labelling
-from annotate.labels.segments import TRACKS
 from storage.catalog import AnnotationRecord, Role
 from storage.catalog.labels.label_work import annotations_by
+from storage.recordings.segment import TRACKS
 from studio.web.access.auth import Person, needs
 from studio.web.http.page_rendering import render
 from studio.web.http.refusals import NotAllowed

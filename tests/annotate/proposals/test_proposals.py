@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from annotate.labels.segments import TRACKS
 from annotate.proposals.change_points import PENALTY, change_points
 from annotate.proposals.neighbours import examples_in, joined, learn
 from annotate.proposals.postures import RATE, postures
@@ -21,7 +20,7 @@ from annotate.signals.trajectory_reader import TrajectoryReader, in_memory, open
 from benchmarks.proposals import boundary_f1
 from kinesphere.errors import Conflict, InvalidInput, MissingDependency, NotFound
 from kinesphere.trajectory import ARRAYS, Trajectory
-from storage.recordings.segment import Segment
+from storage.recordings.segment import TRACKS, Segment
 from storage.workspace import Workspace
 from tests.support.generated_trajectories import EXTRACTOR, make_trajectory
 from tests.support.labelled_clips import LabelledClip, performed_clip, real_clip
