@@ -11,14 +11,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from capture.recorder.clock_drift import DriftMeter
 from capture.recorder.controls import Controls
 from capture.recorder.frame_queue import FrameQueue
 from capture.recorder.h264_encoder import H264File
 from capture.recorder.hardware_encoders import encoder_for
 from capture.recorder.mp4_file import TICKS_PER_SECOND, copy_stream, put_in_place, refuse_to_replace, writing
-from capture.recorder.worker_thread import Worker
+from capture.sources.device_clock import DriftMeter
 from capture.sources.source import CapturedFrame, Source
+from capture.worker_thread import Worker
 from kinesphere.errors import InvalidInput, InvalidVideo, KinesphereError, StorageFailed
 from kinesphere.video.upright import Orientation, Upright
 from storage.footage.video_reader import open_video

@@ -11,8 +11,8 @@ from pathlib import Path
 from capture.live.live_source import LiveSource
 from capture.recorder.controls import Controls
 from capture.recorder.recorder import CaptureReport, RecordingProgress, record
-from capture.recorder.worker_thread import Worker
 from capture.sources.source import CapturedFrame, Source
+from capture.worker_thread import Worker
 from kinesphere.errors import InvalidInput
 
 FIRST_FRAME_SECONDS = 10.0

@@ -17,8 +17,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from capture.live.live_advice import advise
-from capture.live.live_source import LiveSource, Viewer
+from capture.live.live_source import LiveSource
+from capture.live.live_view import Viewer, advise
 from capture.recorder.controls import Controls
 from capture.recorder.recorder import CaptureReport, RecordingProgress, record
 from kinesphere.errors import InvalidInput, KinesphereError

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.live.live_source import Seen
+from capture.live.live_view import Seen
 
 
 class PersonWatch:
-    """A `capture.live.live_source.Watch`. Made in one thread, used in another; one thread at a time.
+    """A `capture.live.live_view.Watch`. Made in one thread, used in another; one thread at a time.
 
     Raises:
         MissingDependency: the extra `pose` is not installed.
