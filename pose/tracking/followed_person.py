@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pose.networks.body_network import BodyNetwork, BodySighting
+from pose.networks.detectors import PersonDetector
+from pose.networks.landmark_networks import BodyNetwork, BodySighting
 from pose.networks.models import Model
-from pose.networks.person_detection import PersonDetector
 from pose.networks.regions import Region
+from pose.networks.sightings import Body
 from pose.tracking.appearance import Appearance, alike, appearance_of, blended
 from pose.tracking.person_tracks import COAST_MS, Track, standing
-from pose.tracking.sightings import Body
 
 NOBODY = -1
 """In place of `Body.person` where there is no body."""

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pose.landmarks import BODY_WRISTS
-from pose.networks.hand_network import HandNetwork
-from pose.networks.hand_regions import region_around, region_at_wrist
+from pose.landmarks import BODY_WRISTS, VISIBLE
+from pose.networks.detectors import PalmDetector
+from pose.networks.landmark_networks import HandNetwork
 from pose.networks.models import Model
-from pose.networks.palm_detection import PalmDetector
-from pose.tracking.sides import VISIBLE, Sides, assign_sides, believable, reached_by, same_hand
-from pose.tracking.sightings import Body, Hand
+from pose.networks.regions import region_around, region_at_wrist
+from pose.networks.sightings import Body, Hand
+from pose.tracking.sides import Sides, assign_sides, believable, reached_by, same_hand
 
 LOOK_AROUND_EVERY = 30
 """Frames between two searches of the whole picture while a body is believed: is it a hand that looks like one?"""

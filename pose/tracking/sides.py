@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinesphere.trajectory import HANDS
-from pose.landmarks import BODY_HIPS, BODY_SHOULDERS, BODY_WRISTS, WRIST
-from pose.tracking.sightings import Body, Hand
+from pose.landmarks import BODY_HIPS, BODY_SHOULDERS, BODY_WRISTS, VISIBLE, WRIST
+from pose.networks.sightings import Body, Hand
 
-VISIBLE = 0.5
-"""Visibility from which on the place of a body landmark is believed."""
 WRIST_REACH = 1.0
 """A hand belongs to a visible wrist if it begins within this many of its own lengths from it."""
 SHOULDER_REACH = 2.0

@@ -19,7 +19,6 @@ from storage.workspace import FILE_NAME, Workspace, create_workspace, open_works
 from studio.commands.contributors.consent_prompt import Agreement
 from studio.commands.contributors.record import record_take
 from studio.commands.output import messages, native_logs_aside, print_json, print_table, progress, say
-from studio.pipeline.extraction import fetch_models
 from studio.pipeline.process import Outcome, process
 from studio.pipeline.withdrawal import take_back
 
@@ -146,11 +145,13 @@ def _accepted_take(workspace: Workspace, *, quiet: bool) -> tuple[RecordingFile,
 
 def _record_and_process(workspace: Workspace, *, quiet: bool) -> tuple[RecordingFile, Outcome]:
     from capture.drafts.outbox import submit
-    from pose.engines import Threads
+    from pose.engines.threads_engine import Threads
+    from pose.extractors.extractor import DEFAULT, ExtractorOptions
+    from pose.extractors.extractor_by_name import open_extractor
     from pose.networks.models import fetch_clip
 
     clip = fetch_clip(on_fetch=messages.print)
-    fetch_models(None, None, on_fetch=messages.print)
+    open_extractor(DEFAULT, ExtractorOptions(), on_fetch=messages.print)
     description, _ = record_take(
         workspace,
         task=TASK.name,

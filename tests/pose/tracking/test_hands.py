@@ -14,15 +14,14 @@ from numpy.typing import NDArray
 from kinesphere.errors import InvalidInput
 from pose.landmarks import BODY_WRISTS
 from pose.networks.bundles import build_bundle
-from pose.networks.hand_network import HandNetwork
-from pose.networks.hand_regions import region_around
+from pose.networks.detectors import PalmDetector
+from pose.networks.landmark_networks import HandNetwork
 from pose.networks.models import Model, hand_model, pose_model
-from pose.networks.palm_detection import PalmDetector
-from pose.networks.regions import Region, cut
+from pose.networks.regions import Region, cut, region_around
+from pose.networks.sightings import Body, Hand
 from pose.tracking.followed_person import BodyFinder
 from pose.tracking.hands import CLOSE_UP, NO_CLOSE_UP, HandFinder, carried
 from pose.tracking.sides import Sides, reached_by
-from pose.tracking.sightings import Body, Hand
 from storage.footage.video_reader import open_video
 
 SIZE = (1768, 994)

@@ -10,11 +10,11 @@ from mediapipe.tasks.python.core.base_options import BaseOptions
 from numpy.typing import NDArray
 
 from kinesphere.errors import InvalidInput
-from pose.networks.body_network import _SHAPES, MEMBER, BodyNetwork, refined
 from pose.networks.bundles import build_bundle
+from pose.networks.detectors import PersonDetector
+from pose.networks.landmark_networks import _BODY_SHAPES, BODY_MEMBER, BodyNetwork, refined
 from pose.networks.models import Model, hand_model, pose_model
 from pose.networks.network import Network
-from pose.networks.person_detection import PersonDetector
 from pose.networks.regions import Region
 from tests.pose.conftest import Cast
 
@@ -107,7 +107,7 @@ def test_a_bundle_with_another_network_is_one_clear_line(tmp_path: Path) -> None
 def test_the_landmarks_are_the_same_without_the_outline_that_nobody_reads(
     network: BodyNetwork, picture: Picture, region: Region
 ) -> None:
-    whole = Network(pose_model(), MEMBER, _SHAPES)
+    whole = Network(pose_model(), BODY_MEMBER, _BODY_SHAPES)
     crop = network.look(picture, region).crop
     points, presence, _, heat, world = (output.copy() for output in whole.run(crop))
     for full, ours in zip((points, presence, heat, world), network._network.run(crop), strict=True):
@@ -116,4 +116,4 @@ def test_the_landmarks_are_the_same_without_the_outline_that_nobody_reads(
 
 def test_an_output_that_is_not_there_cannot_be_left_out() -> None:
     with pytest.raises(InvalidInput, match=r"the network has 5 outputs, no numbers \[7\]"):
-        Network(pose_model(), MEMBER, _SHAPES, unread={7})
+        Network(pose_model(), BODY_MEMBER, _BODY_SHAPES, unread={7})
