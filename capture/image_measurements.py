@@ -158,8 +158,8 @@ def _blur(picture: Luma) -> float:
         variation = _variation(picture, axis)
         before = cv2.sumElems(variation)[0]
         if before > 0:
-            left = cv2.subtract(variation, _variation(np.asarray(cv2.blur(picture, reach), np.uint8), axis))
-            worse = max(worse, 1 - cv2.sumElems(left)[0] / before)
+            remaining = cv2.subtract(variation, _variation(np.asarray(cv2.blur(picture, reach), np.uint8), axis))
+            worse = max(worse, 1 - cv2.sumElems(remaining)[0] / before)
     return worse
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from capture.drafts.unfinished import VIDEO, Begun, being_made, make_draft
+from capture.drafts.unfinished import VIDEO, TakeStart, make_draft, take_folder
 from capture.recorder.recorder import CaptureReport
 from kinesphere.errors import InvalidInput, KinesphereError, NotFound, StorageFailed
 from kinesphere.names import is_recording_id, new_recording_id
@@ -62,7 +62,7 @@ def take(
     stored = workspace.catalog.task(task)
     workspace.catalog.require_contributor(contributor)
     now = datetime.now(UTC)
-    given, until = consented(stored.task, now, scopes, expires_at)
+    agreed_scopes, ends_at = consent_terms(stored.task, now, scopes, expires_at)
     consent = Consent(
         task=task,
         task_version=stored.version,
@@ -71,10 +71,10 @@ def take(
         agreed_at=now,
         method=method,
         signed=signed,
-        scopes=given,
-        expires_at=until,
+        scopes=agreed_scopes,
+        expires_at=ends_at,
     )
-    begun = Begun(
+    start = TakeStart(
         kind=kind,
         recording=recording or new_recording_id(),
         task=task,
@@ -85,15 +85,15 @@ def take(
         replaces=replaces,
     )
     try:
-        with being_made(workspace, begun) as folder:
-            return make_draft(workspace, begun, capture(folder / VIDEO))
+        with take_folder(workspace, start) as folder:
+            return make_draft(workspace, start, capture(folder / VIDEO))
     except KinesphereError:
         raise
     except OSError as error:
         raise StorageFailed(f"cannot write the take in {workspace.drafts}: {error.strerror or error}") from error
 
 
-def consented(
+def consent_terms(
     task: Task, now: datetime, scopes: Sequence[Scope] | None, expires_at: datetime | None
 ) -> tuple[tuple[Scope, ...], datetime | None]:
     """What a consent to a task covers, and until when.
@@ -102,8 +102,8 @@ def consented(
         InvalidInput: the task does not offer a scope or requires another, or the consent has ended already.
     """
     rule = task.consent_scopes
-    given = checked_scopes(rule.required if scopes is None else scopes)
-    refusal = rule.refusal(given)
+    agreed_scopes = checked_scopes(rule.required if scopes is None else scopes)
+    refusal = rule.refusal(agreed_scopes)
     if refusal is not None:
         raise InvalidInput(f"task '{task.name}' {refusal}")
     if expires_at is not None and expires_at <= now:
@@ -111,7 +111,7 @@ def consented(
     ends = [expires_at] if expires_at is not None else []
     if rule.expires_after_days is not None:
         ends.append(now + timedelta(days=rule.expires_after_days))
-    return given, min(ends, default=None)
+    return agreed_scopes, min(ends, default=None)
 
 
 def take_together(
@@ -133,19 +133,19 @@ def take_together(
         complete: adds to what is said of the camera of a number, once all are captured.
     """
     names = [new_recording_id() for _ in range(cameras)]
-    made: list[RecordingFile] = []
+    drafts: list[RecordingFile] = []
     reports: list[CaptureReport] = []
 
-    def nested(videos: tuple[Path, ...]) -> Origin:
+    def capture_nested(videos: tuple[Path, ...]) -> Origin:
         """Begin a take for each camera, one inside the other, and capture within the innermost."""
         number = len(videos) - 1
         if len(videos) == cameras:
             reports.extend(capture(videos))
         else:
-            made.append(begin(videos))
+            drafts.append(take_one(videos))
         return complete(number, reports[number].origin(beside=_beside(number, names, reports)))
 
-    def begin(videos: tuple[Path, ...]) -> RecordingFile:
+    def take_one(videos: tuple[Path, ...]) -> RecordingFile:
         return take(
             workspace,
             kind="camera",
@@ -156,11 +156,11 @@ def take_together(
             scopes=scopes,
             expires_at=expires_at,
             recording=names[len(videos)],
-            capture=lambda video: nested((*videos, video)),
+            capture=lambda video: capture_nested((*videos, video)),
         )
 
-    made.append(begin(()))
-    return made[::-1]
+    drafts.append(take_one(()))
+    return drafts[::-1]
 
 
 def _beside(number: int, names: Sequence[str], reports: Sequence[CaptureReport]) -> tuple[Beside, ...]:

@@ -124,6 +124,6 @@ def _reported(
         yield shown
 
 
-def _agree(found: Sequence[int], wanted: Sequence[int]) -> bool:
+def _agree(found: Sequence[int], expected: Sequence[int]) -> bool:
     """Whether two lists of frame times, in nanoseconds, are the same within a tick."""
-    return len(found) == len(wanted) and all(abs(a - b) <= _TICK_NS for a, b in zip(found, wanted, strict=True))
+    return len(found) == len(expected) and all(abs(a - b) <= _TICK_NS for a, b in zip(found, expected, strict=True))

@@ -33,7 +33,7 @@ class LiveSource:
         self._source = source
         self._latest: CapturedFrame | None = None
         self._times_ns: deque[int] = deque(maxlen=round(_RATE_SECONDS * 240))
-        self._takers: set[queue.SimpleQueue[CapturedFrame]] = set()
+        self._subscribers: set[queue.SimpleQueue[CapturedFrame]] = set()
         self._worker = Worker("camera", self._run)
         self._worker.start()
 
@@ -64,20 +64,20 @@ class LiveSource:
         Raises:
             InvalidInput: the source failed.
         """
-        mine: queue.SimpleQueue[CapturedFrame] = queue.SimpleQueue()
-        self._takers.add(mine)
-        return self._given(mine)
+        frames: queue.SimpleQueue[CapturedFrame] = queue.SimpleQueue()
+        self._subscribers.add(frames)
+        return self._until_end(frames)
 
-    def _given(self, mine: queue.SimpleQueue[CapturedFrame]) -> Iterator[CapturedFrame]:
+    def _until_end(self, frames: queue.SimpleQueue[CapturedFrame]) -> Iterator[CapturedFrame]:
         try:
             while True:
                 try:
-                    yield mine.get(timeout=0.05)
+                    yield frames.get(timeout=0.05)
                 except queue.Empty:
-                    if self.has_ended and mine.empty():
+                    if self.has_ended and frames.empty():
                         break
         finally:
-            self._takers.discard(mine)
+            self._subscribers.discard(frames)
         self._worker.raise_error()
 
     def raise_error(self) -> None:
@@ -93,5 +93,5 @@ class LiveSource:
         for captured in self._source.frames():
             self._latest = captured
             self._times_ns.append(captured.captured_ns)
-            for taker in self._takers.copy():
-                taker.put(captured)
+            for subscriber in self._subscribers.copy():
+                subscriber.put(captured)

@@ -42,23 +42,23 @@ def record_together(
     with ExitStack() as stack:
         cameras = [stack.enter_context(closing(LiveSource(source))) for source in sources]
         _wait_for_all(cameras)
-        begin_ns = time.monotonic_ns() + _SOON_NS
-        coming = [_From(camera, begin_ns) for camera in cameras]
+        start_ns = time.monotonic_ns() + _SOON_NS
+        delayed = [_FramesSince(camera, start_ns) for camera in cameras]
         latest: dict[int, RecordingProgress] = {}
         reports: dict[int, CaptureReport] = {}
 
         def take(number: int) -> None:
-            def tell(now: RecordingProgress) -> None:
+            def report_progress(now: RecordingProgress) -> None:
                 latest[number] = now
 
             reports[number] = record(
-                coming[number], paths[number], seconds=seconds, controls=controls, on_progress=tell
+                delayed[number], paths[number], seconds=seconds, controls=controls, on_progress=report_progress
             )
 
         workers = [Worker(f"take {number}", partial(take, number)) for number in range(len(cameras))]
         for worker in workers:
             worker.start()
-        _until_all_end(workers, controls, lambda: on_progress and on_progress([latest[n] for n in sorted(latest)]))
+        _wait_for_takes(workers, controls, lambda: on_progress and on_progress([latest[n] for n in sorted(latest)]))
         for worker in workers:
             worker.raise_error()
     return [reports[number] for number in range(len(cameras))]
@@ -74,36 +74,36 @@ def _wait_for_all(cameras: Sequence[LiveSource]) -> None:
         time.sleep(0.02)
 
 
-def _until_all_end(workers: Sequence[Worker], controls: Controls, tell: Callable[[], object]) -> None:
+def _wait_for_takes(workers: Sequence[Worker], controls: Controls, report_progress: Callable[[], object]) -> None:
     """Wait for all takes; Ctrl-C, or an error in one, ends them all."""
     try:
         while any(worker.is_alive() for worker in workers):
             if any(worker.error is not None for worker in workers):
                 controls.stop()
             time.sleep(0.1)
-            tell()
+            report_progress()
     except KeyboardInterrupt:
         controls.stop()
     for worker in workers:
         worker.join()
 
 
-class _From:
+class _FramesSince:
     """What a running source gives from a moment on, kept from now on, however late a recorder asks for it."""
 
-    def __init__(self, source: LiveSource, begin_ns: int) -> None:
+    def __init__(self, source: LiveSource, start_ns: int) -> None:
         self.name, self.width, self.height = source.name, source.width, source.height
         self.frame_rate = source.frame_rate
         self._source = source
         self._frames = source.frames()
-        self._begin_ns = begin_ns
+        self._start_ns = start_ns
 
     @property
     def lost(self) -> int:
         return self._source.lost
 
     def frames(self) -> Iterator[CapturedFrame]:
-        return (captured for captured in self._frames if captured.captured_ns >= self._begin_ns)
+        return (captured for captured in self._frames if captured.captured_ns >= self._start_ns)
 
     def close(self) -> None:
         self._source.close()

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from capture.sources.camera_modes import WANTED_RATE, best_mode, list_modes
+from capture.sources.camera_modes import USUAL_RATE, best_mode, list_modes
 from capture.sources.cameras import DEVICE_LAYERS, Camera, list_cameras, listing
 from capture.sources.device_clock import DeviceClock
 from capture.sources.source import CapturedFrame
@@ -38,7 +38,7 @@ def open_camera(camera: Camera, criteria: Criteria | None = None) -> CameraSourc
     layer, prefix, usual = DEVICE_LAYERS[sys.platform]
     criteria = criteria or Criteria()
     best = best_mode(list_modes(camera.path), criteria)
-    first = () if best is None else (best.options(sys.platform, max(WANTED_RATE, criteria.frame_rate.doubt)),)
+    first = () if best is None else (best.options(sys.platform, max(USUAL_RATE, criteria.frame_rate.doubt)),)
     return CameraSource(camera, layer, prefix + camera.path, (*first, *usual))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from capture.sources.camera_modes import WANTED_RATE
+from capture.sources.camera_modes import USUAL_RATE
 from capture.sources.source import CapturedFrame
 from kinesphere.errors import InvalidInput, needs_extra
 from storage.tasks.task import Criteria
@@ -34,7 +34,7 @@ class OpenCVSource:
             raise InvalidInput(f"OpenCV cannot open camera '{text}'; is another program using it?")
         self.width = int(self._device.get(cv2.CAP_PROP_FRAME_WIDTH))
         self.height = int(self._device.get(cv2.CAP_PROP_FRAME_HEIGHT))
-        self.frame_rate = self._device.get(cv2.CAP_PROP_FPS) or WANTED_RATE
+        self.frame_rate = self._device.get(cv2.CAP_PROP_FPS) or USUAL_RATE
 
     def frames(self) -> Iterator[CapturedFrame]:
         from av.video.frame import VideoFrame

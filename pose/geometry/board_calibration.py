@@ -19,7 +19,7 @@ FEWEST_VIEWS = 8
 """Zhang (2000) needs three; below eight the standard deviations themselves are not to be trusted."""
 MOST_VIEWS = 40
 """More add time and hardly any knowledge (the solver's time grows with their square)."""
-APART = 0.04
+LEAST_DISTANCE = 0.04
 """Two views count as different from here on: by 4 % of the picture in place, or as much in slant or size."""
 SHARP_SHARE = 0.5
 """A view with less than this share of the detail of a good one is blurred; a blur of 1.5 pixels takes 60 % of it."""
@@ -183,7 +183,7 @@ def _most_different(views: list[View]) -> list[View]:
     distance = np.linalg.norm(looks - looks[chosen[0]], axis=1)
     while len(chosen) < min(MOST_VIEWS, len(views)):
         farthest = int(distance.argmax())
-        if distance[farthest] < APART:
+        if distance[farthest] < LEAST_DISTANCE:
             break
         chosen.append(farthest)
         distance = np.minimum(distance, np.linalg.norm(looks - looks[farthest], axis=1))

@@ -165,8 +165,8 @@ def _cached(folder: Path, bundle: _Bundle) -> Model | None:
 def _fetch_models(folder: Path, work_folder: Path) -> None:
     """Build both bundles from one download."""
     networks = [*_POSE_BUNDLE.networks, *_HAND_BUNDLE.networks]
-    wanted = {network.source: network.source_sha256 for network in networks}
-    contents = fetch_members(_MODELS_WHEEL, wanted, work_folder, _MODELS_PLATFORM)
+    sources = {network.source: network.source_sha256 for network in networks}
+    contents = fetch_members(_MODELS_WHEEL, sources, work_folder, _MODELS_PLATFORM)
     for bundle in (_POSE_BUNDLE, _HAND_BUNDLE):
         members = {network.name: _prepared(network, contents[network.source]) for network in bundle.networks}
         _put(folder / bundle.file, build_bundle(members), work_folder)

@@ -67,8 +67,8 @@ def reached_by(hand: Hand, body: Body, side: int, size: tuple[int, int]) -> bool
 
 def same_hand(first: Hand, second: Hand, size: tuple[int, int]) -> bool:
     """Whether two hands lie on each other: their landmarks differ by less than a part of a hand's length."""
-    apart = np.linalg.norm(_pixels(first.image, size) - _pixels(second.image, size), axis=1).mean()
-    return bool(apart < SAME_HAND * max(_length(first, size), _length(second, size)))
+    distance = np.linalg.norm(_pixels(first.image, size) - _pixels(second.image, size), axis=1).mean()
+    return bool(distance < SAME_HAND * max(_length(first, size), _length(second, size)))
 
 
 def _body_costs(

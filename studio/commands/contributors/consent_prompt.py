@@ -63,13 +63,13 @@ def ask_consent(
         InvalidInput: nobody can be asked and `--yes` was not given, or the task wants more than that, or the
             contributor did not agree.
     """
-    from capture.drafts.outbox import consented
+    from capture.drafts.outbox import consent_terms
 
     stored = workspace.catalog.task(task)
     if yes and stored.task.consent_signed:
         raise InvalidInput(f"the task '{task}' wants the consent signed; leave --yes out and let the contributor type")
     said = terms or Terms()
-    consented(stored.task, datetime.now(UTC), said.scopes, said.expires_at)  # what cannot be is told before the take
+    consent_terms(stored.task, datetime.now(UTC), said.scopes, said.expires_at)  # refuse before the take
     if yes:
         workspace.catalog.require_contributor(contributor)
         return Agreement("flag", "", said.scopes, said.expires_at)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from capture.drafts.outbox import consented, submit, take, withdraw
+from capture.drafts.outbox import consent_terms, submit, take, withdraw
 from capture.drafts.upload import Server, send
 from kinesphere.errors import Conflict, InvalidInput, InvalidVideo, NotFound, StorageFailed
 from kinesphere.shards import shard as shards
@@ -140,11 +140,14 @@ def test_a_consent_covers_what_the_task_requires_or_what_was_said_until_the_earl
                          expires_after_days=30)  # fmt: skip
     task = TASK.model_copy(update={"consent_scopes": rule})
     month = now + timedelta(days=30)
-    assert consented(TASK, now, None, None) == (("train", "share_keypoints"), None)
-    assert consented(task, now, None, None) == (("train",), month)
-    assert consented(task, now, ("share_video", "train"), now + timedelta(days=90)) == (("train", "share_video"), month)
-    assert consented(task, now, None, now + timedelta(days=3)) == (("train",), now + timedelta(days=3))
+    assert consent_terms(TASK, now, None, None) == (("train", "share_keypoints"), None)
+    assert consent_terms(task, now, None, None) == (("train",), month)
+    assert consent_terms(task, now, ("share_video", "train"), now + timedelta(days=90)) == (
+        ("train", "share_video"),
+        month,
+    )
+    assert consent_terms(task, now, None, now + timedelta(days=3)) == (("train",), now + timedelta(days=3))
     with pytest.raises(InvalidInput, match="task 'pour' does not offer consent to 'share_video'"):
-        consented(TASK, now, ("train", "share_keypoints", "share_video"), None)
+        consent_terms(TASK, now, ("train", "share_keypoints", "share_video"), None)
     with pytest.raises(InvalidInput, match="already"):
-        consented(TASK, now, None, now)
+        consent_terms(TASK, now, None, now)

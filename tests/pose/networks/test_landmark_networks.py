@@ -45,9 +45,9 @@ def test_it_agrees_with_mediapipes_own_graph(network: BodyNetwork, picture: Pict
     ours = network.look(picture, region).body
     height, width = picture.shape[:2]
     points = np.array([(landmark.x, landmark.y, landmark.z) for landmark in theirs.pose_landmarks[0]])
-    apart = np.abs(points - ours.image) * (width, height, width)
-    assert np.median(np.linalg.norm(apart[:, :2], axis=1)) < 4
-    assert np.median(apart[:, 2]) < 0.1 * np.ptp(points[:, 2]) * width
+    distance = np.abs(points - ours.image) * (width, height, width)
+    assert np.median(np.linalg.norm(distance[:, :2], axis=1)) < 4
+    assert np.median(distance[:, 2]) < 0.1 * np.ptp(points[:, 2]) * width
     world = np.array([(landmark.x, landmark.y, landmark.z) for landmark in theirs.pose_world_landmarks[0]])
     assert np.median(np.linalg.norm(world - ours.world, axis=1)) < 0.03
     visibility = np.array([landmark.visibility for landmark in theirs.pose_landmarks[0]])
@@ -73,8 +73,8 @@ def test_a_picture_that_is_turned_gives_the_same_body_turned(
     lying = Region(height - region.y, region.x, region.side, region.angle + np.pi / 2)
     upright, turned = network.look(picture, region).body, network.look(np.rot90(picture, -1), lying).body
     expected = np.stack([1 - upright.image[:, 1], upright.image[:, 0]], axis=1)
-    apart = np.linalg.norm((turned.image[:, :2] - expected) * (height, width), axis=1)
-    assert np.median(apart) < 3
+    distance = np.linalg.norm((turned.image[:, :2] - expected) * (height, width), axis=1)
+    assert np.median(distance) < 3
     expected_world = np.stack([-upright.world[:, 1], upright.world[:, 0], upright.world[:, 2]], axis=1)
     assert np.median(np.linalg.norm(turned.world - expected_world, axis=1)) < 0.02
 

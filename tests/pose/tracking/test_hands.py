@@ -114,8 +114,8 @@ def test_a_large_hand_is_found_by_its_palm_where_mediapipe_finds_it(close_up: Pi
     assert len(regions) == 1
     ours = HandNetwork(hand_model()).look(close_up, regions[0])
     assert ours.score > 0.8
-    apart = np.linalg.norm(ours.image[:, :2] * (480, 480) - by_tasks(close_up), axis=1)
-    assert np.median(apart) < 0.05 * regions[0].side
+    distance = np.linalg.norm(ours.image[:, :2] * (480, 480) - by_tasks(close_up), axis=1)
+    assert np.median(distance) < 0.05 * regions[0].side
 
 
 def test_a_turned_picture_turns_the_hand(close_up: Picture) -> None:
