@@ -24,7 +24,11 @@ class Extensions(Generic[Factory]):
     """By name. No package can replace one."""
 
     def names(self) -> list[str]:
-        """The names of all kinds, built in and installed, without loading any package's code."""
+        """The names of all kinds, without loading any package's code.
+
+        Returns:
+            Those built in and those installed, in alphabetical order.
+        """
         return sorted({*self.built_in, *(point.name for point in entry_points(group=self.group))})
 
     def load(self, name: str) -> Factory:

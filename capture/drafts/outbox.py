@@ -48,10 +48,20 @@ def take(
     disk was full is kept for `capture.drafts.unfinished.recover`.
 
     Args:
+        workspace: where the draft will lie.
+        kind: a cut-short recording is made whole at the next start; a cut-short import can be repeated.
+        task: name of the task.
+        contributor: id of the person who recorded.
+        method: how they agreed to the task's consent text.
+        signed: the name that they typed, where the task wants it signed.
         scopes: what the contributor consents to, by default what the task requires.
         expires_at: until when, if they say so; the task may set an earlier end.
-        kind: a cut-short recording is made whole at the next start; a cut-short import can be repeated.
+        capture: writes the video.
+        replaces: id of the recording that was returned and that this one replaces.
         recording: the id, where it must be known before; else a new one.
+
+    Returns:
+        The draft's description.
 
     Raises:
         NotFound: the task or the contributor is not known.
@@ -98,6 +108,15 @@ def consent_terms(
 ) -> tuple[tuple[Scope, ...], datetime | None]:
     """What a consent to a task covers, and until when.
 
+    Args:
+        task: the task, in the version that is agreed to.
+        now: the moment of the agreement, UTC.
+        scopes: what the contributor consents to, by default what the task requires.
+        expires_at: until when, if they say so.
+
+    Returns:
+        The scopes, and the earlier one of the contributor's end and the task's; None for no end.
+
     Raises:
         InvalidInput: the task does not offer a scope or requires another, or the consent has ended already.
     """
@@ -130,7 +149,19 @@ def take_together(
     """Make takes of several cameras into drafts that name each other; as `take`, for each of them.
 
     Args:
+        workspace: where the drafts will lie.
+        task: name of the task.
+        contributor: id of the person who recorded.
+        method: how they agreed to the task's consent text.
+        signed: the name that they typed, where the task wants it signed.
+        scopes: what the contributor consents to, by default what the task requires.
+        expires_at: until when, if they say so.
+        capture: writes a video to each of the paths, and reports on each.
+        cameras: how many there are.
         complete: adds to what is said of the camera of a number, once all are captured.
+
+    Returns:
+        The drafts' descriptions, in the order of the cameras.
     """
     names = [new_recording_id() for _ in range(cameras)]
     drafts: list[RecordingFile] = []
@@ -179,7 +210,14 @@ def _beside(number: int, names: Sequence[str], reports: Sequence[CaptureReport])
 
 
 def adopt_drafts(workspace: Workspace) -> list[str]:
-    """Enter takes that lie whole in the outbox but not in the catalog: a crash came between the two."""
+    """Enter takes that lie whole in the outbox but not in the catalog: a crash came between the two.
+
+    Args:
+        workspace: the one whose outbox is looked through.
+
+    Returns:
+        The ids of the recordings that were entered.
+    """
     adopted = []
     known = {row.recording for row in workspace.catalog.recordings()}
     folders = sorted(workspace.drafts.iterdir()) if workspace.drafts.is_dir() else []
@@ -196,6 +234,10 @@ def submit(workspace: Workspace, recording: str) -> None:
     """Hand one draft in: its files become objects, then its state changes, then the draft is deleted.
 
     Interrupted anywhere, it can be repeated.
+
+    Args:
+        workspace: the one that the draft lies in.
+        recording: the draft's id.
 
     Raises:
         NotFound: there is no such recording.
@@ -215,7 +257,12 @@ def submit(workspace: Workspace, recording: str) -> None:
 
 
 def withdraw(workspace: Workspace, recording: str, *, why: str) -> None:
-    """Take a recording of this workspace back; of a draft, nothing is left. Can be repeated.
+    """Take a recording of this workspace back; a draft is deleted. Can be repeated.
+
+    Args:
+        workspace: the one that the recording lies in.
+        recording: its id.
+        why: the reason, as it enters the recording's events.
 
     Raises:
         NotFound: there is no such recording.

@@ -101,6 +101,12 @@ def recover(workspace: Workspace) -> list[Leftover]:
 
     What cannot be made whole now, for lack of space for instance, stays for the next time; what holds not one frame
     is removed.
+
+    Args:
+        workspace: the one whose outbox is looked through.
+
+    Returns:
+        What became of each take that was cut short.
     """
     found = []
     for folder in sorted(workspace.drafts.glob(".*.partial")):

@@ -47,6 +47,13 @@ class Server:
 def server_at(url: str, token: str | None) -> Server:
     """The server at a URL.
 
+    Args:
+        url: https, or http on this computer itself.
+        token: as the server's operator gave it to the contributor.
+
+    Returns:
+        The server; nothing has been asked of it yet.
+
     Raises:
         InvalidInput: the URL is none, would send the token readable over a network, or there is no token.
     """
@@ -72,6 +79,9 @@ def send(
     Interrupted anywhere, it can be repeated. A recording that this server has is not sent again.
 
     Args:
+        workspace: the one that the draft lies in.
+        recording: the draft's id.
+        server: where to send it.
         on_progress: told the bytes that the server has, and how many there are.
 
     Raises:
@@ -102,7 +112,14 @@ def send(
 
 
 def ask_state(recording: str, server: Server) -> dict[str, Any]:
-    """What a server says of a recording that it has: `state` and `reviews`.
+    """What a server says of a recording that it has.
+
+    Args:
+        recording: its id.
+        server: the one that it was sent to.
+
+    Returns:
+        `state` and `reviews`.
 
     Raises:
         NotFound: it does not have it.
@@ -112,7 +129,16 @@ def ask_state(recording: str, server: Server) -> dict[str, Any]:
 
 
 def withdraw_there(recording: str, server: Server, *, video_sha256: str, why: str) -> dict[str, Any]:
-    """Take a recording back from a server that has it; the hash shows that we are those who made it.
+    """Take a recording back from a server that has it.
+
+    Args:
+        recording: its id.
+        server: the one that it was sent to.
+        video_sha256: of its video, which shows that we are those who made it.
+        why: the reason, as it enters the recording's events.
+
+    Returns:
+        What the server says of it now.
 
     Raises:
         NotFound: it does not have it.

@@ -45,6 +45,14 @@ def import_video(source: Path, destination: Path, *, on_progress: Progress | Non
     and metadata are left behind. Every frame keeps its true time within 1/90000 s. `destination` exists only once it
     is whole.
 
+    Args:
+        source: the video.
+        destination: where the recording's video will be.
+        on_progress: told the frames read so far, and the frames in all.
+
+    Returns:
+        What the video became.
+
     Raises:
         InvalidVideo: `source` is no video, is cut off, empty or without frames.
         InvalidInput: there is no such file.

@@ -61,6 +61,9 @@ class LiveSource:
     def frames(self) -> Iterator[CapturedFrame]:
         """The frames that come from this call on, until the source ends.
 
+        Returns:
+            The frames, as they come; each caller gets all of them.
+
         Raises:
             InvalidInput: the source failed.
         """

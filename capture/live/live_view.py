@@ -101,6 +101,10 @@ def advise(view: View, frame_rate: float, criteria: Criteria) -> tuple[str, ...]
     Args:
         view: what the camera sees.
         frame_rate: frames a second that really come; 0 where it is not known yet.
+        criteria: the task's.
+
+    Returns:
+        Sentences to show.
     """
     measured, seen = view.measured, view.seen
     advice = []

@@ -82,7 +82,14 @@ class CaptureReport:
     """Why the source failed; empty unless it did."""
 
     def origin(self, beside: tuple[Beside, ...] = ()) -> Origin:
-        """What `recording.json` says of it, and of the recordings that other cameras made beside it."""
+        """What `recording.json` says of where the recording comes from.
+
+        Args:
+            beside: the recordings that other cameras made at the same time.
+
+        Returns:
+            The origin; of each kind of loss, the first thousand are there with their times.
+        """
         return Origin(
             kind="camera",
             device=self.device,
@@ -125,7 +132,14 @@ def record(
     least once a second, the first frame at 0 and each at its true time in 1/90000 s. The source stays open.
 
     Args:
+        source: where the frames come from.
+        path: of the video, which must not exist yet.
+        seconds: the longest that it may last; without end by default.
+        controls: stop, pause and mark it from another thread.
         on_progress: called in this thread, about ten times a second.
+
+    Returns:
+        What was recorded, and what was lost.
 
     Raises:
         StorageFailed: the disk refused, for instance because it is full. What was recorded until then stays at

@@ -34,6 +34,16 @@ def record_together(
     report's `first_ns` and `drift_ppm` are on one clock, so the offset of any two is known. If one camera fails, the
     others go on.
 
+    Args:
+        sources: the cameras; each is closed at the end.
+        paths: of the videos, in the order of the cameras.
+        seconds: the longest that it may last; without end by default.
+        controls: stop, pause and mark all of them from another thread.
+        on_progress: called in this thread, about ten times a second, with the progress of each.
+
+    Returns:
+        What became of each, in the order of the cameras.
+
     Raises:
         InvalidInput: a camera gave no frame within ten seconds.
         StorageFailed: the disk refused; what was recorded is kept, as `record` says.

@@ -62,7 +62,14 @@ class Mode:
 
 
 def list_modes(path: str) -> tuple[Mode, ...]:
-    """The modes of the camera that the system opens by `path`; empty where it does not say."""
+    """The modes of a camera.
+
+    Args:
+        path: by which the system opens it.
+
+    Returns:
+        The largest first; none where the platform does not say.
+    """
     if sys.platform == "linux":
         return _unique(_v4l2_modes(Path(path)))
     if sys.platform == "win32":
@@ -78,6 +85,13 @@ def best_mode(modes: Iterable[Mode], criteria: Criteria) -> Mode | None:
 
     A picture larger than it need be costs frames on a slow computer; one that was compressed by the camera is a
     little worse, but more of them go through a cable.
+
+    Args:
+        modes: of the camera.
+        criteria: the task's, whose thresholds of doubt for frame rate and size count.
+
+    Returns:
+        The mode; None if there are none.
     """
     rate = max(USUAL_RATE, criteria.frame_rate.doubt)
     side = max(USUAL_SIDE, criteria.shorter_side_pixels.doubt)

@@ -45,6 +45,9 @@ class Source(Protocol):
     def frames(self) -> Iterator[CapturedFrame]:
         """Frames as they are taken, until there are no more.
 
+        Yields:
+            Each frame with the moment at which it was taken; moments rise.
+
         Raises:
             InvalidInput: the source failed, for instance because a cable came off.
         """

@@ -1,7 +1,10 @@
 """Sources by what a user types: a camera's name, or `SCHEME:` and what it opens.
 
 A new kind of source is one file: a class that is a `Source`, a function that is an `OpenSource`, and an entry point of
-the group `kinesphere.sources` that names the function after the scheme.
+the group `kinesphere.sources` that names the function after the scheme. In a package's `pyproject.toml`:
+
+    [project.entry-points."kinesphere.sources"]
+    realsense = "acme_cameras:open_realsense"
 """
 
 from __future__ import annotations

@@ -1,7 +1,10 @@
 """Engines by name, as `process --engine` takes them.
 
 A new engine is one file: a class that is an `Engine`, a function or the class itself that is a `MakeEngine`, and an
-entry point of the group `kinesphere.engines` that names it.
+entry point of the group `kinesphere.engines` that names it. In a package's `pyproject.toml`:
+
+    [project.entry-points."kinesphere.engines"]
+    slurm = "acme_engines:Slurm"
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from pose.engines.threads_engine import Threads
 from storage.extensions import Extensions
 
 BUILT_IN: Mapping[str, MakeEngine] = {"local": Threads, "ray": open_cluster}
+"""By the name that `--engine` takes."""
 ENGINES = Extensions("engine", "kinesphere.engines", BUILT_IN)
 
 

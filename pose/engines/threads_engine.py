@@ -23,7 +23,16 @@ class Threads:
         self._workers = workers or max(1, (os.cpu_count() or CORES_PER_RECORDING) // CORES_PER_RECORDING)
 
     def run(self, work: Work[Item, Result], items: Sequence[Item], on_frame: OnFrame) -> Iterator[Result]:
-        """Do all items, as `Engine.run` says. Leaving the loop early, or Ctrl-C, ends all work at its next frame."""
+        """Do all items. Leaving the loop early, or Ctrl-C, ends all work at its next frame.
+
+        Args:
+            work: what to do with each. What it raises, this raises, once the rest has stopped.
+            items: what to do it with.
+            on_frame: called once a frame, from any thread.
+
+        Yields:
+            Results as they become ready, in any order.
+        """
         stopping = threading.Event()
 
         def count() -> None:

@@ -1,7 +1,10 @@
 """Extractors by name, as `process --extractor` takes them.
 
 A new extractor is one file: a class that is an `Extractor`, a function that is an `OpenExtractor`, and an entry point
-of the group `kinesphere.extractors` that names the function.
+of the group `kinesphere.extractors` that names the function. In a package's `pyproject.toml`:
+
+    [project.entry-points."kinesphere.extractors"]
+    vitpose = "acme_extractors:open_vitpose"
 """
 
 from __future__ import annotations

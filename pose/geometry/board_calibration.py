@@ -64,7 +64,13 @@ class FoundCamera:
 
 
 def find_views(pictures: Iterable[NDArray[np.uint8]]) -> list[View]:
-    """Look for the board in grey pictures, uint8 (height, width).
+    """Look for the board in pictures.
+
+    Args:
+        pictures: uint8 (height, width), grey, all of one size.
+
+    Returns:
+        A view for each picture in which enough of the board is seen.
 
     Raises:
         InvalidInput: the pictures differ in size.
@@ -97,6 +103,12 @@ def solve_camera(views: list[View]) -> FoundCamera:
 
     Blurred views are left out, and of those that are left the most different ones are used. k3 stays 0: webcams and
     phones do not need it, and it takes its value from noise.
+
+    Args:
+        views: as `find_views` gives them.
+
+    Returns:
+        The camera, and how well it is known.
 
     Raises:
         InvalidInput: the board was not seen, or too little of it to say what camera it is.
