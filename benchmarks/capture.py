@@ -22,7 +22,9 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from capture.recorder.recorder import finish, journal_path, record
-from capture.sources.source import CapturedFrame, PacedSource, PatternSource
+from capture.sources.paced_source import PacedSource
+from capture.sources.pattern_source import PatternSource
+from capture.sources.source import CapturedFrame
 from capture.sources.test_pattern import Pattern, read_counter
 from storage.footage.video_reader import open_video
 from storage.recordings.recording import Origin
@@ -36,7 +38,7 @@ RECORDER = """
 import sys
 from pathlib import Path
 from capture.recorder.recorder import record
-from capture.sources.source import PatternSource
+from capture.sources.pattern_source import PatternSource
 record(PatternSource(640, 480), Path(sys.argv[1]), on_progress=lambda p: print(p.frames, flush=True))
 """
 

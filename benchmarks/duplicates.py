@@ -30,7 +30,7 @@ from annotate.duplicates.motion_fingerprint import RATE, MotionFingerprint, moti
 from annotate.duplicates.signal_windows import hyperplanes
 from annotate.duplicates.video_fingerprint import VideoFingerprint, VideoHasher
 from kinesphere.objects.store import open_objects
-from pose.extractor import Extractor, ExtractorSettings
+from pose.extractors.mediapipe_extractor import ExtractorSettings, MediaPipeExtractor
 from pose.geometry.intrinsics import assumed_intrinsics
 from pose.networks.models import fetch_clip, hand_model, pose_model
 from storage.footage.video_reader import VideoFrame, open_video
@@ -75,7 +75,7 @@ def main() -> None:
 
 def _fingerprints(clip: Path, work: Path) -> dict[str, Fingerprint]:
     """Of the clip as it is and after each transformation."""
-    extractor = Extractor(pose_model(), hand_model(), ExtractorSettings())
+    extractor = MediaPipeExtractor(pose_model(), hand_model(), ExtractorSettings())
     found = {}
     for name, how in TRANSFORMATIONS.items():
         stem = f"{clip.stem}-{name.replace(' ', '_').replace('%', 'pc')}"
@@ -87,7 +87,7 @@ def _fingerprints(clip: Path, work: Path) -> dict[str, Fingerprint]:
     return found
 
 
-def _fingerprint(path: Path, extractor: Extractor) -> Fingerprint:
+def _fingerprint(path: Path, extractor: MediaPipeExtractor) -> Fingerprint:
     pictures, changes = VideoHasher(), ChangeHasher()
 
     def look(frame: VideoFrame) -> None:

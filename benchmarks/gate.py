@@ -25,7 +25,8 @@ from annotate.duplicates.video_fingerprint import VideoFingerprint, VideoHasher
 from benchmarks.duplicates import search
 from benchmarks.erasure import print_erasures
 from kinesphere.trajectory import ARRAYS, Trajectory
-from pose.extractor import ExtractionReport, Extractor
+from pose.extractors.extractor import ExtractionReport
+from pose.extractors.mediapipe_extractor import MediaPipeExtractor
 from pose.networks.models import fetch_clip, hand_model, pose_model
 from storage.footage.video_reader import VideoFrame, open_video
 from storage.tasks.criteria import Criteria
@@ -56,7 +57,7 @@ def extracted(clip: Path) -> tuple[Trajectory, ExtractionReport]:
     """The real clip, through the networks."""
     report = ExtractionReport()
     with open_video(clip) as video:
-        found = Extractor(pose_model(), hand_model()).extract(
+        found = MediaPipeExtractor(pose_model(), hand_model()).extract(
             video, recording="benchmark", contributor="c", report=report
         )
     return found, report

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinesphere.trajectory import HANDS, Valid
-from pose.extractor import Extractor, ExtractorSettings
+from pose.extractors.mediapipe_extractor import ExtractorSettings, MediaPipeExtractor
 from pose.networks.models import fetch_clip, hand_model, pose_model
 from storage.footage.video_reader import VideoFrame, VideoReader, open_video
 from studio.commands.output import native_logs_aside, print_table
@@ -169,7 +169,7 @@ def _ours(clip: Path, way: str) -> Measured:
     for library in ("ai_edge_litert.interpreter", "cv2"):
         importlib.import_module(library)
     settings = ExtractorSettings(filter="none" if way == "raw" else "smooth")
-    extractor = Extractor(pose_model(), hand_model(), settings)
+    extractor = MediaPipeExtractor(pose_model(), hand_model(), settings)
     began, processor = time.perf_counter(), time.process_time()
     with _time_in_networks() as spent, _time_in_reading() as reading:
         arrays = extractor.extract(open_video(clip), recording="benchmark", contributor="nobody").arrays

@@ -61,6 +61,9 @@ def measure(image: NDArray[np.uint8]) -> ImageMeasurement:
     Args:
         image: uint8 `(height, width, 3)`, RGB.
 
+    Returns:
+        Its light, clipping, sharpness and blur.
+
     Raises:
         InvalidInput: the array has another shape or dtype.
     """
@@ -133,7 +136,15 @@ def coarse(image: NDArray[np.uint8]) -> Luma:
 
 
 def compare(first: Luma, second: Luma) -> MotionMeasurement:
-    """Measure what changed between two pictures of one size, as `coarse` gives them."""
+    """Measure what changed from one picture to the next.
+
+    Args:
+        first: uint8 `(h, w)`, as `coarse` gives it.
+        second: the next one, of the same size.
+
+    Returns:
+        The largest change and the shift.
+    """
     with needs_extra("capture"):
         import cv2
     change = float(cv2.norm(first, second, cv2.NORM_INF))
@@ -158,8 +169,8 @@ def _blur(picture: Luma) -> float:
         variation = _variation(picture, axis)
         before = cv2.sumElems(variation)[0]
         if before > 0:
-            left = cv2.subtract(variation, _variation(np.asarray(cv2.blur(picture, reach), np.uint8), axis))
-            worse = max(worse, 1 - cv2.sumElems(left)[0] / before)
+            remaining = cv2.subtract(variation, _variation(np.asarray(cv2.blur(picture, reach), np.uint8), axis))
+            worse = max(worse, 1 - cv2.sumElems(remaining)[0] / before)
     return worse
 
 

@@ -58,3 +58,6 @@ KNUCKLES = tuple(HAND_LANDMARKS.index(f"{name}_mcp") for name in FINGERS[1:])
 """Index, middle, ring and little finger."""
 MIDDLE_FINGER = (WRIST, *(HAND_LANDMARKS.index(f"middle_{joint}") for joint in ("mcp", "pip", "dip", "tip")))
 """The chain whose length is the length of the hand."""
+
+VISIBLE = 0.5
+"""Visibility from which on the place of a body landmark is believed, 0 to 1."""

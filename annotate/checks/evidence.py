@@ -17,7 +17,7 @@ from storage.recordings.recording import Origin
 if TYPE_CHECKING:
     from capture.image_measurements import ImageMeasurement, MotionMeasurement
     from kinesphere.trajectory import Trajectory
-    from pose.extractor import ExtractionReport
+    from pose.extractors.extractor import ExtractionReport
     from storage.footage.video_reader import VideoFrame
     from storage.recordings.recording import RecordingFile
     from storage.tasks.task import Task

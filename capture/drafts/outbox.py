@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from capture.drafts.unfinished import VIDEO, Begun, being_made, make_draft
+from capture.drafts.unfinished import VIDEO, TakeStart, make_draft, take_folder
 from capture.recorder.recorder import CaptureReport
 from kinesphere.errors import InvalidInput, KinesphereError, NotFound, StorageFailed
 from kinesphere.names import is_recording_id, new_recording_id
@@ -44,9 +44,17 @@ def take(
     disk was full is kept for `capture.drafts.unfinished.recover`.
 
     Args:
-        agreement: how the contributor has agreed to the task's consent text, and to what.
+        workspace: where the draft will lie.
         kind: a cut-short recording is made whole at the next start; a cut-short import can be repeated.
+        task: name of the task.
+        contributor: id of the person who recorded.
+        agreement: how the contributor has agreed to the task's consent text, and to what.
+        capture: writes the video.
+        replaces: id of the recording that was returned and that this one replaces.
         recording: the id, where it must be known before; else a new one.
+
+    Returns:
+        The draft's description.
 
     Raises:
         NotFound: the task or the contributor is not known.
@@ -57,7 +65,7 @@ def take(
     stored = workspace.catalog.task(task)
     workspace.catalog.require_contributor(contributor)
     now = datetime.now(UTC)
-    begun = Begun(
+    start = TakeStart(
         kind=kind,
         recording=recording or new_recording_id(),
         task=task,
@@ -68,8 +76,8 @@ def take(
         replaces=replaces,
     )
     try:
-        with being_made(workspace, begun) as folder:
-            return make_draft(workspace, begun, capture(folder / VIDEO))
+        with take_folder(workspace, start) as folder:
+            return make_draft(workspace, start, capture(folder / VIDEO))
     except KinesphereError:
         raise
     except OSError as error:
@@ -78,6 +86,23 @@ def take(
 
 def consent_to(stored: StoredTask, agreement: Agreement, now: datetime) -> Consent:
     """The consent record that an agreement to a task comes to.
+
+    Args:
+        stored: the task, in the version that is agreed to.
+        agreement: how the contributor agreed, and to what: by default what the task requires.
+        now: the moment of the agreement, UTC.
+
+    Returns:
+        The record. It ends at the earlier one of the contributor's end and the task's.
+
+    Args:
+        task: the task, in the version that is agreed to.
+        now: the moment of the agreement, UTC.
+        scopes: what the contributor consents to, by default what the task requires.
+        expires_at: until when, if they say so.
+
+    Returns:
+        The scopes, and the earlier one of the contributor's end and the task's; None for no end.
 
     Raises:
         InvalidInput: the task does not offer a scope or requires another, or the consent has ended already.
@@ -118,22 +143,34 @@ def take_together(
     """Make takes of several cameras into drafts that name each other; as `take`, for each of them.
 
     Args:
+        workspace: where the drafts will lie.
+        task: name of the task.
+        contributor: id of the person who recorded.
+        method: how they agreed to the task's consent text.
+        signed: the name that they typed, where the task wants it signed.
+        scopes: what the contributor consents to, by default what the task requires.
+        expires_at: until when, if they say so.
+        capture: writes a video to each of the paths, and reports on each.
+        cameras: how many there are.
         complete: adds to what is said of the camera of a number, once all are captured.
+
+    Returns:
+        The drafts' descriptions, in the order of the cameras.
     """
     names = [new_recording_id() for _ in range(cameras)]
-    made: list[RecordingFile] = []
+    drafts: list[RecordingFile] = []
     reports: list[CaptureReport] = []
 
-    def nested(videos: tuple[Path, ...]) -> Origin:
+    def capture_nested(videos: tuple[Path, ...]) -> Origin:
         """Begin a take for each camera, one inside the other, and capture within the innermost."""
         number = len(videos) - 1
         if len(videos) == cameras:
             reports.extend(capture(videos))
         else:
-            made.append(begin(videos))
+            drafts.append(take_one(videos))
         return complete(number, reports[number].origin(beside=_beside(number, names, reports)))
 
-    def begin(videos: tuple[Path, ...]) -> RecordingFile:
+    def take_one(videos: tuple[Path, ...]) -> RecordingFile:
         return take(
             workspace,
             kind="camera",
@@ -141,11 +178,11 @@ def take_together(
             contributor=contributor,
             agreement=agreement,
             recording=names[len(videos)],
-            capture=lambda video: nested((*videos, video)),
+            capture=lambda video: capture_nested((*videos, video)),
         )
 
-    made.append(begin(()))
-    return made[::-1]
+    drafts.append(take_one(()))
+    return drafts[::-1]
 
 
 def _beside(number: int, names: Sequence[str], reports: Sequence[CaptureReport]) -> tuple[Beside, ...]:
@@ -164,7 +201,14 @@ def _beside(number: int, names: Sequence[str], reports: Sequence[CaptureReport])
 
 
 def adopt_drafts(workspace: Workspace) -> list[str]:
-    """Enter takes that lie whole in the outbox but not in the catalog: a crash came between the two."""
+    """Enter takes that lie whole in the outbox but not in the catalog: a crash came between the two.
+
+    Args:
+        workspace: the one whose outbox is looked through.
+
+    Returns:
+        The ids of the recordings that were entered.
+    """
     adopted = []
     known = {row.recording for row in workspace.catalog.recordings()}
     folders = sorted(workspace.drafts.iterdir()) if workspace.drafts.is_dir() else []
@@ -181,6 +225,10 @@ def submit(workspace: Workspace, recording: str) -> None:
     """Hand one draft in: its files become objects, then its state changes, then the draft is deleted.
 
     Interrupted anywhere, it can be repeated.
+
+    Args:
+        workspace: the one that the draft lies in.
+        recording: the draft's id.
 
     Raises:
         NotFound: there is no such recording.
@@ -200,7 +248,12 @@ def submit(workspace: Workspace, recording: str) -> None:
 
 
 def withdraw(workspace: Workspace, recording: str, *, why: str) -> None:
-    """Take a recording of this workspace back; of a draft, nothing is left. Can be repeated.
+    """Take a recording of this workspace back; a draft is deleted. Can be repeated.
+
+    Args:
+        workspace: the one that the recording lies in.
+        recording: its id.
+        why: the reason, as it enters the recording's events.
 
     Raises:
         NotFound: there is no such recording.

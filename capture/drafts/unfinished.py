@@ -25,7 +25,7 @@ VIDEO = "video.mp4"
 NO_FRAME = "it was cut short before its first frame reached the disk"
 
 
-class Begun(BaseModel):
+class TakeStart(BaseModel):
     """What is known of a take before its first frame: `begun.json` in its folder, so that a crash loses no consent."""
 
     model_config = ConfigDict(frozen=True)
@@ -52,47 +52,47 @@ class Leftover:
 
 
 @contextmanager
-def being_made(workspace: Workspace, begun: Begun) -> Iterator[Path]:
+def take_folder(workspace: Workspace, start: TakeStart) -> Iterator[Path]:
     """The folder in which a take is made. At the end it is removed, unless it has become a draft or holds frames.
 
     While the block runs, no other process mistakes the folder for what a crash left.
     """
     workspace.drafts.mkdir(parents=True, exist_ok=True)
-    folder = _folder(workspace, begun.recording)
+    folder = _folder(workspace, start.recording)
     with _locked(folder):
         try:
             folder.mkdir()
-            (folder / "begun.json").write_text(begun.model_dump_json(indent=2) + "\n")
+            (folder / "begun.json").write_text(start.model_dump_json(indent=2) + "\n")
             yield folder
         finally:
             if not partial_path(folder / VIDEO).exists():
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def make_draft(workspace: Workspace, begun: Begun, origin: Origin) -> RecordingFile:
+def make_draft(workspace: Workspace, start: TakeStart, origin: Origin) -> RecordingFile:
     """Turn the folder of a take with a whole video into a draft.
 
     Raises:
         InvalidVideo: the video cannot be read.
         StorageFailed: the disk is full.
     """
-    folder, draft = _folder(workspace, begun.recording), workspace.drafts / begun.recording
+    folder, draft = _folder(workspace, start.recording), workspace.drafts / start.recording
     description = RecordingFile(
-        recording=begun.recording,
-        task=begun.task,
-        task_version=begun.task_version,
-        contributor=begun.contributor,
-        created_at=begun.created_at,
-        consent=begun.consent,
+        recording=start.recording,
+        task=start.task,
+        task_version=start.task_version,
+        contributor=start.contributor,
+        created_at=start.created_at,
+        consent=start.consent,
         video=_measure(folder / VIDEO),
         origin=origin,
-        replaces=begun.replaces,
+        replaces=start.replaces,
     )
     (folder / "recording.json").write_bytes(description.to_bytes())
     folder.rename(draft)
     for file in (draft / "begun.json", journal_path(draft / VIDEO)):
         file.unlink(missing_ok=True)
-    workspace.catalog.add_recording(description, who=begun.contributor)
+    workspace.catalog.add_recording(description, who=start.contributor)
     return description
 
 
@@ -101,6 +101,12 @@ def recover(workspace: Workspace) -> list[Leftover]:
 
     What cannot be made whole now, for lack of space for instance, stays for the next time; what holds not one frame
     is removed.
+
+    Args:
+        workspace: the one whose outbox is looked through.
+
+    Returns:
+        What became of each take that was cut short.
     """
     found = []
     for folder in sorted(workspace.drafts.glob(".*.partial")):
@@ -116,8 +122,8 @@ def recover(workspace: Workspace) -> list[Leftover]:
 def _recover(workspace: Workspace, recording: str, folder: Path) -> Leftover:
     video = folder / VIDEO
     try:
-        begun = Begun.model_validate_json((folder / "begun.json").read_bytes())
-        if begun.kind == "import":
+        start = TakeStart.model_validate_json((folder / "begun.json").read_bytes())
+        if start.kind == "import":
             return _removed(recording, folder, "the import was cut short; import the file again")
         if not video.exists() and not partial_path(video).exists():
             return _removed(recording, folder, NO_FRAME)
@@ -126,7 +132,7 @@ def _recover(workspace: Workspace, recording: str, folder: Path) -> Leftover:
             origin = Origin.model_validate_json(journal_path(video).read_bytes())
         if partial_path(video).exists() and not video.exists():
             finish(video)
-        return Leftover(recording, make_draft(workspace, begun, origin), "")
+        return Leftover(recording, make_draft(workspace, start, origin), "")
     except (FileNotFoundError, ValidationError, InvalidVideo):
         return _removed(recording, folder, NO_FRAME)
     except StorageFailed as error:

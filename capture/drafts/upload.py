@@ -47,6 +47,13 @@ class Server:
 def server_at(url: str, token: str | None) -> Server:
     """The server at a URL.
 
+    Args:
+        url: https, or http on this computer itself.
+        token: as the server's operator gave it to the contributor.
+
+    Returns:
+        The server; nothing has been asked of it yet.
+
     Raises:
         InvalidInput: the URL is none, would send the token readable over a network, or there is no token.
     """
@@ -72,6 +79,9 @@ def send(
     Interrupted anywhere, it can be repeated. A recording that this server has is not sent again.
 
     Args:
+        workspace: the one that the draft lies in.
+        recording: the draft's id.
+        server: where to send it.
         on_progress: told the bytes that the server has, and how many there are.
 
     Raises:
@@ -81,7 +91,7 @@ def send(
         CorruptObject: the draft is not what was recorded.
         StorageFailed: the server cannot be reached, or its disk is full. The take is kept.
     """
-    with _alone(workspace, recording), _client(server) as client:
+    with _send_lock(workspace, recording), _client(server) as client:
         row = workspace.catalog.recording(recording)
         folder = workspace.drafts / recording
         if row.state is State.SUBMITTED and row.sent_to == server.url:
@@ -102,17 +112,33 @@ def send(
 
 
 def ask_state(recording: str, server: Server) -> dict[str, Any]:
-    """What a server says of a recording that it has: `state` and `reviews`.
+    """What a server says of a recording that it has.
+
+    Args:
+        recording: its id.
+        server: the one that it was sent to.
+
+    Returns:
+        `state` and `reviews`.
 
     Raises:
         NotFound: it does not have it.
         StorageFailed: it cannot be reached.
     """
-    return _asked(server, "GET", f"/api/recordings/{recording}")
+    return _call(server, "GET", f"/api/recordings/{recording}")
 
 
 def withdraw_there(recording: str, server: Server, *, video_sha256: str, why: str) -> dict[str, Any]:
-    """Take a recording back from a server that has it; the hash shows that we are those who made it.
+    """Take a recording back from a server that has it.
+
+    Args:
+        recording: its id.
+        server: the one that it was sent to.
+        video_sha256: of its video, which shows that we are those who made it.
+        why: the reason, as it enters the recording's events.
+
+    Returns:
+        What the server says of it now.
 
     Raises:
         NotFound: it does not have it.
@@ -120,10 +146,10 @@ def withdraw_there(recording: str, server: Server, *, video_sha256: str, why: st
         StorageFailed: it cannot be reached; nothing has changed.
     """
     proof = {"video_sha256": video_sha256, "why": why}
-    return _asked(server, "POST", f"/api/recordings/{recording}/withdraw", json=proof)
+    return _call(server, "POST", f"/api/recordings/{recording}/withdraw", json=proof)
 
 
-def _asked(server: Server, method: str, path: str, **content: Any) -> dict[str, Any]:
+def _call(server: Server, method: str, path: str, **content: Any) -> dict[str, Any]:
     with needs_extra("capture"):
         import httpx
 
@@ -143,7 +169,7 @@ class NotKnownThere(NotFound):
         Exception.__init__(self, text)
 
 
-class _Lost(Exception):
+class _ConnectionLost(Exception):
     """The connection broke, or the server is busy: worth another attempt."""
 
 
@@ -154,7 +180,7 @@ class _Sending:
     folder: Path
     description: RecordingFile
     on_progress: Callable[[int, int], None]
-    failed: int = 0
+    failures: int = 0
     """Attempts in a row by which no byte arrived."""
     furthest: int = 0
     reached: bool = False
@@ -163,20 +189,20 @@ class _Sending:
         while True:
             try:
                 return self._attempt()
-            except _Lost as error:
-                if self.failed == (len(PAUSES) if self.reached else PAUSES_AT_FIRST):
+            except _ConnectionLost as error:
+                if self.failures == (len(PAUSES) if self.reached else PAUSES_AT_FIRST):
                     again = f"kinesphere submit {self.description.recording} --to {self.server.url}"
                     raise StorageFailed(
                         f"{self.server.url} cannot be reached ({error}); the take is kept, go on with: {again}"
                     ) from error
-                time.sleep(PAUSES[self.failed])
-                self.failed += 1
+                time.sleep(PAUSES[self.failures])
+                self.failures += 1
 
     def _attempt(self) -> dict[str, Any]:
         known = self._describe(None)
         if "video_sha256" in known:
             return known
-        upload = self._resumed() or self._begun()
+        upload = self._resumed_upload() or self._started_upload()
         self._send_parts(*upload)
         return self._describe(upload[0].rsplit("/", 1)[-1])
 
@@ -185,11 +211,11 @@ class _Sending:
         answer = self._request("POST", "/api/recordings", json=message, timeout=600)
         return _content(answer, self.server)
 
-    def _resumed(self) -> tuple[str, int] | None:
+    def _resumed_upload(self) -> tuple[str, int] | None:
         """Where the upload is that was begun before, and the bytes that have arrived."""
         try:
-            kept = json.loads(self._note.read_bytes())
-            location = str(kept["location"]) if kept["server"] == self.server.url else None
+            saved = json.loads(self._resume_file.read_bytes())
+            location = str(saved["location"]) if saved["server"] == self.server.url else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
         if location is None:
@@ -202,15 +228,15 @@ class _Sending:
             return None
         return location, _offset(answer, "Upload-Offset")
 
-    def _begun(self) -> tuple[str, int]:
+    def _started_upload(self) -> tuple[str, int]:
         length = str(self.description.video.size_bytes)
         answer = self._request("POST", "/api/uploads", headers=_TUS | {"Upload-Length": length})
         location = urlsplit(answer.headers.get("Location", "")).path
         if not location.startswith("/"):
             raise InvalidInput(f"{self.server.url} is no kinesphere server; the take is kept")
-        partial = self._note.with_suffix(".partial")
+        partial = self._resume_file.with_suffix(".partial")
         partial.write_text(json.dumps({"server": self.server.url, "location": location}))
-        partial.replace(self._note)
+        partial.replace(self._resume_file)
         return location, 0
 
     def _send_parts(self, location: str, offset: int) -> None:
@@ -226,7 +252,7 @@ class _Sending:
 
     def _arrived(self, offset: int) -> None:
         if offset > self.furthest:
-            self.furthest, self.failed = offset, 0
+            self.furthest, self.failures = offset, 0
         self.on_progress(offset, self.description.video.size_bytes)
 
     def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
@@ -235,16 +261,16 @@ class _Sending:
         try:
             answer = self.client.request(method, path, **options)
         except httpx.TransportError as error:
-            raise _Lost(_reason(error)) from error
+            raise _ConnectionLost(_reason(error)) from error
         self.reached = True
         moved_on = answer.status_code == 409 and method in ("HEAD", "PATCH")
         if moved_on or answer.status_code in (408, 499, 500, 502, 503, 504):
-            raise _Lost(f"it answers {answer.status_code}")
+            raise _ConnectionLost(f"it answers {answer.status_code}")
         _check(answer, self.server)
         return answer
 
     @property
-    def _note(self) -> Path:
+    def _resume_file(self) -> Path:
         """Where the upload's address is kept, beside the draft, for the time after a crash."""
         return self.folder / "upload.json"
 
@@ -262,7 +288,7 @@ def _client(server: Server) -> Iterator[httpx.Client]:
 
 
 @contextmanager
-def _alone(workspace: Workspace, recording: str) -> Iterator[None]:
+def _send_lock(workspace: Workspace, recording: str) -> Iterator[None]:
     """Keep other processes from sending the same draft within the block."""
     row = workspace.catalog.recording(recording)  # before the name becomes a file's
     workspace.drafts.mkdir(exist_ok=True)

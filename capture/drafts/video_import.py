@@ -45,6 +45,14 @@ def import_video(source: Path, destination: Path, *, on_progress: Progress | Non
     and metadata are left behind. Every frame keeps its true time within 1/90000 s. `destination` exists only once it
     is whole.
 
+    Args:
+        source: the video.
+        destination: where the recording's video will be.
+        on_progress: told the frames read so far, and the frames in all.
+
+    Returns:
+        What the video became.
+
     Raises:
         InvalidVideo: `source` is no video, is cut off, empty or without frames.
         InvalidInput: there is no such file.
@@ -124,6 +132,6 @@ def _reported(
         yield shown
 
 
-def _agree(found: Sequence[int], wanted: Sequence[int]) -> bool:
+def _agree(found: Sequence[int], expected: Sequence[int]) -> bool:
     """Whether two lists of frame times, in nanoseconds, are the same within a tick."""
-    return len(found) == len(wanted) and all(abs(a - b) <= _TICK_NS for a, b in zip(found, wanted, strict=True))
+    return len(found) == len(expected) and all(abs(a - b) <= _TICK_NS for a, b in zip(found, expected, strict=True))

@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import queue
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
-import numpy as np
-from numpy.typing import NDArray
-
-from capture.image_measurements import ImageMeasurement, luma, measure_luma
-from capture.recorder.worker_thread import Worker
 from capture.sources.source import CapturedFrame, Source
-from kinesphere.video.upright import RgbConverter
+from capture.worker_thread import Worker
 
-if TYPE_CHECKING:
-    from av.video.frame import VideoFrame
-
-VIEW_WIDTH = 640
-"""Width of the picture that is measured, shown and searched for a person."""
-LOOK_EVERY_SECONDS = 0.25
 _RATE_SECONDS = 2.0
 """The real frame rate is that of the last two seconds."""
 
@@ -47,7 +33,7 @@ class LiveSource:
         self._source = source
         self._latest: CapturedFrame | None = None
         self._times_ns: deque[int] = deque(maxlen=round(_RATE_SECONDS * 240))
-        self._takers: set[queue.SimpleQueue[CapturedFrame]] = set()
+        self._subscribers: set[queue.SimpleQueue[CapturedFrame]] = set()
         self._worker = Worker("camera", self._run)
         self._worker.start()
 
@@ -75,23 +61,26 @@ class LiveSource:
     def frames(self) -> Iterator[CapturedFrame]:
         """The frames that come from this call on, until the source ends.
 
+        Returns:
+            The frames, as they come; each caller gets all of them.
+
         Raises:
             InvalidInput: the source failed.
         """
-        mine: queue.SimpleQueue[CapturedFrame] = queue.SimpleQueue()
-        self._takers.add(mine)
-        return self._given(mine)
+        frames: queue.SimpleQueue[CapturedFrame] = queue.SimpleQueue()
+        self._subscribers.add(frames)
+        return self._until_end(frames)
 
-    def _given(self, mine: queue.SimpleQueue[CapturedFrame]) -> Iterator[CapturedFrame]:
+    def _until_end(self, frames: queue.SimpleQueue[CapturedFrame]) -> Iterator[CapturedFrame]:
         try:
             while True:
                 try:
-                    yield mine.get(timeout=0.05)
+                    yield frames.get(timeout=0.05)
                 except queue.Empty:
-                    if self.has_ended and mine.empty():
+                    if self.has_ended and frames.empty():
                         break
         finally:
-            self._takers.discard(mine)
+            self._subscribers.discard(frames)
         self._worker.raise_error()
 
     def raise_error(self) -> None:
@@ -107,75 +96,5 @@ class LiveSource:
         for captured in self._source.frames():
             self._latest = captured
             self._times_ns.append(captured.captured_ns)
-            for taker in self._takers.copy():
-                taker.put(captured)
-
-
-@dataclass(frozen=True)
-class Seen:
-    """Who is in view."""
-
-    person: bool
-    hands: int
-
-
-Watch = Callable[[NDArray[np.uint8]], Seen]
-"""Looks for a person in a picture, uint8 (height, 640, 3), RGB."""
-
-
-@dataclass(frozen=True)
-class View:
-    """What the camera sees now."""
-
-    image: NDArray[np.uint8]
-    """uint8 (height, 640, 3), RGB, as the camera sees it (not mirrored)."""
-    measured: ImageMeasurement
-    seen: Seen | None
-    """None where nobody looks for people."""
-
-
-class Viewer:
-    """Looks at a live source a few times a second, in a thread of its own, and never makes it wait."""
-
-    def __init__(self, source: LiveSource, watch: Watch | None = None) -> None:
-        self._source = source
-        self._watch = watch
-        self._view: View | None = None
-        self._closed = threading.Event()
-        self._worker = Worker("viewer", self._run)
-        self._worker.start()
-
-    @property
-    def view(self) -> View | None:
-        """The last look; None before the first.
-
-        Raises:
-            KinesphereError: looking for people failed.
-        """
-        if not self._worker.is_alive():
-            self._worker.raise_error()
-        return self._view
-
-    def close(self) -> None:
-        """Stop looking."""
-        self._closed.set()
-        self._worker.join()
-
-    def _run(self) -> None:
-        before: CapturedFrame | None = None
-        while not self._closed.wait(LOOK_EVERY_SECONDS):
-            now = self._source.latest
-            if now is None or now is before:
-                continue
-            before = now
-            with now.in_use:
-                image = small(now.frame)
-            seen = None if self._watch is None else self._watch(image)
-            self._view = View(image, measure_luma(luma(image)), seen)
-
-
-def small(frame: VideoFrame) -> NDArray[np.uint8]:
-    """A frame as uint8 (height, 640, 3), RGB, contiguous; a smaller frame keeps its size."""
-    width = min(VIEW_WIDTH, frame.width)
-    height = max(2, round(frame.height * width / frame.width))
-    return np.ascontiguousarray(RgbConverter()(frame, (height, width)))
+            for subscriber in self._subscribers.copy():
+                subscriber.put(captured)

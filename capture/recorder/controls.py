@@ -41,5 +41,12 @@ class Controls:
         return tuple(self._marks_ns)
 
     def wait_for_stop(self, seconds: float) -> bool:
-        """Wait so long, or until the recording is to end; says whether it is."""
+        """Wait a while, or until the recording is to end.
+
+        Args:
+            seconds: how long at most.
+
+        Returns:
+            Whether it is to end.
+        """
         return self._stopped.wait(seconds)

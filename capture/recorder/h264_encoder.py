@@ -91,7 +91,7 @@ class H264File:
         # A picture's own converter would be set up anew for each, with a thread for every core.
         self._converter = VideoReformatter()
         self._last_keyframe: int | None = None
-        self._held: Packet[VideoStream] | None = None
+        self._pending: Packet[VideoStream] | None = None
         self._frame_ticks = round(TICKS_PER_SECOND / frame_rate)
         options = _FRAGMENTS if fragmented else _INDEX_FIRST
         with writing(path):
@@ -169,12 +169,12 @@ class H264File:
     def _mux(self, packets: list[Packet[VideoStream]]) -> None:
         """Write packets one late, when it is known how long each lasts."""
         for packet in packets:
-            if self._held is not None and packet.pts is not None and self._held.pts is not None:
-                self._release(packet.pts - self._held.pts)
-            self._held = packet
+            if self._pending is not None and packet.pts is not None and self._pending.pts is not None:
+                self._release(packet.pts - self._pending.pts)
+            self._pending = packet
 
     def _release(self, ticks: int) -> None:
-        if self._held is not None:
-            self._held.duration = ticks
-            self._container.mux(self._held)
-            self._held = None
+        if self._pending is not None:
+            self._pending.duration = ticks
+            self._container.mux(self._pending)
+            self._pending = None

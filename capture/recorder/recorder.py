@@ -11,14 +11,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from capture.recorder.clock_drift import DriftMeter
 from capture.recorder.controls import Controls
 from capture.recorder.frame_queue import FrameQueue
 from capture.recorder.h264_encoder import H264File
 from capture.recorder.hardware_encoders import encoder_for
 from capture.recorder.mp4_file import TICKS_PER_SECOND, copy_stream, put_in_place, refuse_to_replace, writing
-from capture.recorder.worker_thread import Worker
+from capture.sources.device_clock import DriftMeter
 from capture.sources.source import CapturedFrame, Source
+from capture.worker_thread import Worker
 from kinesphere.errors import InvalidInput, InvalidVideo, KinesphereError, StorageFailed
 from kinesphere.video.upright import Orientation, Upright
 from storage.footage.video_reader import open_video
@@ -31,7 +31,7 @@ MOST_FRAMES = 2**18
 _SYNC_SECONDS = 1.0
 _LATE = 1.5
 """A frame is late when it comes this many frame intervals after the one before, or more."""
-_TIMED = 1000
+_MOST_TIMES = 1000
 """How many losses of each kind are told with their times; all are counted."""
 
 
@@ -82,16 +82,23 @@ class CaptureReport:
     """Why the source failed; empty unless it did."""
 
     def origin(self, beside: tuple[Beside, ...] = ()) -> Origin:
-        """What `recording.json` says of it, and of the recordings that other cameras made beside it."""
+        """What `recording.json` says of where the recording comes from.
+
+        Args:
+            beside: the recordings that other cameras made at the same time.
+
+        Returns:
+            The origin; of each kind of loss, the first thousand are there with their times.
+        """
         return Origin(
             kind="camera",
             device=self.device,
             encoder=self.encoder,
             started_at=self.started_at,
             dropped_frames=self.dropped,
-            dropped_at_ns=self.dropped_at_ns[:_TIMED],
+            dropped_at_ns=self.dropped_at_ns[:_MOST_TIMES],
             late_frames=len(self.late_at_ns),
-            late_at_ns=self.late_at_ns[:_TIMED],
+            late_at_ns=self.late_at_ns[:_MOST_TIMES],
             longest_gap_ns=self.longest_gap_ns,
             pauses_ns=self.pauses_ns,
             marks_ns=self.marks_ns,
@@ -125,7 +132,14 @@ def record(
     least once a second, the first frame at 0 and each at its true time in 1/90000 s. The source stays open.
 
     Args:
+        source: where the frames come from.
+        path: of the video, which must not exist yet.
+        seconds: the longest that it may last; without end by default.
+        controls: stop, pause and mark it from another thread.
         on_progress: called in this thread, about ten times a second.
+
+    Returns:
+        What was recorded, and what was lost.
 
     Raises:
         StorageFailed: the disk refused, for instance because it is full. What was recorded until then stays at
@@ -144,8 +158,8 @@ def record(
         if not take.has_frames:
             _remove_partial(path)
             raise
-        kept = f"{error}. What was recorded until then is kept; then run: kinesphere status"
-        raise StorageFailed(kept) from error
+        message = f"{error}. What was recorded until then is kept; then run: kinesphere status"
+        raise StorageFailed(message) from error
     return report
 
 
@@ -199,7 +213,7 @@ class _Take:
         self._late_at_ns: list[int] = []
         self._pauses_ns: list[tuple[int, int]] = []
         self._drift = DriftMeter()
-        self._was_asked = self._is_full = False
+        self._stop_was_asked = self._is_full = False
 
     @property
     def has_frames(self) -> bool:
@@ -231,10 +245,10 @@ class _Take:
         if not self._times_ns:
             self._grabber.raise_error()
             raise InvalidInput(f"'{self._source.name}' gave no frame before the recording ended")
-        failure = "" if self._grabber.error is None or self._was_asked else str(self._grabber.error)
+        failure = "" if self._grabber.error is None or self._stop_was_asked else str(self._grabber.error)
         if failure:
             return self._report("source failed", failure)
-        return self._report("full" if self._is_full else "asked" if self._was_asked else "source ended")
+        return self._report("full" if self._is_full else "asked" if self._stop_was_asked else "source ended")
 
     def _report(self, ended: Ended, failure: str = "") -> CaptureReport:
         """What has been recorded so far, at least one frame."""
@@ -262,7 +276,7 @@ class _Take:
 
     def _finish(self) -> None:
         """Let the threads end: a source that hangs is not waited for, frames already taken are encoded."""
-        self._was_asked = self._was_asked or self._grabber.is_alive()
+        self._stop_was_asked = self._stop_was_asked or self._grabber.is_alive()
         self._stopping.set()
         self._grabber.join(timeout=2)
         self._queue.close()
@@ -270,7 +284,7 @@ class _Take:
         self._syncer.join()
 
     def _grab(self) -> None:
-        previous_ns = kept_ns = taken = 0
+        previous_ns = queued_ns = taken = 0
         paused_at_ns: int | None = None
         interval_ns = 1e9 / self._source.frame_rate
         try:
@@ -282,21 +296,21 @@ class _Take:
                     self._drift.add(captured.device_ns, captured.arrived_ns)
                 self._is_full = taken >= MOST_FRAMES
                 if self._is_full or (self._limit_ns is not None and since_ns >= self._limit_ns):
-                    self._was_asked = True
+                    self._stop_was_asked = True
                     return
                 if self._controls.paused and since_ns:
                     paused_at_ns = since_ns if paused_at_ns is None else paused_at_ns
                     continue
                 if paused_at_ns is not None:
                     self._pauses_ns.append((paused_at_ns, since_ns))
-                    previous_ns, kept_ns, paused_at_ns = since_ns, since_ns, None
+                    previous_ns, queued_ns, paused_at_ns = since_ns, since_ns, None
                 if since_ns - previous_ns >= _LATE * interval_ns:
                     self._late_at_ns.append(since_ns)
                 previous_ns = since_ns
                 if self._queue.put(captured):
                     taken += 1
-                    self._longest_gap_ns = max(self._longest_gap_ns, since_ns - kept_ns)
-                    kept_ns = since_ns
+                    self._longest_gap_ns = max(self._longest_gap_ns, since_ns - queued_ns)
+                    queued_ns = since_ns
                 else:
                     self._dropped_at_ns.append(since_ns)
         finally:
@@ -332,9 +346,9 @@ class _Take:
                     with partial.open("r+b") as file:
                         os.fsync(file.fileno())
                 if self.has_frames:
-                    beside = journal.with_suffix(".new")
-                    beside.write_text(self._report("interrupted").origin().model_dump_json())
-                    beside.replace(journal)
+                    next_journal = journal.with_suffix(".new")
+                    next_journal.write_text(self._report("interrupted").origin().model_dump_json())
+                    next_journal.replace(journal)
 
     def _progress(self) -> RecordingProgress:
         elapsed_ns = self._times_ns[-1] if self._times_ns else 0
@@ -344,8 +358,8 @@ class _Take:
 def _verify(finished: Path, frames: int | None) -> None:
     """Refuse a file that cannot be read, or that does not hold every frame that was encoded."""
     try:
-        held = open_video(finished).info.frames
+        found = open_video(finished).info.frames
     except InvalidVideo as error:
         raise StorageFailed(f"the recording could not be read back: {error}") from error
-    if frames is not None and held != frames:
-        raise StorageFailed(f"the recording could not be read back: {held} of {frames} frames are in {finished}")
+    if frames is not None and found != frames:
+        raise StorageFailed(f"the recording could not be read back: {found} of {frames} frames are in {finished}")

@@ -14,9 +14,9 @@ from pathlib import Path
 from kinesphere.errors import needs_extra
 from storage.tasks.criteria import Criteria
 
-WANTED_RATE = 30.0
+USUAL_RATE = 30.0
 """Frames a second that a camera is asked for, unless the task wants more: hands move too fast for fewer."""
-WANTED_SIDE = 720
+USUAL_SIDE = 720
 """Pixels of the shorter side, unless the task wants more: more costs time and disk and finds few more hands."""
 
 _V4L2_FORMATS = {b"MJPG": "mjpeg", b"YUYV": "yuyv422", b"UYVY": "uyvy422", b"NV12": "nv12", b"YU12": "yuv420p"}
@@ -50,26 +50,33 @@ class Mode:
             f", {self.pixel_format}" if self.pixel_format else ""
         )
 
-    def options(self, platform: str, rate: float = WANTED_RATE) -> dict[str, str]:
+    def options(self, platform: str, rate: float = USUAL_RATE) -> dict[str, str]:
         """How FFmpeg's device layer of a platform is asked for this mode, at `rate` if it can be so fast."""
-        asked = {"video_size": f"{self.width}x{self.height}", "framerate": f"{min(rate, self.frame_rate):g}"}
+        options = {"video_size": f"{self.width}x{self.height}", "framerate": f"{min(rate, self.frame_rate):g}"}
         if platform == "linux":
-            return asked | {"input_format": self.pixel_format}
+            return options | {"input_format": self.pixel_format}
         if platform == "win32":
             key = "vcodec" if self.pixel_format == "mjpeg" else "pixel_format"
-            return asked | {key: self.pixel_format, "rtbufsize": "256M"}
-        return asked
+            return options | {key: self.pixel_format, "rtbufsize": "256M"}
+        return options
 
 
 def list_modes(path: str) -> tuple[Mode, ...]:
-    """The modes of the camera that the system opens by `path`; empty where it does not say."""
+    """The modes of a camera.
+
+    Args:
+        path: by which the system opens it.
+
+    Returns:
+        The largest first; none where the platform does not say.
+    """
     if sys.platform == "linux":
         return _unique(_v4l2_modes(Path(path)))
     if sys.platform == "win32":
-        return dshow_modes(_told_by_ffmpeg("dshow", f"video={path}", {"list_options": "true"}))
+        return dshow_modes(_ffmpeg_log("dshow", f"video={path}", {"list_options": "true"}))
     if sys.platform == "darwin":
         # no size is 1x1: FFmpeg answers with those that there are
-        return avfoundation_modes(_told_by_ffmpeg("avfoundation", path, {"video_size": "1x1"}))
+        return avfoundation_modes(_ffmpeg_log("avfoundation", path, {"video_size": "1x1"}))
     return ()
 
 
@@ -78,9 +85,16 @@ def best_mode(modes: Iterable[Mode], criteria: Criteria) -> Mode | None:
 
     A picture larger than it need be costs frames on a slow computer; one that was compressed by the camera is a
     little worse, but more of them go through a cable.
+
+    Args:
+        modes: of the camera.
+        criteria: the task's, whose thresholds of doubt for frame rate and size count.
+
+    Returns:
+        The mode; None if there are none.
     """
-    rate = max(WANTED_RATE, criteria.doubt("frame_rate"))
-    side = max(WANTED_SIDE, criteria.doubt("shorter_side_pixels"))
+    rate = max(USUAL_RATE, criteria.doubt("frame_rate"))
+    side = max(USUAL_SIDE, criteria.doubt("shorter_side_pixels"))
 
     def worth(mode: Mode) -> tuple[float, ...]:
         shorter = min(mode.width, mode.height)
@@ -97,19 +111,19 @@ def best_mode(modes: Iterable[Mode], criteria: Criteria) -> Mode | None:
     return max(modes, key=worth, default=None)
 
 
-def dshow_modes(told: str) -> tuple[Mode, ...]:
+def dshow_modes(log: str) -> tuple[Mode, ...]:
     """Modes from what FFmpeg's `dshow` prints with `list_options`."""
     return _unique(
         Mode(int(found["width"]), int(found["height"]), float(found["rate"]), found["format"])
-        for found in _DSHOW.finditer(told)
+        for found in _DSHOW.finditer(log)
     )
 
 
-def avfoundation_modes(told: str) -> tuple[Mode, ...]:
+def avfoundation_modes(log: str) -> tuple[Mode, ...]:
     """Modes from what FFmpeg's `avfoundation` prints when it is asked for one that there is not."""
     return _unique(
         Mode(int(found["width"]), int(found["height"]), float(found["rate"]), "")
-        for found in _AVFOUNDATION.finditer(told)
+        for found in _AVFOUNDATION.finditer(log)
     )
 
 
@@ -117,7 +131,7 @@ def _unique(modes: Iterable[Mode]) -> tuple[Mode, ...]:
     return tuple(sorted(set(modes), reverse=True))
 
 
-def _told_by_ffmpeg(layer: str, address: str, options: dict[str, str]) -> str:
+def _ffmpeg_log(layer: str, address: str, options: dict[str, str]) -> str:
     """What FFmpeg logs when it opens a device in order to list what it can do, which always fails."""
     with needs_extra("capture"):
         import av
@@ -142,7 +156,7 @@ def _v4l2_modes(device: Path) -> Iterator[Mode]:
         return
     with file:
         for number in range(_MOST):
-            found = _asked(file.fileno(), _ENUM_FORMATS, struct.pack("<II", number, _CAPTURE), 64)
+            found = _ioctl(file.fileno(), _ENUM_FORMATS, struct.pack("<II", number, _CAPTURE), 64)
             if found is None:
                 return
             letters = found[44:48]
@@ -153,7 +167,7 @@ def _v4l2_modes(device: Path) -> Iterator[Mode]:
 
 def _v4l2_sizes(descriptor: int, letters: bytes) -> Iterator[tuple[int, int]]:
     for number in range(_MOST):
-        found = _asked(descriptor, _ENUM_SIZES, struct.pack("<I", number) + letters, 44)
+        found = _ioctl(descriptor, _ENUM_SIZES, struct.pack("<I", number) + letters, 44)
         if found is None:
             return
         kind, *sizes = struct.unpack_from("<7I", found, 8)
@@ -168,7 +182,7 @@ def _v4l2_sizes(descriptor: int, letters: bytes) -> Iterator[tuple[int, int]]:
 def _v4l2_rates(descriptor: int, letters: bytes, width: int, height: int) -> Iterator[float]:
     for number in range(_MOST):
         request = struct.pack("<I", number) + letters + struct.pack("<II", width, height)
-        found = _asked(descriptor, _ENUM_INTERVALS, request, 52)
+        found = _ioctl(descriptor, _ENUM_INTERVALS, request, 52)
         if found is None:
             return
         kind, numerator, denominator = struct.unpack_from("<3I", found, 16)
@@ -178,7 +192,7 @@ def _v4l2_rates(descriptor: int, letters: bytes, width: int, height: int) -> Ite
             return
 
 
-def _asked(descriptor: int, request: int, content: bytes, size: int) -> bytes | None:
+def _ioctl(descriptor: int, request: int, content: bytes, size: int) -> bytes | None:
     """What the driver answers, or None when there is no more, or when it is no camera."""
     import fcntl
 

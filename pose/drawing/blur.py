@@ -172,9 +172,13 @@ def blur_video(
     Args:
         video: the recording's video, upright and of even size as recordings are.
         trajectory: the whole of its trajectory, as `Dataset.episode()` gives it.
+        output: the MP4 file to write.
         others: everybody whom `look_for_people` has found in the video.
         strict: hide everything in each frame in which the head was not located, also for short gaps.
         on_progress: called with the number of frames done.
+
+    Returns:
+        In how many frames what was hidden.
 
     Raises:
         InvalidInput: the trajectory never saw the person, so that nothing could be shown.

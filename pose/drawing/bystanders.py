@@ -38,8 +38,12 @@ def look_for_people(
     """Find people in a frame every `EVERY_NS`, each looked at afresh, nobody followed.
 
     Args:
+        video: an upright video.
         model: the pose landmarker's.
         on_progress: called with the number of frames read.
+
+    Returns:
+        The people in each frame that was looked at.
 
     Raises:
         InvalidInput: MediaPipe cannot use the model.

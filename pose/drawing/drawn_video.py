@@ -36,7 +36,7 @@ class H264Writer:
         self._stream.pix_fmt = "yuv420p"
         self._stream.codec_context.time_base = self._base
         self._stream.codec_context.max_b_frames = 0
-        self._held: Packet[VideoStream] | None = None
+        self._pending: Packet[VideoStream] | None = None
         self._frames = 0
 
     def write(self, picture: Picture, ticks: int) -> None:
@@ -53,18 +53,18 @@ class H264Writer:
         """Finish the file; `last_ticks` is how long the last picture lasts, by default what the encoder thinks."""
         if self._frames:
             self._mux(self._stream.encode(None))
-        if self._held is not None:
+        if self._pending is not None:
             if last_ticks is not None:
-                self._held.duration = last_ticks
-            self._file.mux(self._held)
+                self._pending.duration = last_ticks
+            self._file.mux(self._pending)
         self._file.close()
 
     def _mux(self, packets: list[Packet[VideoStream]]) -> None:
         for packet in packets:
-            if self._held is not None and packet.pts is not None and self._held.pts is not None:
-                self._held.duration = packet.pts - self._held.pts
-                self._file.mux(self._held)
-            self._held = packet
+            if self._pending is not None and packet.pts is not None and self._pending.pts is not None:
+                self._pending.duration = packet.pts - self._pending.pts
+                self._file.mux(self._pending)
+            self._pending = packet
 
 
 @contextmanager

@@ -72,7 +72,17 @@ def draw_overlay(video: Path, episode: Episode, output: Path, on_progress: Calla
 def contact_sheet(video: Path, episode: Episode, output: Path, columns: int = 4, rows: int = 3) -> None:
     """Write a PNG with frames taken evenly from an episode, each with its skeleton and its time.
 
-    Args and errors are those of `draw_overlay`; a short episode leaves tiles empty.
+    Args:
+        video: the episode's video.
+        episode: as `Dataset.episode()` gives it.
+        output: the PNG file to write.
+        columns: tiles beside each other.
+        rows: tiles above each other; a short episode leaves some empty.
+
+    Raises:
+        InvalidInput: the video has no frame in the episode's time.
+        InvalidVideo: the video cannot be read.
+        StorageFailed: `output` cannot be written.
     """
     with needs_extra("pose"):
         import cv2

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinesphere.errors import needs_extra
-from pose.landmarks import BODY_HEAD, BODY_MIDDLE, BODY_SIDES, HAND_BONES, Bone
+from pose.landmarks import BODY_HEAD, BODY_MIDDLE, BODY_SIDES, HAND_BONES, VISIBLE, Bone
 
 Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -17,7 +17,6 @@ Colour = tuple[int, int, int]
 LEFT, RIGHT, MIDDLE, OUTLINE = (255, 138, 61), (56, 189, 248), (245, 245, 245), (16, 18, 22)
 SIDE_COLOURS: tuple[Colour, Colour] = (LEFT, RIGHT)
 """Of the contributor's own left and right."""
-VISIBLE = 0.5
 FADED = 0.35
 """Opacity of bones with an end that the body model does not see."""
 

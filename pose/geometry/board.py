@@ -64,7 +64,14 @@ def board_rectangles() -> list[Rectangle]:
 
 
 def board_pdf(paper: Paper) -> bytes:
-    """The board on one page at true scale, its dimensions, and a ruler line with which to check the print."""
+    """The board on one page at true scale, its dimensions, and a ruler line with which to check the print.
+
+    Args:
+        paper: size of the page.
+
+    Returns:
+        The bytes of a PDF file.
+    """
     width, height = PAPERS_MM[paper]
     left, top = (width - COLUMNS * SQUARE_MM) / 2, 12.0
     boxes = [(left + x, top + y, w, h) for x, y, w, h in board_rectangles()]
@@ -80,20 +87,6 @@ def board_pdf(paper: Paper) -> bytes:
     ]
     texts = [(ruler_left, ruler_top + 6 + 5 * number, line) for number, line in enumerate(lines)]
     return _pdf_page(width, height, boxes, texts)
-
-
-def draw_board(pixels_per_mm: float, margin_mm: float = 0) -> NDArray[np.uint8]:
-    """The board as a grey picture, uint8 (height, width): 0 is black, 255 paper."""
-    shape = (ROWS * SQUARE_MM + 2 * margin_mm, COLUMNS * SQUARE_MM + 2 * margin_mm)
-    picture: NDArray[np.uint8] = np.full([round(side * pixels_per_mm) for side in shape], 255, np.uint8)
-    for x, y, w, h in board_rectangles():
-        begin, end = np.array([y, x]) + margin_mm, np.array([y + h, x + w]) + margin_mm
-        (top, left), (bottom, right) = (
-            np.rint(begin * pixels_per_mm).astype(int),
-            np.rint(end * pixels_per_mm).astype(int),
-        )
-        picture[top:bottom, left:right] = 0
-    return picture
 
 
 def _pdf_page(width: float, height: float, boxes: list[Rectangle], texts: list[tuple[float, float, str]]) -> bytes:

@@ -19,7 +19,7 @@ FEWEST_VIEWS = 8
 """Zhang (2000) needs three; below eight the standard deviations themselves are not to be trusted."""
 MOST_VIEWS = 40
 """More add time and hardly any knowledge (the solver's time grows with their square)."""
-APART = 0.04
+LEAST_DISTANCE = 0.04
 """Two views count as different from here on: by 4 % of the picture in place, or as much in slant or size."""
 SHARP_SHARE = 0.5
 """A view with less than this share of the detail of a good one is blurred; a blur of 1.5 pixels takes 60 % of it."""
@@ -64,7 +64,13 @@ class FoundCamera:
 
 
 def find_views(pictures: Iterable[NDArray[np.uint8]]) -> list[View]:
-    """Look for the board in grey pictures, uint8 (height, width).
+    """Look for the board in pictures.
+
+    Args:
+        pictures: uint8 (height, width), grey, all of one size.
+
+    Returns:
+        A view for each picture in which enough of the board is seen.
 
     Raises:
         InvalidInput: the pictures differ in size.
@@ -97,6 +103,12 @@ def solve_camera(views: list[View]) -> FoundCamera:
 
     Blurred views are left out, and of those that are left the most different ones are used. k3 stays 0: webcams and
     phones do not need it, and it takes its value from noise.
+
+    Args:
+        views: as `find_views` gives them.
+
+    Returns:
+        The camera, and how well it is known.
 
     Raises:
         InvalidInput: the board was not seen, or too little of it to say what camera it is.
@@ -183,7 +195,7 @@ def _most_different(views: list[View]) -> list[View]:
     distance = np.linalg.norm(looks - looks[chosen[0]], axis=1)
     while len(chosen) < min(MOST_VIEWS, len(views)):
         farthest = int(distance.argmax())
-        if distance[farthest] < APART:
+        if distance[farthest] < LEAST_DISTANCE:
             break
         chosen.append(farthest)
         distance = np.minimum(distance, np.linalg.norm(looks - looks[farthest], axis=1))

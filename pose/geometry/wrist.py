@@ -93,8 +93,8 @@ def grip(world: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     """
     chain = world[..., list(MIDDLE_FINGER), :]
     length = np.linalg.norm(np.diff(chain, axis=-2), axis=-1).sum(axis=-1)
-    apart = np.linalg.norm(world[..., THUMB_TIP, :] - world[..., INDEX_TIP, :], axis=-1)
-    return np.asarray(np.clip(apart / length, 0, 1), np.float32)
+    distance = np.linalg.norm(world[..., THUMB_TIP, :] - world[..., INDEX_TIP, :], axis=-1)
+    return np.asarray(np.clip(distance / length, 0, 1), np.float32)
 
 
 def palm_axes(world: NDArray[np.float64], side: int) -> NDArray[np.float64]:

@@ -87,10 +87,10 @@ def with_normalization(network: bytes) -> bytes:
     builder.head = len(builder.Bytes) - len(network)
     builder.minalign = 16
 
-    def kept(table: Any) -> int:
+    def existing(table: Any) -> int:
         return len(network) - int(table._tab.Pos)
 
-    def kept_field(slot: int) -> int:
+    def existing_field(slot: int) -> int:
         return len(network) - int(model._tab.Indirect(model._tab.Pos + model._tab.Offset(4 + 2 * slot)))
 
     def vector(offsets: Sequence[int]) -> int:
@@ -102,19 +102,19 @@ def with_normalization(network: bytes) -> bytes:
     content = builder.CreateByteVector(_normalization_metadata())
     schema.BufferStart(builder)
     schema.BufferAddData(builder, content)
-    buffers = [*(kept(model.Buffers(i)) for i in range(model.BuffersLength())), schema.BufferEnd(builder)]
+    buffers = [*(existing(model.Buffers(i)) for i in range(model.BuffersLength())), schema.BufferEnd(builder)]
     name = builder.CreateString("TFLITE_METADATA")
     schema.MetadataStart(builder)
     schema.MetadataAddName(builder, name)
     schema.MetadataAddBuffer(builder, model.BuffersLength())
-    entries = [*(kept(model.Metadata(i)) for i in range(model.MetadataLength())), schema.MetadataEnd(builder)]
+    entries = [*(existing(model.Metadata(i)) for i in range(model.MetadataLength())), schema.MetadataEnd(builder)]
 
     buffers_vector, entries_vector = vector(buffers), vector(entries)
     schema.ModelStart(builder)
     schema.ModelAddVersion(builder, model.Version())
-    schema.ModelAddOperatorCodes(builder, kept_field(1))
-    schema.ModelAddSubgraphs(builder, kept_field(2))
-    schema.ModelAddDescription(builder, kept_field(3))
+    schema.ModelAddOperatorCodes(builder, existing_field(1))
+    schema.ModelAddSubgraphs(builder, existing_field(2))
+    schema.ModelAddDescription(builder, existing_field(3))
     schema.ModelAddBuffers(builder, buffers_vector)
     schema.ModelAddMetadata(builder, entries_vector)
     builder.Finish(schema.ModelEnd(builder), b"TFL3")

@@ -96,6 +96,13 @@ OnFetch = Callable[[str], None]
 def pose_model(path: Path | None = None, *, on_fetch: OnFetch | None = None) -> Model:
     """The body model: a `.task` bundle of the user's own, or else MediaPipe's pose landmarker, full.
 
+    Args:
+        path: the user's own bundle; by default MediaPipe's from the cache, fetched if it is not there.
+        on_fetch: told in one line before something is downloaded.
+
+    Returns:
+        The model.
+
     Raises:
         InvalidInput: `path` is no bundle with a pose detector and a pose landmarks detector.
         MissingDependency, StorageFailed, CorruptObject: the default could not be fetched, see `fetch_members`.
@@ -106,6 +113,13 @@ def pose_model(path: Path | None = None, *, on_fetch: OnFetch | None = None) -> 
 def hand_model(path: Path | None = None, *, on_fetch: OnFetch | None = None) -> Model:
     """The hand model: a `.task` bundle of the user's own, or else MediaPipe's hand landmarker, full.
 
+    Args:
+        path: the user's own bundle; by default MediaPipe's from the cache, fetched if it is not there.
+        on_fetch: told in one line before something is downloaded.
+
+    Returns:
+        The model.
+
     Raises:
         InvalidInput: `path` is no bundle with a hand detector and a hand landmarks detector.
         MissingDependency, StorageFailed, CorruptObject: the default could not be fetched, see `fetch_members`.
@@ -115,6 +129,12 @@ def hand_model(path: Path | None = None, *, on_fetch: OnFetch | None = None) -> 
 
 def fetch_clip(*, on_fetch: OnFetch | None = None) -> Path:
     """A real clip to try things on: one person, whole body, 230 frames (Sports2D's demo, BSD-3-Clause).
+
+    Args:
+        on_fetch: told in one line before it is downloaded.
+
+    Returns:
+        Where it is in the cache.
 
     Raises:
         MissingDependency, StorageFailed, CorruptObject: it could not be fetched, see `fetch_members`.
@@ -165,8 +185,8 @@ def _cached(folder: Path, bundle: _Bundle) -> Model | None:
 def _fetch_models(folder: Path, work_folder: Path) -> None:
     """Build both bundles from one download."""
     networks = [*_POSE_BUNDLE.networks, *_HAND_BUNDLE.networks]
-    wanted = {network.source: network.source_sha256 for network in networks}
-    contents = fetch_members(_MODELS_WHEEL, wanted, work_folder, _MODELS_PLATFORM)
+    sources = {network.source: network.source_sha256 for network in networks}
+    contents = fetch_members(_MODELS_WHEEL, sources, work_folder, _MODELS_PLATFORM)
     for bundle in (_POSE_BUNDLE, _HAND_BUNDLE):
         members = {network.name: _prepared(network, contents[network.source]) for network in bundle.networks}
         _put(folder / bundle.file, build_bundle(members), work_folder)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from kinesphere.trajectory import BODY_LANDMARKS
 from pose.landmarks import BODY_HIPS, BODY_SHOULDERS
-from pose.networks.body_network import BodySighting
+from pose.networks.landmark_networks import BodySighting
 
 _KNEES = BODY_LANDMARKS.index("left_knee"), BODY_LANDMARKS.index("right_knee")
 _BINS = 8

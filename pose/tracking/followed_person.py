@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pose.networks.body_network import BodyNetwork, BodySighting
+from pose.networks.detectors import PersonDetector
+from pose.networks.landmark_networks import BodyNetwork, BodySighting
 from pose.networks.models import Model
-from pose.networks.person_detection import PersonDetector
 from pose.networks.regions import Region
+from pose.networks.sightings import Body
 from pose.tracking.appearance import Appearance, alike, appearance_of, blended
-from pose.tracking.person_tracks import COAST_MS, Track, standing
-from pose.tracking.sightings import Body
+from pose.tracking.person_tracks import COAST_MS, Track, prominence
 
 NOBODY = -1
 """In place of `Body.person` where there is no body."""
@@ -25,11 +25,11 @@ CLEARLY = 1.3
 """Somebody is the contributor rather than another if their standing is this many times the other's."""
 CLOSE = 0.35
 """Two people whose regions are nearer than this, in sides, may be taken for each other."""
-APART = 2
+SEPARATE = 2
 """Looks that show somebody beside the contributor before they are taken for a person of their own."""
 NEAR = 0.7
 """A bystander within this many sides may soon be close: half a second away for two who walk towards each other."""
-LOOK_CLOSELY_MS, LOOK_MS, LOOK_ALONE_MS = 95.0, 195.0, 995.0
+LOOK_CLOSELY_MS, LOOK_MS, LOOK_RARELY_MS = 95.0, 195.0, 995.0
 """How often the detector looks at everybody: near a bystander, with one in view or in probation, and alone. Just under
 3, 6 and 30 frames at 30 a second, so that uneven timestamps do not skip a turn."""
 SAME_PLACE = 0.3
@@ -86,9 +86,9 @@ class BodyFinder:
         self._network = BodyNetwork(model)
         self._detector = PersonDetector(model)
         self._confidence = confidence
-        self._held: _Contributor | None = None
+        self._contributor: _Contributor | None = None
         self._number = 0
-        self._given_up: Appearance | None = None
+        self._abandoned: Appearance | None = None
         """What somebody wore who was rather a hand: whoever comes next is another, unless they wear the same."""
         self._others: list[Track] = []
         self._looked_ms = self._detected_ms = -np.inf
@@ -110,16 +110,16 @@ class BodyFinder:
         if not np.isfinite(self._somebody_ms):
             self._somebody_ms = now
         sighting = self._follow(image, now)
-        if sighting is None and self._held is not None and self._held.track.watched_ms < CONFIRM_MS:
-            self._held = None
-        elif sighting is None and self._held is not None and close_up:
-            self._given_up, self._held = self._held.clothes, None
+        if sighting is None and self._contributor is not None and self._contributor.track.watched_ms < CONFIRM_MS:
+            self._contributor = None
+        elif sighting is None and self._contributor is not None and close_up:
+            self._abandoned, self._contributor = self._contributor.clothes, None
         if self._detection_due(now, sighting is not None):
             sighting = self._look_around(image, now, sighting)
-        if sighting is None or self._held is None:
+        if sighting is None or self._contributor is None:
             return None
         self._somebody_ms = now
-        others = sum(other.apart >= APART and now - other.seen_ms <= COAST_MS for other in self._others)
+        others = sum(other.separate >= SEPARATE and now - other.seen_ms <= COAST_MS for other in self._others)
         return replace(sighting.body, sure=self._is_sure(now), person=self._number, others=others)
 
     def close(self) -> None:
@@ -128,84 +128,100 @@ class BodyFinder:
 
     def _follow(self, image: NDArray[np.uint8], now: float) -> BodySighting | None:
         """The contributor where they should be, by their landmarks alone."""
-        held = self._held
-        if held is None or now - held.track.seen_ms > LOOK_AGAIN_MS:
+        contributor = self._contributor
+        if contributor is None or now - contributor.track.seen_ms > LOOK_AGAIN_MS:
             return None
-        sighting = self._network.look(image, held.track.at(now))
-        return sighting if self._take(sighting, now) else None
+        sighting = self._network.look(image, contributor.track.at(now))
+        return sighting if self._accept(sighting, now) else None
 
-    def _take(self, sighting: BodySighting, now: float) -> bool:
+    def _accept(self, sighting: BodySighting, now: float) -> bool:
         """Go on with the contributor from what was seen, unless it cannot be them."""
-        held, region = self._held, sighting.region
-        if held is None or region is None or sighting.presence < self._confidence:
+        contributor, region = self._contributor, sighting.region
+        if contributor is None or region is None or sighting.presence < self._confidence:
             return False
-        if not held.track.reaches(region, now) or self._is_other(region, now):
+        if not contributor.track.reaches(region, now) or self._is_other(region, now):
             return False
         clothes, crossed = appearance_of(sighting), self._is_crossed(now)
-        if alike(held.of_late, clothes) < (SAME if crossed or now - held.track.seen_ms > GAP_MS else OTHER):
+        if alike(contributor.of_late, clothes) < (
+            SAME if crossed or now - contributor.track.seen_ms > GAP_MS else OTHER
+        ):
             return False
-        held.track, held.hidden = held.track.seen(region, now, clear=not crossed), False
+        contributor.track, contributor.hidden = contributor.track.seen(region, now, clear=not crossed), False
         if not crossed:
-            held.of_late = blended(held.of_late, clothes, LEARN_NOW)
-            if now >= held.doubtful_until:
-                held.clothes = blended(held.clothes, clothes, LEARN)
-            elif alike(held.clothes, clothes) >= SAME:
-                held.doubtful_until = now
+            contributor.of_late = blended(contributor.of_late, clothes, LEARN_NOW)
+            if now >= contributor.doubtful_until:
+                contributor.clothes = blended(contributor.clothes, clothes, LEARN)
+            elif alike(contributor.clothes, clothes) >= SAME:
+                contributor.doubtful_until = now
         return True
 
     def _is_other(self, region: Region, now: float) -> bool:
         """Whether a bystander is rather there than the contributor."""
-        if self._held is None:
+        if self._contributor is None:
             return False
-        own = self._held.track.at(now).distance(region)
-        others = [other.at(now).distance(region) for other in self._others if other.apart >= APART]
+        own = self._contributor.track.at(now).distance(region)
+        others = [other.at(now).distance(region) for other in self._others if other.separate >= SEPARATE]
         return own > CLOSE / 4 and any(distance < own for distance in others)
 
     def _is_crossed(self, now: float) -> bool:
-        held = self._held
-        return held is not None and any(
-            other.at(now).distance(held.track.at(now)) < CLOSE for other in self._others if other.apart >= APART
+        contributor = self._contributor
+        return contributor is not None and any(
+            other.at(now).distance(contributor.track.at(now)) < CLOSE
+            for other in self._others
+            if other.separate >= SEPARATE
         )
 
     def _is_sure(self, now: float) -> bool:
-        held = self._held
-        if held is None or now < held.doubtful_until or held.track.standing < held.established or self._is_crossed(now):
+        contributor = self._contributor
+        if (
+            contributor is None
+            or now < contributor.doubtful_until
+            or contributor.track.prominence < contributor.established
+            or self._is_crossed(now)
+        ):
             return False
-        in_probation = now - held.track.since_ms < PROBATION_MS
-        return not (in_probation and any(other.standing * CLEARLY > held.track.standing for other in self._others))
+        in_probation = now - contributor.track.since_ms < PROBATION_MS
+        return not (
+            in_probation and any(other.prominence * CLEARLY > contributor.track.prominence for other in self._others)
+        )
 
     def _detection_due(self, now: float, following: bool) -> bool:
         elapsed = now - self._detected_ms
-        held = self._held
-        if held is None or not following:
+        contributor = self._contributor
+        if contributor is None or not following:
             return now - self._somebody_ms < IDLE_MS or elapsed >= IDLE_STEP_MS
-        nearest = min((other.at(now).distance(held.track.region) for other in self._others), default=np.inf)
+        nearest = min((other.at(now).distance(contributor.track.region) for other in self._others), default=np.inf)
         if nearest < NEAR:
             return elapsed >= LOOK_CLOSELY_MS
-        in_company = bool(self._others) or now - held.track.since_ms < PROBATION_MS
-        return elapsed >= (LOOK_MS if in_company else LOOK_ALONE_MS)
+        in_company = bool(self._others) or now - contributor.track.since_ms < PROBATION_MS
+        return elapsed >= (LOOK_MS if in_company else LOOK_RARELY_MS)
 
     def _look_around(self, image: NDArray[np.uint8], now: float, sighting: BodySighting | None) -> BodySighting | None:
         """Look at everybody in the picture; the contributor among them, unless they are known already."""
-        seconds = min(now - self._detected_ms, LOOK_ALONE_MS) / 1000
+        seconds = min(now - self._detected_ms, LOOK_RARELY_MS) / 1000
         self._detected_ms = now
         regions = [person.region for person in self._detector.find(image, self._confidence)]
         size = (image.shape[1], image.shape[0])
-        held = self._held
-        if sighting is not None and held is not None:
-            held.track = replace(held.track, standing=held.track.standing + seconds * standing(held.track.region, size))
-            regions = [region for region in regions if region.distance(held.track.region) > SAME_PLACE]
-        seen = self._remember(regions, now, seconds, size, beside=sighting is not None)
-        if sighting is not None and held is not None:
-            rival = max(self._others, key=lambda other: other.standing, default=None)
-            if now - held.track.since_ms > PROBATION_MS or rival is None or rival not in seen:
+        contributor = self._contributor
+        if sighting is not None and contributor is not None:
+            contributor.track = replace(
+                contributor.track,
+                prominence=contributor.track.prominence + seconds * prominence(contributor.track.region, size),
+            )
+            regions = [region for region in regions if region.distance(contributor.track.region) > SAME_PLACE]
+        seen = self._update_others(regions, now, seconds, size, beside=sighting is not None)
+        if sighting is not None and contributor is not None:
+            rival = max(self._others, key=lambda other: other.prominence, default=None)
+            if now - contributor.track.since_ms > PROBATION_MS or rival is None or rival not in seen:
                 return sighting
-            if rival.standing <= CLEARLY * held.track.standing:
+            if rival.prominence <= CLEARLY * contributor.track.prominence:
                 return sighting
             return self._begin(image, rival, now, 0.0) or sighting
-        return self._return_of(held, image, seen, now) if held is not None else self._first(image, seen, now)
+        return (
+            self._return_of(contributor, image, seen, now) if contributor is not None else self._first(image, seen, now)
+        )
 
-    def _remember(
+    def _update_others(
         self, regions: list[Region], now: float, seconds: float, size: tuple[int, int], beside: bool
     ) -> list[Track]:
         """Bring the tracks of the others up to date; those that were seen now."""
@@ -214,16 +230,20 @@ class BodyFinder:
             other for other in self._others if now - other.seen_ms <= min(FORGET_MS, max(other.watched_ms, GLIMPSE_MS))
         ]
         for region in regions:
-            own = self._held.track.at(now).distance(region) if self._held is not None else np.inf
+            own = self._contributor.track.at(now).distance(region) if self._contributor is not None else np.inf
             near = [other for other in waiting if other.beside(region, now) and other.at(now).distance(region) < own]
             if near:
                 before = min(near, key=lambda other: other.at(now).distance(region))
                 waiting.remove(before)
                 track = before.seen(region, now, clear=own > CLOSE)
             else:
-                track = Track(region, now, since_ms=now, apart=APART if self._came_from_elsewhere(region, now) else 0)
+                track = Track(
+                    region, now, since_ms=now, separate=SEPARATE if self._came_from_elsewhere(region, now) else 0
+                )
             track = replace(
-                track, standing=track.standing + seconds * standing(region, size), apart=track.apart + beside
+                track,
+                prominence=track.prominence + seconds * prominence(region, size),
+                separate=track.separate + beside,
             )
             seen.append(track)
         self._others = seen + waiting
@@ -231,49 +251,53 @@ class BodyFinder:
 
     def _came_from_elsewhere(self, region: Region, now: float) -> bool:
         """Whether somebody new cannot be the contributor, who was lost a moment ago and too far away."""
-        held = self._held
-        return held is not None and now - held.track.seen_ms < COAST_MS and not held.track.near(region, now)
+        contributor = self._contributor
+        return (
+            contributor is not None
+            and now - contributor.track.seen_ms < COAST_MS
+            and not contributor.track.near(region, now)
+        )
 
     def _first(self, image: NDArray[np.uint8], seen: list[Track], now: float) -> BodySighting | None:
-        for other in sorted(seen, key=lambda other: -other.standing)[:2]:
+        for other in sorted(seen, key=lambda other: -other.prominence)[:2]:
             found = self._begin(image, other, now, 0.0)
             if found is not None:
                 return found
         return None
 
     def _return_of(
-        self, held: _Contributor, image: NDArray[np.uint8], seen: list[Track], now: float
+        self, contributor: _Contributor, image: NDArray[np.uint8], seen: list[Track], now: float
     ) -> BodySighting | None:
         """The contributor, come back; or, after a long absence, somebody who is clearly the one instead."""
-        strangers = [other for other in seen if other.apart < APART]
-        bystanders = [other for other in self._others if other.apart >= APART and now - other.seen_ms <= COAST_MS]
+        strangers = [other for other in seen if other.separate < SEPARATE]
+        bystanders = [other for other in self._others if other.separate >= SEPARATE and now - other.seen_ms <= COAST_MS]
         all_in_view = bool(bystanders) and all(other in seen for other in bystanders)
-        held.hidden |= self._is_crossed(now)
-        strangers.sort(key=lambda other: other.region.distance(held.track.at(now)))
+        contributor.hidden |= self._is_crossed(now)
+        strangers.sort(key=lambda other: other.region.distance(contributor.track.at(now)))
         for other in strangers[:2]:
             sighting = self._settled(image, other.region)
             if sighting is None or sighting.region is None or self._is_other(sighting.region, now):
                 continue
             clothes = appearance_of(sighting)
-            same = alike(held.clothes, clothes) >= SAME
-            absent = now - held.track.seen_ms
-            in_reach = held.track.reaches(sighting.region, now)
+            same = alike(contributor.clothes, clothes) >= SAME
+            absent = now - contributor.track.seen_ms
+            in_reach = contributor.track.reaches(sighting.region, now)
             # nobody else is known who could be in their place: none came by, or those who did are seen elsewhere
-            is_alone = (absent <= COAST_MS and not held.hidden) or (absent <= RETURN_MS and all_in_view)
+            is_alone = (absent <= COAST_MS and not contributor.hidden) or (absent <= RETURN_MS and all_in_view)
             if (in_reach and (same or is_alone)) or (same and absent >= RETURN_MS):
                 self._others.remove(other)
-                held.track = replace(held.track, region=sighting.region, seen_ms=now, speed=other.speed)
-                held.of_late, held.hidden = clothes, False
-                held.doubtful_until = now if same and in_reach else now + DOUBT_MS
+                contributor.track = replace(contributor.track, region=sighting.region, seen_ms=now, speed=other.speed)
+                contributor.of_late, contributor.hidden = clothes, False
+                contributor.doubtful_until = now if same and in_reach else now + DOUBT_MS
                 return sighting
             if self._came_from_elsewhere(sighting.region, now):
-                self._others[self._others.index(other)] = replace(other, region=sighting.region, apart=APART)
-                held.hidden |= self._is_crossed(now)
-        if now - held.track.seen_ms < PATIENCE_MS:
+                self._others[self._others.index(other)] = replace(other, region=sighting.region, separate=SEPARATE)
+                contributor.hidden |= self._is_crossed(now)
+        if now - contributor.track.seen_ms < PATIENCE_MS:
             return None
-        for other in sorted(seen, key=lambda other: -other.standing)[:1]:
-            if now - other.since_ms >= PERSISTENT_MS and other.region.side >= held.track.region.side / 2:
-                return self._begin(image, other, now, held.track.standing)
+        for other in sorted(seen, key=lambda other: -other.prominence)[:1]:
+            if now - other.since_ms >= PERSISTENT_MS and other.region.side >= contributor.track.region.side / 2:
+                return self._begin(image, other, now, contributor.track.prominence)
         return None
 
     def _begin(self, image: NDArray[np.uint8], other: Track, now: float, established: float) -> BodySighting | None:
@@ -283,14 +307,14 @@ class BodyFinder:
             return None
         self._others.remove(other)
         clothes = appearance_of(sighting)
-        is_known = self._given_up is None or alike(self._given_up, clothes) >= SAME
-        if self._held is not None:
-            self._others.append(self._held.track)
-        if self._held is not None or not is_known:
+        is_known = self._abandoned is None or alike(self._abandoned, clothes) >= SAME
+        if self._contributor is not None:
+            self._others.append(self._contributor.track)
+        if self._contributor is not None or not is_known:
             self._number += 1
-        self._given_up = None
+        self._abandoned = None
         track = replace(other, region=sighting.region, seen_ms=now, since_ms=now)
-        self._held = _Contributor(track, clothes, clothes, established)
+        self._contributor = _Contributor(track, clothes, clothes, established)
         return sighting
 
     def _settled(self, image: NDArray[np.uint8], region: Region) -> BodySighting | None:

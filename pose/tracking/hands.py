@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pose.landmarks import BODY_WRISTS
-from pose.networks.hand_network import HandNetwork
-from pose.networks.hand_regions import region_around, region_at_wrist
+from pose.landmarks import BODY_WRISTS, VISIBLE
+from pose.networks.detectors import PalmDetector
+from pose.networks.landmark_networks import HandNetwork
 from pose.networks.models import Model
-from pose.networks.palm_detection import PalmDetector
-from pose.tracking.sides import VISIBLE, Sides, assign_sides, believable, reached_by, same_hand
-from pose.tracking.sightings import Body, Hand
+from pose.networks.regions import region_around, region_at_wrist
+from pose.networks.sightings import Body, Hand
+from pose.tracking.sides import Sides, assign_sides, believable, reached_by, same_hand
 
 LOOK_AROUND_EVERY = 30
 """Frames between two searches of the whole picture while a body is believed: is it a hand that looks like one?"""
@@ -51,8 +51,8 @@ class HandFinder:
         self._confidence, self._presence, self._max_hands = confidence, presence, max_hands
         self._network = HandNetwork(model)
         self._palms = PalmDetector(model)
-        self._held: Sides = (None, None)
-        self._held_by: Body | None = None
+        self._sides: Sides = (None, None)
+        self._sides_body: Body | None = None
         self._followed: list[Hand] = []
         self._misses, self._rest = [0, 0], [0, 0]
         self._to_prove = 1
@@ -79,19 +79,19 @@ class HandFinder:
             sides = self._at_wrists(image, body)
             hands = [hand for hand in sides if hand is not None]
             if self._is_time_to_look():
-                hands += self._strangers(image, hands)
+                hands += self._other_hands(image, hands)
             if self._is_believed(body, hands, size):
-                self._held, self._held_by, self._followed = sides, body, hands
+                self._sides, self._sides_body, self._followed = sides, body, hands
                 return body, sides
         else:
             hands = self._follow(image)
             if body is not None and self._is_believed(body, hands, size):
                 self._to_prove -= 1
-                self._held, self._held_by = self._at_wrists(image, body), body
-                return body, self._held
+                self._sides, self._sides_body = self._at_wrists(image, body), body
+                return body, self._sides
         self._to_prove = PROBATION if body is not None else max(self._to_prove, 1)
-        self._followed, self._held, self._held_by = hands, assign_sides(hands, None, size), None
-        return None, self._held
+        self._followed, self._sides, self._sides_body = hands, assign_sides(hands, None, size), None
+        return None, self._sides
 
     def _is_believed(self, body: Body, hands: Sequence[Hand], size: tuple[int, int]) -> bool:
         """Whether a body is none of these hands, nor the picture a close-up of hands, which the last bodies tell."""
@@ -111,18 +111,18 @@ class HandFinder:
     def _follow(self, image: NDArray[np.uint8]) -> list[Hand]:
         """Hands where they were a moment ago and, where there could be more, in the whole picture: anybody's."""
         size = (image.shape[1], image.shape[0])
-        kept: list[Hand] = []
+        followed: list[Hand] = []
         for before in self._followed:
             now = self._network.look(image, region_around(before, size))
-            if now.score >= self._presence and not any(same_hand(now, other, size) for other in kept):
-                kept.append(replace(now, right=before.right + LEARN_SIDE * (now.right - before.right)))
+            if now.score >= self._presence and not any(same_hand(now, other, size) for other in followed):
+                followed.append(replace(now, right=before.right + LEARN_SIDE * (now.right - before.right)))
         self._until_search -= 1
-        if len(kept) < self._max_hands and (self._until_search <= 0 or len(kept) < len(self._followed)):
-            kept += self._strangers(image, kept)
-            self._until_search = SEARCH_EVERY if kept else SEARCH_EMPTY_EVERY
-        return kept[: self._max_hands]
+        if len(followed) < self._max_hands and (self._until_search <= 0 or len(followed) < len(self._followed)):
+            followed += self._other_hands(image, followed)
+            self._until_search = SEARCH_EVERY if followed else SEARCH_EMPTY_EVERY
+        return followed[: self._max_hands]
 
-    def _strangers(self, image: NDArray[np.uint8], known: Sequence[Hand]) -> list[Hand]:
+    def _other_hands(self, image: NDArray[np.uint8], known: Sequence[Hand]) -> list[Hand]:
         """Hands in the whole picture beside those that are known, as many as are followed at once."""
         size = (image.shape[1], image.shape[0])
         places = [region_around(hand, size) for hand in known]
@@ -143,17 +143,17 @@ class HandFinder:
         if left is None or right is None or not same_hand(left, right, size):
             return left, right
         # Both arms lead to one hand: it stays with the arm that had it, or else goes to the nearer wrist.
-        held = [hand is not None for hand in self._held]
-        if held[0] != held[1]:
-            return (left, None) if held[0] else (None, right)
+        before = [hand is not None for hand in self._sides]
+        if before[0] != before[1]:
+            return (left, None) if before[0] else (None, right)
         return assign_sides([left], body, size)
 
     def _at_wrist(self, image: NDArray[np.uint8], body: Body, side: int) -> Hand | None:
         """The hand of one arm: where its wrist took it, or else at the wrist. A wrist without one rests a while."""
         size = (image.shape[1], image.shape[0])
-        held = self._held[side]
-        if held is not None:
-            hand = self._network.look(image, region_around(carried(held, self._held_by, body, side), size))
+        before = self._sides[side]
+        if before is not None:
+            hand = self._network.look(image, region_around(carried(before, self._sides_body, body, side), size))
             if hand.score >= self._presence and reached_by(hand, body, side, size):
                 return hand
         x, y = body.image[BODY_WRISTS[side], :2]

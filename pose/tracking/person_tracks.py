@@ -34,9 +34,9 @@ class Track:
     since_ms: float = 0.0
     """When the person was first seen."""
     sightings: int = 1
-    standing: float = 0.0
+    prominence: float = 0.0
     """How much this person looks like the one whom the video is about, times the seconds that they were seen."""
-    apart: int = 0
+    separate: int = 0
     """How often this person was seen beside the contributor, so that they are not one."""
 
     @property
@@ -75,7 +75,7 @@ class Track:
         return replace(self, region=region, seen_ms=now_ms, speed=(speed_x, speed_y), sightings=self.sightings + 1)
 
 
-def standing(region: Region, size: tuple[int, int]) -> float:
+def prominence(region: Region, size: tuple[int, int]) -> float:
     """How much somebody looks like the contributor in one frame: large and central; 0..1.
 
     Args:

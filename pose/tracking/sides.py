@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinesphere.trajectory import HANDS
-from pose.landmarks import BODY_HIPS, BODY_SHOULDERS, BODY_WRISTS, WRIST
-from pose.tracking.sightings import Body, Hand
+from pose.landmarks import BODY_HIPS, BODY_SHOULDERS, BODY_WRISTS, VISIBLE, WRIST
+from pose.networks.sightings import Body, Hand
 
-VISIBLE = 0.5
-"""Visibility from which on the place of a body landmark is believed."""
 WRIST_REACH = 1.0
 """A hand belongs to a visible wrist if it begins within this many of its own lengths from it."""
 SHOULDER_REACH = 2.0
@@ -69,8 +67,8 @@ def reached_by(hand: Hand, body: Body, side: int, size: tuple[int, int]) -> bool
 
 def same_hand(first: Hand, second: Hand, size: tuple[int, int]) -> bool:
     """Whether two hands lie on each other: their landmarks differ by less than a part of a hand's length."""
-    apart = np.linalg.norm(_pixels(first.image, size) - _pixels(second.image, size), axis=1).mean()
-    return bool(apart < SAME_HAND * max(_length(first, size), _length(second, size)))
+    distance = np.linalg.norm(_pixels(first.image, size) - _pixels(second.image, size), axis=1).mean()
+    return bool(distance < SAME_HAND * max(_length(first, size), _length(second, size)))
 
 
 def _body_costs(

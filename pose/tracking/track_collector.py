@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinesphere.trajectory import ARRAYS, Valid
+from pose.networks.sightings import Body
 from pose.tracking.followed_person import NOBODY, unsure
 from pose.tracking.sides import Sides
-from pose.tracking.sightings import Body
 
 CHUNK_FRAMES = 4096
 """Frames for which memory is taken at a time: eight megabytes."""

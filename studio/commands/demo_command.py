@@ -166,13 +166,14 @@ def _accepted_take(workspace: Workspace, *, quiet: bool) -> tuple[RecordingFile,
 
 def _record_and_process(workspace: Workspace, *, quiet: bool) -> tuple[RecordingFile, Outcome]:
     from capture.drafts.outbox import submit
-    from pose.engines import Threads
+    from pose.engines.threads_engine import Threads
+    from pose.extractors.extractor import DEFAULT, ExtractorOptions
+    from pose.extractors.extractor_by_name import open_extractor
     from pose.networks.models import fetch_clip
-    from studio.pipeline.extraction import fetch_models
     from studio.pipeline.process import Outcome, process
 
     clip = fetch_clip(on_fetch=messages.print)
-    fetch_models(None, None, on_fetch=messages.print)
+    open_extractor(DEFAULT, ExtractorOptions(), on_fetch=messages.print)
     description, _ = record_take(
         workspace,
         task=TASK_NAME,

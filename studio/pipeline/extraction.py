@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinesphere.errors import CorruptObject, KinesphereError
@@ -14,14 +13,14 @@ from kinesphere.objects.store import Objects, open_objects
 from kinesphere.trajectory import Trajectory, Valid
 from kinesphere.version import __version__
 from kinesphere.video.video_keys import video_key
+from pose.extractors.extractor import DEFAULT, ExtractorOptions
 from storage.catalog import CheckRecord, RecordingRecord, TrajectoryRecord
 from storage.recordings.recording import RecordingFile, State, check_length, description_key
 from storage.tasks.task import Task
 from studio.pipeline.core_time import CORE_TIME
 
 if TYPE_CHECKING:
-    from pose.extractor import Extractor
-    from pose.tracking.filtering import Filter
+    from pose.extractors.extractor import Extractor
     from storage.footage.video_reader import VideoFrame
     from storage.shards.shard_writer import ShardRecord
 
@@ -35,9 +34,9 @@ class Job:
     """In the version that the recording was made under."""
     objects: str
     """Where the objects are: a folder or an object store's URL."""
-    pose_model: Path | None
-    hand_model: Path | None
-    track_filter: Filter = "smooth"
+    extractor: str = DEFAULT
+    """Its name, which every machine knows that has the same packages."""
+    options: ExtractorOptions = field(default_factory=ExtractorOptions)
     is_repeated: bool = False
     """Extracted again: what was checked and decided stays, and only another trajectory is made."""
 
@@ -69,32 +68,16 @@ class Failure:
     error: str
 
 
-def fetch_models(pose_model: Path | None, hand_model: Path | None, on_fetch: Callable[[str], None]) -> None:
-    """Make sure that the models are there: the user's own `.task` files, or else those in the cache.
-
-    Args:
-        on_fetch: told in one line before something is downloaded.
-    """
-    from pose.networks import models
-
-    models.pose_model(pose_model, on_fetch=on_fetch)
-    models.hand_model(hand_model, on_fetch=on_fetch)
-
-
 @lru_cache(maxsize=4)
-def load_extractor(
-    pose_model: Path | None = None, hand_model: Path | None = None, track_filter: Filter = "smooth"
-) -> Extractor:
-    """The extractor with the user's own `.task` files, or else with the models in the cache."""
+def load_extractor(name: str = DEFAULT, options: ExtractorOptions | None = None) -> Extractor:
+    """The extractor of a name, opened once in a process for each set of options."""
     import cv2
 
-    from pose.extractor import Extractor, ExtractorSettings
-    from pose.networks import models
+    from pose.extractors.extractor_by_name import open_extractor
 
     # The networks keep every core busy: OpenCV's own threads would wait for each other beside them, spinning.
     cv2.setNumThreads(1)
-    settings = ExtractorSettings(filter=track_filter)
-    return Extractor(models.pose_model(pose_model), models.hand_model(hand_model), settings)
+    return open_extractor(name, options or ExtractorOptions())
 
 
 def extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted | Failure:
@@ -114,14 +97,14 @@ def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
     from annotate.duplicates.fingerprint import Fingerprint
     from annotate.duplicates.motion_fingerprint import motion_fingerprint
     from annotate.duplicates.video_fingerprint import VideoHasher
-    from pose.extractor import ExtractionReport
+    from pose.extractors.extractor import ExtractionReport
     from pose.geometry.intrinsics import assumed_intrinsics
     from pose.geometry.metric import to_metric
     from pose.geometry.sheet import SheetFinder
     from storage.footage.video_reader import open_video
     from storage.shards.shard_writer import write_shard
 
-    extractor = load_extractor(job.pose_model, job.hand_model, job.track_filter)
+    extractor = load_extractor(job.extractor, job.options)
     objects, row = open_objects(job.objects), job.recording
     check_length(row.recording, row.frames, row.frame_rate)
     description = verified_description(objects, row)

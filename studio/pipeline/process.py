@@ -5,19 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kinesphere.errors import Conflict, NotFound
-from pose.engines import Engine
+from pose.engines.engine import Engine
+from pose.extractors.extractor import DEFAULT, ExtractorOptions
 from storage.catalog import RecordingRecord
 from storage.erasure.erasure import delete_shard
 from storage.recordings.recording import State
 from storage.workspace import Workspace
 from studio.pipeline.extraction import Extracted, Failure, Job, extract_and_check
-
-if TYPE_CHECKING:
-    from pose.tracking.filtering import Filter
 
 
 @dataclass(frozen=True)
@@ -77,9 +73,8 @@ def process(
     recordings: Sequence[RecordingRecord],
     *,
     engine: Engine,
-    pose_model: Path | None = None,
-    hand_model: Path | None = None,
-    track_filter: Filter = "smooth",
+    extractor: str = DEFAULT,
+    options: ExtractorOptions | None = None,
     on_frames: Callable[[int], None] = lambda frames: None,
 ) -> list[Outcome | Failure]:
     """Extract, check and shard recordings; one that fails does not stop the others.
@@ -88,7 +83,8 @@ def process(
     one that counts from then on.
 
     Args:
-        track_filter: whether tracks are smoothed, or stay as the networks gave them.
+        extractor: name of the extractor.
+        options: what was chosen about the extraction.
         on_frames: told the number of frames done over all recordings, from any thread.
 
     Interrupted and repeated it ends the same: shards are named by their content, and a recording's checks,
@@ -111,9 +107,8 @@ def process(
             row,
             workspace.catalog.task(row.task, row.task_version).task,
             workspace.objects.url,
-            pose_model,
-            hand_model,
-            track_filter,
+            extractor,
+            options or ExtractorOptions(),
             is_repeated=row.state is not State.SUBMITTED,
         )
         for row in recordings

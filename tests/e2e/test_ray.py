@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from pose.engines import Item, OnFrame, RayCluster, Result, Work
+from pose.engines.engine import Item, OnFrame, Result, Work
+from pose.engines.ray_engine import RayCluster
 from storage.recordings.recording import State
 from storage.workspace import open_workspace
 from studio.pipeline.process import Outcome, process

@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from kinesphere.errors import InvalidVideo
 from kinesphere.trajectory import Trajectory, Valid
-from pose.extractor import Extractor
+from pose.extractors.mediapipe_extractor import MediaPipeExtractor
 from pose.networks.models import hand_model, pose_model
 from storage.footage.video_reader import open_video
 from tests.support.video_clips import cut_off, make_sound
 
 
 @pytest.fixture(scope="module")
-def extractor() -> Extractor:
-    return Extractor(pose_model(), hand_model())
+def extractor() -> MediaPipeExtractor:
+    return MediaPipeExtractor(pose_model(), hand_model())
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def written(path: Path, pictures: list[NDArray[np.uint8]], rate: int = 30, pixel
     return path
 
 
-def extracted(extractor: Extractor, clip: Path) -> Trajectory:
+def extracted(extractor: MediaPipeExtractor, clip: Path) -> Trajectory:
     with open_video(clip) as video:
         return extractor.extract(video, recording="r", contributor="c")
 
@@ -61,7 +61,7 @@ def scaled(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.ui
 
 @pytest.mark.parametrize("rate", [8, 120])
 def test_slow_and_fast_cameras_keep_their_own_times(
-    rate: int, extractor: Extractor, pictures: list[NDArray[np.uint8]], tmp_path: Path
+    rate: int, extractor: MediaPipeExtractor, pictures: list[NDArray[np.uint8]], tmp_path: Path
 ) -> None:
     small = [scaled(picture, 884, 496) for picture in pictures]
     found = extracted(extractor, written(tmp_path / "clip.mp4", small, rate))
@@ -70,7 +70,7 @@ def test_slow_and_fast_cameras_keep_their_own_times(
 
 
 def test_a_body_in_4k_grey_or_upside_down_is_a_body(
-    extractor: Extractor, pictures: list[NDArray[np.uint8]], tmp_path: Path
+    extractor: MediaPipeExtractor, pictures: list[NDArray[np.uint8]], tmp_path: Path
 ) -> None:
     large = [scaled(picture, 3840, 2160) for picture in pictures[:3]]
     assert bodies(extracted(extractor, written(tmp_path / "4k.mp4", large))) >= 2
@@ -84,7 +84,7 @@ def test_a_body_in_4k_grey_or_upside_down_is_a_body(
 
 
 def test_a_stamp_of_96_by_96_is_a_trajectory(
-    extractor: Extractor, pictures: list[NDArray[np.uint8]], tmp_path: Path
+    extractor: MediaPipeExtractor, pictures: list[NDArray[np.uint8]], tmp_path: Path
 ) -> None:
     tiny = written(tmp_path / "tiny.mp4", [scaled(picture, 96, 96) for picture in pictures])
     found = extracted(extractor, tiny)
@@ -92,7 +92,7 @@ def test_a_stamp_of_96_by_96_is_a_trajectory(
 
 
 def test_three_people_are_one_trajectory_of_one_of_them(
-    extractor: Extractor, pictures: list[NDArray[np.uint8]], tmp_path: Path
+    extractor: MediaPipeExtractor, pictures: list[NDArray[np.uint8]], tmp_path: Path
 ) -> None:
     man = [picture[:480, 500:790] for picture in pictures]
     three = [np.ascontiguousarray(np.concatenate([one[:, ::-1], one, one[:, ::-1]], axis=1)) for one in man]

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pose.geometry.board import COLUMNS, ROWS, SQUARE_MM, draw_board
+from pose.geometry.board import COLUMNS, ROWS, SQUARE_MM, board_rectangles
 
 SIZE = (640, 480)
 FOCAL, CENTRE = (520.0, 524.0), (327.0, 236.0)
@@ -28,6 +28,20 @@ def rays() -> NDArray[np.float64]:
         np.stack([across, down], -1).reshape(-1, 1, 2), CAMERA, DISTORTION, criteria=(3, 50, 1e-10)
     )
     return np.concatenate([straight.reshape(*SIZE[::-1], 2), np.ones((*SIZE[::-1], 1))], axis=-1)
+
+
+def draw_board(pixels_per_mm: float, margin_mm: float = 0) -> NDArray[np.uint8]:
+    """The board as a grey picture, uint8 (height, width): 0 is black, 255 paper."""
+    shape = (ROWS * SQUARE_MM + 2 * margin_mm, COLUMNS * SQUARE_MM + 2 * margin_mm)
+    picture: NDArray[np.uint8] = np.full([round(side * pixels_per_mm) for side in shape], 255, np.uint8)
+    for x, y, w, h in board_rectangles():
+        begin, end = np.array([y, x]) + margin_mm, np.array([y + h, x + w]) + margin_mm
+        (top, left), (bottom, right) = (
+            np.rint(begin * pixels_per_mm).astype(int),
+            np.rint(end * pixels_per_mm).astype(int),
+        )
+        picture[top:bottom, left:right] = 0
+    return picture
 
 
 RAYS = rays()

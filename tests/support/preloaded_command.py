@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 IMPORTED = (
     "annotate.agreement.agreement", "annotate.checks.checks", "annotate.duplicates.duplicates", "annotate.gate.review",
-    "av", "capture.drafts.outbox", "capture.recorder.recorder", "cv2", "pose.extractor",
+    "av", "capture.drafts.outbox", "capture.recorder.recorder", "cv2", "pose.extractors.mediapipe_extractor",
     "sqlalchemy.dialects.sqlite", "storage.shards.shard_writer", "storage.workspace", "studio.app",
     "studio.pipeline.extraction", "zarr",
 )  # fmt: skip

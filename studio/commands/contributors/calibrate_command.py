@@ -154,7 +154,7 @@ def _from_videos(videos: Sequence[Path], show: Progress) -> Iterator[NDArray[np.
 
 def _from_source(source: str, seconds: float, show: Progress) -> tuple[str, list[NDArray[np.uint8]]]:
     """The source's name and a picture every `SAMPLE_NS`. They are looked at later, so that none comes late."""
-    from capture.sources.source import open_source
+    from capture.sources.source_by_name import open_source
     from pose.geometry.board_calibration import SAMPLE_NS
 
     pictures: list[NDArray[np.uint8]] = []

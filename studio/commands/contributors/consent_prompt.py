@@ -57,7 +57,7 @@ def ask_consent(
         raise InvalidInput(f"the task '{task}' wants the consent signed; leave --yes out and let the contributor type")
     said = terms or Terms()
     flagged = Agreement("flag", "", said.scopes, said.expires_at)
-    consent_to(stored, flagged, datetime.now(UTC))  # what cannot be is told before the take
+    consent_to(stored, flagged, datetime.now(UTC))  # refuse before the take
     if yes:
         workspace.catalog.require_contributor(contributor)
         return flagged

@@ -17,7 +17,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from capture.live.live_source import LiveSource, View, Viewer
+from capture.live.live_source import LiveSource
+from capture.live.live_view import View, Viewer
 from capture.recorder.controls import Controls
 from capture.recorder.recorder import CaptureReport, RecordingProgress, record
 from kinesphere.errors import InvalidInput, KinesphereError

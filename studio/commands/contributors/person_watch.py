@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.live.live_source import Seen
+from capture.live.live_view import Seen
 
 
 class PersonWatch:
-    """A `capture.live.live_source.Watch`. Made in one thread, used in another; one thread at a time.
+    """A `capture.live.live_view.Watch`. Made in one thread, used in another; one thread at a time.
 
     Raises:
         MissingDependency: the extra `pose` is not installed.
@@ -21,19 +21,16 @@ class PersonWatch:
 
     def __init__(self, pose_model: Path | None = None, hand_model: Path | None = None) -> None:
         from pose.networks import models
-        from pose.tracking.followed_person import BodyFinder
-        from pose.tracking.hands import HandFinder
+        from pose.tracking.person_finder import PersonFinder
 
-        self._body = BodyFinder(models.pose_model(pose_model), 0.5)
-        self._hands = HandFinder(models.hand_model(hand_model), 0.5, 0.6, 2)
+        self._finder = PersonFinder(models.pose_model(pose_model), models.hand_model(hand_model))
 
     def __call__(self, image: NDArray[np.uint8]) -> Seen:
         """Who is in a picture, uint8 (height, width, 3), RGB, taken now."""
-        body = self._body.find(image, time.monotonic_ns() // 1_000_000)
-        _, sides = self._hands.find(image, body)  # a body that turns out to be a hand is somebody's, too
+        body, sides = self._finder.find(image, time.monotonic_ns() // 1_000_000)
         hands = sum(hand is not None for hand in sides)
         return Seen(body is not None or hands > 0, hands)
 
     def close(self) -> None:
         """Free the networks."""
-        self._body.close()
+        self._finder.close()

@@ -73,7 +73,10 @@ def record(
     contributor: ContributorOption,
     source: Annotated[
         list[str] | None,
-        typer.Option(help="Camera name, 'test' or 'file:CLIP'; given twice, two at once.", show_default="first camera"),
+        typer.Option(
+            help="Camera name, 'test', 'file:CLIP' or an installed kind's 'SCHEME:REST'; given twice, two at once.",
+            show_default="first camera",
+        ),
     ] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after this long; else Ctrl-C stops.")] = None,
     preview: Annotated[
@@ -160,7 +163,7 @@ def _record_in_session(
     """Lead the contributor through takes until one is kept, or none."""
     from capture.drafts.outbox import take
     from capture.live.live_source import LiveSource
-    from capture.sources.source import open_source
+    from capture.sources.source_by_name import open_source
     from studio.commands.contributors.guided_take import Discarded, Redo, session
 
     criteria = workspace.catalog.task(task).task.criteria
@@ -202,7 +205,7 @@ def _record_together(
     """Record several cameras at once into as many drafts, which name each other."""
     from capture.drafts.outbox import take_together
     from capture.recorder.several_cameras import record_together
-    from capture.sources.source import open_source
+    from capture.sources.source_by_name import open_source
 
     reports: list[CaptureReport] = []
     known: list[dict[str, object]] = []
@@ -258,7 +261,7 @@ def record_take(
     """Record one take from a source into the outbox; Ctrl-C ends the take and keeps it."""
     from capture.drafts.outbox import take
     from capture.recorder.recorder import record as run_recorder
-    from capture.sources.source import open_source
+    from capture.sources.source_by_name import open_source
 
     reports: list[CaptureReport] = []
     criteria = workspace.catalog.task(task).task.criteria

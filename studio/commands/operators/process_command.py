@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -10,13 +11,6 @@ import typer
 from storage.recordings.recording import State
 from studio.commands.options import HERE, HandModelOption, JsonOption, PoseModelOption, WorkspaceOption, opened
 from studio.commands.output import messages, native_logs_aside, print_json, print_table, progress, say, say_error
-
-
-class Engine(StrEnum):
-    """Where extraction runs."""
-
-    local = "local"
-    ray = "ray"
 
 
 class Filter(StrEnum):
@@ -31,14 +25,40 @@ def register(app: typer.Typer) -> None:
     app.command()(process)
 
 
+def _known_engine(name: str) -> str:
+    from pose.engines.engine_by_name import ENGINES
+
+    return _one_of(ENGINES.names(), name)
+
+
+def _known_extractor(name: str) -> str:
+    from pose.extractors.extractor_by_name import EXTRACTORS
+
+    return _one_of(EXTRACTORS.names(), name)
+
+
+def _one_of(names: Sequence[str], name: str) -> str:
+    """The name, unless it is wrong usage: the choices that the installed packages give are known only now."""
+    if name not in names:
+        raise typer.BadParameter(f"'{name}' is not one of {', '.join(names)}")
+    return name
+
+
 def process(
     recordings: Annotated[list[str] | None, typer.Argument(help="Which; else all that is submitted.")] = None,
     engine: Annotated[
-        Engine, typer.Option(help="Threads of this machine, or the Ray cluster at RAY_ADDRESS.")
-    ] = Engine.local,
+        str,
+        typer.Option(
+            callback=_known_engine,
+            help="local: threads of this machine; ray: the Ray cluster at RAY_ADDRESS; or an installed one.",
+        ),
+    ] = "local",
     workers: Annotated[
         int | None, typer.Option(min=1, max=256, help="Recordings at a time.", show_default="cores / 2")
     ] = None,
+    extractor: Annotated[
+        str, typer.Option(callback=_known_extractor, help="What finds the body: mediapipe, or an installed one.")
+    ] = "mediapipe",
     tracks: Annotated[Filter, typer.Option("--filter", help="Smooth the tracks, or keep them raw.")] = Filter.smooth,
     again: Annotated[bool, typer.Option("--again", help="Extract accepted and flagged recordings again.")] = False,
     pose_model: PoseModelOption = None,
@@ -47,24 +67,27 @@ def process(
     as_json: JsonOption = False,
 ) -> None:
     """Check and extract what is waiting: video becomes trajectories, doubts go to review."""
-    from pose.engines import RayCluster, Threads
+    from pose.engines.engine_by_name import make_engine
+    from pose.extractors.extractor import ExtractorOptions
+    from pose.extractors.extractor_by_name import open_extractor
     from studio.pipeline import process as processing
-    from studio.pipeline.extraction import Failure, fetch_models
+    from studio.pipeline.extraction import Failure
 
     with opened(folder) as workspace:
         rows = (processing.processed if again else processing.waiting)(workspace, recordings or ())
         total = sum(row.frames for row in rows)
-        if rows and engine is Engine.local:
-            fetch_models(pose_model, hand_model, on_fetch=messages.print)
+        options = ExtractorOptions(pose_model, hand_model, tracks.value)
+        runner = make_engine(engine, workers)
+        if rows and runner.runs_here:
+            open_extractor(extractor, options, on_fetch=messages.print)
         title = f"Processing {len(rows)} recordings"
         with native_logs_aside(), progress(title, total, quiet=as_json or not rows) as show:
             results = processing.process(
                 workspace,
                 rows,
-                engine=Threads(workers) if engine is Engine.local else RayCluster(),
-                pose_model=pose_model,
-                hand_model=hand_model,
-                track_filter=tracks.value,
+                engine=runner,
+                extractor=extractor,
+                options=options,
                 on_frames=show,
             )
     outcomes = [result for result in results if isinstance(result, processing.Outcome)]

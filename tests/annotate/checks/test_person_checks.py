@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from annotate.checks.evidence import Evidence, Footage
 from kinesphere.trajectory import Valid
-from pose.extractor import ExtractionReport
+from pose.extractors.extractor import ExtractionReport
 from pose.landmarks import BODY_SHOULDERS, BODY_WRISTS
 from storage.recordings.recording import Origin
 from tests.support.check_evidence import SECOND, SEEN, TIMES, checked, person, run, sampled, usual_samples

@@ -14,10 +14,11 @@ import pytest
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from capture.live.live_source import LiveSource, Seen, Viewer
+from capture.live.live_source import LiveSource
+from capture.live.live_view import Seen, Viewer
 from capture.recorder.controls import Controls
 from capture.recorder.recorder import record
-from capture.sources.source import PatternSource
+from capture.sources.pattern_source import PatternSource
 from capture.sources.test_pattern import read_counter
 from kinesphere.errors import InvalidInput
 from storage.footage.video_reader import open_video
@@ -103,9 +104,9 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-import capture.live.live_source
+import capture.live.live_view
 from capture.recorder.recorder import record
-from capture.sources.source import PatternSource
+from capture.sources.pattern_source import PatternSource
 
 
 class Webcam(PatternSource):
@@ -113,8 +114,9 @@ class Webcam(PatternSource):
         return ((picture.reformat(format="bgr24"), moment) for picture, moment in super().pictures())
 
 
-capture.live.live_source.LOOK_EVERY_SECONDS = 0
-from capture.live.live_source import LiveSource, Viewer
+capture.live.live_view.LOOK_EVERY_SECONDS = 0
+from capture.live.live_source import LiveSource
+from capture.live.live_view import Viewer
 with closing(LiveSource(Webcam(1920, 1080, 60))) as camera, closing(Viewer(camera)):
     print(record(camera, Path(sys.argv[1]), seconds=3).frames)
 """

@@ -10,7 +10,7 @@ from capture.recorder import hardware_encoders as hardware
 from capture.recorder.h264_encoder import EncoderSettings, live_settings
 from capture.recorder.hardware_encoders import encoder_for, works
 from capture.recorder.recorder import record
-from capture.sources.source import PatternSource
+from capture.sources.pattern_source import PatternSource
 from capture.sources.test_pattern import read_counter
 from storage.footage.video_reader import open_video
 

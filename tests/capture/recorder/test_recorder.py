@@ -21,7 +21,9 @@ from av.video.frame import VideoFrame
 from capture.recorder.controls import Controls
 from capture.recorder.h264_encoder import H264File, live_settings
 from capture.recorder.recorder import MOST_FRAMES, RecordingProgress, finish, journal_path, partial_path, record
-from capture.sources.source import FileSource, PacedSource, PatternSource
+from capture.sources.clip_source import ClipSource
+from capture.sources.paced_source import PacedSource
+from capture.sources.pattern_source import PatternSource
 from capture.sources.test_pattern import Pattern, read_counter
 from kinesphere.errors import Conflict, InvalidInput, InvalidVideo, StorageFailed
 from kinesphere.shards.shard import MAX_FRAMES
@@ -51,7 +53,7 @@ def test_every_frame_of_the_test_source_is_recorded_at_its_time(tmp_path: Path) 
 def test_the_real_clip_is_recorded_without_loss(body_clip: Path, tmp_path: Path) -> None:
     for _ in range(3):  # a machine that does other things as well may be too slow now and then
         (tmp_path / "take.mp4").unlink(missing_ok=True)
-        report = record(FileSource(body_clip), tmp_path / "take.mp4")
+        report = record(ClipSource(body_clip), tmp_path / "take.mp4")
         assert (report.frames + report.dropped, report.ended) == (230, "source ended")
         if not report.dropped:
             break
@@ -64,7 +66,7 @@ def test_the_real_clip_is_recorded_without_loss(body_clip: Path, tmp_path: Path)
 def test_uneven_times_turned_pictures_and_odd_sizes_are_recorded_true(tmp_path: Path) -> None:
     times = uneven_times(30)
     clip = make_clip(tmp_path / "phone.mp4", times=times, turned=90, size=(191, 145), pixel_format="yuv444p")
-    report = record(FileSource(clip), tmp_path / "take.mp4")
+    report = record(ClipSource(clip), tmp_path / "take.mp4")
     assert numbers_in(tmp_path / "take.mp4") == list(range(30))
     found = np.array(open_video(tmp_path / "take.mp4").times)
     np.testing.assert_allclose(found, np.array(times) * 1e9 / TICKS, rtol=0, atol=10e6)
@@ -253,7 +255,7 @@ SCRIPT = """
 import resource, sys
 from pathlib import Path
 from capture.recorder.recorder import record
-from capture.sources.source import PatternSource
+from capture.sources.pattern_source import PatternSource
 from kinesphere.errors import StorageFailed
 if sys.argv[2] != "0":
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))

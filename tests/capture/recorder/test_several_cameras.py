@@ -12,11 +12,12 @@ import pytest
 from numpy.typing import NDArray
 
 from capture.drafts.outbox import take_together
-from capture.recorder.clock_drift import DriftMeter
 from capture.recorder.controls import Controls
 from capture.recorder.recorder import CaptureReport, RecordingProgress
 from capture.recorder.several_cameras import record_together
-from capture.sources.source import CapturedFrame, PatternSource
+from capture.sources.device_clock import DriftMeter
+from capture.sources.pattern_source import PatternSource
+from capture.sources.source import CapturedFrame
 from capture.sources.test_pattern import read_counter
 from kinesphere.errors import InvalidInput
 from storage.footage.video_reader import open_video

@@ -14,8 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capture.recorder.recorder import record
-from capture.sources.cameras import Camera, CameraSource, DeviceClock, list_cameras, open_camera
-from capture.sources.source import PatternSource, open_source
+from capture.sources.camera_source import CameraSource
+from capture.sources.cameras import Camera, list_cameras
+from capture.sources.device_clock import DeviceClock
+from capture.sources.pattern_source import PatternSource
+from capture.sources.source_by_name import open_source
 from capture.sources.test_pattern import Pattern, read_counter
 from kinesphere.errors import InvalidInput
 from storage.footage.video_reader import open_video
@@ -34,7 +37,7 @@ def test_listing_cameras_works_with_and_without_one(capfd: pytest.CaptureFixture
 
 def test_an_unknown_camera_is_an_error_that_lists_those_there_are() -> None:
     with pytest.raises(InvalidInput) as caught:
-        open_camera("HD Webcam")
+        open_source("HD Webcam")
     message = str(caught.value)
     assert "'HD Webcam'" in message
     assert all(camera.path in message for camera in list_cameras()) or "no camera was found" in message
@@ -44,7 +47,7 @@ def test_an_unknown_camera_is_an_error_that_lists_those_there_are() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="device files are Linux's")
 def test_a_device_that_is_no_camera_is_an_error_that_names_it(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(InvalidInput, match=r"camera '/dev/null' cannot be opened .*another program"):
-        open_camera("/dev/null")
+        open_source("/dev/null")
     assert capfd.readouterr() == ("", "")
 
 

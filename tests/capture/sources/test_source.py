@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 
-from capture.sources.source import FileSource, PacedSource, PatternSource, open_source
+from capture.sources.clip_source import ClipSource
+from capture.sources.paced_source import PacedSource
+from capture.sources.pattern_source import PatternSource
+from capture.sources.source_by_name import open_source
 from capture.sources.test_pattern import read_counter
 from kinesphere.errors import InvalidInput, InvalidVideo
 from tests.support.video_clips import TICKS, cut_off, make_clip, uneven_times
@@ -83,7 +86,7 @@ def test_closing_ends_an_endless_source_and_its_threads() -> None:
 
 def test_leaving_early_ends_the_threads(tmp_path: Path) -> None:
     before = threading.active_count()
-    for source in (PatternSource(96, 96, 100), FileSource(make_clip(tmp_path / "a.mp4", 60))):
+    for source in (PatternSource(96, 96, 100), ClipSource(make_clip(tmp_path / "a.mp4", 60))):
         frames = source.frames()
         next(frames)
         frames.close()  # type: ignore[attr-defined]

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from kinesphere.errors import InvalidInput
-from pose.geometry.board import COLUMNS, MARKER_MM, PAPERS_MM, ROWS, SQUARE_MM, board_pdf, charuco_board, draw_board
+from pose.geometry.board import COLUMNS, MARKER_MM, PAPERS_MM, ROWS, SQUARE_MM, board_pdf, charuco_board
 from pose.geometry.board_calibration import find_views, sharp_views, solve_camera
-from tests.support.calibration_boards import CENTRE, DISTORTION, FOCAL, PIXELS_PER_MM, SIZE, shown
+from tests.support.calibration_boards import CENTRE, DISTORTION, FOCAL, PIXELS_PER_MM, SIZE, draw_board, shown
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from pose.networks.models import pose_model
+from pose.networks.sightings import Body
 from pose.tracking.followed_person import NOBODY, BodyFinder, unsure
-from pose.tracking.sightings import Body
 from tests.pose.conftest import Cast
 
 Picture = NDArray[np.uint8]

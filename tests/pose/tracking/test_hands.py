@@ -14,15 +14,14 @@ from numpy.typing import NDArray
 from kinesphere.errors import InvalidInput
 from pose.landmarks import BODY_WRISTS
 from pose.networks.bundles import build_bundle
-from pose.networks.hand_network import HandNetwork
-from pose.networks.hand_regions import region_around
+from pose.networks.detectors import PalmDetector
+from pose.networks.landmark_networks import HandNetwork
 from pose.networks.models import Model, hand_model, pose_model
-from pose.networks.palm_detection import PalmDetector
-from pose.networks.regions import Region, cut
+from pose.networks.regions import Region, cut, region_around
+from pose.networks.sightings import Body, Hand
 from pose.tracking.followed_person import BodyFinder
 from pose.tracking.hands import CLOSE_UP, NO_CLOSE_UP, HandFinder, carried
 from pose.tracking.sides import Sides, reached_by
-from pose.tracking.sightings import Body, Hand
 from storage.footage.video_reader import open_video
 
 SIZE = (1768, 994)
@@ -115,8 +114,8 @@ def test_a_large_hand_is_found_by_its_palm_where_mediapipe_finds_it(close_up: Pi
     assert len(regions) == 1
     ours = HandNetwork(hand_model()).look(close_up, regions[0])
     assert ours.score > 0.8
-    apart = np.linalg.norm(ours.image[:, :2] * (480, 480) - by_tasks(close_up), axis=1)
-    assert np.median(apart) < 0.05 * regions[0].side
+    distance = np.linalg.norm(ours.image[:, :2] * (480, 480) - by_tasks(close_up), axis=1)
+    assert np.median(distance) < 0.05 * regions[0].side
 
 
 def test_a_turned_picture_turns_the_hand(close_up: Picture) -> None:

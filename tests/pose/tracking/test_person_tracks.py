@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pose.networks.regions import Region
 from pose.tracking.appearance import alike, blended
-from pose.tracking.person_tracks import FARTHEST, Track, standing
+from pose.tracking.person_tracks import FARTHEST, Track, prominence
 
 REGION = Region(500.0, 400.0, 300.0, 0.0)
 places = st.builds(
@@ -49,10 +49,10 @@ def test_who_walks_is_expected_further_on() -> None:
 
 def test_large_and_central_stands_out() -> None:
     size = (1000, 800)
-    middle = standing(REGION, size)
-    assert middle > standing(replace(REGION, side=200), size)
-    assert middle > standing(replace(REGION, x=50), size)
-    assert 0 <= standing(replace(REGION, x=-5000), size) <= middle <= 1
+    middle = prominence(REGION, size)
+    assert middle > prominence(replace(REGION, side=200), size)
+    assert middle > prominence(replace(REGION, x=50), size)
+    assert 0 <= prominence(replace(REGION, x=-5000), size) <= middle <= 1
 
 
 def test_the_same_colours_are_alike_others_are_not_and_hidden_parts_say_nothing() -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from kinesphere.trajectory import BODY_LANDMARKS
+from pose.networks.sightings import Body, Hand
 from pose.tracking.sides import assign_sides, believable, reached_by, same_hand
-from pose.tracking.sightings import Body, Hand
 
 SIZE = (1000, 1000)
 LEFT, RIGHT = 0, 1

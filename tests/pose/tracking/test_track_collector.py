@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 
 from kinesphere.trajectory import ARRAYS, Valid
-from pose.tracking.sightings import Body, Hand
+from pose.networks.sightings import Body, Hand
 from pose.tracking.track_collector import CHUNK_FRAMES, TrackBuilder
 
 BODY = Body(np.full((33, 3), 0.5, np.float32), np.full((33, 3), 0.1, np.float32), np.full(33, 0.8, np.float32))

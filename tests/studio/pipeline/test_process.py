@@ -11,7 +11,8 @@ from kinesphere.dataset import open_dataset
 from kinesphere.errors import Conflict
 from kinesphere.shards import shard as shards
 from kinesphere.shards.shard import Shard
-from pose.engines import Threads
+from pose.engines.threads_engine import Threads
+from pose.extractors.extractor import ExtractorOptions
 from storage.publishing.publish import publish
 from storage.publishing.publish_rules import PublishSettings
 from storage.recordings.recording import State
@@ -61,7 +62,7 @@ def test_a_recording_has_smoothed_and_raw_tracks_and_either_can_be_published(pla
         waiting(place, [recording])
     with pytest.raises(Conflict, match="no accepted recording has raw tracks"):
         publish(place, "d", PublishSettings(tracks="raw"))
-    (raw,) = process(place, processed(place), engine=Threads(1), track_filter="none")
+    (raw,) = process(place, processed(place), engine=Threads(1), options=ExtractorOptions(track_filter="none"))
     assert isinstance(raw, Outcome)
     assert raw.state is State.ACCEPTED and raw.shard != smooth.shard
     assert place.catalog.checks(recording) == checks and place.catalog.events(recording) == events

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from pose.engines import Threads
+from pose.engines.threads_engine import Threads
 
 
 def test_threads_do_every_item_once_and_count_its_frames() -> None:

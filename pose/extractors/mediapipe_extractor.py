@@ -15,15 +15,17 @@ from numpy.typing import NDArray
 
 from kinesphere.errors import needs_extra
 from kinesphere.trajectory import HANDS, ExtractorIdentity, Trajectory
+from pose.extractors.extractor import ExtractionReport, ExtractorOptions
 from pose.geometry.intrinsics import assumed_intrinsics
 from pose.geometry.wrist import grip, wrist_pose
 from pose.landmarks import BODY_WRISTS, WRIST
-from pose.networks.models import Model
+from pose.networks.models import Model, OnFetch, hand_model, pose_model
+from pose.networks.sightings import Body
 from pose.tracking.filtering import Filter, FilterSettings, smooth_tracks
 from pose.tracking.followed_person import BodyFinder
 from pose.tracking.hands import HandFinder
+from pose.tracking.person_finder import Thresholds
 from pose.tracking.sides import Sides
-from pose.tracking.sightings import Body
 from pose.tracking.track_collector import TrackBuilder
 from storage.footage.video_reader import VideoFrame, VideoReader
 
@@ -34,30 +36,13 @@ FRAMES_AHEAD = 4
 
 
 @dataclass(frozen=True)
-class ExtractorSettings:
+class ExtractorSettings(Thresholds):
     """What can be chosen about an extraction; part of the extractor's identity."""
 
-    confidence: float = 0.5
-    """Score from 0 to 1 below which a body or a hand is not found, or no longer followed."""
-    hand_presence: float = 0.6
-    """How sure the hand network must be, from 0 to 1, that it looks at a hand."""
-    max_hands: int = 2
-    """How many hands are followed where no body is in view, bystanders' included; each more costs time."""
     filter: Filter = "smooth"
     """Whether tracks are smoothed, or stay as the networks gave them."""
     smoothing: FilterSettings = field(default_factory=FilterSettings)
     """How they are smoothed."""
-
-
-@dataclass
-class ExtractionReport:
-    """What an extraction saw besides its trajectory, for those who judge it. Give an empty one to `extract`."""
-
-    others: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
-    """(frames,): how many other people were lately seen beside the contributor; 0 where they were not in view."""
-    raw_wrists: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 2, 2, 2), np.float32))
-    """(frames, 2, 2, 2): by the body and by the hands, left and right, x and y of the wrist as the networks gave it,
-    before any smoothing; in image widths and heights, NaN where it was not found."""
 
 
 _Found = Future[tuple[Body | None, Sides, bool]]
@@ -65,7 +50,25 @@ _Found = Future[tuple[Body | None, Sides, bool]]
 _Find = Callable[[NDArray[np.uint8], int, bool], _Found]
 
 
-class Extractor:
+def open_mediapipe(options: ExtractorOptions, on_fetch: OnFetch | None = None) -> MediaPipeExtractor:
+    """The extractor with the user's own `.task` files, or else with the models in the cache, fetched if need be.
+
+    Args:
+        options: the models and the filter.
+        on_fetch: told in one line before something is downloaded.
+
+    Returns:
+        The extractor.
+
+    Raises:
+        InvalidInput: a file is no bundle of the right kind.
+        MissingDependency, StorageFailed, CorruptObject: a model could not be fetched.
+    """
+    models = pose_model(options.pose_model, on_fetch=on_fetch), hand_model(options.hand_model, on_fetch=on_fetch)
+    return MediaPipeExtractor(*models, ExtractorSettings(filter=options.track_filter))
+
+
+class MediaPipeExtractor:
     """Extracts trajectories of one person with MediaPipe's networks: a body, and the hands at its wrists."""
 
     def __init__(self, pose: Model, hand: Model, settings: ExtractorSettings | None = None) -> None:
@@ -108,6 +111,9 @@ class Extractor:
             on_frame: called with each decoded frame before the networks see it; it must not change the picture.
             on_progress: called with the number of frames done. Both are called in the caller's thread.
             report: is filled in.
+
+        Returns:
+            All arrays of `kinesphere.trajectory`, a row a frame.
 
         Raises:
             InvalidInput: MediaPipe cannot use a model.

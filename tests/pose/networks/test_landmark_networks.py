@@ -10,11 +10,11 @@ from mediapipe.tasks.python.core.base_options import BaseOptions
 from numpy.typing import NDArray
 
 from kinesphere.errors import InvalidInput
-from pose.networks.body_network import _SHAPES, MEMBER, BodyNetwork, refined
 from pose.networks.bundles import build_bundle
+from pose.networks.detectors import PersonDetector
+from pose.networks.landmark_networks import _BODY_SHAPES, BODY_MEMBER, BodyNetwork, refined
 from pose.networks.models import Model, hand_model, pose_model
 from pose.networks.network import Network
-from pose.networks.person_detection import PersonDetector
 from pose.networks.regions import Region
 from tests.pose.conftest import Cast
 
@@ -45,9 +45,9 @@ def test_it_agrees_with_mediapipes_own_graph(network: BodyNetwork, picture: Pict
     ours = network.look(picture, region).body
     height, width = picture.shape[:2]
     points = np.array([(landmark.x, landmark.y, landmark.z) for landmark in theirs.pose_landmarks[0]])
-    apart = np.abs(points - ours.image) * (width, height, width)
-    assert np.median(np.linalg.norm(apart[:, :2], axis=1)) < 4
-    assert np.median(apart[:, 2]) < 0.1 * np.ptp(points[:, 2]) * width
+    distance = np.abs(points - ours.image) * (width, height, width)
+    assert np.median(np.linalg.norm(distance[:, :2], axis=1)) < 4
+    assert np.median(distance[:, 2]) < 0.1 * np.ptp(points[:, 2]) * width
     world = np.array([(landmark.x, landmark.y, landmark.z) for landmark in theirs.pose_world_landmarks[0]])
     assert np.median(np.linalg.norm(world - ours.world, axis=1)) < 0.03
     visibility = np.array([landmark.visibility for landmark in theirs.pose_landmarks[0]])
@@ -73,8 +73,8 @@ def test_a_picture_that_is_turned_gives_the_same_body_turned(
     lying = Region(height - region.y, region.x, region.side, region.angle + np.pi / 2)
     upright, turned = network.look(picture, region).body, network.look(np.rot90(picture, -1), lying).body
     expected = np.stack([1 - upright.image[:, 1], upright.image[:, 0]], axis=1)
-    apart = np.linalg.norm((turned.image[:, :2] - expected) * (height, width), axis=1)
-    assert np.median(apart) < 3
+    distance = np.linalg.norm((turned.image[:, :2] - expected) * (height, width), axis=1)
+    assert np.median(distance) < 3
     expected_world = np.stack([-upright.world[:, 1], upright.world[:, 0], upright.world[:, 2]], axis=1)
     assert np.median(np.linalg.norm(turned.world - expected_world, axis=1)) < 0.02
 
@@ -107,7 +107,7 @@ def test_a_bundle_with_another_network_is_one_clear_line(tmp_path: Path) -> None
 def test_the_landmarks_are_the_same_without_the_outline_that_nobody_reads(
     network: BodyNetwork, picture: Picture, region: Region
 ) -> None:
-    whole = Network(pose_model(), MEMBER, _SHAPES)
+    whole = Network(pose_model(), BODY_MEMBER, _BODY_SHAPES)
     crop = network.look(picture, region).crop
     points, presence, _, heat, world = (output.copy() for output in whole.run(crop))
     for full, ours in zip((points, presence, heat, world), network._network.run(crop), strict=True):
@@ -116,4 +116,4 @@ def test_the_landmarks_are_the_same_without_the_outline_that_nobody_reads(
 
 def test_an_output_that_is_not_there_cannot_be_left_out() -> None:
     with pytest.raises(InvalidInput, match=r"the network has 5 outputs, no numbers \[7\]"):
-        Network(pose_model(), MEMBER, _SHAPES, unread={7})
+        Network(pose_model(), BODY_MEMBER, _BODY_SHAPES, unread={7})

@@ -1,4 +1,4 @@
-"""MediaPipe's pose detection network by itself, run by LiteRT on a whole picture: every person in it."""
+"""MediaPipe's detection networks by themselves, run by LiteRT on a whole picture: people, and hands near by."""
 
 from __future__ import annotations
 
@@ -8,18 +8,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pose.networks.body_regions import region_of
 from pose.networks.models import Model
 from pose.networks.network import Network
-from pose.networks.regions import Region, cut
+from pose.networks.regions import Region, cut, region_at_palm, region_of
 
-MEMBER = "pose_detector.tflite"
-_PIXELS = 224
-_GRIDS = ((28, 2), (14, 2), (7, 6))
+PERSON_MEMBER = "pose_detector.tflite"
+_PERSON_PIXELS = 224
+_PERSON_GRIDS = ((28, 2), (14, 2), (7, 6))
 """Cells across and anchors a cell: five layers of strides 8, 16, 32, 32, 32 with two anchors each, as MediaPipe's."""
-_ANCHORS = sum(cells * cells * anchors for cells, anchors in _GRIDS)
+_PERSON_ANCHORS = sum(cells * cells * anchors for cells, anchors in _PERSON_GRIDS)
 _SAME_PERSON = 0.3
 """Boxes that overlap by more than this (intersection over union) are one person: MediaPipe's setting."""
+PALM_MEMBER = "hand_detector.tflite"
+_PALM_PIXELS = 192
+_PALM_GRIDS = ((24, 2), (12, 6))
+"""Cells across and anchors a cell: four layers of strides 8, 16, 16, 16 with two anchors each, as MediaPipe's."""
+_PALM_ANCHORS = sum(cells * cells * count for cells, count in _PALM_GRIDS)
+_PALM_WRIST, _PALM_MIDDLE = 2, 4
+"""Rows of a shape: after the middle and the size of the box come seven points, the wrist first."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +42,18 @@ class PersonDetector:
     """Finds the people in single pictures; no memory. One thread at a time may use it."""
 
     def __init__(self, model: Model) -> None:
-        self._network = Network(model, MEMBER, [[1, _ANCHORS, 12], [1, _ANCHORS, 1]])
-        self._anchors = anchors(_GRIDS)
+        self._network = Network(model, PERSON_MEMBER, [[1, _PERSON_ANCHORS, 12], [1, _PERSON_ANCHORS, 1]])
+        self._anchors = anchors(_PERSON_GRIDS)
 
     def find(self, image: NDArray[np.uint8], confidence: float) -> tuple[Person, ...]:
         """All people whose score reaches the confidence, the surest first, in an RGB picture (height, width, 3)."""
         height, width = image.shape[:2]
         whole = Region(width / 2, height / 2, float(max(width, height)), 0.0)
-        boxes, raw = self._network.run(cut(image, whole, _PIXELS), low=-1.0)
+        boxes, raw = self._network.run(cut(image, whole, _PERSON_PIXELS), low=-1.0)
         scores = 1 / (1 + np.exp(-raw[:, 0].astype(np.float64).clip(-100, 100)))
         likely = np.flatnonzero(scores >= confidence)
         likely = likely[np.argsort(-scores[likely], kind="stable")]
-        shapes = boxes[likely].astype(np.float64).reshape(-1, 6, 2) / _PIXELS
+        shapes = boxes[likely].astype(np.float64).reshape(-1, 6, 2) / _PERSON_PIXELS
         shapes[:, [0, 2, 3, 4, 5]] += self._anchors[likely][:, None]
         people = []
         for shape, score in merged(shapes, scores[likely]):
@@ -55,6 +61,31 @@ class PersonDetector:
             if region is not None:
                 people.append(Person(region, score))
         return tuple(people)
+
+
+class PalmDetector:
+    """Finds hands by their palms in single pictures; no memory. One thread at a time may use it."""
+
+    def __init__(self, model: Model) -> None:
+        self._network = Network(model, PALM_MEMBER, [[1, _PALM_ANCHORS, 18], [1, _PALM_ANCHORS, 1]])
+        self._anchors = anchors(_PALM_GRIDS)
+
+    def find(self, image: NDArray[np.uint8], confidence: float) -> tuple[Region, ...]:
+        """Where hands are whose palm's score reaches the confidence, the surest first, in an RGB picture."""
+        height, width = image.shape[:2]
+        whole = Region(width / 2, height / 2, float(max(width, height)), 0.0)
+        boxes, raw = self._network.run(cut(image, whole, _PALM_PIXELS))
+        scores = 1 / (1 + np.exp(-raw[:, 0].astype(np.float64).clip(-100, 100)))
+        likely = np.flatnonzero(scores >= confidence)
+        likely = likely[np.argsort(-scores[likely], kind="stable")]
+        shapes = boxes[likely].astype(np.float64).reshape(-1, 9, 2) / _PALM_PIXELS
+        shapes[:, [0, *range(2, 9)]] += self._anchors[likely][:, None]
+        regions = []
+        for shape, _ in merged(shapes, scores[likely]):
+            points = whole.to_picture(shape)
+            box = np.array([points[0], shape[1] * whole.side])
+            regions.append(region_at_palm(box, points[_PALM_WRIST], points[_PALM_MIDDLE]))
+        return tuple(regions)
 
 
 def merged(shapes: NDArray[np.float64], scores: NDArray[np.float64]) -> list[tuple[NDArray[np.float64], float]]:

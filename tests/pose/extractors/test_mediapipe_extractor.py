@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 
 from kinesphere.errors import InvalidInput
 from kinesphere.trajectory import ARRAYS, BODY_LANDMARKS, Trajectory, Valid, to_stored
-from pose.extractor import FRAMES_AHEAD, ExtractionReport, Extractor, ExtractorSettings
+from pose.extractors.extractor import ExtractionReport
+from pose.extractors.mediapipe_extractor import FRAMES_AHEAD, ExtractorSettings, MediaPipeExtractor
 from pose.networks.bundles import build_bundle
 from pose.networks.models import Model, hand_model, pose_model
+from pose.networks.sightings import Body
 from pose.tracking.filtering import FilterSettings
 from pose.tracking.followed_person import BodyFinder
 from pose.tracking.hands import CLOSE_UP
-from pose.tracking.sightings import Body
 from storage.footage.video_reader import VideoFrame, VideoReader, open_video
 
 WARM_UP, SHORT = 15, 40
@@ -34,8 +35,8 @@ Picture = NDArray[np.uint8]
 
 
 @pytest.fixture(scope="session")
-def extractor() -> Extractor:
-    return Extractor(pose_model(), hand_model())
+def extractor() -> MediaPipeExtractor:
+    return MediaPipeExtractor(pose_model(), hand_model())
 
 
 @pytest.fixture(scope="session")
@@ -60,20 +61,22 @@ def short_clip(body_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture(scope="session")
-def trajectory(extractor: Extractor, short_clip: Path) -> Trajectory:
+def trajectory(extractor: MediaPipeExtractor, short_clip: Path) -> Trajectory:
     return extract(extractor, short_clip)
 
 
 @pytest.fixture(scope="session")
 def raw_trajectory(short_clip: Path) -> Trajectory:
-    return extract(Extractor(pose_model(), hand_model(), ExtractorSettings(filter="none")), short_clip)
+    return extract(MediaPipeExtractor(pose_model(), hand_model(), ExtractorSettings(filter="none")), short_clip)
 
 
-def extract(extractor: Extractor, clip: Path) -> Trajectory:
+def extract(extractor: MediaPipeExtractor, clip: Path) -> Trajectory:
     return extractor.extract(open_video(clip), recording="recording", contributor="somebody")
 
 
-def test_the_body_of_the_real_clip_is_one_mans_from_first_to_last(extractor: Extractor, body_clip: Path) -> None:
+def test_the_body_of_the_real_clip_is_one_mans_from_first_to_last(
+    extractor: MediaPipeExtractor, body_clip: Path
+) -> None:
     """He stands, leaps down where no network sees him, lands and runs off to the right; a passer-by walks to the left.
 
     MediaPipe's own tracking goes over to her while he is in the air.
@@ -108,7 +111,7 @@ def test_small_hands_are_found_around_the_wrists_and_only_there(trajectory: Traj
 
 
 def test_the_report_keeps_the_wrists_as_they_were_before_smoothing(
-    extractor: Extractor, short_clip: Path, trajectory: Trajectory, raw_trajectory: Trajectory
+    extractor: MediaPipeExtractor, short_clip: Path, trajectory: Trajectory, raw_trajectory: Trajectory
 ) -> None:
     report = ExtractionReport()
     found = extractor.extract(open_video(short_clip), recording="recording", contributor="somebody", report=report)
@@ -173,9 +176,9 @@ def test_smoothing_takes_jitter_away_and_says_what_it_filled(
 
 
 def test_the_same_video_and_identity_give_the_same_numbers(
-    extractor: Extractor, trajectory: Trajectory, short_clip: Path
+    extractor: MediaPipeExtractor, trajectory: Trajectory, short_clip: Path
 ) -> None:
-    again = extract(Extractor(pose_model(), hand_model()), short_clip)
+    again = extract(MediaPipeExtractor(pose_model(), hand_model()), short_clip)
     assert again.extractor.extractor_id == trajectory.extractor.extractor_id
     for name, values in trajectory.arrays.items():
         assert values.tobytes() == again.arrays[name].tobytes(), name
@@ -196,7 +199,7 @@ def test_bodies_are_looked_for_less_often_in_a_close_up_always_from_the_same_fra
         return body
 
     monkeypatch.setattr(BodyFinder, "find", find)
-    extractor = Extractor(pose_model(), hand_model(), ExtractorSettings(filter="none"))
+    extractor = MediaPipeExtractor(pose_model(), hand_model(), ExtractorSettings(filter="none"))
     times = [round(time / 1e6) for time in open_video(short_clip).times]
     runs = []
     for _ in range(2):
@@ -211,18 +214,18 @@ def test_bodies_are_looked_for_less_often_in_a_close_up_always_from_the_same_fra
     assert all(runs[0][name].tobytes() == runs[1][name].tobytes() for name in ARRAYS)
 
 
-def test_the_identity_changes_with_settings_and_models(extractor: Extractor) -> None:
+def test_the_identity_changes_with_settings_and_models(extractor: MediaPipeExtractor) -> None:
     chosen = (
         ExtractorSettings(max_hands=4),
         ExtractorSettings(filter="none"),
         ExtractorSettings(smoothing=FilterSettings(cutoff_hz=6)),
     )
-    others = [Extractor(pose_model(), hand_model(), settings) for settings in chosen]
-    others.append(Extractor(Model(pose_model().path, {"pose_detector.tflite": "00"}), hand_model()))
+    others = [MediaPipeExtractor(pose_model(), hand_model(), settings) for settings in chosen]
+    others.append(MediaPipeExtractor(Model(pose_model().path, {"pose_detector.tflite": "00"}), hand_model()))
     assert len({one.identity.extractor_id for one in (extractor, *others)}) == 5
 
 
-def test_a_clip_without_a_person_is_a_trajectory_of_nothing(extractor: Extractor, tmp_path: Path) -> None:
+def test_a_clip_without_a_person_is_a_trajectory_of_nothing(extractor: MediaPipeExtractor, tmp_path: Path) -> None:
     clip = tmp_path / "nobody.mp4"
     with av.open(str(clip), "w") as file:
         stream = file.add_stream("libx264", rate=30)
@@ -241,7 +244,7 @@ def test_a_clip_without_a_person_is_a_trajectory_of_nothing(extractor: Extractor
 
 @pytest.mark.parametrize("error", [RuntimeError("asked to"), KeyboardInterrupt()])
 def test_an_error_while_a_frame_is_looked_at_ends_everything_at_once(
-    extractor: Extractor, body_clip: Path, error: BaseException
+    extractor: MediaPipeExtractor, body_clip: Path, error: BaseException
 ) -> None:
     raised_at = 0.0
 
@@ -265,7 +268,7 @@ class OneOddFrame(VideoReader):
             yield replace(frame, image=frame.image.astype(np.float64)) if frame.index == 4 else frame
 
 
-def test_an_error_in_a_thread_is_raised_and_ends_the_other(extractor: Extractor, body_clip: Path) -> None:
+def test_an_error_in_a_thread_is_raised_and_ends_the_other(extractor: MediaPipeExtractor, body_clip: Path) -> None:
     with pytest.raises(ValueError, match="a picture is uint8"):
         extractor.extract(OneOddFrame(body_clip, "odd"), recording="r", contributor="c")
     assert not landmark_threads()
@@ -277,9 +280,10 @@ def landmark_threads() -> list[str]:
 
 def test_ctrl_c_ends_the_process_after_the_frames_that_wait(body_clip: Path) -> None:
     script = (
-        "import sys\nfrom pathlib import Path\nfrom pose.extractor import Extractor\n"
+        "import sys\nfrom pathlib import Path\nfrom pose.extractors.mediapipe_extractor import MediaPipeExtractor\n"
         "from pose.networks.models import hand_model, pose_model\nfrom storage.footage.video_reader import open_video\n"
-        "Extractor(pose_model(), hand_model()).extract(open_video(Path(sys.argv[1])), recording='r', contributor='c',\n"
+        "extractor = MediaPipeExtractor(pose_model(), hand_model())\n"
+        "extractor.extract(open_video(Path(sys.argv[1])), recording='r', contributor='c',\n"
         "    on_frame=lambda frame: print(frame.index, flush=True))\n"
     )
     process = subprocess.Popen(
@@ -304,5 +308,5 @@ def test_a_model_that_cannot_be_used_is_one_clear_line(tmp_path: Path, body_clip
     own = tmp_path / "own.task"
     own.write_bytes(build_bundle({"hand_detector.tflite": b"?", "hand_landmarks_detector.tflite": b"?"}))
     with pytest.raises(InvalidInput, match=r"LiteRT cannot use the model .*own\.task") as raised:
-        extract(Extractor(pose_model(), hand_model(own)), body_clip)
+        extract(MediaPipeExtractor(pose_model(), hand_model(own)), body_clip)
     assert "\n" not in str(raised.value)

@@ -1,4 +1,4 @@
-"""MediaPipe's pose landmark network by itself, run by LiteRT on one region of a picture."""
+"""MediaPipe's landmark networks of body and hand by themselves, run by LiteRT on one region of a picture."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinesphere.trajectory import BODY_LANDMARKS
-from pose.networks.body_regions import region_of
 from pose.networks.models import Model
 from pose.networks.network import Network
-from pose.networks.regions import Region, cut, turned
-from pose.tracking.sightings import Body
+from pose.networks.regions import Region, cut, region_of, turned
+from pose.networks.sightings import Body, Hand
 
-MEMBER = "pose_landmarks_detector.tflite"
+BODY_MEMBER = "pose_landmarks_detector.tflite"
 _BODY = len(BODY_LANDMARKS)
 _POINTS = 39
 """The 33 landmarks of the body, the two alignment points of its region, and four of MediaPipe's own."""
-_SHAPES = [[1, 5 * _POINTS], [1, 1], [1, 256, 256, 1], [1, 64, 64, _POINTS], [1, 3 * _POINTS]]
+_BODY_SHAPES = [[1, 5 * _POINTS], [1, 1], [1, 256, 256, 1], [1, 64, 64, _POINTS], [1, 3 * _POINTS]]
 _OUTLINE = 2
 """The output that tells the person from the background, a third of the network's work, which nothing here reads."""
 _KERNEL, _CONFIDENT = 7, 0.5
 """Width of the part of a heat map that refines a landmark, and its least peak: MediaPipe's settings."""
+HAND_MEMBER = "hand_landmarks_detector.tflite"
+DEPTH_SCALE = 0.4
+"""MediaPipe divides the network's depth by this (`normalize_z` of its hand landmark graph)."""
+_HAND_SHAPES = [[1, 63], [1, 1], [1, 1], [1, 63]]
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class BodyNetwork:
     """The landmarks of one person in a region; no search, no memory, no smoothing. One thread at a time may use it."""
 
     def __init__(self, model: Model) -> None:
-        self._network = Network(model, MEMBER, _SHAPES, unread={_OUTLINE})
+        self._network = Network(model, BODY_MEMBER, _BODY_SHAPES, unread={_OUTLINE})
 
     def look(self, image: NDArray[np.uint8], region: Region) -> BodySighting:
         """Look for a person in a region of an RGB picture, uint8 (height, width, 3)."""
@@ -62,6 +65,24 @@ class BodyNetwork:
         visibility = _sigmoid(points[:_BODY, 3]).astype(np.float32)
         body = Body(image_points, world_points.astype(np.float32), visibility)
         return BodySighting(body, float(presence[0]), region_of(*pixels[_BODY : _BODY + 2]), crop, at[:_BODY])
+
+
+class HandNetwork:
+    """The 21 landmarks of one hand in a region; no search, no memory. One thread at a time may use it."""
+
+    def __init__(self, model: Model) -> None:
+        self._network = Network(model, HAND_MEMBER, _HAND_SHAPES)
+
+    def look(self, image: NDArray[np.uint8], region: Region) -> Hand:
+        """What the network makes of a region of an RGB picture, uint8 (height, width, 3); its score tells whether."""
+        height, width = image.shape[:2]
+        crop = cut(image, region, self._network.pixels)
+        image_points, presence, right, world_points = (output.astype(np.float64) for output in self._network.run(crop))
+        points, world = image_points.reshape(21, 3) / self._network.pixels, world_points.reshape(21, 3)
+        points[:, 2] *= region.side / width / DEPTH_SCALE
+        points[:, :2] = region.to_picture(points[:, :2]) / (width, height)
+        world[:, :2] = turned(world[:, :2], region.angle)
+        return Hand(points.astype(np.float32), world.astype(np.float32), float(presence[0]), float(right[0]))
 
 
 def refined(points: NDArray[np.float64], heat: NDArray[np.float32]) -> NDArray[np.float64]:

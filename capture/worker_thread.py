@@ -11,6 +11,11 @@ class Worker(threading.Thread):
     """Runs `work` in the background. It does not keep the program alive, so a device that hangs cannot either."""
 
     def __init__(self, name: str, work: Callable[[], None]) -> None:
+        """
+        Args:
+            name: of the thread, for those who look at a stack trace.
+            work: what to do; it ends by itself.
+        """
         super().__init__(name=name, daemon=True)
         self.error: BaseException | None = None
         self._work = work

@@ -1,71 +1,32 @@
-"""Engines: how work on many recordings is spread, over threads of this machine or over a Ray cluster."""
+"""The engine of many machines: a Ray task a recording."""
 
 from __future__ import annotations
 
 import logging
 import os
 import socket
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import Any, Protocol, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from kinesphere.errors import InvalidInput, needs_extra
+from pose.engines.engine import CORES_PER_RECORDING, Item, OnFrame, Result, Work
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-OnFrame = Callable[[], None]
-Work = Callable[[Item, OnFrame], Result]
-"""Does one item, calling the function it is given once a frame. To run elsewhere, it and its items can be pickled."""
-
-CORES_PER_RECORDING = 2
-"""Body and hands are found in a thread each."""
 RETRIES = 3
 """How often a recording is begun again whose node was lost."""
 
 
-class Engine(Protocol):
-    """Runs work on items; each is done once, however often it had to be begun."""
-
-    def run(self, work: Work[Item, Result], items: Sequence[Item], on_frame: OnFrame) -> Iterator[Result]:
-        """Results as they become ready, in any order. What work raises, this raises, once the rest has stopped."""
-        ...
-
-
-class _Stopped(BaseException):
-    """Ends work at its next frame. No error: nobody but the engine may catch it."""
-
-
-class Threads:
-    """The engine of one machine: threads, since the networks give up the interpreter's lock while they compute."""
-
-    def __init__(self, workers: int | None = None) -> None:
-        self._workers = workers or max(1, (os.cpu_count() or CORES_PER_RECORDING) // CORES_PER_RECORDING)
-
-    def run(self, work: Work[Item, Result], items: Sequence[Item], on_frame: OnFrame) -> Iterator[Result]:
-        """See `Engine.run`. Leaving the loop early, or Ctrl-C, ends all work at its next frame."""
-        stopping = threading.Event()
-
-        def count() -> None:
-            if stopping.is_set():
-                raise _Stopped
-            on_frame()
-
-        with ThreadPoolExecutor(self._workers, "recording") as pool:
-            futures = [pool.submit(work, item, count) for item in items]
-            try:
-                for future in as_completed(futures):
-                    yield future.result()
-            finally:
-                stopping.set()
-                pool.shutdown(cancel_futures=True)
+def open_cluster(workers: int | None = None) -> RayCluster:
+    """The cluster at RAY_ADDRESS, or one of this machine alone; the cluster's cores say how many work at a time."""
+    return RayCluster()
 
 
 class RayCluster:
-    """The engine of many machines: a Ray task a recording, begun again elsewhere when its node is lost.
+    """Begins a recording again elsewhere when its node is lost.
 
     Every node reaches the object store by the same URL or path, and has `kinesphere-studio[pose,ray]` installed.
     """
+
+    runs_here = False
 
     def __init__(self, address: str | None = None) -> None:
         """
@@ -75,7 +36,7 @@ class RayCluster:
         self._address = address
 
     def run(self, work: Work[Item, Result], items: Sequence[Item], on_frame: OnFrame) -> Iterator[Result]:
-        """See `Engine.run`. `on_frame` is not called: frames are counted where they are extracted."""
+        """Do all items, as `Engine.run` says. `on_frame` is not called: frames are counted where they are extracted."""
         ray = _ray()
         started = not ray.is_initialized()
         if started:

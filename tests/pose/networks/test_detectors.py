@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from pose.networks.detectors import PersonDetector, merged
 from pose.networks.models import pose_model
-from pose.networks.person_detection import PersonDetector, merged
 from tests.pose.conftest import Cast
 
 

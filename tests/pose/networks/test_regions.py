@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from kinesphere.trajectory import BODY_LANDMARKS, HAND_LANDMARKS
-from pose.networks.hand_regions import region_around, region_at_palm, region_at_wrist
-from pose.networks.regions import Region, cut
-from pose.tracking.sightings import Body, Hand
+from pose.networks.regions import Region, cut, region_around, region_at_palm, region_at_wrist
+from pose.networks.sightings import Body, Hand
 
 SIZE = (800, 400)
 angles = st.floats(-math.pi, math.pi)

@@ -1,0 +1,1 @@
+"""Extractors: what turns a video into a trajectory."""
