@@ -1,68 +1,104 @@
-"""What installed packages add by entry points: found by name, beside what is built in, without running their code.
+"""Extension points: kinds of a thing that are built in, and those that installed packages add by an entry point.
 
 A name that is built in stays what it is: a package that takes it is refused, and so are two packages with one name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from typing import Generic, TypeVar, cast
 
-from kinesphere.errors import Conflict, NotFound
+from kinesphere.errors import Conflict, InvalidInput, NotFound
 
-
-def extension_named(group: str, name: str, built_in: Collection[str], kind: str) -> EntryPoint | None:
-    """The entry point of a name.
-
-    Args:
-        group: of entry points, e.g. `kinesphere.exporters`.
-        name: of the entry point.
-        built_in: the names that are built in.
-        kind: what it is called in an error, e.g. "export format".
-
-    Returns:
-        None if the name is built in.
-
-    Raises:
-        NotFound: there is none; the text names those that there are.
-        Conflict: two packages have this name, or a package has taken a built-in name.
-    """
-    points = installed(group, name)
-    if name in built_in and points:
-        raise Conflict(f"{kind} {described(points[0])} has the name of a built-in one; uninstall that package")
-    if name in built_in:
-        return None
-    if not points:
-        raise NotFound(kind, name, extension_names(group, built_in))
-    if len(points) > 1:
-        raise Conflict(f"there are two: {kind} {described(points[0])}, and {described(points[1])}; uninstall one")
-    return points[0]
+Kind = TypeVar("Kind")
 
 
-def installed(group: str, name: str) -> list[EntryPoint]:
-    """The entry points of a group that have a name; more than one where packages clash.
+@dataclass(frozen=True)
+class ExtensionPoint(Generic[Kind]):
+    """The kinds of one thing, such as camera sources or exporters."""
 
-    Args:
-        group: of entry points.
-        name: of the entry point.
+    thing: str
+    """What they are kinds of, for messages: "export format"."""
+    group: str
+    """Group of the entry points by which installed packages add kinds: "kinesphere.exporters"."""
+    built_in: Mapping[str, Kind]
+    """By name."""
 
-    Returns:
-        In the order of the path.
-    """
-    return list(entry_points(group=group, name=name))
+    def names(self) -> list[str]:
+        """The names of all kinds; no package's code is run for it.
 
+        Returns:
+            Those built in and those installed, in alphabetical order.
+        """
+        return sorted({*self.built_in, *entry_points(group=self.group).names})
 
-def extension_names(group: str, built_in: Collection[str]) -> list[str]:
-    """All names that there are.
+    def installed(self, name: str) -> list[EntryPoint]:
+        """The entry points of a name.
 
-    Args:
-        group: of entry points.
-        built_in: the names that are built in.
+        Args:
+            name: of the kind.
 
-    Returns:
-        Sorted, each once.
-    """
-    return sorted({*built_in, *entry_points(group=group).names})
+        Returns:
+            More than one where packages clash.
+        """
+        return list(entry_points(group=self.group, name=name))
+
+    def entry_point(self, name: str) -> EntryPoint | None:
+        """Where an installed kind comes from.
+
+        Args:
+            name: of the kind.
+
+        Returns:
+            None if it is built in.
+
+        Raises:
+            NotFound: there is no such kind; the message lists those there are.
+            Conflict: two packages add it, or one has taken the name of one that is built in.
+        """
+        points = self.installed(name)
+        if name in self.built_in and points:
+            raise Conflict(
+                f"{self.thing} {described(points[0])} has the name of a built-in one; uninstall that package"
+            )
+        if name in self.built_in:
+            return None
+        if not points:
+            raise NotFound(self.thing, name, self.names(), f"packages add some by entry points of '{self.group}'")
+        if len(points) > 1:
+            raise Conflict(
+                f"there are two: {self.thing} {described(points[0])}, and {described(points[1])}; uninstall one"
+            )
+        return points[0]
+
+    def load(self, name: str) -> Kind:
+        """The kind itself.
+
+        Args:
+            name: of the kind.
+
+        Returns:
+            The built-in one, or what a package's entry point names.
+
+        Raises:
+            NotFound, Conflict: as `entry_point` does.
+            InvalidInput: the package that adds it cannot be loaded, or what it names cannot be called.
+        """
+        point = self.entry_point(name)
+        if point is None:
+            return self.built_in[name]
+        try:
+            kind = point.load()
+        except Exception as error:
+            raise InvalidInput(
+                f"{self.thing} {described(point)} cannot be loaded: "
+                f"{type(error).__name__}: {' '.join(str(error).split())}"
+            ) from error
+        if not callable(kind):
+            raise InvalidInput(f"{self.thing} {described(point)} is {type(kind).__name__}, which makes none")
+        return cast(Kind, kind)
 
 
 def described(point: EntryPoint) -> str:
@@ -74,5 +110,16 @@ def described(point: EntryPoint) -> str:
     Returns:
         Words for messages.
     """
-    package = point.dist
-    return f"{point.name} of {package.name} {package.version}" if package else point.name
+    return f"{point.name} of {package_of(point)}"
+
+
+def package_of(point: EntryPoint) -> str:
+    """The package that has an entry point, e.g. `acme-exports 1.2`.
+
+    Args:
+        point: the entry point.
+
+    Returns:
+        Words for messages.
+    """
+    return f"{point.dist.name} {point.dist.version}" if point.dist is not None else "an unknown package"

@@ -7,17 +7,15 @@ class without arguments that does what `LabelFormat` says. It runs in our proces
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
 from kinesphere.errors import InvalidInput
-from storage.extension_points import extension_named
+from storage.extension_points import ExtensionPoint
 from storage.recordings.segment import Segment
-
-GROUP, KIND = "kinesphere.label_formats", "label format"
 
 
 class LabelFormat(Protocol):
@@ -70,8 +68,8 @@ class JsonLines:
 _SEGMENT = TypeAdapter(Segment)
 _FIELDS = ("start_ns", "end_ns", "label", "track", "object", "hand", "outcome", "note")
 
-LABEL_FORMATS: Mapping[str, LabelFormat] = {"jsonl": JsonLines()}
-"""Those that are built in, by name."""
+BUILT_IN: Mapping[str, Callable[[], LabelFormat]] = {"jsonl": JsonLines}
+LABEL_FORMATS = ExtensionPoint("label format", "kinesphere.label_formats", BUILT_IN)
 
 
 def label_format_named(name: str) -> LabelFormat:
@@ -87,5 +85,4 @@ def label_format_named(name: str) -> LabelFormat:
         NotFound: there is none; the text names those that there are.
         Conflict: two packages have one of this name, or one has taken the name of one that is built in.
     """
-    point = extension_named(GROUP, name, LABEL_FORMATS, KIND)
-    return LABEL_FORMATS[name] if point is None else cast("LabelFormat", point.load()())
+    return LABEL_FORMATS.load(name)()

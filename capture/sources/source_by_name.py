@@ -18,12 +18,12 @@ from capture.sources.opencv_source import open_opencv
 from capture.sources.pattern_source import open_pattern
 from capture.sources.source import OpenSource, Source
 from kinesphere.errors import InvalidInput
-from storage.extensions import Extensions
+from storage.extension_points import ExtensionPoint
 from storage.tasks.task import Criteria
 
 BUILT_IN: Mapping[str, OpenSource] = {"file": open_clip, "opencv": open_opencv, "test": open_pattern}
 """By scheme; what has none is a camera."""
-SOURCES = Extensions("source", "kinesphere.sources", BUILT_IN)
+SOURCES = ExtensionPoint("source", "kinesphere.sources", BUILT_IN)
 
 
 def open_source(text: str, criteria: Criteria | None = None) -> Source:

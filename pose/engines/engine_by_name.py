@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from pose.engines.engine import Engine, MakeEngine
 from pose.engines.ray_engine import open_cluster
 from pose.engines.threads_engine import Threads
-from storage.extensions import Extensions
+from storage.extension_points import ExtensionPoint
 
 BUILT_IN: Mapping[str, MakeEngine] = {"local": Threads, "ray": open_cluster}
 """By the name that `--engine` takes."""
-ENGINES = Extensions("engine", "kinesphere.engines", BUILT_IN)
+ENGINES = ExtensionPoint("engine", "kinesphere.engines", BUILT_IN)
 
 
 def make_engine(name: str, workers: int | None = None) -> Engine:

@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from pose.extractors.extractor import DEFAULT, Extractor, ExtractorOptions, OpenExtractor
 from pose.extractors.mediapipe_extractor import open_mediapipe
 from pose.networks.models import OnFetch
-from storage.extensions import Extensions
+from storage.extension_points import ExtensionPoint
 
 BUILT_IN: Mapping[str, OpenExtractor] = {DEFAULT: open_mediapipe}
-EXTRACTORS = Extensions("extractor", "kinesphere.extractors", BUILT_IN)
+EXTRACTORS = ExtensionPoint("extractor", "kinesphere.extractors", BUILT_IN)
 
 
 def open_extractor(name: str, options: ExtractorOptions, on_fetch: OnFetch | None = None) -> Extractor:

@@ -23,9 +23,8 @@ from storage.exports.export_target import NOTE, clear
 from storage.exports.kinesphere_copy import KinesphereExporter
 from storage.exports.lerobot import LeRobotExporter
 from storage.exports.parquet_tables import ParquetExporter
-from storage.extension_points import described, extension_named, extension_names, installed
+from storage.extension_points import ExtensionPoint, described
 
-GROUP, KIND = "kinesphere.exporters", "export format"
 NAME_LENGTH = 32
 """Of a format's name: what the catalog keeps."""
 
@@ -66,6 +65,7 @@ EXPORTERS: Mapping[str, Exporter] = {
     "parquet": ParquetExporter(),
 }
 """Those that are built in, by the name of their format."""
+EXPORT_FORMATS = ExtensionPoint("export format", "kinesphere.exporters", EXPORTERS)
 
 
 class ExporterFailed(KinesphereError):
@@ -118,10 +118,10 @@ class _Uninstalled:
         self._name = name
 
     def check(self, content: Content) -> None:
-        raise NotFound(KIND, self._name, extension_names(GROUP, EXPORTERS))
+        raise NotFound(EXPORT_FORMATS.thing, self._name, EXPORT_FORMATS.names())
 
     def write(self, content: Content, target: Objects, on_progress: OnProgress) -> None:
-        raise NotFound(KIND, self._name, extension_names(GROUP, EXPORTERS))
+        raise NotFound(EXPORT_FORMATS.thing, self._name, EXPORT_FORMATS.names())
 
     def erase(self, target: Objects, content: Content | None, *, version: int, dataset: str, receipt: str) -> bool:
         clear(target)
@@ -129,7 +129,7 @@ class _Uninstalled:
 
     def contributors(self, target: Objects) -> pa.Table:
         if target.folders("") or target.keys("") != [NOTE]:
-            raise NotFound(KIND, self._name, extension_names(GROUP, EXPORTERS))
+            raise NotFound(EXPORT_FORMATS.thing, self._name, EXPORT_FORMATS.names())
         return pa.table({"recording": pa.array([], pa.string()), "contributor": pa.array([], pa.string())})
 
 
@@ -147,11 +147,11 @@ def exporter_named(name: str) -> Exporter:
         Conflict: two packages have one of this name, or one has taken the name of a format that is built in.
         InvalidInput: the name is too long for the catalog.
     """
-    point = extension_named(GROUP, name, EXPORTERS, KIND)
+    point = EXPORT_FORMATS.entry_point(name)
     if point is None:
         return EXPORTERS[name]
     if len(name) > NAME_LENGTH:
-        raise InvalidInput(f"{KIND} {described(point)} has a name of more than {NAME_LENGTH} characters")
+        raise InvalidInput(f"export format {described(point)} has a name of more than {NAME_LENGTH} characters")
     return InstalledExporter(point)
 
 
@@ -166,5 +166,5 @@ def exporter_for_erasure(name: str) -> Exporter:
     """
     if name in EXPORTERS:
         return EXPORTERS[name]
-    points = installed(GROUP, name)
+    points = EXPORT_FORMATS.installed(name)
     return InstalledExporter(points[0]) if len(points) == 1 else _Uninstalled(name)

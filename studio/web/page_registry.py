@@ -6,6 +6,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 
 from kinesphere.errors import InvalidInput
+from storage.extension_points import package_of
 from studio.web.page import Page
 
 GROUP = "kinesphere.pages"
@@ -47,7 +48,6 @@ def installed_pages() -> tuple[Page, ...]:
 
 
 def _loaded(point: EntryPoint) -> Page:
-    package = f"{point.dist.name} {point.dist.version}" if point.dist is not None else "an installed package"
     try:
         page = point.load()
     except Exception as error:  # noqa: BLE001  a package may raise anything
@@ -56,4 +56,6 @@ def _loaded(point: EntryPoint) -> Page:
         if isinstance(page, Page) and page.roles is not None:
             return page
         reason = "it does not say which roles may use it" if isinstance(page, Page) else f"{point.value} is no Page"
-    raise InvalidInput(f"the page '{point.name}' of {package} cannot be used ({reason}); mend or uninstall the package")
+    raise InvalidInput(
+        f"the page '{point.name}' of {package_of(point)} cannot be used ({reason}); mend or uninstall the package"
+    )

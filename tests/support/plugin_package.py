@@ -1,9 +1,10 @@
-"""Packages that extend kinesphere, installed into a folder as pip would; one has checks, some of which misbehave."""
+"""A package with checks of a project's own, some of which misbehave, installed into a folder as pip would."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
+
+from tests.support.extension_package import install_extension
 
 CODE = """
 import os, subprocess, sys, time
@@ -62,18 +63,4 @@ NAMES = (
 
 def install_plugins(folder: Path, package: str = "acme-checks", version: str = "1.2") -> Path:
     """Write the package and its metadata; on the path, it is installed."""
-    return install_package(folder, CODE, "kinesphere.checks", {name: name for name in NAMES}, package, version)
-
-
-def install_package(
-    folder: Path, code: str, group: str, points: Mapping[str, str], package: str, version: str = "1.2"
-) -> Path:
-    """Write a package of one module, with entry points by name; on the path, it is installed."""
-    module = package.replace("-", "_")
-    (folder / f"{module}.py").write_text(code)
-    metadata = folder / f"{module}-{version}.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
-    lines = "\n".join(f"{name} = {module}:{target}" for name, target in points.items())
-    (metadata / "entry_points.txt").write_text(f"[{group}]\n{lines}\n")
-    return folder
+    return install_extension(folder, package, CODE, {"kinesphere.checks": {name: name for name in NAMES}}, version)

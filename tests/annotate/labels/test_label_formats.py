@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from annotate.labels.label_formats import LABEL_FORMATS, label_format_named
 from kinesphere.errors import Conflict, InvalidInput, NotFound
 from storage.recordings.segment import Segment
-from tests.support.plugin_package import install_package
+from tests.support.extension_package import install_extension
 
 MILLISECOND = 1_000_000
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("labels")
 
 
-@pytest.mark.parametrize("name", LABEL_FORMATS)
+@pytest.mark.parametrize("name", sorted(LABEL_FORMATS.built_in))
 @settings(deadline=None)
 @given(segments=SEGMENTS)
 def test_what_is_written_is_read_back_to_the_millisecond(folder: Path, name: str, segments: list[Segment]) -> None:
@@ -70,9 +70,11 @@ def test_a_line_that_is_no_segment_is_named(folder: Path, line: str, why: str) -
 def test_packages_add_formats_and_names_that_clash_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = "class Nothing:\n    def read(self, path): return []\n    def write(self, segments, path): pass\n"
     points = {"elan": "Nothing", "jsonl": "Nothing"}
-    monkeypatch.syspath_prepend(str(install_package(tmp_path, code, "kinesphere.label_formats", points, "acme-labels")))
+    monkeypatch.syspath_prepend(
+        str(install_extension(tmp_path, "acme-labels", code, {"kinesphere.label_formats": points}))
+    )
     assert label_format_named("elan").read(tmp_path / "any") == []
-    with pytest.raises(Conflict, match=r"jsonl of acme-labels 1\.2 has the name of a built-in one"):
+    with pytest.raises(Conflict, match=r"jsonl of acme-labels 1\.0 has the name of a built-in one"):
         label_format_named("jsonl")
     with pytest.raises(NotFound, match=r"no label format named 'srt' \(there is: elan, jsonl\)"):
         label_format_named("srt")

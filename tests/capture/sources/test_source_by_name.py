@@ -10,7 +10,7 @@ from capture.recorder.recorder import record
 from capture.sources.clip_source import ClipSource
 from capture.sources.pattern_source import PatternSource
 from capture.sources.source_by_name import SOURCES, open_source
-from kinesphere.errors import InvalidInput
+from kinesphere.errors import Conflict, InvalidInput
 from storage.footage.video_reader import open_video
 from tests.support.extension_package import SITE, CommandWithExtensions, install_extension
 from tests.support.video_clips import make_clip
@@ -21,7 +21,7 @@ import time
 import av
 
 from capture.sources.source import CapturedFrame
-from kinesphere.errors import InvalidInput
+from kinesphere.errors import Conflict, InvalidInput
 
 
 class Grey:
@@ -52,7 +52,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / SITE
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
-    points = {"kinesphere.sources": {"grey": "open_grey", "test": "open_grey", "gone": "open_gone"}}
+    points = {"kinesphere.sources": {"grey": "open_grey", "gone": "open_gone"}}
     return install_extension(folder, "acme-cameras", SOURCE, points)
 
 
@@ -80,16 +80,20 @@ def test_the_command_takes_an_installed_kind_and_tells_its_errors(installed: Pat
 
 
 def test_no_package_replaces_a_built_in_kind(installed: Path) -> None:
-    assert isinstance(open_source("test"), PatternSource)
+    install_extension(installed, "sly-cameras", SOURCE, {"kinesphere.sources": {"test": "open_grey"}}, "2.0")
+    with pytest.raises(Conflict, match=r"source test of sly-cameras 2\.0 has the name of a built-in one"):
+        open_source("test")
 
 
 def test_a_package_that_cannot_be_loaded_is_named(installed: Path) -> None:
-    with pytest.raises(InvalidInput, match=r"the source 'gone' of acme-cameras 1\.0 cannot be loaded: AttributeError"):
+    with pytest.raises(InvalidInput, match=r"source gone of acme-cameras 1\.0 cannot be loaded: AttributeError"):
         open_source("gone:1")
 
 
 def test_two_packages_that_add_the_same_kind_are_both_named(installed: Path) -> None:
     install_extension(installed, "other-cameras", SOURCE, {"kinesphere.sources": {"grey": "open_grey"}}, "2.0")
     assert SOURCES.names().count("grey") == 1
-    with pytest.raises(InvalidInput, match=r"acme-cameras 1\.0 and other-cameras 2\.0 both add the source 'grey'"):
+    with pytest.raises(
+        Conflict, match=r"source grey of acme-cameras 1\.0, and grey of other-cameras 2\.0; uninstall one"
+    ):
         open_source("grey:1")

@@ -52,7 +52,7 @@ def test_an_installed_engine_runs_the_work(installed: Path) -> None:
 
 
 def test_what_makes_no_engine_is_told_with_its_package(installed: Path) -> None:
-    with pytest.raises(InvalidInput, match=r"the engine 'wrong' of acme-engines 1\.0 is int"):
+    with pytest.raises(InvalidInput, match=r"engine wrong of acme-engines 1\.0 is int"):
         make_engine("wrong")
 
 

@@ -16,7 +16,7 @@ from storage.exports.export_target import NOTE
 from storage.exports.exporters import ExporterFailed
 from storage.publishing.publish import publish
 from storage.workspace import Workspace
-from tests.support.plugin_package import install_package
+from tests.support.extension_package import install_extension
 from tests.support.populated_workspaces import populate
 
 CODE = """
@@ -58,7 +58,9 @@ def kitchen(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """A version "kitchen" of anna and ben, where a package of exporters is installed."""
     site = tmp_path / "site"
     site.mkdir()
-    monkeypatch.syspath_prepend(str(install_package(site, CODE, "kinesphere.exporters", POINTS, "acme-exports")))
+    monkeypatch.syspath_prepend(
+        str(install_extension(site, "acme-exports", CODE, {"kinesphere.exporters": POINTS}, "1.2"))
+    )
     populate(workspace, {"anna": 2, "ben": 1})
     publish(workspace, "kitchen")
     return workspace
@@ -113,7 +115,9 @@ def test_names_that_clash_are_refused(kitchen: Workspace, tmp_path: Path, monkey
     other = tmp_path / "other"
     other.mkdir()
     points = {"parquet": "Csv", "csv": "Csv"}
-    monkeypatch.syspath_prepend(str(install_package(other, CODE, "kinesphere.exporters", points, "other-exports", "3")))
+    monkeypatch.syspath_prepend(
+        str(install_extension(other, "other-exports", CODE, {"kinesphere.exporters": points}, "3"))
+    )
     with pytest.raises(Conflict, match="parquet of other-exports 3 has the name of a built-in one"):
         export_version(kitchen, "kitchen", None, tmp_path / "out", format_name="parquet")
     with pytest.raises(Conflict, match=r"csv of (other|acme)-exports .*, and csv of (other|acme)-exports"):
