@@ -62,7 +62,7 @@ def test_what_a_v4l2_driver_answers_is_understood(monkeypatch: pytest.MonkeyPatc
             filled = content + struct.pack("<III", 1, 1, known[number]) if number < len(known) else b""
         return filled.ljust(size, b"\0") if filled else None
 
-    monkeypatch.setattr(modes, "_asked", answer)
+    monkeypatch.setattr(modes, "_ioctl", answer)
     assert set(modes._v4l2_modes(Path("/dev/null"))) == {
         Mode(640, 480, 30, "yuyv422"),
         Mode(640, 480, 15, "yuyv422"),
