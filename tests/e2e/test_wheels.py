@@ -109,8 +109,9 @@ def test_what_needs_an_extra_of_the_reader_names_it_when_it_is_used(reader: Path
     publish(workspace, "demo")
     workspace.catalog.close()
     code = (
-        "import kinesphere as ks; dataset = ks.open_dataset('w/datasets/demo')\n"
-        "for use in (lambda: dataset.torch(8, 4), lambda: dataset.episode(0, ['video'])):\n"
+        "import io, kinesphere as ks; dataset = ks.open_dataset('w/datasets/demo')\n"
+        "from kinesphere.video.seeking import SeekingVideo\n"
+        "for use in (lambda: dataset.torch(8, 4), lambda: SeekingVideo(io.BytesIO(), 'a video')):\n"
         "    try: use()\n"
         "    except ks.MissingDependency as error: print(error)"
     )

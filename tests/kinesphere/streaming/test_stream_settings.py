@@ -20,7 +20,7 @@ def test_a_method_shows_the_options_with_their_defaults_as_its_own(method: Any) 
     assert shown[0].name == "self"
     assert shown[1:] == list(inspect.signature(StreamSettings).parameters.values())
     for option in shown[1:]:
-        assert f"            {option.name}: " in (Dataset.stream.__doc__ or ""), "the docstring tells what it means"
+        assert f"            {option.name}: " in str(Dataset.stream.__doc__), "the docstring tells what it means"
 
 
 def test_settings_can_be_passed_on_whole(kitchen: Dataset) -> None:
