@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import create_engine, make_url, text
 
 from kinesphere.dataset import Dataset, open_dataset
@@ -21,6 +22,10 @@ from tests.support.generated_trajectories import make_dataset, make_trajectory
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+# On a busy machine anything may take long; what hangs is stopped by pytest-timeout.
+settings.register_profile("without deadline", deadline=None)
+settings.load_profile("without deadline")
 
 
 @pytest.fixture(scope="session")
