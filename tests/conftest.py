@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+from hypothesis import settings
 from sqlalchemy import create_engine, make_url, text
 
 from kinesphere.dataset import Dataset, open_dataset
@@ -24,6 +25,10 @@ from tests.support.selection import CostRecorder, select
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+# On a busy machine anything may take long; what hangs is stopped by pytest-timeout.
+settings.register_profile("without deadline", deadline=None)
+settings.load_profile("without deadline")
 
 
 # How long one example takes says how busy the machine is, not whether the code is right.

@@ -407,9 +407,7 @@ def test_what_the_gate_rejects_by_itself_is_explained_too(place: Workspace) -> N
 def test_one_fault_is_told_once_with_one_text_of_advice() -> None:
     wanted, advice = " (should be at least 0.8)", "stay where the camera sees you"  # as an earlier release put it
     checks = [
-        CheckRecord(
-            "person_visible_share", 0, 0.8, 0.05, "fail", f"a person is found in 0%{wanted}: {advice}", ((0, 3),)
-        ),
+        CheckRecord("person_visible_share", 0, 0.8, 0.05, "fail", f"nobody{wanted}: {advice}", ((0, 3),)),
         CheckRecord(
             "person_longest_absence_seconds", 9, 5, 8, "fail", "not for 9 s (should be at most 5): x", ((2, 9),)
         ),
