@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import hypothesis
 import pytest
 from hypothesis import settings
 from sqlalchemy import create_engine, make_url, text
@@ -27,13 +26,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 # On a busy machine anything may take long; what hangs is stopped by pytest-timeout.
-settings.register_profile("without deadline", deadline=None)
+settings.register_profile("without deadline")
 settings.load_profile("without deadline")
-
-
-# How long one example takes says how busy the machine is, not whether the code is right.
-hypothesis.settings.register_profile("kinesphere", deadline=None)
-hypothesis.settings.load_profile("kinesphere")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -18,7 +18,7 @@ FLOATS = st.floats(-10, 10, width=32) | st.just(float("nan"))
 
 
 @pytest.mark.parametrize("spec", SCALED, ids=lambda spec: spec.name)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_values_in_range_come_back_within_half_a_quantum(spec: Any, data: st.DataObject) -> None:
     values: NDArray[np.float32] = data.draw(arrays(np.float32, (3, *spec.shape), elements=FLOATS))

@@ -73,7 +73,7 @@ EXPRESSIONS = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=EXPRESSIONS)
 def test_an_expression_chooses_the_rows_that_sqlite_chooses(text: str) -> None:
     chosen = TABLE.filter(where_expression(text))["episode"].to_pylist()
@@ -141,7 +141,7 @@ def test_what_is_not_understood_is_refused_with_what_would_be(text: str, message
         where_expression(text)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=st.text(max_size=30) | st.text(alphabet="label lengthinotadr'\"()<>=!%;-/*.,:[]{}0123456789", max_size=40))
 def test_any_text_is_an_expression_or_an_invalid_input(text: str) -> None:
     try:

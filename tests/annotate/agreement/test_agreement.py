@@ -20,7 +20,7 @@ from kinesphere.errors import InvalidInput
 from storage.recordings.segment import Segment
 from tests.support.written_segments import arrays, disjoint, drawn, on_frames, overlapping_segments, stretched
 
-PROPERTY = settings(max_examples=60, deadline=None)
+PROPERTY = settings(max_examples=60)
 
 SHARES = ("matched_iou", "frame_iou", "f1_10", "f1_25", "f1_50", "edit")
 ALPHAS = ("alpha", "alpha_units", "alpha_labels")

@@ -16,7 +16,7 @@ from kinesphere.errors import InvalidInput
 from storage.recordings.segment import Segment
 from tests.support.written_segments import arrays, disjoint, drawn, on_frames, overlapping_segments
 
-PROPERTY = settings(max_examples=100, deadline=None)
+PROPERTY = settings(max_examples=100)
 
 
 def pairs_of(first: Sequence[Segment], second: Sequence[Segment]) -> Overlaps:

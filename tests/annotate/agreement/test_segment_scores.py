@@ -14,7 +14,7 @@ from annotate.agreement.segment_scores import edit_distance, edit_score, hits, s
 from storage.recordings.segment import Segment
 from tests.support.written_segments import arrays, disjoint, drawn, on_frames, overlapping_segments
 
-PROPERTY = settings(max_examples=100, deadline=None)
+PROPERTY = settings(max_examples=100)
 
 CODES = st.lists(st.integers(0, 3), max_size=20)
 

@@ -13,7 +13,7 @@ from annotate.agreement.unitizing_alpha import alpha, alpha_labels, alpha_units,
 from storage.recordings.segment import Segment
 from tests.support.written_segments import arrays, disjoint, drawn, on_frames, stretched
 
-PROPERTY = settings(max_examples=60, deadline=None)
+PROPERTY = settings(max_examples=60)
 
 
 def alphas(annotators: Sequence[Sequence[Segment]], frames: int) -> tuple[float, float, float]:

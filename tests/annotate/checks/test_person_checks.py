@@ -135,7 +135,7 @@ def test_who_keeps_still_is_doubted_and_trembling_tracks_are_no_movement() -> No
     assert moving.value == pytest.approx(2 * 0.5 * np.sin(3 * 0.5 / 2) / 0.5, rel=0.03)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.floats(0.01, 0.3), st.floats(0.3, 2))
 def test_jitter_is_the_standard_deviation_of_the_noise_at_any_distance(noise: float, size: float) -> None:
     check = checked(trajectory=person(body_image=wandering(0.5, noise, size)))["track_jitter"]

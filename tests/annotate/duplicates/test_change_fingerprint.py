@@ -45,7 +45,7 @@ KNOWN = fingerprint(FILMED)
 @given(
     share=st.floats(0, 0.25), left=st.floats(0, 1), above=st.floats(0, 1), mirrored=st.booleans(), border=st.booleans()
 )
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_what_is_cut_off_or_put_around_it_changes_nothing(
     share: float, left: float, above: float, mirrored: bool, border: bool
 ) -> None:

@@ -44,7 +44,7 @@ def found(neighbours: Neighbours) -> set[tuple[int, str, int, int]]:
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 2**32 - 1),
     recordings=st.integers(1, 60),

@@ -474,7 +474,7 @@ ACTIONS = st.one_of(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(opinions=st.sampled_from([1, 2]), actions=st.lists(ACTIONS, min_size=5, max_size=40))
 def test_whatever_reviewers_do_the_queue_stays_right(
     tmp_path_factory: pytest.TempPathFactory, empty_workspace: Path, opinions: int, actions: list[tuple[Any, ...]]

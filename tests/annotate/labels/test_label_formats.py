@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from annotate.labels.label_formats import LABEL_FORMATS, label_format_named
@@ -37,7 +37,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", sorted(LABEL_FORMATS.built_in))
-@settings(deadline=None)
 @given(segments=SEGMENTS)
 def test_what_is_written_is_read_back_to_the_millisecond(folder: Path, name: str, segments: list[Segment]) -> None:
     file = folder / f"labels.{name}"

@@ -117,7 +117,7 @@ def test_labels_of_the_recording_itself_are_learned_from() -> None:
     assert len(hits) >= len(open_hands) - 2
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.lists(st.tuples(st.integers(0, 600), st.integers(1, 100)), max_size=6),
     st.sampled_from(["right hand", "task phase"]),
@@ -243,7 +243,6 @@ def test_without_ruptures_the_error_says_what_to_install(monkeypatch: pytest.Mon
 
 
 @given(st.lists(st.tuples(st.integers(5, 40), st.sampled_from([-1.0, 0.0, 1.0])), min_size=1, max_size=30))
-@settings(deadline=None)
 def test_changes_are_exactly_where_the_posture_jumps(steps: list[tuple[int, float]]) -> None:
     values = np.concatenate([np.full((length, 3), value) for length, value in steps])
     jumps = np.flatnonzero(np.diff(values[:, 0])) + 1

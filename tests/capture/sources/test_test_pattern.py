@@ -11,7 +11,7 @@ from capture.sources.test_pattern import Pattern, draw_counter, read_counter
 from kinesphere.errors import InvalidInput
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(number=st.integers(0, 2**24 - 1), width=st.integers(96, 400), height=st.integers(96, 300))
 def test_any_number_can_be_read_back_at_any_size(number: int, width: int, height: int) -> None:
     luma = np.full((height, width), 128, dtype=np.uint8)

@@ -20,7 +20,7 @@ from tests.support.generated_trajectories import make_trajectory
 EDGES = (0, 1, CHUNK_FRAMES - 1, CHUNK_FRAMES, CHUNK_FRAMES + 1)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chunks=st.lists(st.booleans(), min_size=1, max_size=5), rest=st.sampled_from(EDGES), seed=st.integers(0, 99))
 def test_every_read_at_a_boundary_equals_zarrs(tmp_path: Path, chunks: list[bool], rest: int, seed: int) -> None:
     """`chunks` tells which whole chunks hold anything; the others are not stored."""

@@ -31,7 +31,7 @@ def objects(tmp_path: Path) -> Objects:
     return open_objects(tmp_path)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lengths=st.lists(st.integers(1, 700), min_size=1, max_size=3),
     gaps=st.sampled_from([0.0, 0.3, 1.0]),

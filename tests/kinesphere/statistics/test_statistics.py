@@ -114,7 +114,7 @@ numbers = {
 }
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.data(), st.sampled_from(list(numbers)), st.integers(1, 60), st.integers(1, 4))
 def test_any_values_have_their_exact_ranks(data: st.DataObject, dtype: str, rows: int, blocks: int) -> None:
     values = data.draw(arrays(dtype, (rows, 2), elements=numbers[dtype]))

@@ -13,7 +13,7 @@ from storage.shards.shard_writer import ShardRecord
 from tests.support.expected_windows import expected_windows, windows_of
 from tests.support.generated_trajectories import make_row, make_table
 
-PROPERTY = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PROPERTY = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @PROPERTY

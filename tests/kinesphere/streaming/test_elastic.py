@@ -16,7 +16,7 @@ from kinesphere.streaming.stream import WindowStream
 from storage.shards.shard_writer import ShardRecord
 from tests.support.expected_windows import dataset_of, expected_windows, same_batches, windows_of
 
-PROPERTY = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PROPERTY = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def ranks(dataset: Dataset, world_size: int, state: dict[str, Any] | None, **options: Any) -> list[WindowStream]:

@@ -31,7 +31,7 @@ class CountingShards(OpenShards):
         super().read_into(shard_id, name, start, out)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     spans=st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1200), st.integers(1, 300)), min_size=1, max_size=12),
     run_frames=st.sampled_from([1, 300, 4096]),

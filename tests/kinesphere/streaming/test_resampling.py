@@ -91,7 +91,7 @@ def same_rotation(found: NDArray[Any], wanted: NDArray[Any]) -> None:
     np.testing.assert_allclose(found, np.where(np.isnan(sign), 1, sign) * wanted, atol=2e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     steps=st.lists(
         st.sampled_from([30_000, 8_000_000, 33_333_333, 40_000_000, 99_999_999, 100_000_000, 100_000_001, 700_000_000])
@@ -121,7 +121,6 @@ def test_resampling_follows_its_rules(steps: list[int], rate: float, origin: int
         np.testing.assert_allclose(found, plain, atol=2e-6)
 
 
-@settings(deadline=None)
 @given(
     data=st.data(),
     duration=st.integers(0, 10**13),
@@ -189,7 +188,6 @@ def test_pieces_cover_all_times_and_stay_small() -> None:
         assert len(pieces) <= 2 + len(around) // 1024 + 2 * 4000 // 50
 
 
-@settings(deadline=None)
 @given(
     start=st.integers(0, 10**6),
     axis=st.lists(st.floats(-1, 1), min_size=3, max_size=3).filter(lambda axis: np.linalg.norm(axis) > 0.1),

@@ -18,7 +18,7 @@ from storage.shards.shard_writer import ShardRecord
 from tests.support.expected_windows import dataset_of, same_batches, take
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     batch_size=st.integers(20, 200),
     share=st.floats(0, 1),

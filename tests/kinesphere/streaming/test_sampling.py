@@ -31,7 +31,7 @@ from storage.shards.shard_writer import ShardRecord, write_shard
 from tests.support.expected_windows import dataset_of, expected_windows, same_batches, take, windows_of
 from tests.support.generated_trajectories import make_dataset, make_row, make_table, make_trajectory
 
-PROPERTY = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PROPERTY = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 KEYS = ["grip", "valid", "timestamp"]
 
 
@@ -275,7 +275,7 @@ def test_the_size_of_the_pool_does_not_change_the_random_order(kitchen: Dataset)
 
 
 @given(length=st.integers(1, 5000), seed=st.integers(0, 2**60))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_random_permutation_has_every_number_once_wherever_it_is_entered(length: int, seed: int) -> None:
     permutation = RandomPermutation(length, [seed])
     whole = permutation.at(np.arange(length, dtype=np.int64))

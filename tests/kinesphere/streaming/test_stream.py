@@ -23,7 +23,7 @@ from tests.support.expected_windows import dataset_of, expected_windows, same_ba
 from tests.support.generated_trajectories import make_dataset, make_row, make_table, make_trajectory
 
 KEYS = ["grip", "valid", "timestamp"]
-PROPERTY = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PROPERTY = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @PROPERTY

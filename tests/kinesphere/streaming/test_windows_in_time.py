@@ -31,7 +31,7 @@ from tests.support.uneven_recordings import timed_trajectory, uneven_times, writ
 from tests.support.video_clips import uneven_times as uneven_clip_times
 
 KEYS = ["grip", "hands_world", "wrist_pose", "valid", "timestamp"]
-PROPERTY = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PROPERTY = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")
@@ -293,7 +293,6 @@ def test_memory_stays_under_the_stated_bound(tmp_path: Path, options: dict[str, 
     assert peak - before < stream.memory_bound_bytes
 
 
-@settings(deadline=None)
 @given(
     lengths=st.lists(st.integers(1, 300), min_size=1, max_size=12),
     history=st.integers(0, 90),

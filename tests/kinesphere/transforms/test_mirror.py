@@ -50,7 +50,7 @@ def test_every_stored_image_coordinate_is_mirrored_to_a_stored_one() -> None:
 angle = st.floats(-3, 3)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.tuples(angle, angle, angle), st.floats(-0.2, 0.2), st.floats(-0.15, 0.15), st.floats(0.4, 2), st.integers(0, 9)
 )

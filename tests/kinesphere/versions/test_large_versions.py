@@ -170,7 +170,7 @@ CONDITIONS = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=CONDITIONS)
 def test_what_is_chosen_while_reading_is_what_is_chosen_in_memory(large: Dataset, table: pa.Table, text: str) -> None:
     rows, chosen = large.select(["episode", "length"], text)
@@ -316,7 +316,7 @@ RECORDINGS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn=RECORDINGS, wanted=st.sets(st.sampled_from("abc"), min_size=1), with_segments=st.booleans())
 def test_what_is_publishable_is_what_one_would_list_by_hand(
     workspace_of: Callable[[], Workspace], drawn: list[dict[str, Any]], wanted: set[str], with_segments: bool

@@ -41,7 +41,7 @@ def seen(points: NDArray[np.float64]) -> NDArray[np.float64]:
 angle = st.floats(-3, 3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.tuples(angle, angle, angle), st.floats(-0.3, 0.3), st.floats(-0.15, 0.15), st.floats(0.35, 3))
 def test_a_hand_in_any_attitude_and_place_is_found_where_it_is(
     turn: tuple[float, float, float], x: float, y: float, z: float

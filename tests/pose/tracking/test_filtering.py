@@ -80,7 +80,7 @@ def test_jitter_above_the_cut_off_goes() -> None:
     assert np.ptp(out[30:-30]) < 0.15 * np.ptp(buzz)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 2**32 - 1), st.booleans())
 @example(149, False)  # a knuckle that is so far out that the palm is all but turned over, and back
 @example(69, True)

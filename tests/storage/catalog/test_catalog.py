@@ -284,7 +284,7 @@ def test_a_catalog_url_of_another_kind_is_refused(url: str) -> None:
         Catalog.open(url, create=True)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(wishes=st.lists(st.sampled_from([state for state in State if state is not State.DRAFT]), max_size=6))
 def test_whatever_is_asked_only_allowed_changes_happen(
     tmp_path_factory: pytest.TempPathFactory, wishes: list[State]

@@ -51,7 +51,7 @@ def written_by_zarr(spec: ArraySpec, stored: Any) -> dict[str, bytes]:
     return {key: data.to_bytes() for key, data in kept.items() if "/c/" in key}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     name=st.sampled_from(list(ARRAYS)),
     parts=st.lists(st.integers(1, 700), min_size=1, max_size=4),
@@ -78,7 +78,7 @@ def test_frames_that_come_in_parts_are_the_bytes_that_zarr_writes_of_the_whole(
     assert found == written_by_zarr(spec, stored)
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lengths=st.lists(st.integers(1, 500), min_size=1, max_size=9), most=st.integers(500, 1200))
 def test_each_shard_is_the_one_that_is_written_of_as_many_trajectories_as_fit(
     tmp_path_factory: pytest.TempPathFactory, lengths: list[int], most: int

@@ -166,7 +166,7 @@ def test_two_tabs_that_replay_conflict_undo_and_restore_leave_what_the_model_say
         operations = LabelOperations(place.catalog)
 
     Here.place = place
-    run_state_machine_as_test(Here, settings=settings(max_examples=12, stateful_step_count=15, deadline=None))
+    run_state_machine_as_test(Here, settings=settings(max_examples=12, stateful_step_count=15))
 
 
 def test_operations_after_a_conflict_are_not_applied_and_those_before_it_are(

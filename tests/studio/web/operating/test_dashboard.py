@@ -183,7 +183,7 @@ _text = st.text(_characters, min_size=1, max_size=60).filter(lambda one: one.str
 
 
 @given(title=_text, instructions=_text, consent=_text, verbs=st.lists(_text, max_size=3, unique=True))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_a_task_reads_back_from_its_text_as_it_was(
     title: str, instructions: str, consent: str, verbs: list[str]
 ) -> None:

@@ -31,7 +31,7 @@ async def chunks_of(content: bytes, sizes: Sequence[int], *, then_break: bool) -
         raise ConnectionResetError
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(1000, 600_000), min_size=1, max_size=5), st.integers(0, len(CONTENT)))
 def test_an_upload_that_breaks_anywhere_has_what_arrived_and_goes_on_there(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], breaks_at: int
