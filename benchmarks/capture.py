@@ -22,10 +22,10 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from capture.recorder.recorder import finish, journal_path, record
+from capture.sources.numbered_pattern import Pattern, read_counter
 from capture.sources.paced_source import PacedSource
 from capture.sources.pattern_source import PatternSource
 from capture.sources.source import CapturedFrame
-from capture.sources.test_pattern import Pattern, read_counter
 from storage.footage.video_reader import open_video
 from storage.recordings.recording import Origin
 from studio.commands.output import print_table

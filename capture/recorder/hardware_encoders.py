@@ -10,7 +10,7 @@ from pathlib import Path
 
 from capture.recorder.h264_encoder import EncoderSettings, H264File, live_settings
 from capture.recorder.mp4_file import TICKS_PER_SECOND
-from capture.sources.test_pattern import Pattern
+from capture.sources.numbered_pattern import Pattern
 from kinesphere.errors import KinesphereError
 from storage.footage.video_reader import open_video
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from capture.sources.numbered_pattern import Pattern
 from capture.sources.paced_source import PacedSource
-from capture.sources.test_pattern import Pattern
 from kinesphere.errors import InvalidInput
 from storage.tasks.task import Criteria
 

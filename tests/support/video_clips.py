@@ -11,7 +11,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.sources.test_pattern import draw_counter
+from capture.sources.numbered_pattern import draw_counter
 
 TICKS = 90_000
 """Clips are timed in 1/90000 s."""

@@ -13,7 +13,7 @@ from filelock import FileLock
 from capture.drafts.outbox import adopt_drafts, take
 from capture.drafts.unfinished import Leftover, recover
 from capture.recorder.recorder import partial_path
-from capture.sources.test_pattern import read_counter
+from capture.sources.numbered_pattern import read_counter
 from kinesphere.errors import StorageFailed
 from storage.footage.video_reader import open_video
 from storage.recordings.consent import Agreement

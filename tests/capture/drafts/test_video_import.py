@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from capture.drafts.video_import import import_video
-from capture.sources.test_pattern import read_counter
+from capture.sources.numbered_pattern import read_counter
 from kinesphere.errors import Conflict, InvalidInput, InvalidVideo, StorageFailed
 from storage.footage.video_reader import open_video
 from tests.support.video_clips import TICKS, cut_off, damage_frames, make_clip, make_sound, uneven_times

@@ -18,8 +18,8 @@ from capture.live.live_source import LiveSource
 from capture.live.live_view import Seen, Viewer
 from capture.recorder.controls import Controls
 from capture.recorder.recorder import record
+from capture.sources.numbered_pattern import read_counter
 from capture.sources.pattern_source import PatternSource
-from capture.sources.test_pattern import read_counter
 from kinesphere.errors import InvalidInput
 from storage.footage.video_reader import open_video
 

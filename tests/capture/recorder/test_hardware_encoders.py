@@ -10,8 +10,8 @@ from capture.recorder import hardware_encoders as hardware
 from capture.recorder.h264_encoder import EncoderSettings, live_settings
 from capture.recorder.hardware_encoders import encoder_for, works
 from capture.recorder.recorder import record
+from capture.sources.numbered_pattern import read_counter
 from capture.sources.pattern_source import PatternSource
-from capture.sources.test_pattern import read_counter
 from storage.footage.video_reader import open_video
 
 

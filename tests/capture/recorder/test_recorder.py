@@ -22,9 +22,9 @@ from capture.recorder.controls import Controls
 from capture.recorder.h264_encoder import H264File, live_settings
 from capture.recorder.recorder import MOST_FRAMES, RecordingProgress, finish, journal_path, partial_path, record
 from capture.sources.clip_source import ClipSource
+from capture.sources.numbered_pattern import Pattern, read_counter
 from capture.sources.paced_source import PacedSource
 from capture.sources.pattern_source import PatternSource
-from capture.sources.test_pattern import Pattern, read_counter
 from kinesphere.errors import Conflict, InvalidInput, InvalidVideo, StorageFailed
 from kinesphere.shards.shard import MAX_FRAMES
 from storage.footage.video_reader import open_video

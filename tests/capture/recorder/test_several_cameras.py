@@ -16,9 +16,9 @@ from capture.recorder.controls import Controls
 from capture.recorder.recorder import CaptureReport, RecordingProgress
 from capture.recorder.several_cameras import record_together
 from capture.sources.device_clock import DriftMeter
+from capture.sources.numbered_pattern import read_counter
 from capture.sources.pattern_source import PatternSource
 from capture.sources.source import CapturedFrame
-from capture.sources.test_pattern import read_counter
 from kinesphere.errors import InvalidInput
 from storage.footage.video_reader import open_video
 from storage.recordings.consent import Agreement

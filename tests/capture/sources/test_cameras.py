@@ -17,9 +17,9 @@ from capture.recorder.recorder import record
 from capture.sources.camera_source import CameraSource
 from capture.sources.cameras import Camera, list_cameras
 from capture.sources.device_clock import DeviceClock
+from capture.sources.numbered_pattern import Pattern, read_counter
 from capture.sources.pattern_source import PatternSource
 from capture.sources.source_by_name import open_source
-from capture.sources.test_pattern import Pattern, read_counter
 from kinesphere.errors import InvalidInput
 from storage.footage.video_reader import open_video
 from tests.support.video_clips import make_clip

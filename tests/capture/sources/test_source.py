@@ -12,10 +12,10 @@ import pytest
 from av.video.frame import VideoFrame
 
 from capture.sources.clip_source import ClipSource
+from capture.sources.numbered_pattern import read_counter
 from capture.sources.paced_source import PacedSource
 from capture.sources.pattern_source import PatternSource
 from capture.sources.source_by_name import open_source
-from capture.sources.test_pattern import read_counter
 from kinesphere.errors import InvalidInput, InvalidVideo
 from tests.support.video_clips import TICKS, cut_off, make_clip, uneven_times
 

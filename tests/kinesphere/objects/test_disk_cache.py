@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from capture.sources.test_pattern import read_counter
+from capture.sources.numbered_pattern import read_counter
 from kinesphere import clear_cache
 from kinesphere.dataset import Dataset, open_dataset
 from kinesphere.errors import CorruptObject, InvalidInput, NotFound

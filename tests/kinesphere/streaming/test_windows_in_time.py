@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from capture.sources.test_pattern import read_counter
+from capture.sources.numbered_pattern import read_counter
 from kinesphere.dataset import Dataset, open_dataset
 from kinesphere.errors import InvalidInput
 from kinesphere.objects.store import Objects, open_objects

@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from capture.sources.test_pattern import read_counter
+from capture.sources.numbered_pattern import read_counter
 from kinesphere.dataset import Dataset, open_dataset
 from kinesphere.errors import CorruptObject, InvalidInput
 from kinesphere.objects.store import Objects, open_objects

@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from capture.sources.test_pattern import read_counter
+from capture.sources.numbered_pattern import read_counter
 from kinesphere.errors import InvalidInput, InvalidVideo
 from kinesphere.objects.store import open_objects
 from storage.footage.video_reader import open_video

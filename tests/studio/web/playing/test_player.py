@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from capture.sources.test_pattern import read_counter
+from capture.sources.numbered_pattern import read_counter
 from storage.workspace import Workspace, create_workspace
 from tests.support.browser import accessibility_violations
 from tests.support.playable_recordings import add_played, playing

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from capture.sources.test_pattern import Pattern, draw_counter, read_counter
+from capture.sources.numbered_pattern import Pattern, draw_counter, read_counter
 from kinesphere.errors import InvalidInput
 
 
