@@ -139,11 +139,13 @@ class Objects:
         Raises:
             StorageFailed: the store refused.
         """
+        check_not_forked()
         try:
-            with self._named(key):
-                obstore.head(self.raw, key)
-        except CorruptObject:
-            return False
+            obstore.head(self.raw, key)
+        except (NotFoundError, FileNotFoundError):
+            return False  # no error of ours is made for it: its traceback would hold what the caller has in memory
+        except (BaseError, OSError) as error:
+            raise self._failed(key, error) from error
         return True
 
     def size(self, key: str) -> int:
@@ -309,9 +311,12 @@ class Objects:
         except (AlreadyExistsError, FileExistsError) as error:
             raise FileExistsError(key) from error
         except (BaseError, OSError) as error:
-            full = "No space left on device" in str(error)
-            advice = "no space left on device; free some space and try again" if full else _first_line(error)
-            raise StorageFailed(f"cannot use object '{key}' in {self.url}: {advice}") from error
+            raise self._failed(key, error) from error
+
+    def _failed(self, key: str, error: Exception) -> StorageFailed:
+        full = "No space left on device" in str(error)
+        advice = "no space left on device; free some space and try again" if full else _first_line(error)
+        return StorageFailed(f"cannot use object '{key}' in {self.url}: {advice}")
 
 
 def _read_file(path: Path, byte_range: tuple[int, int] | None) -> bytes:
