@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,8 +45,8 @@ class Page:
     """What the navigation calls it; "" if it is not there."""
     path: str = ""
     """Where the navigation leads to, e.g. `/review`."""
-    templates: Path | None = None
-    """The folder of its templates, if they are not among the studio's own."""
+    templates: Path | Mapping[str, str] | None = None
+    """Its templates, if they are not among the studio's own: the folder they are in, or their texts by name."""
 
     def __post_init__(self) -> None:
         if self.name and not self.path.startswith("/"):

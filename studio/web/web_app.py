@@ -69,7 +69,7 @@ def _add_pages(app: FastAPI, studio: Studio, pages: tuple[Page, ...]) -> None:
         navigation=tuple(
             NavigationEntry(page.name, page.path, page.roles or tuple(Role)) for page in pages if page.name
         ),
-        folders=tuple(page.templates for page in pages if page.templates is not None),
+        templates=tuple(page.templates for page in pages if page.templates is not None),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
+from jinja2 import BaseLoader, ChoiceLoader, DictLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
 from starlette.datastructures import MutableHeaders
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -97,15 +97,17 @@ def error_page(request: Request, status: int, text: str) -> HTMLResponse:
     return render(request, "error.html", status, error=text, error_status=status)
 
 
-def add_rendering(app: FastAPI, *, navigation: tuple[NavigationEntry, ...], folders: tuple[Path, ...] = ()) -> None:
+def add_rendering(
+    app: FastAPI, *, navigation: tuple[NavigationEntry, ...], templates: tuple[Path | Mapping[str, str], ...] = ()
+) -> None:
     """Let an application render pages and serve the static files.
 
     Args:
         app: the application.
         navigation: its entries, from left to right.
-        folders: where templates are besides the studio's own, which come first.
+        templates: folders of templates, or their texts by name, besides the studio's own, which come first.
     """
-    app.state.rendering = Rendering(_environment(folders), navigation)
+    app.state.rendering = Rendering(_environment(templates), navigation)
     # The address holds a digest of all static files, so browsers may keep them for ever.
     app.mount(f"/static/{static_digest()}", _ImmutableFiles(directory=STATIC), name="static")
 
@@ -149,9 +151,12 @@ class _ImmutableFiles(StaticFiles):
         return response
 
 
-def _environment(folders: tuple[Path, ...]) -> Environment:
+def _environment(templates: tuple[Path | Mapping[str, str], ...]) -> Environment:
+    added: list[BaseLoader] = [
+        FileSystemLoader(found) if isinstance(found, Path) else DictLoader(found) for found in templates
+    ]
     made = Environment(
-        loader=ChoiceLoader([PackageLoader("studio.web"), *map(FileSystemLoader, folders)]),
+        loader=ChoiceLoader([PackageLoader("studio.web"), *added]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
