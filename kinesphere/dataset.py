@@ -237,13 +237,13 @@ class Dataset(OpenVersion):
         return WindowStream(self, settings)
 
     def statistics(self, compute: bool = True, *, on_progress: OnProgress | None = None) -> Statistics:
-        """Mean, deviation, extremes and exact quantiles of every number of all arrays but `timestamp` and other int64 ones.
+        """Mean, deviation, extremes and exact quantiles of every number of all arrays but `timestamp` and int64 ones.
 
         They are read from beside the version if they are there. Else all frames are gone through, which with the
         standard arrays takes at most 128 MB and 110 bytes an episode, and what is found is written there; whoever may
-        not write gets it with a warning. Frames that several episodes hold count once. A number that is missing in a frame is not counted;
-        visibilities and scores are never missing, their 0 says "not found" and counts. An array that only some shards
-        have is counted in these.
+        not write gets it with a warning. Frames that several episodes hold count once. A number that is missing in a
+        frame is not counted; visibilities and scores are never missing, their 0 says "not found" and counts. An array
+        that only some shards have is counted in these.
 
         Args:
             compute: go through all frames if need be.

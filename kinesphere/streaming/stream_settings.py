@@ -153,7 +153,7 @@ class StreamSettings:
         Raises:
             InvalidInput: a key is no array of the episodes.
         """
-        keys = tuple(specs) if self.names is None else checked_keys(self.names, specs)
+        keys = tuple(specs) if self.keys is None else checked_keys(self.keys, specs)
         names = tuple(name for name in keys if name != VIDEO)
         if self.has_video and self.video_times not in names:
             names = (*names, self.video_times)
