@@ -23,7 +23,7 @@ from kinesphere.streaming.stream_settings import StreamSettings, checked_keys, t
 from kinesphere.streaming.time_grid import around_episode, refuse_going_back
 from kinesphere.streaming.window_index import Integers
 from kinesphere.streaming.window_shape import checked_rate
-from kinesphere.trajectory import ARRAYS, from_stored
+from kinesphere.trajectory import from_stored
 from kinesphere.versions.manifests import read_version
 from kinesphere.versions.open_version import OpenVersion
 from kinesphere.video.video_keys import VIDEO
@@ -97,26 +97,27 @@ class Dataset(OpenVersion):
 
         Args:
             which: its row in `episodes`, or its id.
-            keys: names of arrays, and "video"; all arrays by default.
+            keys: names of arrays, and "video"; all arrays that the episode's shard has by default.
             rate: frames per second to resample to; by default frames are as they were recorded.
             video_size: height and width to scale the video to.
 
         Returns:
-            One array a key, shape `(frames, ...)`: float32 in the units of `kinesphere.trajectory.ARRAYS` with NaN
-            where missing; `timestamp` is int64 nanoseconds since the recording began, `valid` uint8 bit flags.
+            One array a key, shape `(frames, ...)`: float32 in the units of `Dataset.arrays` with NaN where
+            missing; `timestamp` is int64 nanoseconds since the recording began, `valid` uint8 bit flags.
             With the key "video", which is not among the default ones, uint8 `(frames, height, width, 3)`, RGB,
             upright, scaled if `video_size` gives a height and width. For what `rate` does to each, see `stream`.
 
         Raises:
             NotFound: there is no such episode.
-            InvalidInput: the version has no video, the episode's takes more than 2 GiB at this size, or the rate is
-                out of range.
+            InvalidInput: the episode has no such array, the version has no video, the episode's takes more than 2 GiB
+                at this size, or the rate is out of range.
             CorruptObject: an object of its shard is missing or damaged.
             Withdrawn: the version was withdrawn since it was opened.
         """
-        names = tuple(ARRAYS) if keys is None else checked_keys(keys)
         place = self._row(which)
         row = self.episodes.slice(place, 1).to_pylist()[0]
+        specs = self.shards.specs(row["shard"])
+        names = tuple(specs) if keys is None else checked_keys(keys, specs)
         start, stop = row["first_frame"], row["first_frame"] + row["length"]
         rate, around = checked_rate(rate), None
         if rate is not None or VIDEO in names:
@@ -131,7 +132,7 @@ class Dataset(OpenVersion):
                 arrays[name] = self._episode_video(place, row["episode"], times, video_size)
                 continue
             stored = self.shards.read(row["shard"], name, start, stop)
-            spec = ARRAYS[name]
+            spec = specs[name]
             arrays[name] = from_stored(spec, stored) if around is None else around.resampled(spec, stored)
         return arrays
 
@@ -166,12 +167,13 @@ class Dataset(OpenVersion):
         the arrays if `keys` names it, and needs `pip install 'kinesphere[video]'`.
 
         With `rate`, every episode is resampled by the true times of its frames: frame k is at its first frame's time
-        + k / rate, rounded to a nanosecond, which is its `timestamp`, as far as the last frame goes. Positions and
-        `grip` are interpolated linearly, rotations along the arc (Shoemake, SIGGRAPH 1985). They are missing where one
+        + k / rate, rounded to a nanosecond, which is its `timestamp`, as far as the last frame goes. Fixed-point
+        and float numbers, such as positions and `grip`, are interpolated linearly, the rotations of `wrist_pose` along
+        the arc (Shoemake, SIGGRAPH 1985). They are missing where one
         of the two frames around the time has none, or where these are further apart than 0.1 s and than 2.5 mean
-        frame times of the recording. A frame within 20 us of the time is handed over as it is. `valid`, scores and
-        visibilities are the nearer frame's, 0 between frames too far apart; the picture is the nearer frame's. The
-        times of all chosen episodes are then read once, when the stream is made.
+        frame times of the recording. A frame within 20 us of the time is handed over as it is. uint8 and
+        int64 numbers, such as `valid`, scores and visibilities, are the nearer frame's, 0 between frames too far apart;
+        the picture is the nearer frame's. The times of all chosen episodes are then read once, when the stream is made.
 
         What it promises: every window exactly once an epoch (but see `balance` and `weight`), equal to the slice of
         `episode()`; the order depends on the version and these arguments only, not on the number of ranks or workers;
@@ -193,7 +195,8 @@ class Dataset(OpenVersion):
                 rate, other numbers and `timedelta` are seconds, which have to be within 0.05 of a whole number of
                 frames.
             batch_size: windows in a batch.
-            keys: names of arrays, and "video"; all arrays by default.
+            keys: names of arrays, and "video"; by default all arrays that the first episode's shard has. All shards
+                have to have them alike: one that has not is an error that names it, when it is read.
             stride: between the beginnings of successive windows of an episode; 1 frame by default.
             history: what comes along before each window; it changes neither which windows there are nor their order.
             future: what comes along after each window; likewise.
@@ -227,18 +230,20 @@ class Dataset(OpenVersion):
             An iterable of batches; iterating it once gives one epoch.
 
         Raises:
-            InvalidInput: an argument is out of range, or `where` matches nothing.
+            InvalidInput: an argument is out of range, a key is no array of the first episode, or `where` matches
+                nothing.
             CorruptObject: with a rate, the times of an episode cannot be read.
         """
         return WindowStream(self, settings)
 
     def statistics(self, compute: bool = True, *, on_progress: OnProgress | None = None) -> Statistics:
-        """Mean, deviation, extremes and exact quantiles of every number of every array but `timestamp`.
+        """Mean, deviation, extremes and exact quantiles of every number of all arrays but `timestamp` and int64 ones.
 
-        They are read from beside the version if they are there. Else all frames are gone through, which takes at most
-        128 MB and 110 bytes an episode, and what is found is written there; whoever may not write gets it with a
-        warning. Frames that several episodes hold count once. A number that is missing in a frame is not counted;
-        visibilities and scores are never missing, their 0 says "not found" and counts.
+        They are read from beside the version if they are there. Else all frames are gone through, which with the
+        standard arrays takes at most 128 MB and 110 bytes an episode, and what is found is written there; whoever may
+        not write gets it with a warning. Frames that several episodes hold count once. A number that is missing in a
+        frame is not counted; visibilities and scores are never missing, their 0 says "not found" and counts. An array
+        that only some shards have is counted in these.
 
         Args:
             compute: go through all frames if need be.
@@ -250,6 +255,7 @@ class Dataset(OpenVersion):
         Raises:
             NotFound: there are none yet and `compute` is False.
             CorruptObject: they are damaged or of another table, or an object of a shard is missing or damaged.
+            InvalidInput: two shards have different arrays of one name.
             NewerFormat: a later release wrote them.
         """
         from kinesphere.statistics.statistics import find_statistics

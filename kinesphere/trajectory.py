@@ -1,14 +1,17 @@
 """The arrays of a trajectory: names, shapes, units and coordinate frames, and how they become fixed point.
 
-This table is the shard format's truth; `docs/format.md` says the same in words.
+`ARRAYS` are those of the built-in extractor; `docs/format.md` says the same in words. Another extractor may give
+others: what a trajectory has, it says in its `specs`, and a shard in its metadata.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import IntFlag
 from typing import Any, Literal
 
@@ -35,6 +38,15 @@ HANDS = ("left", "right")
 """The contributor's own left and right, in the order of every `hand` axis."""
 
 
+DTYPES = ("int64", "int16", "uint8", "float32")
+"""The types that a shard stores. int16 numbers are fixed point and have a scale, uint8 numbers may have one."""
+MOST_NUMBERS = 4096
+"""The most numbers that a frame has in one array: keypoints and what is derived from them, not pictures."""
+RESERVED_NAMES = ("mask", "episode", "frame", "video", "frame_time", "action")
+"""What else batches and tables have beside arrays, which no array can be named."""
+_ARRAY_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
 class Valid(IntFlag):
     """Bits of the array `valid`: what was found in a frame and what was done to it."""
 
@@ -53,6 +65,10 @@ class ArraySpec:
 
     `shape` is the shape of one frame. Where `scale_factor` is set, the stored integer times it is the value
     in `units`; int16 arrays with a scale store `MISSING` for NaN.
+
+    Raises:
+        InvalidInput: the name is none, the type is not one of `DTYPES` or lacks its scale, or shape, dimensions and
+            landmarks do not fit each other.
     """
 
     name: str
@@ -65,10 +81,74 @@ class ArraySpec:
     scale_factor: float | None = None
     landmarks: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if not _ARRAY_NAME.fullmatch(self.name):
+            raise InvalidInput(
+                f"'{self.name}' cannot name an array: use 1 to 64 lower-case letters, digits or '_', a letter first"
+            )
+        if self.dtype not in DTYPES:
+            raise InvalidInput(
+                f"array '{self.name}' should be stored as one of {', '.join(DTYPES)}, not {self.dtype!r}"
+            )
+        if self.scale_factor is None and self.is_fixed_point:
+            raise InvalidInput(f"array '{self.name}' is int16, which is fixed point, so it needs a scale_factor")
+        if self.scale_factor is not None and (self.dtype not in ("int16", "uint8") or not 0 < self.scale_factor < 1e9):
+            raise InvalidInput(
+                f"array '{self.name}' is {self.dtype} with scale_factor {self.scale_factor}; it should be a positive "
+                "number, and only int16 and uint8 have one"
+            )
+        if any(length < 1 for length in self.shape) or self.numbers > MOST_NUMBERS:
+            raise InvalidInput(
+                f"array '{self.name}' has {list(self.shape)} numbers a frame; it should be 1 to {MOST_NUMBERS} of them"
+            )
+        if self.dimensions[:1] != ("frame",) or len(set(self.dimensions)) != 1 + len(self.shape):
+            raise InvalidInput(
+                f"array '{self.name}' should have {1 + len(self.shape)} dimensions of different names, 'frame' and "
+                f"then one for each of {list(self.shape)}; got {list(self.dimensions)}"
+            )
+        if self.landmarks and len(self.landmarks) not in self.shape:
+            raise InvalidInput(f"array '{self.name}' names {len(self.landmarks)} landmarks; no axis has as many")
+
+    def __str__(self) -> str:
+        scale = "" if self.scale_factor is None else f" x {self.scale_factor:g}"
+        return f"{self.dtype} {list(self.shape)}{scale}"
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers a frame has."""
+        return math.prod(self.shape)
+
+    @property
+    def in_units(self) -> str:
+        """The type of its values as readers get them: float32 in units where it has a scale, else as stored."""
+        return "float32" if self.scale_factor is not None else self.dtype
+
     @property
     def is_fixed_point(self) -> bool:
         """True for int16 arrays, which can hold `MISSING`."""
         return self.dtype == "int16"
+
+    def is_stored_like(self, other: ArraySpec) -> bool:
+        """Whether two arrays can be read into one, whatever they mean.
+
+        Args:
+            other: the other array.
+
+        Returns:
+            True where type, shape of a frame and scale are equal.
+        """
+        return (self.dtype, self.shape, self.scale_factor) == (other.dtype, other.shape, other.scale_factor)
+
+    def means_the_same(self, other: ArraySpec) -> bool:
+        """Whether the numbers of two arrays mean the same.
+
+        Args:
+            other: the other array.
+
+        Returns:
+            True where all is equal but the words of the description.
+        """
+        return self == replace(other, description=self.description)
 
 
 _IMAGE_UNITS = "image widths (x, z), heights (y)"
@@ -102,6 +182,9 @@ ARRAYS: Mapping[str, ArraySpec] = {
                   "bit flags: " + ", ".join(f"{flag.value} {str(flag.name).lower()}" for flag in Valid)),
     )
 }  # fmt: skip
+"""What the built-in extractor gives. Whatever extractor gives an array of one of these names, it is this array."""
+REQUIRED = ("timestamp", "valid")
+"""The arrays that every trajectory has."""
 
 _BLOCK_FRAMES = 4096
 Scale = Literal["relative", "metric"]
@@ -140,8 +223,12 @@ class ExtractorIdentity:
 class Trajectory:
     """Keypoints over time, extracted from one recording by one extractor.
 
-    `arrays` holds every name of `ARRAYS`: `timestamp` int64 ns and `valid` uint8 as stored, all others float32
-    in their units with NaN where missing, shape `(T, *spec.shape)`.
+    `arrays` holds every name of `specs`, shape `(T, *spec.shape)`: float32 in their units with NaN where missing, or as
+    stored where the type is an integer without a scale, as `timestamp` (int64 ns) and `valid` (uint8) are.
+
+    Raises:
+        InvalidInput: `timestamp` or `valid` is missing, an array is not what its spec says, one with a standard name is
+            not the standard array, or there are no frames.
     """
 
     recording: str
@@ -157,20 +244,66 @@ class Trajectory:
     `pose.geometry.metric.to_metric`.
     """
     arrays: Mapping[str, NDArray[Any]]
+    specs: Mapping[str, ArraySpec] = field(default_factory=lambda: ARRAYS)
+    """What its arrays are, by name: by default those of the built-in extractor."""
 
     def __post_init__(self) -> None:
-        if set(self.arrays) != set(ARRAYS):
-            odd = sorted(set(self.arrays) ^ set(ARRAYS))
-            raise InvalidInput(f"a trajectory holds exactly the arrays {list(ARRAYS)}; these differ: {odd}")
+        check_specs(self.specs)
+        if set(self.arrays) != set(self.specs):
+            odd = sorted(set(self.arrays) ^ set(self.specs))
+            raise InvalidInput(
+                f"this trajectory should hold exactly the arrays {list(self.specs)}; these differ: {odd}"
+            )
         for name, values in self.arrays.items():
-            expected = (len(self), *ARRAYS[name].shape)
+            expected = (len(self), *self.specs[name].shape)
             if values.shape != expected:
                 raise InvalidInput(f"array '{name}' should have shape {expected}, got {values.shape}")
+            if name not in ARRAYS and not np.can_cast(values.dtype, self.specs[name].in_units, "same_kind"):
+                raise InvalidInput(f"array '{name}' should be {self.specs[name].in_units}, got {values.dtype}")
         if len(self) == 0:
             raise InvalidInput(f"trajectory of recording {self.recording} has no frames")
 
     def __len__(self) -> int:
         return len(self.arrays["timestamp"])
+
+
+def check_specs(specs: Mapping[str, ArraySpec]) -> None:
+    """Make sure that a trajectory can have these arrays.
+
+    Args:
+        specs: by name.
+
+    Raises:
+        InvalidInput: `timestamp` or `valid` is missing, a name is not free or not the array's own, or an array with a
+            standard name is not the standard one.
+    """
+    missing = [name for name in REQUIRED if name not in specs]
+    if missing:
+        raise InvalidInput(f"a trajectory has the arrays {' and '.join(REQUIRED)}; missing: {', '.join(missing)}")
+    for name, spec in specs.items():
+        if name in RESERVED_NAMES:
+            raise InvalidInput(f"no array can be named '{name}': batches have something else of this name")
+        if spec.name != name:
+            raise InvalidInput(f"array '{spec.name}' is listed under the name '{name}'")
+        if name in ARRAYS and not spec.means_the_same(ARRAYS[name]):
+            raise InvalidInput(
+                f"'{name}' names a standard array, {ARRAYS[name]}, of which units, frame, dimensions and landmarks are "
+                f"fixed too; this one is {spec}: give it a name of its own"
+            )
+
+
+def in_order(specs: Iterable[ArraySpec]) -> dict[str, ArraySpec]:
+    """Put arrays into the order in which they are listed everywhere.
+
+    Args:
+        specs: in any order.
+
+    Returns:
+        By name: the standard ones in the order of `ARRAYS`, then the others in that of their names.
+    """
+    places = {name: place for place, name in enumerate(ARRAYS)}
+    ordered = sorted(specs, key=lambda spec: (places.get(spec.name, len(places)), spec.name))
+    return {spec.name: spec for spec in ordered}
 
 
 def to_stored(spec: ArraySpec, values: NDArray[Any]) -> tuple[NDArray[Any], int]:

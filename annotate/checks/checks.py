@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from annotate.checks.built_in_checks import BUILT_IN
-from annotate.checks.evidence import Evidence, Footage, LiveView
+from annotate.checks.evidence import Evidence, Footage, LiveView, NotMeasurable
 from annotate.checks.findings import judge
 from annotate.checks.plugins import run_plugins
 from annotate.checks.task_criteria import limit_of
@@ -23,7 +23,8 @@ def run_checks(criteria: Criteria, evidence: Evidence) -> list[CheckRecord]:
 
     Returns:
         One record a criterion, built in and then the plugins'. A built-in check that finds nothing to measure leaves
-        no record: there is no framing without a body, which `person_visible_share` tells.
+        no record: there is no framing without a body, which `person_visible_share` tells. One that needs an array
+        which the extractor does not give leaves a doubt that says so, with value 0.
     """
     return [*_judged(criteria, evidence), *run_plugins(criteria.plugins, evidence)]
 
@@ -82,7 +83,12 @@ def _judged(criteria: Criteria, evidence: Evidence) -> list[CheckRecord]:
     for check in BUILT_IN.values():
         if check.needs.are_met(evidence):
             limit = limit_of(criteria, check.name)
-            finding = check.find(evidence, limit)
+            try:
+                finding = check.find(evidence, limit)
+            except NotMeasurable as reason:
+                message = f"{check.name} cannot be measured: {reason}"
+                records.append(CheckRecord(check.name, 0.0, limit.doubt, limit.fail, "doubt", message))
+                continue
             if finding is not None:
                 records.append(judge(check.name, limit, finding, check.advice))
     return records

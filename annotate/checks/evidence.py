@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,13 +119,17 @@ class Wrists:
     """The same as the networks gave it, or `tracks` where that is not known."""
 
 
+class NotMeasurable(Exception):
+    """The evidence lacks what a check measures; the text says what."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """All that a check may look at. What is None is not known: right after a take there is nothing but footage."""
 
     footage: Footage
     trajectory: Trajectory | None = None
-    """Its `arrays` have the names, shapes and units of `kinesphere.trajectory.ARRAYS`."""
+    """Its `arrays` are what its `specs` say; which there are depends on the extractor, see `array`."""
     report: ExtractionReport | None = None
     """What the extraction saw besides."""
     recording: RecordingFile | None = None
@@ -141,11 +145,10 @@ class Evidence:
         As wide as they look, or as the trunk's length says, where the hips are seen: who turns aside keeps that. NaN
         without a body; needs a trajectory.
         """
-        assert self.trajectory is not None
         places = self.upright("body_image")
         shoulders, hips = places[:, list(BODY_SHOULDERS)], places[:, list(BODY_HIPS)]
         trunk = np.hypot(*(shoulders.mean(axis=1) - hips.mean(axis=1)).T)
-        is_seen = (self.trajectory.arrays["body_visibility"][:, BODY_HIPS] >= SEEN).all(axis=1)
+        is_seen = (self.array("body_visibility")[:, BODY_HIPS] >= SEEN).all(axis=1)
         by_trunk = np.where(is_seen, SHOULDERS_A_TRUNK * trunk, 0.0)
         return np.asarray(np.maximum(np.hypot(*(shoulders[:, 0] - shoulders[:, 1]).T), by_trunk), np.float64)
 
@@ -174,6 +177,23 @@ class Evidence:
             raw = self._scaled(self.report.raw_wrists[:, which])
         return Wrists(tracks / size, raw / size)
 
+    def array(self, name: str) -> NDArray[Any]:
+        """An array of the trajectory; needs one.
+
+        Args:
+            name: of the array, such as "body_image".
+
+        Returns:
+            `(frames, ...)`, in units.
+
+        Raises:
+            NotMeasurable: the extractor gives no such array. The check that asks for it need not catch this.
+        """
+        assert self.trajectory is not None
+        if name not in self.trajectory.arrays:
+            raise NotMeasurable(f"extractor '{self.trajectory.extractor.name}' gives no array '{name}'")
+        return self.trajectory.arrays[name]
+
     def in_view(self, flags: Valid) -> NDArray[np.bool_]:
         """Where any of these parts was found; needs a trajectory.
 
@@ -183,8 +203,7 @@ class Evidence:
         Returns:
             bool (frames,).
         """
-        assert self.trajectory is not None
-        return np.asarray((self.trajectory.arrays["valid"] & flags) > 0)
+        return np.asarray((self.array("valid") & flags) > 0)
 
     def upright(self, name: str) -> NDArray[np.float64]:
         """Landmarks in the picture, x and y both in picture widths; needs a trajectory.
@@ -195,8 +214,7 @@ class Evidence:
         Returns:
             float64 (frames, ..., 2), NaN where missing.
         """
-        assert self.trajectory is not None
-        return self._scaled(self.trajectory.arrays[name][..., :2])
+        return self._scaled(self.array(name)[..., :2])
 
     def _scaled(self, places: NDArray[np.float32]) -> NDArray[np.float64]:
         return np.asarray(places * np.array([1.0, self.footage.height / self.footage.width]), np.float64)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.duplicates.signal_windows import angle_bits, windows
-from kinesphere.trajectory import BODY_LANDMARKS, HAND_LANDMARKS, HANDS, Trajectory, Valid
+from kinesphere.trajectory import ARRAYS, BODY_LANDMARKS, HAND_LANDMARKS, HANDS, Trajectory, Valid
 
 RATE = 10.0
 """Points a second: arms and hands move with little power above half of it."""
@@ -65,17 +65,21 @@ def motion_fingerprint(trajectory: Trajectory) -> MotionFingerprint:
         trajectory: of the whole recording.
 
     Returns:
-        How the person moves; empty where too little of them is seen.
+        How the person moves; empty where too little of them is seen, or the extractor gives no such landmarks.
     """
     arrays = trajectory.arrays
     pixels = np.array([trajectory.image_width, trajectory.image_height], np.float32)
-    body = arrays["body_image"][..., :2] * pixels
-    hands = arrays["hands_image"][..., :2] * pixels
+    body, hands = (
+        arrays[name][..., :2] * pixels
+        if name in arrays
+        else np.full((len(trajectory), *ARRAYS[name].shape[:-1], 2), np.nan, np.float32)
+        for name in ("body_image", "hands_image")
+    )
     shoulders, hips = (
         body[:, [BODY_LANDMARKS.index(f"{side}_{part}") for side in HANDS]] for part in ("shoulder", "hip")
     )
     middle = shoulders.mean(1)
-    sees_body = (arrays["valid"] & Valid.BODY > 0).mean() >= 0.5
+    sees_body = "body_image" in arrays and (arrays["valid"] & Valid.BODY > 0).mean() >= 0.5
     torso = _size(np.linalg.norm(middle - hips.mean(1), axis=-1)) if sees_body else float("nan")
     points = np.full((len(trajectory), 2, _FEATURES, 2), np.nan, np.float32)
     for side, name in enumerate(HANDS):

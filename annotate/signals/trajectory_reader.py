@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kinesphere.errors import Conflict, CorruptObject
+from kinesphere.shards.array_layout import FILL_VALUES
 from kinesphere.shards.shard import Shard
-from kinesphere.trajectory import ARRAYS, Trajectory, from_stored, to_stored
+from kinesphere.trajectory import ARRAYS, ArraySpec, Trajectory, from_stored, to_stored
 from storage.workspace import Workspace
 
 BLOCK_FRAMES = 4096
@@ -20,7 +21,10 @@ BLOCK_FRAMES = 4096
 
 @dataclass(frozen=True)
 class TrajectoryReader:
-    """One trajectory, of which only the frames that are asked for are read."""
+    """One trajectory, of which only the frames that are asked for are read.
+
+    A standard array that its extractor does not give is read as one in which everything is missing.
+    """
 
     key: str
     """Names these frames for ever: shards are immutable."""
@@ -30,6 +34,8 @@ class TrajectoryReader:
     image_height: int
     read_stored: Callable[[str, int, int], NDArray[Any]]
     """Array name, first frame, frame after the last: what the shard stores of them."""
+    specs: Mapping[str, ArraySpec] = field(default_factory=lambda: ARRAYS)
+    """What its arrays are, the missing standard ones included."""
 
     def read(self, name: str, start: int, stop: int) -> NDArray[Any]:
         """Some frames of an array.
@@ -42,7 +48,7 @@ class TrajectoryReader:
         Returns:
             `(stop - start, *spec.shape)`, in the array's units with NaN where missing.
         """
-        return from_stored(ARRAYS[name], self.read_stored(name, start, stop))
+        return from_stored(self.specs[name], self.read_stored(name, start, stop))
 
     def times_ns(self) -> NDArray[np.int64]:
         """The times of all frames.
@@ -89,17 +95,27 @@ def open_trajectory(workspace: Workspace, recording: str) -> TrajectoryReader:
     first = place.first_frame
 
     def read_stored(name: str, start: int, stop: int) -> NDArray[Any]:
+        if name not in shard.specs and name in ARRAYS:
+            return _all_missing(ARRAYS[name], stop - start)
         return shard.read(name, first + start, first + stop)
 
     size = int(span["image_width"]), int(span["image_height"])
-    return TrajectoryReader(f"{place.shard}-{first}-{place.length}", recording, place.length, *size, read_stored)
+    return TrajectoryReader(
+        f"{place.shard}-{first}-{place.length}", recording, place.length, *size, read_stored, {**ARRAYS, **shard.specs}
+    )
 
 
 def in_memory(trajectory: Trajectory) -> TrajectoryReader:
     """A trajectory that is in memory already, read as if it came from a shard."""
 
     def read_stored(name: str, start: int, stop: int) -> NDArray[Any]:
-        return to_stored(ARRAYS[name], trajectory.arrays[name][start:stop])[0]
+        if name not in trajectory.specs and name in ARRAYS:
+            return _all_missing(ARRAYS[name], stop - start)
+        return to_stored(trajectory.specs[name], trajectory.arrays[name][start:stop])[0]
 
-    size = trajectory.image_width, trajectory.image_height
-    return TrajectoryReader("in memory", trajectory.recording, len(trajectory), *size, read_stored)
+    size, specs = (trajectory.image_width, trajectory.image_height), {**ARRAYS, **trajectory.specs}
+    return TrajectoryReader("in memory", trajectory.recording, len(trajectory), *size, read_stored, specs)
+
+
+def _all_missing(spec: ArraySpec, frames: int) -> NDArray[Any]:
+    return np.full((frames, *spec.shape), FILL_VALUES[spec.dtype], spec.dtype)

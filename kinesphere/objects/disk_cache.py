@@ -114,6 +114,24 @@ class DiskCache:
         piece = self._load(name, 0)
         return None if piece is None else piece.object_bytes
 
+    def content(self, name: str) -> bytes | None:
+        """An object all of whose pieces are in the folder.
+
+        Args:
+            name: of the object.
+
+        Returns:
+            Its content; None where a piece is not in the folder.
+        """
+        found = b""
+        size = self.known_size(name)
+        for number in range(0 if size is None else max(1, -(-size // PIECE_BYTES))):
+            piece = self._load(name, number)
+            if piece is None:
+                return None
+            found += piece.data
+        return None if size is None else found
+
     def keep(self, name: str, data: bytes) -> None:
         """Keep a whole object that was read already.
 

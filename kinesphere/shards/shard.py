@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from kinesphere.errors import CorruptObject, InvalidInput, NewerFormat
 from kinesphere.objects.store import Objects
 from kinesphere.shards.array_layout import CHUNK_FRAMES
+from kinesphere.shards.array_metadata import specs_of
 from kinesphere.shards.array_reader import INDEX_ENTRY_BYTES, ArrayReader
-from kinesphere.trajectory import ARRAYS, ArraySpec
+from kinesphere.trajectory import ArraySpec
 
 FORMAT_VERSION = 1
 KIND = "kinesphere-shard"
@@ -69,9 +70,25 @@ class Shard:
             NewerFormat: a later release wrote the shard.
             CorruptObject: the shard is missing, or its metadata is not what its id says.
         """
+        return self._content[0]
+
+    @cached_property
+    def specs(self) -> Mapping[str, ArraySpec]:
+        """The arrays of the shard by name, as its metadata lists them: the standard ones first.
+
+        Raises:
+            NewerFormat: a later release wrote the shard.
+            CorruptObject: the shard is missing, its metadata is not what its id says, or lists what no shard can have.
+        """
+        return self._content[1]
+
+    @cached_property
+    def _content(self) -> tuple[Mapping[str, Any], Mapping[str, ArraySpec]]:
+        """Attributes and arrays."""
         key = f"{self.key}/zarr.json"
         try:
-            attributes: dict[str, Any] = json.loads(self._metadata)["attributes"]
+            group: dict[str, Any] = json.loads(self._metadata)
+            attributes: dict[str, Any] = group["attributes"]
             version = int(attributes["format_version"])
         except (ValueError, KeyError, TypeError) as error:
             self._objects.forget(key)
@@ -81,12 +98,32 @@ class Shard:
         if shard_id_of(self._metadata) != self.shard_id or attributes.get("kind") != KIND:
             self._objects.forget(key)
             raise CorruptObject(f"object '{key}' was changed after it was written; restore it from a copy")
-        return attributes
+        try:
+            return attributes, specs_of(group["consolidated_metadata"]["metadata"])
+        except (KeyError, TypeError, ValueError) as error:  # InvalidInput is a ValueError
+            raise CorruptObject(f"object '{key}' lists arrays that no shard can have: {error}") from error
 
     @property
     def frames(self) -> int:
         """Number of frames of all trajectories together."""
         return int(self.attributes["frames"])
+
+    def spec(self, name: str) -> ArraySpec:
+        """What an array of the shard is.
+
+        Args:
+            name: of the array.
+
+        Returns:
+            Its type, shape, units and the like.
+
+        Raises:
+            InvalidInput: there is no such array.
+            CorruptObject: the metadata of the shard is missing or damaged.
+        """
+        if name not in self.specs:
+            raise InvalidInput(f"shard {self.shard_id} has no array '{name}' (it has: {', '.join(self.specs)})")
+        return self.specs[name]
 
     def read(self, name: str, start: int, stop: int) -> NDArray[Any]:
         """Frames `[start, stop)` of an array as stored; see `from_stored`.
@@ -103,7 +140,7 @@ class Shard:
             InvalidInput: there is no such array, or the frames are not in the shard.
             CorruptObject: an object of the shard is missing or damaged.
         """
-        spec = _array_spec(name)
+        spec = self.spec(name)
         self._check_range(start, stop)
         out = np.empty((stop - start, *spec.shape), spec.dtype)
         self.read_into(name, start, out)
@@ -124,7 +161,7 @@ class Shard:
         self._check_range(start, start + len(out))
         if name not in self._arrays:
             listed = self.attributes["objects"]
-            reader = ArrayReader(self._objects, self.key, _array_spec(name), self.frames, listed, self._verified)
+            reader = ArrayReader(self._objects, self.key, self.spec(name), self.frames, listed, self._verified)
             self._arrays.setdefault(name, reader)
         self._arrays[name].read_into(start, out)
 
@@ -206,6 +243,40 @@ class OpenShards:
         with self._explained():
             self._holding(shard_id, start, start + len(out)).read_into(name, start, out)
 
+    def specs(self, shard_id: str) -> Mapping[str, ArraySpec]:
+        """The arrays of a shard; see `Shard.specs`.
+
+        Args:
+            shard_id: id of the shard.
+
+        Returns:
+            By name, the standard ones first.
+
+        Raises:
+            CorruptObject: its metadata is missing or damaged.
+        """
+        with self._explained():
+            return self._shard(shard_id).specs
+
+    def check_spec(self, shard_id: str, expected: ArraySpec) -> None:
+        """Make sure that an array of a shard is stored as that of other shards, with which it is read into one.
+
+        Args:
+            shard_id: id of the shard.
+            expected: the array as the others have it.
+
+        Raises:
+            InvalidInput: the shard has no such array, or another one of this name.
+            CorruptObject: its metadata is missing or damaged.
+        """
+        with self._explained():
+            spec = self._shard(shard_id).spec(expected.name)
+        if not spec.is_stored_like(expected):
+            raise InvalidInput(
+                f"array '{spec.name}' of shard {shard_id} is {spec}, and {expected} in the first of these episodes; "
+                "choose episodes of one extractor"
+            )
+
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:
@@ -216,11 +287,14 @@ class OpenShards:
                     self._explain()
             raise
 
-    def _holding(self, shard_id: str, start: int, stop: int) -> Shard:
+    def _shard(self, shard_id: str) -> Shard:
         if self._process != os.getpid():
             self._begin()  # a fork may have caught a lock closed
         with self._opening:
-            shard = self._open(shard_id)
+            return self._open(shard_id)
+
+    def _holding(self, shard_id: str, start: int, stop: int) -> Shard:
+        shard = self._shard(shard_id)
         if stop > shard.frames:
             raise CorruptObject(
                 f"a version points at frames {start} to {stop} of '{shard.key}', which has {shard.frames}; "
@@ -230,12 +304,6 @@ class OpenShards:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return OpenShards, (self._objects, self._verified is not None, self._explain)
-
-
-def _array_spec(name: str) -> ArraySpec:
-    if name not in ARRAYS:
-        raise InvalidInput(f"a shard has no array '{name}' (it has: {', '.join(ARRAYS)})")
-    return ARRAYS[name]
 
 
 def shard_id_of(group: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +63,30 @@ class ColumnCounts:
         """After the last pass over uint8: `(columns, 256)`, how often each value occurs."""
         self.result: ColumnStatistics | None = None
         """There after the last pass."""
+
+    @classmethod
+    def joined(cls, parts: Sequence[ColumnCounts]) -> ColumnCounts:
+        """Counts of some columns each, after their last pass, as those of all columns.
+
+        Args:
+            parts: of one type, in the order of their columns.
+
+        Returns:
+            What one count of all columns would have found.
+        """
+        if len(parts) == 1:
+            return parts[0]
+        found = [part.result for part in parts if part.result is not None]
+        assert len(found) == len(parts), "every pass was made"
+        whole = cls(parts[0]._dtype, sum(part._columns for part in parts))
+        whole.by_value = np.concatenate([part.by_value for part in parts])
+        whole.result = ColumnStatistics(
+            np.concatenate([part.count for part in found]),
+            np.concatenate([part.mean for part in found]),
+            np.concatenate([part.std for part in found]),
+            np.concatenate([part.ordered for part in found]),
+        )
+        return whole
 
     @property
     def passes(self) -> int:

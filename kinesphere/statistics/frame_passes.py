@@ -16,10 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from kinesphere.errors import InvalidInput
 from kinesphere.shards.shard import OpenShards
 from kinesphere.statistics.column_counts import ColumnCounts
 from kinesphere.streaming.window_index import Integers
-from kinesphere.trajectory import ARRAYS
+from kinesphere.trajectory import ArraySpec, in_order
 from kinesphere.transforms.relative_actions import relative_actions
 from kinesphere.transforms.wrist_velocity import wrist_velocity
 
@@ -32,7 +33,7 @@ PIECE_FRAMES = 8192
 ACTION_PIECE = 2**14
 """Poses that are computed at a time: frames times the horizon."""
 COUNTER_BYTES = 9 * 16 * 2**16 * 8
-"""The most that the counters of one pass take together, unless one array alone needs more."""
+"""The most that the counters of one pass take together; an array that needs more is counted in parts."""
 
 _Block = Mapping[str, NDArray[Any]]
 _Piece = tuple[str, int, int]
@@ -90,12 +91,43 @@ class FrameRuns:
                 yield shard_id, first, min(stop, first + PIECE_FRAMES)
 
 
-def count_arrays(shards: OpenShards, runs: FrameRuns, on_progress: OnProgress | None) -> dict[str, ColumnCounts]:
-    """Count all numbers of all arrays as they are stored, `timestamp` excepted.
+def counted_arrays(shards: OpenShards, runs: FrameRuns) -> dict[str, ArraySpec]:
+    """The arrays that any shard of some frames has and that can be counted: all but those of int64, as `timestamp`.
 
     Args:
         shards: where the frames are.
         runs: which frames.
+
+    Returns:
+        By name, the standard ones first.
+
+    Raises:
+        InvalidInput: two shards have different arrays of one name.
+        CorruptObject: the metadata of a shard is missing or damaged.
+    """
+    found: dict[str, tuple[ArraySpec, str]] = {}
+    ids = [str(shard_id) for shard_id in runs.shard_ids.to_pylist()]
+    with ThreadPoolExecutor(THREADS, "kinesphere-statistics") as threads:
+        for shard_id, specs in zip(ids, threads.map(shards.specs, ids), strict=True):
+            for name, spec in specs.items():
+                known, first_id = found.setdefault(name, (spec, shard_id))
+                if not spec.is_stored_like(known):
+                    raise InvalidInput(
+                        f"array '{name}' is {known} in shard {first_id} and {spec} in shard {shard_id}; there are no "
+                        "statistics of both together: publish the episodes of each extractor by themselves"
+                    )
+    return in_order(spec for spec, _ in found.values() if spec.dtype != "int64")
+
+
+def count_arrays(
+    shards: OpenShards, runs: FrameRuns, specs: Mapping[str, ArraySpec], on_progress: OnProgress | None
+) -> dict[str, ColumnCounts]:
+    """Count all numbers of arrays as they are stored, each in the shards that have it.
+
+    Args:
+        shards: where the frames are.
+        runs: which frames.
+        specs: the arrays, as `counted_arrays` gives them.
         on_progress: called with how many frames were read, over all passes, and how many will be.
 
     Returns:
@@ -104,16 +136,32 @@ def count_arrays(shards: OpenShards, runs: FrameRuns, on_progress: OnProgress | 
     Raises:
         CorruptObject: an object of a shard is missing or damaged.
     """
-    counts = {
-        name: ColumnCounts(spec.dtype, int(np.prod(spec.shape))) for name, spec in ARRAYS.items() if name != "timestamp"
-    }
+    parts = {part: (name, columns) for name, spec in specs.items() for part, columns in _parts(spec).items()}
+    counts = {part: ColumnCounts(specs[name].dtype, len(columns)) for part, (name, columns) in parts.items()}
 
     def read(names: Sequence[str], piece: _Piece) -> tuple[_Block, int]:
         shard, start, stop = piece
-        return {name: shards.read(shard, name, start, stop) for name in names}, stop - start
+        there, block = shards.specs(shard), {}
+        for part in names:
+            name, columns = parts[part]
+            if name in there:
+                values = shards.read(shard, name, start, stop)
+                if len(columns) < specs[name].numbers:
+                    values = np.ascontiguousarray(values.reshape(len(values), -1)[:, columns.start : columns.stop])
+                block[part] = values
+        return block, stop - start
 
     _pass_over(counts, runs.pieces, read, runs.frames, on_progress)
-    return counts
+    return {name: ColumnCounts.joined([counts[part] for part in _parts(spec)]) for name, spec in specs.items()}
+
+
+def _parts(spec: ArraySpec) -> dict[str, range]:
+    """An array's columns, as many at a time as the counters of a pass have room for, by names of their own."""
+    one = ColumnCounts(spec.dtype, 1)
+    most = COUNTER_BYTES // max(one.counter_bytes(number) for number in range(one.passes))
+    return {
+        f"{spec.name}[{first}]": range(first, min(first + most, spec.numbers)) for first in range(0, spec.numbers, most)
+    }
 
 
 def count_actions(

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from kinesphere.errors import CorruptObject, InvalidInput, NewerFormat, NotFound, StorageFailed
 from kinesphere.statistics.column_counts import PERCENTILES, ColumnCounts
-from kinesphere.statistics.frame_passes import FrameRuns, OnProgress, count_actions, count_arrays
-from kinesphere.trajectory import ARRAYS, Valid
+from kinesphere.statistics.frame_passes import FrameRuns, OnProgress, count_actions, count_arrays, counted_arrays
+from kinesphere.trajectory import Valid
 from kinesphere.versions.open_version import OpenVersion
 
 FORMAT_VERSION = 1
@@ -29,7 +29,7 @@ _FIELDS = {"mean": "mean", "std": "std", "min": "minimum", "max": "maximum"}
 
 @dataclass(frozen=True, eq=False)
 class ArrayStatistics:
-    """The numbers of one array, each by itself: arrays of the shape of one frame, in the units of `ARRAYS`.
+    """The numbers of one array, each by itself: arrays of the shape of one frame, in the units of `Dataset.arrays`.
 
     NaN where a number is missing in all frames.
     """
@@ -190,7 +190,7 @@ def find_statistics(version: OpenVersion, *, compute: bool = True, on_progress: 
         on_progress: called with how many frames were read, over five passes, and how many will be.
 
     Returns:
-        The statistics, of every array but `timestamp`.
+        The statistics, of every array but `timestamp` and others of int64.
 
     Raises:
         NotFound: there are none yet and `compute` is False, or the version was erased meanwhile.
@@ -251,7 +251,8 @@ def find_action_statistics(version: OpenVersion, horizon: int, on_progress: OnPr
 
 def _computed(version: OpenVersion, on_progress: OnProgress | None) -> Statistics:
     runs = FrameRuns.of(version.episodes)
-    counts = count_arrays(version.shards, runs, on_progress)
+    specs = counted_arrays(version.shards, runs)
+    counts = count_arrays(version.shards, runs, specs, on_progress)
     by_value = counts.pop("valid").by_value[0]
     return Statistics(
         dataset=version.name,
@@ -260,7 +261,7 @@ def _computed(version: OpenVersion, on_progress: OnProgress | None) -> Statistic
         frames=runs.frames,
         valid={str(flag.name).lower(): int(by_value[(np.arange(len(by_value)) & flag) > 0].sum()) for flag in Valid},
         arrays={
-            name: ArrayStatistics.of(columns, ARRAYS[name].shape, ARRAYS[name].scale_factor)
+            name: ArrayStatistics.of(columns, specs[name].shape, specs[name].scale_factor)
             for name, columns in counts.items()
         },
     )

@@ -11,13 +11,13 @@ from kinesphere.streaming.batch_memory import BatchMemory
 from kinesphere.streaming.block_pools import BlockPools
 from kinesphere.streaming.episode_spans import Spans
 from kinesphere.streaming.epoch import Epoch
-from kinesphere.streaming.pool_layout import POOL_ARRAYS
+from kinesphere.streaming.pool_layout import PoolLayout
 from kinesphere.streaming.pools import PoolLoader
 from kinesphere.streaming.random_windows import RandomPools
 from kinesphere.streaming.stream_settings import StreamSettings
 from kinesphere.streaming.time_grid import TimeGrid
 from kinesphere.streaming.window_index import WindowIndex
-from kinesphere.trajectory import MISSING
+from kinesphere.trajectory import MISSING, ArraySpec
 from kinesphere.transforms.transform import Batch
 from kinesphere.video.video_keys import VIDEO
 from kinesphere.video.video_windows import VideoSource, VideoWindows
@@ -32,6 +32,7 @@ class BatchCutter:
     def __init__(
         self,
         settings: StreamSettings,
+        layout: PoolLayout,
         shards: OpenShards,
         spans: Spans,
         index: WindowIndex,
@@ -46,29 +47,29 @@ class BatchCutter:
             step: batches are asked for in steps of this many.
         """
         self._settings = settings
+        self._layout = layout
         self._spans = spans
         self._epoch = epoch
         self._video = None if video is None else VideoWindows(video)
         self._video_shape = None if video is None else video.shape
         pools = pools_of(settings)
-        self._loader = PoolLoader(
-            shards, spans, index, settings.layout, settings.run_frames, grid=grid, threads=pools.THREADS
-        )
+        self._loader = PoolLoader(shards, spans, index, layout, settings.run_frames, grid=grid, threads=pools.THREADS)
         self._pools = pools(settings, index, epoch, self._loader, step)
         self._memory = BatchMemory()
 
     @staticmethod
-    def memory_bound_bytes(settings: StreamSettings, video: VideoSource | None) -> int:
+    def memory_bound_bytes(settings: StreamSettings, layout: PoolLayout, video: VideoSource | None) -> int:
         """The most memory that batches take, those of the caller included, and the cutting of one.
 
         Args:
             settings: of the stream.
+            layout: of its arrays.
             video: where the videos are, if they are streamed.
 
         Returns:
             Bytes; decoders of videos are counted by `VideoSource.memory_bound_bytes`.
         """
-        layout, mask_bytes = settings.layout, 1
+        mask_bytes = 1
         frame_bytes = layout.frame_bytes + mask_bytes + (0 if video is None else int(np.prod(video.shape)))
         cutting = settings.batch_frames * (layout.frame_numbers + _INDEX_BYTES)
         return BatchMemory.memory_bound_bytes(settings.batch_frames * frame_bytes) + cutting
@@ -90,13 +91,14 @@ class BatchCutter:
 
         Raises:
             CorruptObject: an object of a shard, or a video, is missing or damaged.
+            InvalidInput: a shard has no such array, or another one of its name.
         """
         shape = self._settings.shape
         first = number * self._settings.batch_size
         size = min(self._settings.batch_size, int(self._epoch.first_draw[-1]) - first)
         values = {
-            key: self._memory.array(key, (size, shape.frames, *POOL_ARRAYS[key].shape), dtype)
-            for key, dtype in self._settings.layout.types.items()
+            key: self._memory.array(key, (size, shape.frames, *self._layout.specs[key].shape), dtype)
+            for key, dtype in self._layout.types.items()
         }
         mask = np.empty((size, shape.frames), np.bool_)
         episode, frame = np.empty(size, np.int64), np.empty(size, np.int64)
@@ -113,11 +115,11 @@ class BatchCutter:
             del drawn  # so that its pool is let go before another is begun
         if not mask.all():
             for key, array in values.items():
-                array[~mask] = _missing(key, array.dtype)
+                array[~mask] = _missing(self._layout.specs[key], array.dtype)
         if self._video is not None and self._video_shape is not None:
             images = self._memory.array(VIDEO, (size, shape.frames, *self._video_shape), np.uint8)
             self._video.read(episode, values[self._settings.video_times], mask, images)
-            values = {key: values[key] for key in self._settings.names if key != VIDEO} | {VIDEO: images}
+            values = {key: values[key] for key in self._settings.names or () if key != VIDEO} | {VIDEO: images}
         return values | {"mask": mask, "episode": episode, "frame": frame}
 
 
@@ -133,8 +135,8 @@ def pools_of(settings: StreamSettings) -> type[BlockPools | RandomPools]:
     return RandomPools if settings.sampling == "random" else BlockPools
 
 
-def _missing(key: str, dtype: np.dtype[Any]) -> float:
+def _missing(spec: ArraySpec, dtype: np.dtype[Any]) -> float:
     """What stands in a batch for a frame that is not there."""
     if dtype == np.float32:
         return np.nan
-    return MISSING if POOL_ARRAYS[key].is_fixed_point else 0
+    return MISSING if spec.is_fixed_point else 0

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from kinesphere.streaming.epoch import Draws, Epoch
+from kinesphere.streaming.pool_layout import PoolLayout
 from kinesphere.streaming.pools import DrawnWindows, Pool, PoolLoader
 from kinesphere.streaming.stream_settings import StreamSettings
 from kinesphere.streaming.window_index import Integers, WindowIndex
@@ -34,11 +35,12 @@ class BlockPools:
         self._begun: tuple[int, Draws, Callable[[], Pool]] | None = None
 
     @staticmethod
-    def memory_bound_bytes(settings: StreamSettings, index: WindowIndex, lengths: Integers) -> int:
+    def memory_bound_bytes(settings: StreamSettings, layout: PoolLayout, index: WindowIndex, lengths: Integers) -> int:
         """The most memory that two pools take, the one drawn from and the next, with the order of their windows.
 
         Args:
             settings: of the stream.
+            layout: of its arrays.
             index: of its windows.
             lengths: int64, frames of each chosen episode.
 
@@ -46,7 +48,7 @@ class BlockPools:
             Bytes.
         """
         frames = index.most_carried(lengths, settings.pool_frames)
-        return 2 * (frames * settings.layout.frame_bytes + settings.pool_frames * _DRAW_BYTES)
+        return 2 * (frames * layout.frame_bytes + settings.pool_frames * _DRAW_BYTES)
 
     def drawn(self, first: int, most: int) -> DrawnWindows:
         """The windows at some places of the epoch's order, as far as one pool has them.

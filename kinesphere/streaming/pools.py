@@ -14,7 +14,7 @@ from kinesphere.shards.array_layout import CHUNK_FRAMES
 from kinesphere.shards.shard import OpenShards
 from kinesphere.streaming.episode_spans import Spans
 from kinesphere.streaming.epoch import Draws
-from kinesphere.streaming.pool_layout import FRAME_TIME, POOL_ARRAYS, PoolLayout
+from kinesphere.streaming.pool_layout import FRAME_TIME, PoolLayout
 from kinesphere.streaming.resampling import Neighbours, resampling_bound_bytes
 from kinesphere.streaming.time_grid import TimeGrid
 from kinesphere.streaming.window_index import Integers, WindowIndex
@@ -156,7 +156,8 @@ class PoolLoader:
             index: by default the loader's own.
 
         Returns:
-            A function that waits for the pool. It raises `CorruptObject` if an object is missing or damaged.
+            A function that waits for the pool. It raises `CorruptObject` if an object is missing or damaged, and
+            `InvalidInput` if a shard has no such array, or another one of its name.
         """
         index = self._index if index is None else index
         lengths = self._spans.length if self._grid is None else self._grid.frames
@@ -164,7 +165,10 @@ class PoolLoader:
         length = end - begin
         total = int(length.sum())
         pool = Pool(
-            {name: np.empty((total, *POOL_ARRAYS[name].shape), dtype) for name, dtype in self._layout.types.items()},
+            {
+                name: np.empty((total, *self._layout.specs[name].shape), dtype)
+                for name, dtype in self._layout.types.items()
+            },
             np.cumsum(length) - length,
             length,
             index.first_frame[blocks] - begin,
@@ -205,7 +209,8 @@ class PoolLoader:
 
     def _read(self, name: str, shard_id: str, start: Integers, run: Integers, pool: Pool) -> None:
         """Read one array of a run of slots, whose frames begin at `start` in the shard."""
-        spec = POOL_ARRAYS[name]
+        spec = self._layout.specs[name]
+        self._shards.check_spec(shard_id, spec)
         run_start, run_stop = int(start[run[0]]), int((start[run] + pool.length[run]).max())
         stored = np.empty((run_stop - run_start, *spec.shape), spec.dtype)
         self._shards.read_into(shard_id, name, run_start, stored)
@@ -241,7 +246,7 @@ class PoolLoader:
             around = Neighbours.of(own, times, int(grid.largest_gap[episode[slot]]))
             slots.append((int(start[slot]), around, slice(int(pool.first[slot]), int(pool.first[slot]) + len(times))))
         for name, frames in pool.frames.items():
-            spec = POOL_ARRAYS[name]
+            spec = self._layout.specs[name]
             if name == "timestamp":
                 for _, around, place in slots:
                     frames[place] = around.time
@@ -255,6 +260,7 @@ class PoolLoader:
         self, spec: ArraySpec, shard_id: str, stored_frames: range, slots: Slots, out: NDArray[Any]
     ) -> None:
         """Resample one array of slots that lie in `stored_frames` of the shard, read at once if those are not many."""
+        self._shards.check_spec(shard_id, spec)
         whole = len(stored_frames) <= self._run_frames
         first, stored = stored_frames.start, np.empty(0)
         if whole:

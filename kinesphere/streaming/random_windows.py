@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kinesphere.streaming.epoch import Draws, Epoch
+from kinesphere.streaming.pool_layout import PoolLayout
 from kinesphere.streaming.pools import DrawnWindows, Pool, PoolLoader
 from kinesphere.streaming.stream_settings import StreamSettings
 from kinesphere.streaming.window_index import Integers, WindowIndex
@@ -63,18 +64,19 @@ class RandomPools:
         self._begun: _Group | None = None
 
     @staticmethod
-    def memory_bound_bytes(settings: StreamSettings, index: WindowIndex, lengths: Integers) -> int:
+    def memory_bound_bytes(settings: StreamSettings, layout: PoolLayout, index: WindowIndex, lengths: Integers) -> int:
         """The most memory that two groups of batches take, the one that is used and the next.
 
         Args:
             settings: of the stream.
+            layout: of its arrays.
             index: of its windows.
             lengths: int64, frames of each chosen episode.
 
         Returns:
             Bytes.
         """
-        frames, layout = settings.shape.frames, settings.layout
+        frames = settings.shape.frames
         windows = settings.batch_size * group_batches(settings.batch_size, frames, settings.pool_frames)
         return 2 * windows * (frames * layout.frame_bytes + len(layout.types) * _READ_BYTES)
 

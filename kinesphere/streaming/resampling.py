@@ -104,7 +104,7 @@ class Neighbours:
         """
         if spec.name == "timestamp":
             return self.time
-        out = np.empty((len(self), *spec.shape), np.float32 if spec.scale_factor is not None else spec.dtype)
+        out = np.empty((len(self), *spec.shape), spec.in_units)
         for piece in self.pieces(len(stored)):
             self[piece].values(spec, stored, 0, out[piece])
         return out
@@ -112,9 +112,10 @@ class Neighbours:
     def values(self, spec: ArraySpec, stored: NDArray[Any], first: int, out: NDArray[Any]) -> None:
         """Put the values at these times into `out`, `(len(self), *spec.shape)`, in units.
 
-        Positions and `grip` are interpolated linearly, rotations along the arc (`slerp`); a value is NaN where either
-        frame has none or they are too far apart. Flags, scores and visibilities are the nearest frame's, 0 where the
-        two are too far apart. A frame of that very time is handed over as it is.
+        Fixed-point and float numbers, such as positions and `grip`, are interpolated linearly, the rotations of
+        `wrist_pose` along the arc (`slerp`); a value is NaN where either frame has none or they are too far apart.
+        uint8 and int64 numbers, such as flags, scores and visibilities, are the nearest frame's, 0 where the two are
+        too far apart. A frame of that very time is handed over as it is.
 
         Args:
             spec: the array.
@@ -122,7 +123,7 @@ class Neighbours:
             first: which frame the first of them is.
             out: to be filled.
         """
-        if spec.dtype == "uint8":
+        if spec.dtype in ("uint8", "int64"):
             from_stored(spec, stored[self.nearest - first], out)
             out[self.too_far] = 0
             return

@@ -15,16 +15,16 @@ from kinesphere.errors import InvalidInput, NewerFormat
 from kinesphere.streaming.batches import BatchCutter, pools_of
 from kinesphere.streaming.episode_spans import Spans
 from kinesphere.streaming.epoch import Epoch, plan_epoch
+from kinesphere.streaming.pool_layout import PoolLayout
 from kinesphere.streaming.pools import PoolLoader
 from kinesphere.streaming.sampling import Shares, Weight
 from kinesphere.streaming.stream_settings import StreamSettings
 from kinesphere.streaming.time_grid import TimeGrid
 from kinesphere.streaming.window_index import Integers, index_windows
-from kinesphere.trajectory import ARRAYS
-from kinesphere.transforms.transform import Batch
+from kinesphere.trajectory import ARRAYS, ArraySpec
+from kinesphere.transforms.transform import Batch, checked_transforms
 from kinesphere.versions.episode_table import EPISODE_SCHEMA
 from kinesphere.versions.open_version import OpenVersion
-from kinesphere.video.video_keys import VIDEO
 
 STATE_VERSION = 1
 
@@ -48,7 +48,8 @@ class WindowStream:
         self._identity = _identity(version, settings, weight)
         rows, episodes = _chosen(version, settings)
         self._spans = replace(Spans.of(episodes, np.arange(len(rows))), row=rows)
-        self._video = version.videos(rows, settings.video_size) if VIDEO in settings.names else None
+        self._layout = _layout(version, settings, self._spans)
+        self._video = version.videos(rows, settings.video_size) if settings.has_video else None
         self._grid: TimeGrid | None = None
         if settings.frame_rate is not None:
             frame_rate = episodes["frame_rate"].to_numpy()
@@ -88,7 +89,7 @@ class WindowStream:
     @property
     def scales(self) -> dict[str, float]:
         """For dtype="int16": what to multiply the integers of each key with, to get its units."""
-        scales = {key: ARRAYS[key].scale_factor for key in self.settings.names if key != VIDEO}
+        scales = {name: spec.scale_factor for name, spec in self._layout.specs.items()}
         return {key: scale for key, scale in scales.items() if scale is not None}
 
     @property
@@ -115,12 +116,12 @@ class WindowStream:
         run_frames = settings.run_frames + max(0, settings.shape.window - settings.block_frames)
         longest = None if self._grid is None else int(self._spans.length.max())
         return {
-            "pools": pools.memory_bound_bytes(settings, index, self._lengths),
-            "reading": PoolLoader.memory_bound_bytes(settings.layout, run_frames, pools.THREADS, longest),
-            "batches": BatchCutter.memory_bound_bytes(settings, self._video),
+            "pools": pools.memory_bound_bytes(settings, self._layout, index, self._lengths),
+            "reading": PoolLoader.memory_bound_bytes(self._layout, run_frames, pools.THREADS, longest),
+            "batches": BatchCutter.memory_bound_bytes(settings, self._layout, self._video),
             "order": Epoch.memory_bound_bytes(index, self._shares),
             "episodes": self._spans.nbytes + (0 if self._grid is None else self._grid.nbytes),
-            "shards": self._shards.memory_bound_bytes(len(settings.layout.types)),
+            "shards": self._shards.memory_bound_bytes(len(self._layout.types)),
             "video": 0 if self._video is None else self._video.memory_bound_bytes,
         }
 
@@ -137,6 +138,7 @@ class WindowStream:
         )
         cutter = BatchCutter(
             self.settings,
+            self._layout,
             self._shards,
             self._spans,
             self._index,
@@ -285,6 +287,17 @@ def _chosen(version: OpenVersion, settings: StreamSettings) -> tuple[Integers, p
     if len(rows) == 0:
         raise InvalidInput(f'where expression "{where}" matches none of the {len(version)} episodes of {name}')
     return rows, episodes
+
+
+def _layout(version: OpenVersion, settings: StreamSettings, spans: Spans) -> PoolLayout:
+    """What is streamed. Standard arrays are known; what others are, the shard of the first episode says."""
+    specs: Mapping[str, ArraySpec] = ARRAYS
+    if settings.needs_specs:
+        specs = version.shards.specs(str(spans.shard_ids[int(spans.shard[0])].as_py()))
+    layout = settings.layout(specs)
+    if settings.names is None:
+        checked_transforms(settings.transform, list(layout.specs))
+    return layout
 
 
 def _groups(episodes: pa.Table, column: str | None) -> Integers | None:

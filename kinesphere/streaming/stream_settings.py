@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property, wraps
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
@@ -11,10 +11,10 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 from numpy.typing import NDArray
 
 from kinesphere.errors import InvalidInput
-from kinesphere.streaming.pool_layout import FRAME_TIME, PoolLayout
+from kinesphere.streaming.pool_layout import FRAME_TIME, FRAME_TIME_SPEC, PoolLayout
 from kinesphere.streaming.sampling import SAMPLINGS, Sampling
 from kinesphere.streaming.window_shape import Length, WindowShape, checked_rate
-from kinesphere.trajectory import ARRAYS
+from kinesphere.trajectory import ARRAYS, ArraySpec
 from kinesphere.transforms.transform import Transform, checked_transforms
 from kinesphere.video.video_keys import VIDEO
 
@@ -90,7 +90,7 @@ class StreamSettings:
                 raise InvalidInput(f"{name} should be a whole number, at least {least}, got {value!r}")
         if self.dtype not in ("float32", "int16"):
             raise InvalidInput(f"dtype should be 'float32' or 'int16', got {self.dtype!r}")
-        if self.video_size is not None and VIDEO not in self.names:
+        if self.video_size is not None and not self.has_video:
             raise InvalidInput('video_size is for keys=[..., "video"]')
         if self.balance is not None and not self.shuffle:
             raise InvalidInput("balance draws at random, so it needs shuffle=True")
@@ -111,9 +111,19 @@ class StreamSettings:
             )
 
     @cached_property
-    def names(self) -> tuple[str, ...]:
-        """The keys that batches have besides "mask", "episode" and "frame"."""
-        return tuple(ARRAYS) if self.keys is None else checked_keys(self.keys)
+    def names(self) -> tuple[str, ...] | None:
+        """The keys that batches have besides "mask", "episode" and "frame"; None for all arrays that there are."""
+        return None if self.keys is None else checked_keys(self.keys)
+
+    @property
+    def has_video(self) -> bool:
+        """Whether the video is among the keys."""
+        return self.names is not None and VIDEO in self.names
+
+    @property
+    def needs_specs(self) -> bool:
+        """Whether a shard has to be asked what the arrays are: not where all of them are standard ones."""
+        return self.names is None or not {*self.names} <= {*ARRAYS, VIDEO}
 
     @cached_property
     def frame_rate(self) -> float | None:
@@ -131,13 +141,24 @@ class StreamSettings:
         """The transforms in the order in which they are applied."""
         return checked_transforms(self.transform, self.names)
 
-    @cached_property
-    def layout(self) -> PoolLayout:
-        """What pools hold: the arrays among the keys, and the times by which frames of the video are found."""
-        arrays = tuple(name for name in self.names if name != VIDEO)
-        if VIDEO in self.names and self.video_times not in arrays:
-            arrays = (*arrays, self.video_times)
-        return PoolLayout.of(arrays, in_units=self.dtype == "float32")
+    def layout(self, specs: Mapping[str, ArraySpec]) -> PoolLayout:
+        """What pools hold: the arrays among the keys, and the times by which frames of the video are found.
+
+        Args:
+            specs: the arrays of the episodes.
+
+        Returns:
+            The layout of those that are streamed.
+
+        Raises:
+            InvalidInput: a key is no array of the episodes.
+        """
+        keys = tuple(specs) if self.keys is None else checked_keys(self.keys, specs)
+        names = tuple(name for name in keys if name != VIDEO)
+        if self.has_video and self.video_times not in names:
+            names = (*names, self.video_times)
+        known = {**specs, FRAME_TIME: FRAME_TIME_SPEC}
+        return PoolLayout.of([known[name] for name in names], in_units=self.dtype == "float32")
 
     @property
     def video_times(self) -> str:
@@ -190,11 +211,12 @@ def takes_settings(
     return decorated
 
 
-def checked_keys(keys: Sequence[str]) -> tuple[str, ...]:
+def checked_keys(keys: Sequence[str], arrays: Collection[str] | None = None) -> tuple[str, ...]:
     """Return the names of arrays as a tuple.
 
     Args:
         keys: names of arrays, and "video".
+        arrays: the names that there are; None where that is not known yet.
 
     Returns:
         The names in their order.
@@ -202,6 +224,12 @@ def checked_keys(keys: Sequence[str]) -> tuple[str, ...]:
     Raises:
         InvalidInput: one of them is unknown, occurs twice, or a text was given in place of a list.
     """
-    if isinstance(keys, str) or not keys or len(set(keys)) < len(keys) or not set(keys) <= {*ARRAYS, VIDEO}:
-        raise InvalidInput(f"keys should be a list of some of {', '.join(ARRAYS)}, {VIDEO}, each once; got {keys!r}")
+    is_list = not isinstance(keys, str) and len(keys) > 0 and len({*keys}) == len(keys)
+    if (
+        not is_list
+        or not all(isinstance(key, str) for key in keys)
+        or (arrays is not None and not {*keys} <= {*arrays, VIDEO})
+    ):
+        known = ", ".join(ARRAYS if arrays is None else arrays)
+        raise InvalidInput(f"keys should be a list of some of {known}, {VIDEO}, each once; got {keys!r}")
     return tuple(keys)

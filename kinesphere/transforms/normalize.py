@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from kinesphere.errors import InvalidInput
 from kinesphere.statistics.statistics import Statistics
-from kinesphere.trajectory import ARRAYS
 from kinesphere.transforms.transform import Batch, check_arrays
 
 Method = Literal["mean_std", "quantile", "min_max"]
@@ -55,7 +54,7 @@ class Normalize:
     @property
     def keys(self) -> tuple[str, ...]:
         """Those of them that the stream has to have; "action" comes from another transform."""
-        return tuple(name for name in self.arrays if name in ARRAYS)
+        return self.arrays if self.statistics.horizon is None else ()
 
     def __call__(self, batch: Batch) -> Batch:
         """The batch with its numbers normalised."""

@@ -20,12 +20,14 @@ Transform = Callable[[Batch], Batch]
 """Changes a batch when it is ready. Names of keys that it needs may stand in an attribute `keys`."""
 
 
-def checked_transforms(transform: Transform | Sequence[Transform] | None, keys: Sequence[str]) -> tuple[Transform, ...]:
+def checked_transforms(
+    transform: Transform | Sequence[Transform] | None, keys: Sequence[str] | None
+) -> tuple[Transform, ...]:
     """Return transforms as a tuple.
 
     Args:
         transform: one, several to be applied in turn, or None.
-        keys: what is streamed.
+        keys: what is streamed; None where that is not known yet.
 
     Returns:
         All of them, in their order.
@@ -38,6 +40,8 @@ def checked_transforms(transform: Transform | Sequence[Transform] | None, keys: 
         name = getattr(each, "__name__", type(each).__name__)
         if not callable(each):
             raise InvalidInput(f"a transform is a function of a batch, or a list of such; got {each!r}")
+        if keys is None:
+            continue
         missing = [key for key in getattr(each, "keys", ()) if key not in (*keys, "mask", "episode", "frame")]
         if missing:
             raise InvalidInput(f"transform {name} needs {', '.join(missing)}: add it to keys={list(keys)}")

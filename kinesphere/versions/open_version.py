@@ -15,9 +15,10 @@ from kinesphere.objects.store import Objects
 from kinesphere.shards.shard import OpenShards
 from kinesphere.splits import splits_of
 from kinesphere.streaming.window_index import Integers
+from kinesphere.trajectory import ARRAYS, ArraySpec
 from kinesphere.versions.episode_table import EPISODE_SCHEMA
 from kinesphere.versions.manifests import Version, read_manifest, refuse_withdrawn
-from kinesphere.versions.table_parts import matching_rows, parts_of, read_matching, read_table
+from kinesphere.versions.table_parts import matching_rows, parts_of, read_matching, read_part, read_table
 from kinesphere.video.video_windows import VideoSource
 from kinesphere.where import where_columns, where_expression
 
@@ -45,6 +46,23 @@ class OpenVersion:
             CorruptObject: the table is missing or damaged.
         """
         return read_table(self.objects, self._parts, EPISODE_SCHEMA.names)
+
+    @cached_property
+    def arrays(self) -> Mapping[str, ArraySpec]:
+        """The arrays of the first episode by name: types, shapes of a frame, units, scales, landmarks.
+
+        Episodes of one extractor have the same arrays; `episode` gives those that its own episode has. It reads the
+        metadata of one shard, and is `ARRAYS` where there are no episodes.
+
+        Raises:
+            CorruptObject: the table, or the metadata of the shard, is missing or damaged.
+        """
+        if len(self) == 0:
+            return ARRAYS
+        first = (
+            self.episodes if "episodes" in self.__dict__ else read_part(self.objects, self._parts[0]).read(["shard"])
+        )
+        return self.shards.specs(str(first["shard"][0].as_py()))
 
     def select(self, columns: Sequence[str], where: str | None = None) -> tuple[Integers, pa.Table]:
         """Some columns of the episodes that fulfil a condition, without reading what is not needed for it.

@@ -75,8 +75,9 @@ class Extractor(Protocol):
             report: is filled in as far as the extractor can; what it leaves empty is not judged.
 
         Returns:
-            The named arrays that the extractor finds, a row a frame: float32 in their units, NaN where something is
-            missing; `timestamp`, int64 ns since the first frame, is one of them.
+            The named arrays that the extractor finds, a row a frame, and in `specs` what they are; by default those of
+            `kinesphere.trajectory.ARRAYS`. `timestamp`, int64 ns since the first frame, and `valid`, whose bits tell
+            what was found, are among them. Numbers are float32 in their units, NaN where something is missing.
 
         Raises:
             InvalidVideo: the video cannot be read to its end.

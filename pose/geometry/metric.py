@@ -50,8 +50,15 @@ class _Factor:
     frames: int
 
 
+_BY_HEIGHT = ("body_world", "body_visibility")
+_BY_SHEET = ("hands_image", "hands_world", "wrist_pose")
+"""The arrays from which a scale is found."""
+
+
 def to_metric(trajectory: Trajectory, known: KnownLength, sightings: Sequence[Sighting] = ()) -> tuple[Trajectory, str]:
     """Multiply all lengths in camera space by true length over model length, the median over the frames that show it.
+
+    These are the arrays with the unit "m", and the places of `wrist_pose`.
 
     Height: from the eyes to the ankles while the contributor stands upright in view. Board or sheet, held in a hand:
     its plane's depth at the finger tips over the model hand's. One factor serves body and hands alike. What it is and
@@ -67,7 +74,11 @@ def to_metric(trajectory: Trajectory, known: KnownLength, sightings: Sequence[Si
     Returns:
         The trajectory of scale "metric" and an empty text; or the trajectory as it is, but for `intrinsics`, and why.
     """
-    if known.kind == "height":
+    needed = _BY_HEIGHT if known.kind == "height" else _BY_SHEET
+    missing = [name for name in needed if name not in trajectory.arrays]
+    if missing:
+        factor, why_not = None, f"extractor '{trajectory.extractor.name}' gives no {', '.join(missing)}"
+    elif known.kind == "height":
         factor, why_not = _by_height(trajectory.arrays, known.metres or math.nan), "nobody stood upright in view"
     else:
         factor, why_not = (
@@ -88,10 +99,12 @@ def to_metric(trajectory: Trajectory, known: KnownLength, sightings: Sequence[Si
         "wrist_sd": math.hypot(factor.spread, own, other if by_body else 0, focal),
     }
     arrays = dict(trajectory.arrays)
-    for name in ("body_world", "hands_world"):
-        arrays[name] = (arrays[name] * factor.value).astype(np.float32)
-    arrays["wrist_pose"] = arrays["wrist_pose"].copy()
-    arrays["wrist_pose"][..., :3] *= np.float32(factor.value)
+    for name, spec in trajectory.specs.items():
+        if spec.units == "m":
+            arrays[name] = (arrays[name] * factor.value).astype(np.float32)
+    if "wrist_pose" in arrays:
+        arrays["wrist_pose"] = arrays["wrist_pose"].copy()
+        arrays["wrist_pose"][..., :3] *= np.float32(factor.value)
     intrinsics = {**trajectory.intrinsics, "scale": scale}
     return replace(trajectory, scale="metric", intrinsics=intrinsics, arrays=arrays), ""
 

@@ -78,11 +78,12 @@ def _erase(
         replaced = replace_versions(objects, departed, created_by=who)
         exports = settle_exports(workspace, begun.receipt, on_step)
         on_step("deleting videos and shards")
+        of_shards = [key for shard in belongings.shards for key in objects.keys(shard_key(shard))]
         _delete_objects(objects, belongings)
         delete_strays(workspace, departed)
         _delete_drafts(workspace, departed)
         delete_drawings(workspace, departed)
-        forget_cached(_urls(workspace), belongings.recordings, belongings.shards)
+        forget_cached(_urls(workspace), belongings.recordings, belongings.shards, of_shards)
         on_step("clearing the catalog")
         if erasures.finish(begun, belongings, _tombstone(begun, belongings, replaced, exports)):
             break

@@ -16,7 +16,7 @@ from kinesphere.dataset import Dataset
 from kinesphere.objects.store import Objects
 from kinesphere.splits import splits_of
 from kinesphere.streaming.time_grid import around_episode, refuse_going_back
-from kinesphere.trajectory import ARRAYS, BODY_LANDMARKS, HAND_LANDMARKS, HANDS, ArraySpec, from_stored
+from kinesphere.trajectory import ARRAYS, HANDS, ArraySpec, from_stored
 from kinesphere.versions.episode_table import EPISODE_SCHEMA
 from kinesphere.versions.manifests import Version
 from storage.recordings.consent import Coverage
@@ -29,8 +29,6 @@ OnProgress = Callable[[int, int], None]
 
 _LABELS: Mapping[str, Sequence[str]] = {
     "hand": HANDS,
-    "hand_landmark": HAND_LANDMARKS,
-    "body_landmark": BODY_LANDMARKS,
     "xyz": ("x", "y", "z"),
     "pose": ("x", "y", "z", "qw", "qx", "qy", "qz"),
 }
@@ -52,11 +50,17 @@ class Content:
     version: Version
     rate: float | None = None
     """Frames per second, or None for the frames at their true times."""
-    keys: tuple[str, ...] = tuple(name for name in ARRAYS if name != "timestamp")
+    arrays: Mapping[str, ArraySpec] = field(default_factory=lambda: ARRAYS)
+    """What is exported, by name, as the shard of the first episode has it; `timestamp` is among it."""
     consents: Mapping[str, Coverage] = field(default_factory=dict)
     """By recording, what its contributor's consent covers."""
     titles: Mapping[tuple[str, int], str] = field(default_factory=dict)
     """By task and its version, what contributors were asked to do."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The names of the arrays besides `timestamp`."""
+        return tuple(name for name in self.arrays if name != "timestamp")
 
     @property
     def name(self) -> str:
@@ -98,12 +102,18 @@ class Content:
 
         Raises:
             CorruptObject: an object of its shard is missing or damaged.
+            InvalidInput: its shard has no such array, or another one of its name.
         """
+        for spec in self.arrays.values():
+            dataset.shards.check_spec(row["shard"], spec)
         names, shard, begin = ("timestamp", *self.keys), row["shard"], row["first_frame"]
         if self.rate is None:
             for first in range(begin, begin + row["length"], BLOCK_FRAMES):
                 stop = min(first + BLOCK_FRAMES, begin + row["length"])
-                yield {name: from_stored(ARRAYS[name], dataset.shards.read(shard, name, first, stop)) for name in names}
+                yield {
+                    name: from_stored(self.arrays[name], dataset.shards.read(shard, name, first, stop))
+                    for name in names
+                }
             return
         times = dataset.shards.read(shard, "timestamp", begin, begin + row["length"])
         refuse_going_back(times, shard)
@@ -113,23 +123,28 @@ class Content:
             first, last = int(part.before[0]), int(part.after[-1])
             found: dict[str, NDArray[Any]] = {"timestamp": part.time}
             for name in self.keys:
-                spec = ARRAYS[name]
+                spec = self.arrays[name]
                 stored = dataset.shards.read(shard, name, begin + first, begin + last + 1)
-                dtype = np.float32 if spec.scale_factor is not None else spec.dtype
-                found[name] = np.empty((len(part), *spec.shape), dtype)
+                found[name] = np.empty((len(part), *spec.shape), spec.in_units)
                 part.values(spec, stored, first, found[name])
             yield found
 
 
 def number_names(spec: ArraySpec) -> list[str]:
-    """What each number of a frame of an array is called, in the order in which they lie: `left.thumb_tip.x`."""
-    labels = (_LABELS[dimension] for dimension in spec.dimensions[1:])
+    """What each number of a frame of an array is called, in the order in which they lie: `left.thumb_tip.x`.
+
+    What has no name is counted from 0.
+    """
+    labels = []
+    for dimension, length in zip(spec.dimensions[1:], spec.shape, strict=True):
+        known = spec.landmarks if dimension.endswith("landmark") else _LABELS.get(dimension, ())
+        labels.append(known if len(known) == length else tuple(map(str, range(length))))
     return [".".join(parts) for parts in itertools.product(*labels)]
 
 
 def column_type(spec: ArraySpec) -> pa.DataType:
     """Of a column that holds the numbers of each frame of an array, flat."""
-    number = pa.float32() if spec.scale_factor is not None else pa.from_numpy_dtype(spec.dtype)
+    number = pa.from_numpy_dtype(np.dtype(spec.in_units))
     return pa.list_(number, math.prod(spec.shape)) if spec.shape else number
 
 

@@ -60,7 +60,7 @@ def _settle(workspace: Workspace, record: ExportRecord, heir: Version | None, re
         return
     # One that is being written is not made again: its exporter, if alive, will look back and take all away.
     is_to_be_written = heir is not None and record.state in ("made", "unreachable")
-    content = content_of(workspace, heir, None, None) if heir is not None and is_to_be_written else None
+    content = content_of(workspace, heir) if heir is not None and is_to_be_written else None
     try:
         is_there = exporter_for_erasure(record.format).erase(
             target, content, version=record.version, dataset=record.dataset, receipt=receipt

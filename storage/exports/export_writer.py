@@ -5,16 +5,18 @@ from __future__ import annotations
 import dataclasses
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kinesphere.errors import Conflict, CorruptObject, NotFound
+from kinesphere.dataset import Dataset
+from kinesphere.errors import Conflict, CorruptObject, InvalidInput, NotFound
 from kinesphere.objects.store import Objects
 from kinesphere.streaming.stream_settings import checked_keys
 from kinesphere.streaming.window_shape import checked_rate
-from kinesphere.trajectory import ARRAYS
+from kinesphere.trajectory import ARRAYS, ArraySpec
 from kinesphere.versions.manifests import Version, read_episodes, read_manifest, read_version, refuse_withdrawn
+from kinesphere.video.video_keys import VIDEO
 from storage.catalog import ExportRecord, Exports
 from storage.exports.export_content import Content, OnProgress
 from storage.exports.export_target import begun_there, clear, open_target, write_note
@@ -47,7 +49,7 @@ def export_version(
         location: a folder, or a URL of a prefix.
         format_name: a name of `EXPORTERS`.
         rate: frames per second to resample to, by true times; see `Dataset.stream`.
-        keys: arrays to export; all by default.
+        keys: arrays to export; by default all that the first episode has.
         made_by: who exports, for the record.
         on_progress: told how much is done, and of how much.
 
@@ -62,7 +64,7 @@ def export_version(
     """
     chosen = exporter_named(format_name)
     version = read_version(workspace.objects, dataset, number)
-    content = content_of(workspace, version, checked_rate(rate), keys)
+    content = content_of(workspace, version, checked_rate(rate), _exported_arrays(workspace, version, keys))
     chosen.check(content)
     _refuse_ended_consent(content)
     target = open_target(location, workspace.objects)
@@ -94,7 +96,9 @@ def export_version(
     return dataclasses.replace(record, state="made")
 
 
-def content_of(workspace: Workspace, version: Version, rate: float | None, keys: Sequence[str] | None) -> Content:
+def content_of(
+    workspace: Workspace, version: Version, rate: float | None = None, arrays: Mapping[str, ArraySpec] = ARRAYS
+) -> Content:
     """A version, with what the catalog knows of its recordings and tasks."""
     catalog = workspace.catalog
     pairs = read_episodes(workspace.objects, version).group_by(["task", "task_version"]).aggregate([]).to_pylist()
@@ -104,8 +108,15 @@ def content_of(workspace: Workspace, version: Version, rate: float | None, keys:
             titles[pair["task"], pair["task_version"]] = catalog.task(pair["task"], pair["task_version"]).task.title
         except NotFound:
             continue  # a version from elsewhere; its episodes name their task
-    names = tuple(name for name in (checked_keys(keys) if keys is not None else ARRAYS) if name != "timestamp")
-    return Content(workspace.objects, version, rate, names, catalog.consents(), titles)
+    return Content(workspace.objects, version, rate, arrays, catalog.consents(), titles)
+
+
+def _exported_arrays(workspace: Workspace, version: Version, keys: Sequence[str] | None) -> dict[str, ArraySpec]:
+    there = Dataset(workspace.objects, version).arrays
+    names = tuple(there) if keys is None else checked_keys(keys, there)
+    if VIDEO in names:
+        raise InvalidInput(f"keys name the arrays to export; '{VIDEO}' is none")
+    return {name: there[name] for name in ("timestamp", *names)}
 
 
 def _refuse_ended_consent(content: Content) -> None:

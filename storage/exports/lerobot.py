@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from kinesphere.dataset import Dataset
 from kinesphere.errors import CorruptObject, InvalidInput
 from kinesphere.objects.store import Objects
-from kinesphere.trajectory import ARRAYS
 from storage.exports.export_content import (
     CONSENT_COLUMNS,
     OF_EPISODES,
@@ -171,7 +170,7 @@ def _columns(
 
 
 def _data_schema(content: Content) -> pa.Schema:
-    arrays = [(f"observation.{name}", column_type(ARRAYS[name])) for name in content.keys]
+    arrays = [(f"observation.{name}", column_type(content.arrays[name])) for name in content.keys]
     return pa.schema([*arrays, (RECORDING_TIME, pa.int64()), *_BY_FRAME.items()])
 
 
@@ -224,7 +223,7 @@ def _statistics(content: Content, rows: Sequence[Mapping[str, Any]]) -> dict[str
     assert content.rate is not None, "checked"
     expected = sum(row["length"] / row["frame_rate"] for row in rows) * content.rate
     step = max(1, math.ceil(expected / SAMPLE_FRAMES))
-    sizes = {f"observation.{name}": math.prod(ARRAYS[name].shape) for name in content.keys}
+    sizes = {f"observation.{name}": math.prod(content.arrays[name].shape) for name in content.keys}
     sizes |= dict.fromkeys((RECORDING_TIME, *_BY_FRAME), 1)
     return {name: FeatureStatistics(numbers, step) for name, numbers in sizes.items()}
 
@@ -257,11 +256,10 @@ def _info(
 def _features(content: Content) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in content.keys:
-        spec = ARRAYS[name]
-        dtype = "float32" if spec.scale_factor is not None else spec.dtype
+        spec = content.arrays[name]
         names = number_names(spec) if spec.shape else None
         found[f"observation.{name}"] = {
-            "dtype": dtype, "shape": [math.prod(spec.shape)], "names": names, "info": described(spec),
+            "dtype": spec.in_units, "shape": [math.prod(spec.shape)], "names": names, "info": described(spec),
         }  # fmt: skip
     times = {"units": "ns", "description": "time since the recording began"}
     found[RECORDING_TIME] = {"dtype": "int64", "shape": [1], "names": None, "info": times}

@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from kinesphere.errors import CorruptObject
 from kinesphere.objects.store import Objects
-from kinesphere.trajectory import ARRAYS
 from storage.exports.export_content import (
     OF_EPISODES,
     Content,
@@ -89,7 +88,7 @@ def _part_key(number: int) -> str:
 def _schema(content: Content) -> pa.Schema:
     columns = [pa.field("episode", pa.string(), nullable=False), pa.field("frame", pa.int64(), nullable=False)]
     for name in ("timestamp", *content.keys):
-        spec = ARRAYS[name]
+        spec = content.arrays[name]
         metadata = described(spec) | ({"names": json.dumps(number_names(spec))} if spec.shape else {})
         columns.append(pa.field(name, column_type(spec), nullable=False, metadata=metadata))
     rate = {} if content.rate is None else {"rate": str(content.rate)}

@@ -18,14 +18,15 @@ from kinesphere.errors import InvalidInput, KinesphereError
 from kinesphere.objects.store import Objects
 from kinesphere.shards.array_layout import CHUNK_FRAMES
 from kinesphere.shards.shard import FORMAT_VERSION, KIND, MAX_FRAMES, shard_id_of, shard_key
-from kinesphere.trajectory import ARRAYS, Trajectory, to_stored
+from kinesphere.trajectory import ARRAYS, ArraySpec, Trajectory, in_order, to_stored
 from kinesphere.version import __version__
 from storage.shards.array_encoder import ArrayEncoder
 
 MAX_SHARD_BYTES = (MAX_FRAMES // CHUNK_FRAMES) * sum(
     CHUNK_FRAMES * math.prod(spec.shape) * np.dtype(spec.dtype).itemsize + 40 for spec in ARRAYS.values()
 )
-"""No shard's arrays take more: numbers that Blosc cannot compress, its header, a checksum and a line of the index."""
+"""No shard of the standard arrays takes more: numbers that Blosc cannot compress, its header, a checksum and a line of
+the index."""
 
 _BLOCK_FRAMES = 1024
 """Frames that are turned into fixed point at a time, which takes two megabytes."""
@@ -72,7 +73,8 @@ def write_shard(
         Its id, and which trajectory lies where.
 
     Raises:
-        InvalidInput: no trajectory, several contributors or extractors, or more than 2^18 frames.
+        InvalidInput: no trajectory, several contributors or extractors, trajectories with different arrays, or more
+            than 2^18 frames.
         StorageFailed: the store refused; nothing is left of the attempt.
     """
     if not trajectories:
@@ -96,7 +98,7 @@ def write_shards(
     same shards, and writing them again changes nothing. Nothing is written unless the records are asked for.
 
     Memory: one trajectory, the encoded shard and its largest array once more, if `trajectories` keeps none of those
-    that it gave. The shard is `MAX_SHARD_BYTES` at most.
+    that it gave. With the standard arrays the shard is `MAX_SHARD_BYTES` at most.
 
     Args:
         software: names and versions of what made the trajectories; this package's own is added.
@@ -105,8 +107,8 @@ def write_shards(
         a record of each shard, once it is written.
 
     Raises:
-        InvalidInput: several contributors or extractors, or a trajectory of more than 2^18 frames. Shards of which a
-            record was given are there, and nothing of later ones.
+        InvalidInput: several contributors or extractors, trajectories with different arrays, or one of more than 2^18
+            frames. Shards of which a record was given are there, and nothing of later ones.
         StorageFailed: the store refused; so too.
     """
     encoder: _ShardEncoder | None = None
@@ -133,15 +135,16 @@ class _ShardEncoder:
     def __init__(self, like: Trajectory) -> None:
         """
         Args:
-            like: a trajectory of the contributor and the extractor whose trajectories will come.
+            like: a trajectory of the contributor and the extractor whose trajectories will come, with the same arrays.
         """
+        self._specs = in_order(like.specs.values())
         self._contributor, self._extractor = like.contributor, like.extractor
         self.begin()
 
     def begin(self) -> None:
         """Begin a new shard."""
         self.frames = 0
-        self._arrays = {name: ArrayEncoder(spec) for name, spec in ARRAYS.items()}
+        self._arrays = {name: ArrayEncoder(spec) for name, spec in self._specs.items()}
         self._spans: list[TrajectorySpan] = []
         self._descriptions: list[dict[str, Any]] = []
 
@@ -149,7 +152,7 @@ class _ShardEncoder:
         """Append a trajectory.
 
         Raises:
-            InvalidInput: it is of another contributor or extractor.
+            InvalidInput: it is of another contributor or extractor, or has other arrays.
         """
         for kind, ours, theirs in (
             ("contributor", self._contributor, trajectory.contributor),
@@ -157,11 +160,12 @@ class _ShardEncoder:
         ):
             if ours != theirs:
                 raise InvalidInput(f"a shard holds the trajectories of one {kind}, got {sorted((ours, theirs))}")
+        _refuse_other_arrays(self._specs, trajectory)
         clipped = 0
         for name, encoder in self._arrays.items():
             for first in range(0, len(trajectory), _BLOCK_FRAMES):
                 values = trajectory.arrays[name][first : first + _BLOCK_FRAMES]
-                stored, clipped_here = to_stored(ARRAYS[name], values)
+                stored, clipped_here = to_stored(self._specs[name], values)
                 encoder.add(stored)
                 clipped += clipped_here
         span = TrajectorySpan(trajectory.recording, self.frames, len(trajectory), clipped)
@@ -182,7 +186,8 @@ class _ShardEncoder:
         contents: dict[str, bytes] = {}
         for encoder in self._arrays.values():
             contents |= encoder.finish()
-        group = _group_metadata(self._attributes({"kinesphere": __version__, **(software or {})}), contents)
+        attributes = self._attributes({"kinesphere": __version__, **(software or {})})
+        group = _group_metadata(attributes, list(self._specs), contents)
         shard_id = shard_id_of(group)
         _put_visible_at_once(objects, shard_key(shard_id), contents, group)
         return ShardRecord(
@@ -210,7 +215,20 @@ class _ShardEncoder:
         }
 
 
-def _group_metadata(attributes: dict[str, Any], contents: Mapping[str, bytes]) -> bytes:
+def _refuse_other_arrays(specs: Mapping[str, ArraySpec], trajectory: Trajectory) -> None:
+    differing = [
+        f"{name} ({specs.get(name, 'not there')} before, {trajectory.specs.get(name, 'not there')} now)"
+        for name in sorted({*specs, *trajectory.specs})
+        if specs.get(name) != trajectory.specs.get(name)
+    ]
+    if differing:
+        raise InvalidInput(
+            f"a shard holds trajectories with the same arrays, with all that is said of them; in that of recording "
+            f"{trajectory.recording} these differ: {', '.join(differing)}"
+        )
+
+
+def _group_metadata(attributes: dict[str, Any], names: Sequence[str], contents: Mapping[str, bytes]) -> bytes:
     """The group's `zarr.json`, which holds the hashes of all other objects and a copy of the arrays' metadata.
 
     The copy is Zarr's "consolidated metadata", which xarray asks for and which saves a request an array.
@@ -218,7 +236,7 @@ def _group_metadata(attributes: dict[str, Any], contents: Mapping[str, bytes]) -
     attributes["objects"] = {
         key: {"sha256": hashlib.sha256(data).hexdigest(), "size_bytes": len(data)} for key, data in contents.items()
     }
-    arrays = {name: json.loads(contents[f"{name}/zarr.json"]) for name in ARRAYS}
+    arrays = {name: json.loads(contents[f"{name}/zarr.json"]) for name in names}
     group = {
         "zarr_format": 3,
         "node_type": "group",

@@ -237,7 +237,7 @@ def _stream_one_epoch(location: str, number: int, *, quiet: bool) -> Streamed:
 def _draw(workspace: Workspace, recording: str, *, quiet: bool) -> tuple[Path, Path]:
     """Draw the whole trajectory over its video; gives the paths of the film and of the contact sheet."""
     from kinesphere.shards.shard import Shard
-    from kinesphere.trajectory import ARRAYS, from_stored
+    from kinesphere.trajectory import from_stored
     from kinesphere.video.video_keys import video_key
     from pose.drawing.overlay import contact_sheet, draw_overlay
     from storage.erasure.derived_pictures import note_drawings
@@ -247,7 +247,7 @@ def _draw(workspace: Workspace, recording: str, *, quiet: bool) -> tuple[Path, P
     assert place is not None and video is not None, "the demo has just made both, in a local folder"
     shard = Shard(workspace.objects, place.shard)
     first, stop = place.first_frame, place.first_frame + place.length
-    arrays = {name: from_stored(spec, shard.read(name, first, stop)) for name, spec in ARRAYS.items()}
+    arrays = {name: from_stored(spec, shard.read(name, first, stop)) for name, spec in shard.specs.items()}
 
     overlay, sheet = workspace.folder / "overlay.mp4", workspace.folder / "contact-sheet.png"
     note_drawings(workspace, (overlay, sheet), recording=recording, contributor=row.contributor)

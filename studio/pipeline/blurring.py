@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kinesphere.errors import Conflict, CorruptObject
+from kinesphere.errors import Conflict, CorruptObject, InvalidInput
 from kinesphere.video.video_keys import blurred_key, video_key
 from storage.recordings.recording import State, blurred_note_key
 
@@ -133,11 +133,17 @@ def _earlier(objects: Objects, recording: str) -> dict[str, Any] | None:
 
 def _arrays(objects: Objects, trajectory: TrajectoryRecord) -> dict[str, Any]:
     from kinesphere.shards.shard import OpenShards
-    from kinesphere.trajectory import ARRAYS, from_stored
+    from kinesphere.trajectory import from_stored
 
     shards, stop = OpenShards(objects), trajectory.first_frame + trajectory.length
+    specs = shards.specs(trajectory.shard)
+    if "body_image" not in specs:
+        raise InvalidInput(
+            f"recording {trajectory.recording} cannot be blurred: its extractor gives no 'body_image', so nobody knows "
+            "where heads are; extract it with the built-in one: kinesphere process --again"
+        )
     return {
-        name: from_stored(ARRAYS[name], shards.read(trajectory.shard, name, trajectory.first_frame, stop))
+        name: from_stored(specs[name], shards.read(trajectory.shard, name, trajectory.first_frame, stop))
         for name in ("timestamp", "body_image", "valid")
     }
 

@@ -1,5 +1,6 @@
 """Fixed point: what comes back is within half a quantum, missing where missing, and clipping is counted."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,11 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from kinesphere.errors import InvalidInput
-from kinesphere.trajectory import ARRAYS, MISSING, Trajectory, from_stored, to_stored
+from kinesphere.trajectory import ARRAYS, MISSING, REQUIRED, Trajectory, from_stored, to_stored
 from tests.support.generated_trajectories import make_trajectory
+from tests.support.own_arrays import ELBOWS, own_trajectory
+
+NEEDED = {name: ARRAYS[name] for name in REQUIRED}
 
 SCALED = [spec for spec in ARRAYS.values() if spec.scale_factor is not None]
 FLOATS = st.floats(-10, 10, width=32) | st.just(float("nan"))
@@ -76,6 +80,29 @@ def test_a_missing_array_and_an_empty_trajectory_are_refused() -> None:
         _changed(good, {name: values for name, values in good.arrays.items() if name != "grip"})
     with pytest.raises(InvalidInput, match="has no frames"):
         _changed(good, {name: values[:0] for name, values in good.arrays.items()})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"specs": {"valid": ARRAYS["valid"]}}, "a trajectory has the arrays timestamp and valid; missing: timestamp"),
+        ({"specs": NEEDED | {"other": ELBOWS}}, "array 'elbow_angle' is listed under the name 'other'"),
+        ({"specs": NEEDED | {"video": replace(ELBOWS, name="video")}}, "no array can be named 'video'"),
+        (
+            {"specs": NEEDED | {"grip": replace(ELBOWS, name="grip")}},
+            r"'grip' names a standard array, float32 \[2\], of",
+        ),
+        ({"specs": NEEDED | {"valid": replace(ARRAYS["valid"], dtype="int64")}}, "'valid' names a standard array"),
+        ({"arrays": {}}, r"these differ: \['elbow_angle', 'timestamp', 'tool_world', 'touches', 'valid'\]"),
+        ({"touches": np.zeros(4, np.float32)}, "array 'touches' should be int64, got float32"),
+        ({"elbow_angle": np.zeros((4, 3), np.float32)}, r"'elbow_angle' should have shape \(4, 2\), got \(4, 3\)"),
+    ],
+)
+def test_arrays_and_what_is_said_of_them_have_to_agree(changes: dict[str, Any], message: str) -> None:
+    good = vars(own_trajectory(4))
+    arrays = {"arrays": {**good["arrays"], **changes}} if not changes.keys() <= good.keys() else changes
+    with pytest.raises(InvalidInput, match=message):
+        Trajectory(**{**good, **arrays})
 
 
 def _changed(trajectory: Trajectory, changed: dict[str, Any]) -> Trajectory:

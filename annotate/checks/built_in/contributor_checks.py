@@ -45,11 +45,9 @@ def _person_seen(evidence: Evidence) -> NDArray[np.bool_]:
 
 
 def _upper_body_seen(evidence: Evidence) -> NDArray[np.bool_]:
-    assert evidence.trajectory is not None
-    arrays = evidence.trajectory.arrays
-    places = arrays["body_image"][:, UPPER_BODY, :2]
+    places = evidence.array("body_image")[:, UPPER_BODY, :2]
     inside = ((places >= 0) & (places <= 1)).all(axis=2)
-    visible = arrays["body_visibility"][:, UPPER_BODY] >= SEEN
+    visible = evidence.array("body_visibility")[:, UPPER_BODY] >= SEEN
     return np.asarray(evidence.in_view(Valid.BODY) & (inside & visible).all(axis=1), np.bool_)
 
 

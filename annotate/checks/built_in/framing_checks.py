@@ -55,8 +55,7 @@ def _off_centre(evidence: Evidence, limit: Limit) -> Finding | None:
 def _head(evidence: Evidence, limit: Limit) -> Finding | None:
     if not _framed(evidence):
         return None
-    assert evidence.trajectory is not None
-    places = evidence.trajectory.arrays["body_image"][:, HEAD, :2]
+    places = evidence.array("body_image")[:, HEAD, :2]
     cut = np.asarray(((places < 0) | (places > 1)).any(axis=(1, 2)), np.bool_)
     share = float(cut[evidence.in_view(Valid.BODY)].mean())
     words = f"your head is cut off in {share:.0%} of the frames" if share else "your head is never cut off"

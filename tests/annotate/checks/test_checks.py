@@ -20,6 +20,7 @@ from kinesphere.trajectory import Valid
 from storage.recordings.recording import Origin, State
 from storage.tasks.criteria import Criteria, Thresholds
 from tests.support.check_evidence import SECOND, SEEN, TIMES, judged, run, sampled, sampled_frames, with_square
+from tests.support.own_arrays import own_trajectory
 
 
 def test_a_good_recording_passes_every_check_and_points_nowhere() -> None:
@@ -153,3 +154,16 @@ def test_ranges_cover_exactly_the_bad_items(bad: list[bool]) -> None:
     ranges = ranges_of(np.array(bad), starts, len(bad) * 10)
     assert [any(start <= moment < end for start, end in ranges) for moment in starts.tolist()] == bad
     assert all(after > before for (_, before), (after, _) in pairwise(ranges)), "ranges touch"
+
+
+def test_what_the_extractor_gives_no_arrays_for_is_doubted_and_not_measured() -> None:
+    trajectory = own_trajectory(len(TIMES))
+    checks = run(SEEN, TIMES, sampled(TIMES, 120), trajectory=trajectory)
+    unmeasured = {name: check for name, check in checks.items() if "cannot be measured" in check.message}
+    assert set(unmeasured) == {
+        "upper_body_visible_share", "upper_body_longest_absence_seconds", "too_far", "too_near", "off_centre",
+        "head_cut_off_share", "wrist_speed", "track_jitter",
+    }  # fmt: skip
+    assert {check.verdict for check in unmeasured.values()} == {"doubt"}
+    assert "extractor 'elbows' gives no array 'body_image'" in unmeasured["too_far"].message
+    assert checks["person_visible_share"].verdict == "pass"  # `valid` tells

@@ -259,7 +259,7 @@ def test_the_stated_bound_is_the_sum_of_what_each_part_states(
     assert parts.pop("video") == 0
     assert min(parts.values()) > 0
     assert parts["shards"] == kitchen.shards.memory_bound_bytes(arrays=2)
-    assert parts["batches"] == BatchCutter.memory_bound_bytes(stream.settings, None)
+    assert parts["batches"] == BatchCutter.memory_bound_bytes(stream.settings, stream.settings.layout(ARRAYS), None)
 
 
 def test_a_million_episodes_take_no_object_each(store: Objects, two_shards: list[ShardRecord]) -> None:

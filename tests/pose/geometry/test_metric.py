@@ -17,6 +17,7 @@ from storage.footage.video_reader import VideoFrame
 from storage.recordings.camera_calibration import KnownLength
 from tests.support import calibration_boards as boards
 from tests.support.generated_trajectories import make_trajectory
+from tests.support.own_arrays import TOOL, own_trajectory
 
 FRAMES = 40
 SIZE = (1280, 720)
@@ -172,3 +173,22 @@ def test_a_sheet_that_nobody_holds_says_nothing() -> None:
     for known, some in ((A4, sightings), (KnownLength(kind="board"), [])):
         after, why_not = to_metric(hand_on_a_plane(1.0, 0.7), known, some)
         assert after.scale == "relative" and why_not.startswith("no hand was seen holding the")
+
+
+def test_an_extractor_without_the_arrays_that_show_it_leaves_lengths_relative() -> None:
+    after, why_not = to_metric(own_trajectory(20), HEIGHT)
+    assert (after.scale, why_not) == ("relative", "extractor 'elbows' gives no body_world, body_visibility")
+    _, why_not = to_metric(own_trajectory(20), A4)
+    assert why_not == "extractor 'elbows' gives no hands_image, hands_world, wrist_pose"
+
+
+def test_arrays_in_metres_are_scaled_whatever_they_are_called() -> None:
+    standing_up = person(standing(1.50))
+    frames = len(standing_up)
+    tool = np.ones((frames, *TOOL.shape), np.float32)
+    both = replace(
+        standing_up, arrays={**standing_up.arrays, TOOL.name: tool}, specs={**standing_up.specs, TOOL.name: TOOL}
+    )
+    after, _ = to_metric(both, HEIGHT)
+    assert after.scale == "metric"
+    np.testing.assert_allclose(after.arrays[TOOL.name], after.intrinsics["scale"]["factor"], rtol=1e-6)

@@ -16,10 +16,12 @@ from kinesphere import Withdrawn
 from kinesphere.dataset import Dataset, open_dataset
 from kinesphere.errors import Conflict, CorruptObject, NotFound
 from kinesphere.objects.cached_objects import CACHE_VARIABLE
+from kinesphere.objects.disk_cache import DiskCache
+from kinesphere.objects.store import open_objects
 from kinesphere.versions.manifests import list_versions, read_episodes, read_manifest, read_version
 from kinesphere.video.video_keys import video_key
 from storage.catalog import Catalog, ErasureRecord, Erasures, Exports, Reviews
-from storage.erasure.cache_erasure import cached
+from storage.erasure.cache_erasure import cached, forget_cached
 from storage.erasure.derived_pictures import note_drawings
 from storage.erasure.erasure import erase, tombstone_key
 from storage.erasure.erasure_check import find_traces
@@ -33,6 +35,7 @@ from storage.tasks.task import ReviewRules
 from storage.workspace import Workspace, create_workspace, open_workspace
 from tests.support.generated_trajectories import make_row, make_table, make_trajectory
 from tests.support.interruptions import Killed, killed_at
+from tests.support.own_arrays import own_trajectory
 from tests.support.populated_workspaces import accept_recording, add_recording, describe, populate
 from tests.support.submitted_takes import TASK
 
@@ -374,6 +377,27 @@ def test_what_readers_on_this_computer_keep_of_them_goes_too(
     assert len(list(cache.glob("??/*"))) == before // 2, "half of the four recordings are theirs, in both places"
     assert find_traces(place, "anna") == []
     place.catalog.close()
+
+
+@pytest.mark.parametrize("is_known", ["by the cache", "by the store"])
+def test_arrays_of_their_own_go_from_the_cache_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_known: str
+) -> None:
+    objects = open_objects(tmp_path / "store", create=True)
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    shard = write_shard(objects, [own_trajectory(20)])
+    cache = DiskCache(tmp_path / "cache")
+    keys = objects.keys(shard.key)
+    assert f"{shard.key}/elbow_angle/c/0/0" in keys
+    for key in keys:
+        cache.keep(f"s3://b/{key}", objects.get(key))
+    assert len(cached(["s3://b"], [], [shard.shard_id])) == len(keys)
+    if is_known == "by the store":
+        cache.forget(f"s3://b/{shard.key}/zarr.json")
+        forget_cached(["s3://b"], [], [shard.shard_id], keys)
+    else:
+        forget_cached(["s3://b"], [], [shard.shard_id])
+    assert not list((tmp_path / "cache").glob("??/*"))
 
 
 def rows_of(dataset: Dataset, contributor: str) -> list[dict[str, Any]]:

@@ -17,12 +17,13 @@ from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec
 from kinesphere.errors import InvalidInput, StorageFailed
 from kinesphere.objects.store import Objects, open_objects
 from kinesphere.shards.array_layout import CHUNK_FRAMES, FILL_VALUES
-from kinesphere.shards.shard import MAX_FRAMES
+from kinesphere.shards.shard import MAX_FRAMES, Shard
 from kinesphere.trajectory import ARRAYS, ArraySpec, ExtractorIdentity, Trajectory, to_stored
 from storage.shards import shard_writer
 from storage.shards.array_encoder import ArrayEncoder
 from storage.shards.shard_writer import MAX_SHARD_BYTES, write_shard, write_shards
 from tests.support.generated_trajectories import make_trajectory
+from tests.support.own_arrays import ELBOWS, TOOL, TOUCHES, own_trajectory
 
 
 @pytest.fixture
@@ -195,3 +196,20 @@ def copies(original: Trajectory, count: int) -> Iterator[Trajectory]:
 
 def contents(objects: Objects) -> dict[str, bytes]:
     return {key: objects.get(key) for key in objects.keys("")}
+
+
+def test_a_shard_has_one_set_of_arrays(objects: Objects) -> None:
+    own = own_trajectory(20, seed=1)
+    record = write_shard(objects, [own, own_trajectory(5, seed=2)])
+    assert (record.frames, Shard(objects, record.shard_id).specs) == (25, own.specs)
+    reworded = [replace(ELBOWS, description="other words"), TOOL, TOUCHES]
+    fewer = own_trajectory(5, seed=2, extra=[replace(ELBOWS, shape=(3,)), TOOL])
+    with pytest.raises(
+        InvalidInput,
+        match=r"in that of recording 20261124-094500-00000002 these differ: "
+        r"elbow_angle \(float32 \[2\] before, float32 \[3\] now\), "
+        r"touches \(int64 \[\] before, not there now\)",
+    ):
+        write_shard(objects, [own, fewer])
+    with pytest.raises(InvalidInput, match="these differ: elbow_angle"):
+        list(write_shards(objects, [own, own_trajectory(5, seed=2, extra=reworded)]))
