@@ -146,10 +146,7 @@ def take_together(
         workspace: where the drafts will lie.
         task: name of the task.
         contributor: id of the person who recorded.
-        method: how they agreed to the task's consent text.
-        signed: the name that they typed, where the task wants it signed.
-        scopes: what the contributor consents to, by default what the task requires.
-        expires_at: until when, if they say so.
+        agreement: to what they consent, how and until when.
         capture: writes a video to each of the paths, and reports on each.
         cameras: how many there are.
         complete: adds to what is said of the camera of a number, once all are captured.

@@ -56,6 +56,8 @@ if TYPE_CHECKING:
         Verdict,
         WaitingReview,
     )
+    from storage.catalog.reviews.gold_recordings import GoldRecordings
+    from storage.catalog.reviews.review_leases import ReviewLeases
     from storage.catalog.reviews.reviews import Reviews
     from storage.catalog.throughput import Throughput
 
@@ -86,6 +88,7 @@ __all__ = [
     "ExportState",
     "Exports",
     "GoldRecord",
+    "GoldRecordings",
     "InvalidOperation",
     "Invitation",
     "Invitations",
@@ -100,6 +103,7 @@ __all__ = [
     "Reason",
     "RecordingRecord",
     "ReviewLease",
+    "ReviewLeases",
     "ReviewRecord",
     "Reviews",
     "Role",
@@ -177,6 +181,8 @@ _MODULES = {
         "Verdict",
         "WaitingReview",
     ),
+    "reviews.gold_recordings": ("GoldRecordings",),
+    "reviews.review_leases": ("ReviewLeases",),
     "reviews.reviews": ("Reviews",),
     "throughput": ("Throughput",),
 }
