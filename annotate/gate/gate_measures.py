@@ -307,8 +307,8 @@ def _reviewers(catalog: Catalog, opinions: Sequence[ReviewRecord]) -> tuple[Revi
     known = {gold.recording: gold.decision for gold in GoldRecordings(catalog).all()}
     found = []
     for reviewer in sorted({opinion.reviewer for opinion in opinions}):
-        theirs = [opinion for opinion in opinions if opinion.reviewer == reviewer]
-        tests = [opinion for opinion in theirs if opinion.reason == "gold" and opinion.recording in known]
+        given = [opinion for opinion in opinions if opinion.reviewer == reviewer]
+        tests = [opinion for opinion in given if opinion.reason == "gold" and opinion.recording in known]
         right = sum(opinion.decision == known[opinion.recording] for opinion in tests)
-        found.append(ReviewerMeasures(reviewer, len(theirs) - len(tests), share_of(right, len(tests))))
+        found.append(ReviewerMeasures(reviewer, len(given) - len(tests), share_of(right, len(tests))))
     return tuple(found)

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from storage.catalog.people.sign_ins import SignIns
     from storage.catalog.records import (
         Arrivals,
-        Belongings,
         CheckRecord,
         CheckValue,
+        DataToErase,
         Decision,
         ErasureRecord,
         Event,
@@ -75,11 +75,11 @@ __all__ = [
     "Attributes",
     "Audit",
     "AuditEntry",
-    "Belongings",
     "Catalog",
     "Change",
     "CheckRecord",
     "CheckValue",
+    "DataToErase",
     "Decision",
     "ErasureRecord",
     "Erasures",
@@ -162,7 +162,7 @@ _MODULES = {
     "people.sign_ins": ("SignIns",),
     "records": (
         "Arrivals",
-        "Belongings",
+        "DataToErase",
         "CheckRecord",
         "CheckValue",
         "Decision",
