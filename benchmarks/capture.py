@@ -43,7 +43,7 @@ record(PatternSource(640, 480), Path(sys.argv[1]), on_progress=lambda p: print(p
 """
 
 
-def kept(width: int, height: int, seconds: float) -> Row:
+def frames_recorded(width: int, height: int, seconds: float) -> Row:
     """Frames kept of frames produced, and the processor time of recording them beside that of drawing them."""
     began = time.process_time()
     drawn = sum(1 for _ in _until(PatternSource(width, height, RATE), seconds))
@@ -101,7 +101,7 @@ def lost_at_kill(kills: int) -> list[float]:
     return lost
 
 
-class Withheld(PacedSource):
+class DarkWebcam(PacedSource):
     """The test camera, which does not give one frame in ten, at random, as a webcam in bad light does."""
 
     def __init__(self, frames: int) -> None:
@@ -120,17 +120,17 @@ class Way:
     """A way of recording frames and their times."""
 
     name: str
-    record: Callable[[Withheld, Path], NDArray[np.float64]]
+    record: Callable[[DarkWebcam, Path], NDArray[np.float64]]
     """Records a source to a path and gives the seconds that it says its frames were taken at."""
 
 
-def ours(source: Withheld, path: Path) -> NDArray[np.float64]:
+def kinesphere_recorder(source: DarkWebcam, path: Path) -> NDArray[np.float64]:
     """Our recorder; the times are the container's."""
     record(source, path)
     return np.array(open_video(path).times) / 1e9
 
 
-def opencv_loop(source: Withheld, path: Path) -> NDArray[np.float64]:
+def opencv_loop(source: DarkWebcam, path: Path) -> NDArray[np.float64]:
     """What everybody writes: read a picture, `cv2.VideoWriter.write` it, at the camera's nominal rate."""
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), RATE, (source.width, source.height))
     for captured in source.frames():
@@ -140,14 +140,14 @@ def opencv_loop(source: Withheld, path: Path) -> NDArray[np.float64]:
         return np.array([frame.time for frame in container.decode(video=0)], np.float64)
 
 
-def index_over_rate(source: Withheld, path: Path) -> NDArray[np.float64]:
+def index_over_rate(source: DarkWebcam, path: Path) -> NDArray[np.float64]:
     """LeRobot's way: frame i is stamped i / fps, whenever it came."""
     count = sum(1 for _ in source.frames())
     return np.arange(count) / RATE
 
 
 WAYS = (
-    Way("ours", ours),
+    Way("ours", kinesphere_recorder),
     Way("cv2 read and write", opencv_loop),
     Way("LeRobot's i / fps", index_over_rate),
 )
@@ -157,7 +157,7 @@ def stamped(seconds: float) -> list[Row]:
     """How far from the truth the times of frames are, for each way, on the same frames."""
     rows: list[Row] = []
     for way in WAYS:
-        source = Withheld(round(seconds * RATE))
+        source = DarkWebcam(round(seconds * RATE))
         with tempfile.TemporaryDirectory() as folder:
             said = way.record(source, Path(folder) / "take.mp4")
         true = np.array(source.given) / RATE
@@ -180,7 +180,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="length of each take (default: %(default)s)")
     parser.add_argument("--kills", type=int, default=50, help="recorders to kill (default: %(default)s)")
     options = parser.parse_args()
-    rows: list[Row] = [kept(width, height, options.seconds) for width, height in ((1280, 720), (1920, 1080))]
+    rows: list[Row] = [frames_recorded(width, height, options.seconds) for width, height in ((1280, 720), (1920, 1080))]
     print_table("Frames kept", ["camera", "kept of produced", "dropped", "recording takes", "encoder"], rows)
     lost = lost_at_kill(options.kills)
     waits = first_frame(5)

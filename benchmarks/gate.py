@@ -89,7 +89,7 @@ def watching(
             waited += time.perf_counter() - began_clock
         processor.append(used)
         clock.append(waited)
-    return _told(f"{what} {width}x{height}", processor, clock, len(frames) / RATE)
+    return _table_row(f"{what} {width}x{height}", processor, clock, len(frames) / RATE)
 
 
 def compared(repeats: int) -> Row:
@@ -97,7 +97,7 @@ def compared(repeats: int) -> Row:
     others = [_half_minute(seed) for seed in range(1, 1 + CANDIDATES)]
 
     def compare() -> None:
-        query = Query.made(_half_minute(0))
+        query = Query.of(_half_minute(0))
         for evidence in EVIDENCE:
             assert not any(query.compare(other, first=(evidence,)) for other in others), "another take is no duplicate"
 
@@ -160,10 +160,10 @@ def row(what: str, work: Callable[[], object], real_seconds: float, repeats: int
         work()
         processor.append(time.process_time() - began)
         clock.append(time.perf_counter() - began_clock)
-    return _told(what, processor, clock, real_seconds)
+    return _table_row(what, processor, clock, real_seconds)
 
 
-def _told(what: str, processor: Sequence[float], clock: Sequence[float], real_seconds: float) -> Row:
+def _table_row(what: str, processor: Sequence[float], clock: Sequence[float], real_seconds: float) -> Row:
     used, waited = statistics.median(processor), statistics.median(clock)
     frame = used * 1000 / (real_seconds * RATE)
     return what, f"{frame:.3f} ms", f"{used / real_seconds:.2%}", f"{waited / real_seconds:.2%}"

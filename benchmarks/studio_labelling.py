@@ -66,7 +66,7 @@ def labelling(*, rounds: int = 3) -> None:
         at_rest, playing, paints = list[float](), list[float](), list[float]()
         with served(folder / "workspace") as studio, chromium() as browser:
             for number, recording in enumerate(recordings):
-                annotation = _begun(studio, recording)
+                annotation = _open_annotation(studio, recording)
                 with opened_page(browser, cookies=[studio.cookie()]) as page:
                     page.goto(f"{studio.url}/label/{annotation}")
                     ready(page)
@@ -139,7 +139,7 @@ def steps(frames: int, keys: dict[str, int]) -> list[str]:
     return reached[frames]
 
 
-def _begun(studio: Served, recording: str) -> str:
+def _open_annotation(studio: Served, recording: str) -> str:
     answer = httpx.post(
         f"{studio.url}/api/recordings/{recording}/annotations", json={}, headers=studio.headers(), trust_env=False
     )

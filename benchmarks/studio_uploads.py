@@ -41,7 +41,7 @@ class _Contributor:
     content: bytes
     description: RecordingFile
     upload: str = ""
-    answers: Counter[int] = field(default_factory=Counter)
+    statuses: Counter[int] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
 
     async def send(self, url: str, *, enter: bool) -> None:
@@ -64,7 +64,7 @@ class _Contributor:
         began = time.monotonic()
         answer = await client.send(request)
         self.seconds.append(time.monotonic() - began)
-        self.answers[answer.status_code] += 1
+        self.statuses[answer.status_code] += 1
         return answer.raise_for_status()
 
 
@@ -83,7 +83,7 @@ def uploading(*, contributors: int = 200, megabytes: float = 2, entered: int = 2
             asyncio.run(_all(studio, people, entered))
             took, used = time.monotonic() - began, studio.cpu_seconds() - used
             lost = _lost(studio.workspace, people, entered)
-    answers = sum((person.answers for person in people), Counter[int]())
+    statuses = sum((person.statuses for person in people), Counter[int]())
     waits = [wait for person in people for wait in person.seconds]
     bytes_sent = sum(len(person.content) for person in people)
     print_table(
@@ -91,7 +91,7 @@ def uploading(*, contributors: int = 200, megabytes: float = 2, entered: int = 2
         ["", ""],
         [
             ["bytes lost", lost],
-            ["answers", ", ".join(f"{count} of {status}" for status, count in sorted(answers.items()))],
+            ["answers", ", ".join(f"{count} of {status}" for status, count in sorted(statuses.items()))],
             ["seconds for all", f"{took:.1f} ({bytes_sent / took / 1e6:.1f} MB/s)"],
             ["ms for an answer: median, p95, longest", ", ".join(spread(waits))],
             ["processor seconds of the server", f"{used:.1f}"],

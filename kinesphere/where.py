@@ -118,8 +118,8 @@ class _Reader:
         from sqlglot import exp
 
         # sqlglot keeps `not` of `not like` and other modifiers as arguments: none may pass unseen.
-        odd = {name for name, value in node.args.items() if value} - {"this", *_ARGUMENTS.get(node.key, ())}
-        if odd:
+        unsupported = {name for name, value in node.args.items() if value} - {"this", *_ARGUMENTS.get(node.key, ())}
+        if unsupported:
             self._refuse(f"'{node.sql()}' is not understood; it may hold {KNOWN}")
         compare = self._compare.get(type(node))
         if compare is not None:

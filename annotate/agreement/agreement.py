@@ -20,19 +20,7 @@ from annotate.agreement.agreement_estimates import CONFIDENCE, Measures, Tally, 
 from annotate.agreement.segment_matching import Intervals, intervals_of, sorted_segments
 from annotate.agreement.unitizing_alpha import coincidences
 from kinesphere.errors import InvalidInput
-from storage.recordings.segment import Segment
-
-
-@dataclass(frozen=True)
-class Annotation:
-    """What one person labelled in one recording, perhaps nothing."""
-
-    task: str
-    recording: str
-    annotator: str
-    frames: int
-    """How many the recording has."""
-    segments: Sequence[Segment]
+from storage.catalog import FinishedAnnotation
 
 
 @dataclass(frozen=True)
@@ -83,7 +71,11 @@ class AgreementReport:
 
 
 def agreement(
-    annotations: Iterable[Annotation], *, tracks: Sequence[str] | None = None, resamples: int = 1000, seed: int = 0
+    annotations: Iterable[FinishedAnnotation],
+    *,
+    tracks: Sequence[str] | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
 ) -> AgreementReport:
     """Compare all who labelled the same recordings; tasks of which nobody did are left out.
 
@@ -97,7 +89,7 @@ def agreement(
         InvalidInput: somebody labelled a recording twice, two annotations do not agree on how long it is, or a segment
             does not lie in it.
     """
-    by_task: dict[str, dict[str, list[Annotation]]] = defaultdict(lambda: defaultdict(list))
+    by_task: dict[str, dict[str, list[FinishedAnnotation]]] = defaultdict(lambda: defaultdict(list))
     for annotation in annotations:
         by_task[annotation.task][annotation.recording].append(annotation)
     found = []
@@ -140,7 +132,7 @@ def _plain(value: Any) -> Any:
     return round(value, 4) if isinstance(value, float) else value
 
 
-def _check(recording: str, several: Sequence[Annotation]) -> None:
+def _check(recording: str, several: Sequence[FinishedAnnotation]) -> None:
     names = [annotation.annotator for annotation in several]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -179,7 +171,11 @@ class _Compared:
 
 
 def _task_agreement(
-    task: str, shared: Mapping[str, Sequence[Annotation]], tracks: Sequence[str] | None, resamples: int, seed: int
+    task: str,
+    shared: Mapping[str, Sequence[FinishedAnnotation]],
+    tracks: Sequence[str] | None,
+    resamples: int,
+    seed: int,
 ) -> TaskAgreement:
     everything = [annotation for several in shared.values() for annotation in several]
     used = {segment.track for annotation in everything for segment in annotation.segments}
@@ -191,8 +187,8 @@ def _task_agreement(
         people = sorted({name for one in compared for name in one.annotators})
         of_tracks.append(_track_agreement(track, compared, people, len(codes), resamples, seed))
         for pair in sorted({pair for one in compared for pair in one.comparisons}):
-            theirs = [one for one in compared if pair in one.comparisons]
-            found = _track_agreement(track, theirs, pair, len(codes), resamples, seed)
+            of_pair = [one for one in compared if pair in one.comparisons]
+            found = _track_agreement(track, of_pair, pair, len(codes), resamples, seed)
             of_pairs.setdefault(pair, []).append(found)
     return TaskAgreement(
         task=task,
@@ -203,7 +199,7 @@ def _task_agreement(
     )
 
 
-def _compared(track: str, several: Sequence[Annotation], codes: dict[str, int]) -> _Compared:
+def _compared(track: str, several: Sequence[FinishedAnnotation], codes: dict[str, int]) -> _Compared:
     annotators = {
         one.annotator: intervals_of(sorted_segments(part for part in one.segments if part.track == track), codes)
         for one in sorted(several, key=lambda one: one.annotator)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from annotate.agreement.agreement import AgreementReport, Annotation, agreement, to_manifest
+from annotate.agreement.agreement import AgreementReport, agreement, to_manifest
 from storage.catalog import Catalog
-from storage.catalog.labels.labelled_twice import labelled_twice
+from storage.catalog.labels.double_annotations import double_annotations
 
 
 def measure_agreement(
     catalog: Catalog, *, task: str | None = None, recordings: Collection[str] | None = None
 ) -> AgreementReport:
-    """Compare what people have labelled twice; see `annotate.agreement.agreement` and `labelled_twice`.
+    """Compare what people have labelled twice; see `annotate.agreement.agreement` and `double_annotations`.
 
     Args:
         catalog: of the workspace.
@@ -28,8 +28,7 @@ def measure_agreement(
     """
     if task is not None:
         catalog.task(task)
-    found = labelled_twice(catalog, task=task, recordings=recordings)
-    return agreement(Annotation(one.task, one.recording, one.annotator, one.frames, one.segments) for one in found)
+    return agreement(double_annotations(catalog, task=task, recordings=recordings))
 
 
 def for_manifest(catalog: Catalog) -> Callable[[Sequence[str]], Mapping[str, Any] | None]:

@@ -95,9 +95,9 @@ def correspondences(
         tolerance_frames: edges that lie no further apart than this are the same.
     """
     found: list[Correspondence] = []
-    ours, theirs = list(first), list(second)
-    for track in sorted({segment.track for segment in (*ours, *theirs)}):
-        a, b = (sorted_segments(segment for segment in side if segment.track == track) for side in (ours, theirs))
+    sides = list(first), list(second)
+    for track in sorted({segment.track for side in sides for segment in side}):
+        a, b = (sorted_segments(segment for segment in side if segment.track == track) for side in sides)
         codes: dict[str, int] = {}
         overlaps = overlapping(intervals_of(a, codes), intervals_of(b, codes))
         partner = {int(overlaps.first[pair]): int(overlaps.second[pair]) for pair in matched(overlaps)}

@@ -69,11 +69,11 @@ def align(
         return None
     distances = hamming(hashes, other_hashes)
     near = int((distances.min(axis=1) <= limit).sum())
-    # A pair of the line is counted at most once of ours, and at most with its two neighbours of the other.
+    # A pair of the line is counted at most once of the first, and at most with its two neighbours of the other.
     if near < max(LEAST, least_share * min(len(times_ns), len(other_times_ns) / 3)):
         return None
     step = max(STEP_NS, int(np.median(np.diff(other_times_ns))))
-    gains = _Gains.made(times_ns, other_times_ns, distances, step, limit)
+    gains = _Gains.from_distances(times_ns, other_times_ns, distances, step, limit)
     best: tuple[float, float, int] | None = None
     for speed in speeds:
         gain, begin_ns = gains.best(speed)
@@ -92,15 +92,15 @@ def hamming(hashes: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.
     left, right = (np.ascontiguousarray(h).view(np.uint64) for h in (hashes, others))
     found = np.zeros((len(left), len(right)), np.int16)
     different, bits = np.empty(found.shape, np.uint64), np.empty(found.shape, np.uint8)
-    for ours, theirs in zip(left.T, right.T, strict=True):  # word by word: a sum over a short axis is slow
-        np.bitwise_xor(ours[:, None], theirs, out=different)
+    for words, other_words in zip(left.T, right.T, strict=True):  # word by word: a sum over a short axis is slow
+        np.bitwise_xor(words[:, None], other_words, out=different)
         found += np.bitwise_count(different, out=bits)
     return found
 
 
 @dataclass(frozen=True)
 class _Gains:
-    """What a pair adds to a line, for each point of ours and each moment of the other: looked up, not searched."""
+    """What a pair adds to a line, for each point of the first and each moment of the other: looked up, not searched."""
 
     times_ns: NDArray[np.int64]
     first_ns: int
@@ -110,7 +110,7 @@ class _Gains:
     time. Moments are `tick_ns` apart; those a step apart are beside each other."""
 
     @classmethod
-    def made(
+    def from_distances(
         cls, times: NDArray[np.int64], others: NDArray[np.int64], distances: NDArray[np.int16], step: int, limit: int
     ) -> _Gains:
         """Of two recordings' distances, (points, others)."""
@@ -124,7 +124,7 @@ class _Gains:
         return cls(times, first, tick, table.reshape(len(times), TICKS, steps))
 
     def best(self, speed: float) -> tuple[float, int]:
-        """The line of most gain at a speed, of all that begin a step apart: its gain, and where ours begins."""
+        """The line of most gain at a speed, of all that begin a step apart: its gain, and where the first begins."""
         scaled = np.rint(self.times_ns * speed / self.tick_ns).astype(np.int64)
         points, _, steps = self.table.shape
         origin = int(scaled[-LEAST])  # the first line begins so far before the other that `LEAST` pairs are left
@@ -139,11 +139,11 @@ class _Gains:
         return float(gains[at]), self.first_ns + (at * TICKS - origin) * self.tick_ns
 
 
-def _nearest(wanted: NDArray[np.int64], others: NDArray[np.int64], step: int) -> NDArray[np.int64]:
+def _nearest(moments: NDArray[np.int64], others: NDArray[np.int64], step: int) -> NDArray[np.int64]:
     """Which of the others is nearest to each moment, -1 where none is within three quarters of a step."""
-    after = np.clip(np.searchsorted(others, wanted), 1, len(others) - 1)
-    nearest = np.where(wanted - others[after - 1] <= others[after] - wanted, after - 1, after)
-    return np.where(np.abs(others[nearest] - wanted) <= step * 0.75, nearest, -1)
+    after = np.clip(np.searchsorted(others, moments), 1, len(others) - 1)
+    nearest = np.where(moments - others[after - 1] <= others[after] - moments, after - 1, after)
+    return np.where(np.abs(others[nearest] - moments) <= step * 0.75, nearest, -1)
 
 
 def _described(

@@ -89,7 +89,7 @@ class ChangeFingerprint:
 
 
 def agreement(
-    ours: ChangeFingerprint,
+    one: ChangeFingerprint,
     other: ChangeFingerprint,
     *,
     range_ns: tuple[int, int],
@@ -103,12 +103,12 @@ def agreement(
     tells chance from it. It is the correlation of middles and spreads, pooled over the four.
 
     Args:
-        range_ns: from where to where in ours.
+        range_ns: from where to where in the first.
         other_begin_ns: where in the other that begins, to four tenths of a second.
-        speed: seconds of the other in one second of ours.
-        is_mirrored: whether ours is turned over.
+        speed: seconds of the other in one second of the first.
+        is_mirrored: whether the first is turned over.
     """
-    courses = [fingerprint.course()[:, 1:].T.astype(np.float64) for fingerprint in (ours, other)]
+    courses = [fingerprint.course()[:, 1:].T.astype(np.float64) for fingerprint in (one, other)]
     if is_mirrored:
         courses[0][0] *= -1
     points = [np.arange(course.shape[1]) / RATE for course in courses]

@@ -75,11 +75,11 @@ class Match:
 class Views:
     """The windows of a recording's signal at each speed and both ways round: made once, compared with many."""
 
-    of: tuple[tuple[float, bool, Times, Hashes], ...]
+    windows: tuple[tuple[float, bool, Times, Hashes], ...]
     """Seconds of the other in one second of this, whether turned over, and the windows."""
 
     @classmethod
-    def made(cls, signal: MotionFingerprint | ChangeFingerprint) -> Views:
+    def from_signal(cls, signal: MotionFingerprint | ChangeFingerprint) -> Views:
         """Of a motion or of changes."""
         ways = ((speed, is_mirrored) for speed in WINDOW_SPEEDS for is_mirrored in (False, True))
         return cls(
@@ -99,9 +99,9 @@ class Query:
     change: Views
 
     @classmethod
-    def made(cls, fingerprint: Fingerprint) -> Query:
+    def of(cls, fingerprint: Fingerprint) -> Query:
         """From its fingerprint."""
-        return cls(fingerprint, Views.made(fingerprint.motion), Views.made(fingerprint.change))
+        return cls(fingerprint, Views.from_signal(fingerprint.motion), Views.from_signal(fingerprint.change))
 
     def compare(
         self, other: Fingerprint, recording: str = "", *, first: Collection[Evidence] = EVIDENCE
@@ -139,40 +139,40 @@ class Query:
         return compare_motion(self.fingerprint.motion, other.motion, self.motion)
 
 
-def compare(ours: Fingerprint, other: Fingerprint, recording: str = "") -> Match | None:
+def compare(one: Fingerprint, other: Fingerprint, recording: str = "") -> Match | None:
     """Whether two recordings, or parts of them, show the same take; `recording` is the other's name."""
-    return Query.made(ours).compare(other, recording)
+    return Query.of(one).compare(other, recording)
 
 
-def compare_video(ours: VideoFingerprint, other: VideoFingerprint) -> tuple[Alignment, bool] | None:
+def compare_video(one: VideoFingerprint, other: VideoFingerprint) -> tuple[Alignment, bool] | None:
     """How the same pictures come in the same order, and whether they are mirrored."""
     found = []
-    for is_mirrored, hashes in ((False, ours.hashes), (True, ours.mirrored)):
-        alignment = align(ours.times_ns, hashes, other.times_ns, other.hashes, limit=RADIUS)
+    for is_mirrored, hashes in ((False, one.hashes), (True, one.mirrored)):
+        alignment = align(one.times_ns, hashes, other.times_ns, other.hashes, limit=RADIUS)
         if alignment is not None and (alignment.sharpness >= SHARP or _is_still(alignment)):
             found.append((alignment, is_mirrored))
     return max(found, key=lambda pair: pair[0].matched, default=None)
 
 
 def compare_motion(
-    ours: MotionFingerprint, other: MotionFingerprint, views: Views | None = None
+    one: MotionFingerprint, other: MotionFingerprint, views: Views | None = None
 ) -> tuple[Alignment, bool] | None:
-    """How the same motion comes in the same order, and whether it is mirrored; `views` are ours, where there are."""
-    found = _lines(views or Views.made(ours), other.hashes(every=EVERY), MOTION_BITS)
+    """How the same motion comes in the same order, and whether it is mirrored; `views` are those of the first."""
+    found = _lines(views or Views.from_signal(one), other.hashes(every=EVERY), MOTION_BITS)
     return max(found, key=lambda pair: pair[0].matched * (MOTION_BITS - pair[0].distance), default=None)
 
 
 def compare_change(
-    ours: ChangeFingerprint, other: ChangeFingerprint, views: Views | None = None
+    one: ChangeFingerprint, other: ChangeFingerprint, views: Views | None = None
 ) -> tuple[Alignment, bool] | None:
     """How pictures change in the same places in the same order, and whether they are mirrored."""
     found = []
-    for line, is_mirrored in _lines(views or Views.made(ours), other.hashes(every=EVERY), CHANGE_BITS):
+    for line, is_mirrored in _lines(views or Views.from_signal(one), other.hashes(every=EVERY), CHANGE_BITS):
         if line.sharpness < CHANGE_SHARP:
             continue
         begin, end = line.range_ns
         agrees = agreement(
-            ours,
+            one,
             other,
             range_ns=(begin, end + round(WINDOW / RATE / line.speed * 1e9)),  # the last window begins where it ends
             other_begin_ns=line.other_range_ns[0],
@@ -184,10 +184,10 @@ def compare_change(
     return max(found, key=lambda one: one[0])[1:] if found else None
 
 
-def _lines(ours: Views, other: tuple[Times, Hashes], limit: int) -> list[tuple[Alignment, bool]]:
+def _lines(one: Views, other: tuple[Times, Hashes], limit: int) -> list[tuple[Alignment, bool]]:
     """The lines on which enough windows are near, at each speed and both ways round."""
     found = []
-    for speed, is_mirrored, times, hashes in ours.of:
+    for speed, is_mirrored, times, hashes in one.windows:
         near = [near for near in SPEEDS if abs(near / speed - 1) < 0.13]
         line = align(times, hashes, *other, limit=limit, least_share=WINDOW_SHARE, speeds=near)
         if line is not None:

@@ -121,7 +121,7 @@ class DuplicateIndex:
 
     def find(self, recording: str, fingerprint: Fingerprint) -> list[Match]:
         """The recordings in the index that show the same take as this one, largest share first."""
-        found, query = [], Query.made(fingerprint)
+        found, query = [], Query.of(fingerprint)
         for name, evidence in self.candidates(query, but=recording).items():
             key = fingerprint_key(name)
             if not self._objects.exists(key):  # erased with its recording: the index forgets it too
@@ -139,8 +139,8 @@ def _some(hashes: NDArray[np.uint8], most: int) -> NDArray[np.uint8]:
 
 
 def _window_queries(views: Views) -> NDArray[np.uint8]:
-    most = WINDOW_QUERIES // len(views.of)
-    return np.asarray(np.concatenate([_some(hashes, most) for *_, hashes in views.of]), np.uint8)
+    most = WINDOW_QUERIES // len(views.windows)
+    return np.asarray(np.concatenate([_some(hashes, most) for *_, hashes in views.windows]), np.uint8)
 
 
 def _nearest(found: Neighbours, but: str) -> list[str]:

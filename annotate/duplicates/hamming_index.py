@@ -182,19 +182,19 @@ class HammingIndex:
     def _seal(self, items: Iterable[tuple[str, Entries]]) -> None:
         """Make a segment of the log and the like, with the small segments before it, and begin a new log."""
         content = dict(items)
-        kept = list(self._segments)
+        unmerged = list(self._segments)
         size = sum(len(entries) for entries in content.values())
         merged: list[Segment] = []
-        while kept and kept[-1].hashes < MERGE_RATIO * size:
-            merged.append(kept.pop())
+        while unmerged and unmerged[-1].hashes < MERGE_RATIO * size:
+            merged.append(unmerged.pop())
             size += merged[-1].hashes
         name, log = f"segment-{self._next}", f"{self._next}.log"
         sources = [(n, e) for segment in merged for n, e in segment.items()] if merged else []
         write_segment(self.folder / name, [*sources, *content.items()])
         self._next += 1
         old_log = self.folder / self._log_name
-        self._write_manifest([*(segment.folder.name for segment in kept), name], log, self._next)
-        self._segments = [*kept, Segment(self.folder / name)]
+        self._write_manifest([*(segment.folder.name for segment in unmerged), name], log, self._next)
+        self._segments = [*unmerged, Segment(self.folder / name)]
         self._log_name, self._log = log, {}
         old_log.unlink(missing_ok=True)
         for segment in merged:

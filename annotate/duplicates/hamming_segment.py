@@ -40,7 +40,7 @@ class Segment:
         self.folder = folder
         self._names: NDArray[np.bytes_] = np.load(folder / "names.npy", mmap_mode="r")
         self._firsts: NDArray[np.int64] = np.load(folder / "firsts.npy", mmap_mode="r")
-        self._gone: NDArray[np.bool_] = np.load(folder / "gone.npy", mmap_mode="r+")
+        self._deleted: NDArray[np.bool_] = np.load(folder / "gone.npy", mmap_mode="r+")
         self._times: NDArray[np.uint32] = np.load(folder / "times.npy", mmap_mode="r")
         self._words: NDArray[np.uint64] = np.load(folder / "words.npy", mmap_mode="r+")
         self._rows: NDArray[np.uint32] = np.load(folder / "rows.npy", mmap_mode="r+")
@@ -50,11 +50,11 @@ class Segment:
         """How many there are, with those that were removed."""
 
     def __len__(self) -> int:
-        return len(self._names) - int(self._gone.sum())
+        return len(self._names) - int(self._deleted.sum())
 
     def __contains__(self, recording: str) -> bool:
         at = self._find(recording)
-        return at is not None and not self._gone[at]
+        return at is not None and not self._deleted[at]
 
     def _find(self, recording: str) -> int | None:
         name = recording.encode()
@@ -63,7 +63,7 @@ class Segment:
 
     def items(self) -> Iterator[tuple[str, Entries]]:
         """All recordings that were not removed."""
-        for at in np.flatnonzero(~np.asarray(self._gone)):
+        for at in np.flatnonzero(~np.asarray(self._deleted)):
             part = slice(int(self._firsts[at]), int(self._firsts[at + 1]))
             yield self._names[at].decode(), Entries(np.array(self._times[part]), np.array(self._words[part]))
 
@@ -79,9 +79,9 @@ class Segment:
                 bucket[bucket == row] = GONE
         self._rows.flush()  # type: ignore[attr-defined]  # a memory map
         self._words[first:after] = 0  # last: the hashes tell where in the tables they are
-        self._gone[at] = True
+        self._deleted[at] = True
         self._words.flush()  # type: ignore[attr-defined]
-        self._gone.flush()  # type: ignore[attr-defined]
+        self._deleted.flush()  # type: ignore[attr-defined]
 
     def neighbours(
         self, queries: NDArray[np.uint64], flips: int = FLIPS

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from annotate.checks.task_criteria import limits_of
-from storage.catalog import Catalog, CheckValue, Reviews, Verdict
+from storage.catalog import Catalog, CheckValue, Verdict
 from storage.tasks.criteria import Criteria
 
 _SEVERITY: tuple[Verdict, ...] = ("pass", "doubt", "fail")
@@ -71,7 +71,7 @@ def preview_criteria(catalog: Catalog, task: str, criteria: Criteria) -> Preview
     """
     limits = limits_of(criteria)
     by_recording: dict[str, list[tuple[CheckValue, Verdict]]] = {}
-    for recording, value in Reviews(catalog).check_values(task):
+    for recording, value in catalog.check_values(task):
         after = limits[value.check].verdict(value.value) if value.check in limits else value.verdict
         by_recording.setdefault(recording, []).append((value, after))
     pairs = {

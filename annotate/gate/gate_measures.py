@@ -26,7 +26,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from storage.catalog import Catalog, CheckValue, Decision, ReviewRecord, Reviews, Verdict
+from storage.catalog import Catalog, CheckValue, Decision, GoldRecordings, ReviewRecord, Reviews, Verdict
 from storage.catalog.reviews.opinions import median_decision
 from storage.tasks.task import ReviewRules
 
@@ -164,7 +164,7 @@ def gather(catalog: Catalog, task: str | None = None) -> list[Judged]:
     if task is not None:
         catalog.task(task)
     checks: defaultdict[str, dict[str, CheckValue]] = defaultdict(dict)
-    for recording, check in Reviews(catalog).check_values(task):
+    for recording, check in catalog.check_values(task):
         checks[recording][check.check] = check
     rounds: defaultdict[str, defaultdict[int, list[ReviewRecord]]] = defaultdict(lambda: defaultdict(list))
     for opinion in Reviews(catalog).opinions():
@@ -304,11 +304,11 @@ def _times(seconds: Sequence[float]) -> Times | None:
 
 
 def _reviewers(catalog: Catalog, opinions: Sequence[ReviewRecord]) -> tuple[ReviewerMeasures, ...]:
-    known = {gold.recording: gold.decision for gold in Reviews(catalog).golds()}
+    known = {gold.recording: gold.decision for gold in GoldRecordings(catalog).all()}
     found = []
     for reviewer in sorted({opinion.reviewer for opinion in opinions}):
-        theirs = [opinion for opinion in opinions if opinion.reviewer == reviewer]
-        tests = [opinion for opinion in theirs if opinion.reason == "gold" and opinion.recording in known]
+        given = [opinion for opinion in opinions if opinion.reviewer == reviewer]
+        tests = [opinion for opinion in given if opinion.reason == "gold" and opinion.recording in known]
         right = sum(opinion.decision == known[opinion.recording] for opinion in tests)
-        found.append(ReviewerMeasures(reviewer, len(theirs) - len(tests), share_of(right, len(tests))))
+        found.append(ReviewerMeasures(reviewer, len(given) - len(tests), share_of(right, len(tests))))
     return tuple(found)

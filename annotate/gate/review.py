@@ -10,7 +10,7 @@ from datetime import datetime
 from annotate.gate.feedback import TEMPLATES, composed, merged, texts
 from kinesphere.errors import InvalidInput, NotFound
 from kinesphere.video.video_keys import video_key
-from storage.catalog import Decision, ReviewLease, ReviewRecord, Reviews, Verdict
+from storage.catalog import Decision, ReviewLease, ReviewLeases, ReviewRecord, Reviews, Verdict
 from storage.workspace import Workspace
 
 
@@ -78,7 +78,7 @@ def next_to_review(
     Raises:
         NotFound: there is no such task.
     """
-    lease = Reviews(workspace.catalog).lease_next(reviewer, task=task, language=language, past=past)
+    lease = ReviewLeases(workspace.catalog).lease_next(reviewer, task=task, language=language, past=past)
     return evidence(workspace, lease) if lease is not None else None
 
 
@@ -97,7 +97,7 @@ def take_for_review(workspace: Workspace, recording: str, reviewer: str) -> Revi
         NotFound: there is no such recording.
         Conflict: it is not for them to review now.
     """
-    return evidence(workspace, Reviews(workspace.catalog).lease(recording, reviewer))
+    return evidence(workspace, ReviewLeases(workspace.catalog).lease(recording, reviewer))
 
 
 def decide(
@@ -168,7 +168,7 @@ def release(workspace: Workspace, reviewer: str) -> str | None:
     Returns:
         The id of the recording, or None if there was nothing.
     """
-    return Reviews(workspace.catalog).release(reviewer)
+    return ReviewLeases(workspace.catalog).release(reviewer)
 
 
 def evidence(workspace: Workspace, lease: ReviewLease) -> ReviewEvidence:

@@ -40,8 +40,17 @@ def add_segment(
     """Label the interval `[start_ns, end_ns)` of an extracted recording in code; edges move to the nearest frames.
 
     Args:
+        workspace: that has the recording.
+        recording: its id.
         start_ns, end_ns: int64 nanoseconds since the recording began.
         label, object, outcome: from the task's taxonomy; a task without such a list takes any text.
+        author: who made it, a person or a program.
+        track: of the task, e.g. "task phase".
+        hand: "left", "right" or "both"; None where it is of no hand.
+        note: free text, of 1000 characters at most.
+
+    Returns:
+        The segment with its new id, its edges on frames.
 
     Raises:
         InvalidInput: the interval lies outside the recording or holds no frame, or a label is not in the taxonomy.

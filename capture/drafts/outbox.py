@@ -16,9 +16,9 @@ from kinesphere.video.video_keys import video_key
 from storage.catalog import StoredTask
 from storage.recordings.consent import Agreement, checked_scopes
 from storage.recordings.recording import (
-    Beside,
     Consent,
     Origin,
+    OtherCamera,
     RecordingFile,
     State,
     check_length,
@@ -146,10 +146,7 @@ def take_together(
         workspace: where the drafts will lie.
         task: name of the task.
         contributor: id of the person who recorded.
-        method: how they agreed to the task's consent text.
-        signed: the name that they typed, where the task wants it signed.
-        scopes: what the contributor consents to, by default what the task requires.
-        expires_at: until when, if they say so.
+        agreement: to what they consent, how and until when.
         capture: writes a video to each of the paths, and reports on each.
         cameras: how many there are.
         complete: adds to what is said of the camera of a number, once all are captured.
@@ -168,7 +165,7 @@ def take_together(
             reports.extend(capture(videos))
         else:
             drafts.append(take_one(videos))
-        return complete(number, reports[number].origin(beside=_beside(number, names, reports)))
+        return complete(number, reports[number].origin(beside=_other_cameras(number, names, reports)))
 
     def take_one(videos: tuple[Path, ...]) -> RecordingFile:
         return take(
@@ -185,18 +182,18 @@ def take_together(
     return drafts[::-1]
 
 
-def _beside(number: int, names: Sequence[str], reports: Sequence[CaptureReport]) -> tuple[Beside, ...]:
-    ours = reports[number]
+def _other_cameras(number: int, names: Sequence[str], reports: Sequence[CaptureReport]) -> tuple[OtherCamera, ...]:
+    own = reports[number]
 
-    def drift(theirs: CaptureReport) -> float | None:
-        if theirs.drift_ppm is None or ours.drift_ppm is None:
+    def drift(other: CaptureReport) -> float | None:
+        if other.drift_ppm is None or own.drift_ppm is None:
             return None
-        return theirs.drift_ppm - ours.drift_ppm
+        return other.drift_ppm - own.drift_ppm
 
     return tuple(
-        Beside(recording=name, offset_ns=theirs.first_ns - ours.first_ns, drift_ppm=drift(theirs))
-        for name, theirs in zip(names, reports, strict=True)
-        if theirs is not ours
+        OtherCamera(recording=name, offset_ns=other.first_ns - own.first_ns, drift_ppm=drift(other))
+        for name, other in zip(names, reports, strict=True)
+        if other is not own
     )
 
 

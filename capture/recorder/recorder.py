@@ -22,7 +22,7 @@ from capture.worker_thread import Worker
 from kinesphere.errors import InvalidInput, InvalidVideo, KinesphereError, StorageFailed
 from kinesphere.video.upright import Orientation, Upright
 from storage.footage.video_reader import open_video
-from storage.recordings.recording import Beside, Origin
+from storage.recordings.recording import Origin, OtherCamera
 
 Ended = Literal["asked", "source ended", "source failed", "interrupted", "full"]
 MOST_FRAMES = 2**18
@@ -81,7 +81,7 @@ class CaptureReport:
     failure: str
     """Why the source failed; empty unless it did."""
 
-    def origin(self, beside: tuple[Beside, ...] = ()) -> Origin:
+    def origin(self, beside: tuple[OtherCamera, ...] = ()) -> Origin:
         """What `recording.json` says of where the recording comes from.
 
         Args:

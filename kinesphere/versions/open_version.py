@@ -78,10 +78,10 @@ class OpenVersion:
             InvalidInput: there is no such column, or the condition cannot be read.
             CorruptObject: the table is missing or damaged.
         """
-        odd = sorted(set(columns) - set(EPISODE_SCHEMA.names))
-        if odd:
+        unknown = sorted(set(columns) - set(EPISODE_SCHEMA.names))
+        if unknown:
             known = ", ".join(EPISODE_SCHEMA.names)
-            raise InvalidInput(f"an episode has no column '{odd[0]}'; the columns are {known}")
+            raise InvalidInput(f"an episode has no column '{unknown[0]}'; the columns are {known}")
         if "episodes" in self.__dict__:
             rows = matching_rows(self.episodes, where_expression(where)) if where else np.arange(len(self.episodes))
             return rows, self.episodes.select(list(columns)).take(pa.array(rows)).combine_chunks()

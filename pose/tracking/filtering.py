@@ -139,7 +139,7 @@ def _smooth_part(part: _Part, times: Floats, breaks: Flags, model: Model, bone_f
                 values=raw / per_metre,
                 noise=noise,
                 variance=np.broadcast_to(np.tile(seen**-2, (1, shape[1] // seen.shape[1])), shape),
-                doubted=_odd_bones(raw, part.bones, lengths, bone_factor) | wrong[:, None],
+                doubted=_impossible_bones(raw, part.bones, lengths, bone_factor) | wrong[:, None],
                 breaks=np.broadcast_to((breaks[rows] | stays)[:, None], shape),
             )
             values, changed = _smooth_block(block, model)
@@ -208,14 +208,14 @@ def _sampled_bones(part: _Part, found: Flags) -> Floats:
     return np.asarray(np.median(_lengths(world.astype(np.float64), part.bones), axis=0), np.float64)
 
 
-def _odd_bones(raw: Floats, bones: tuple[Bone, ...], lengths: Floats, factor: float) -> Flags:
+def _impossible_bones(raw: Floats, bones: tuple[Bone, ...], lengths: Floats, factor: float) -> Flags:
     """(frames, 2 * landmarks): world landmarks at the far end of a bone of an impossible length."""
     landmarks = raw.shape[1] // 2
     now = _lengths(raw[:, landmarks:], bones)
-    odd = (now > factor * lengths) | (now < lengths / factor)
+    impossible = (now > factor * lengths) | (now < lengths / factor)
     doubted = np.zeros(raw.shape[:2], bool)
     for bone, (_, far_end) in enumerate(bones):
-        doubted[:, landmarks + far_end] |= odd[:, bone]
+        doubted[:, landmarks + far_end] |= impossible[:, bone]
     return doubted
 
 
@@ -252,9 +252,9 @@ def _is_over(now: Floats, before: Floats, part: _Part, seconds: Floats) -> Flags
         turned = np.arccos(np.clip((palms[0] * palms[1]).sum(axis=1), -1, 1))
         return np.asarray((turned > np.pi / 2) & (turned > FASTEST_TURN * seconds), np.bool_)
     own, other = np.array(TRUNK).T, np.array(TRUNK).T[::-1]
-    kept = ((now[:, own, :2] - before[:, own, :2]) ** 2).sum(axis=(1, 2, 3))
+    unturned = ((now[:, own, :2] - before[:, own, :2]) ** 2).sum(axis=(1, 2, 3))
     crossed = ((now[:, own, :2] - before[:, other, :2]) ** 2).sum(axis=(1, 2, 3))
-    return np.asarray(4 * crossed < kept, np.bool_)
+    return np.asarray(4 * crossed < unturned, np.bool_)
 
 
 def _palms(world: Floats) -> Floats:

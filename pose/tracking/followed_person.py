@@ -209,7 +209,7 @@ class BodyFinder:
                 prominence=contributor.track.prominence + seconds * prominence(contributor.track.region, size),
             )
             regions = [region for region in regions if region.distance(contributor.track.region) > SAME_PLACE]
-        seen = self._update_others(regions, now, seconds, size, beside=sighting is not None)
+        seen = self._update_others(regions, now, seconds, size, with_contributor=sighting is not None)
         if sighting is not None and contributor is not None:
             rival = max(self._others, key=lambda other: other.prominence, default=None)
             if now - contributor.track.since_ms > PROBATION_MS or rival is None or rival not in seen:
@@ -222,7 +222,7 @@ class BodyFinder:
         )
 
     def _update_others(
-        self, regions: list[Region], now: float, seconds: float, size: tuple[int, int], beside: bool
+        self, regions: list[Region], now: float, seconds: float, size: tuple[int, int], with_contributor: bool
     ) -> list[Track]:
         """Bring the tracks of the others up to date; those that were seen now."""
         seen = []
@@ -231,7 +231,9 @@ class BodyFinder:
         ]
         for region in regions:
             own = self._contributor.track.at(now).distance(region) if self._contributor is not None else np.inf
-            near = [other for other in waiting if other.beside(region, now) and other.at(now).distance(region) < own]
+            near = [
+                other for other in waiting if other.near_vaguely(region, now) and other.at(now).distance(region) < own
+            ]
             if near:
                 before = min(near, key=lambda other: other.at(now).distance(region))
                 waiting.remove(before)
@@ -243,7 +245,7 @@ class BodyFinder:
             track = replace(
                 track,
                 prominence=track.prominence + seconds * prominence(region, size),
-                separate=track.separate + beside,
+                separate=track.separate + with_contributor,
             )
             seen.append(track)
         self._others = seen + waiting

@@ -29,7 +29,7 @@ SEARCH_EMPTY_EVERY = 2
 """The same while no hand is in view: every other frame."""
 WORTH_A_SECOND_LOOK = 0.2
 """Presence at the body's wrist from which on a region around what was seen there is looked at, too."""
-LONGEST_REST = 2
+LONGEST_WAIT = 2
 """Frames for which a wrist is left alone that showed no hand: one after the first miss, then this many. On the demo's
 clip 1 gives 149 hands for 330 looks at regions, 2 gives 133 for 281, 3 gives 130 for 269."""
 LEARN_SIDE = 0.1
@@ -54,8 +54,8 @@ class HandFinder:
         self._sides: Sides = (None, None)
         self._sides_body: Body | None = None
         self._followed: list[Hand] = []
-        self._misses, self._rest = [0, 0], [0, 0]
-        self._to_prove = 1
+        self._misses, self._frames_to_wait = [0, 0], [0, 0]
+        self._probation = 1
         self._is_close_up, self._against = False, 0
         self._until_look = self._until_search = 0
 
@@ -75,7 +75,7 @@ class HandFinder:
             body: the contributor's body in the same frame, if one was found.
         """
         size = (image.shape[1], image.shape[0])
-        if body is not None and self._to_prove == 0:
+        if body is not None and self._probation == 0:
             sides = self._at_wrists(image, body)
             hands = [hand for hand in sides if hand is not None]
             if self._is_time_to_look():
@@ -86,10 +86,10 @@ class HandFinder:
         else:
             hands = self._follow(image)
             if body is not None and self._is_believed(body, hands, size):
-                self._to_prove -= 1
+                self._probation -= 1
                 self._sides, self._sides_body = self._at_wrists(image, body), body
                 return body, self._sides
-        self._to_prove = PROBATION if body is not None else max(self._to_prove, 1)
+        self._probation = PROBATION if body is not None else max(self._probation, 1)
         self._followed, self._sides, self._sides_body = hands, assign_sides(hands, None, size), None
         return None, self._sides
 
@@ -149,7 +149,7 @@ class HandFinder:
         return assign_sides([left], body, size)
 
     def _at_wrist(self, image: NDArray[np.uint8], body: Body, side: int) -> Hand | None:
-        """The hand of one arm: where its wrist took it, or else at the wrist. A wrist without one rests a while."""
+        """The hand of one arm: where its wrist took it, or else at the wrist. A wrist without one waits a while."""
         size = (image.shape[1], image.shape[0])
         before = self._sides[side]
         if before is not None:
@@ -159,8 +159,8 @@ class HandFinder:
         x, y = body.image[BODY_WRISTS[side], :2]
         if body.visibility[BODY_WRISTS[side]] < VISIBLE or not (0 <= x < 1 and 0 <= y < 1):
             return None
-        if self._rest[side] > 0:
-            self._rest[side] -= 1
+        if self._frames_to_wait[side] > 0:
+            self._frames_to_wait[side] -= 1
             return None
         hand = self._network.look(image, region_at_wrist(body, side, size))
         if hand.score >= WORTH_A_SECOND_LOOK:
@@ -169,7 +169,7 @@ class HandFinder:
             self._misses[side] = 0
             return hand
         self._misses[side] += 1
-        self._rest[side] = min(self._misses[side], LONGEST_REST)
+        self._frames_to_wait[side] = min(self._misses[side], LONGEST_WAIT)
         return None
 
 

@@ -232,8 +232,8 @@ def _bridge(smoothed: Floats, times: Floats, used: Flags, began: Flags) -> None:
     smoothed[row, landmark] = start + eased * (end - start) + bend
 
 
-def _harmonic_mean(across: Floats, beside: Floats) -> Floats:
+def _harmonic_mean(across: Floats, along: Floats) -> Floats:
     """0 where they have different signs; only `across` where nothing lies beside."""
-    beside = np.where(np.isnan(beside), across, beside)
-    product = across * beside
-    return np.where(product > 0, 2 * product / np.where(product > 0, across + beside, 1), 0)
+    along = np.where(np.isnan(along), across, along)
+    product = across * along
+    return np.where(product > 0, 2 * product / np.where(product > 0, across + along, 1), 0)

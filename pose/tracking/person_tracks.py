@@ -15,7 +15,7 @@ RESIZE, RESIZING = 1.35, 3.0
 """By what factor a region may grow or shrink: at once (someone who ducks), and each second (who runs up or rolls)."""
 FARTHEST = 1.0
 """Sides beyond which nobody is expected, however long they were away: position says nothing then."""
-WALK, BESIDE = 0.5, 0.5
+WALK, FARTHEST_BYSTANDER = 0.5, 0.5
 """The same for bystanders: for each second, and at most."""
 COAST_MS = 700.0
 """How long someone unseen is expected to go on as before; then they may have turned or stopped."""
@@ -60,10 +60,10 @@ class Track:
         seconds = max(now_ms - self.seen_ms, 0.0) / 1000
         return self.at(now_ms).distance(region) <= min(STEP + VEER * seconds + PUSH * seconds**2, FARTHEST)
 
-    def beside(self, region: Region, now_ms: float) -> bool:
+    def near_vaguely(self, region: Region, now_ms: float) -> bool:
         """Whether a bystander is probably there, who is seen less often and by the detector alone."""
         seconds = max(now_ms - self.seen_ms, 0.0) / 1000
-        return self.at(now_ms).distance(region) <= min(2 * STEP + WALK * seconds, BESIDE)
+        return self.at(now_ms).distance(region) <= min(2 * STEP + WALK * seconds, FARTHEST_BYSTANDER)
 
     def seen(self, region: Region, now_ms: float, *, clear: bool = True) -> Track:
         """The track with one more sighting of the same person; one that is not clear teaches nothing of the speed."""

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from storage.catalog.people.sign_ins import SignIns
     from storage.catalog.records import (
         Arrivals,
-        Belongings,
         CheckRecord,
         CheckValue,
+        DataToErase,
         Decision,
         ErasureRecord,
         Event,
@@ -56,6 +56,8 @@ if TYPE_CHECKING:
         Verdict,
         WaitingReview,
     )
+    from storage.catalog.reviews.gold_recordings import GoldRecordings
+    from storage.catalog.reviews.review_leases import ReviewLeases
     from storage.catalog.reviews.reviews import Reviews
     from storage.catalog.throughput import Throughput
 
@@ -73,11 +75,11 @@ __all__ = [
     "Attributes",
     "Audit",
     "AuditEntry",
-    "Belongings",
     "Catalog",
     "Change",
     "CheckRecord",
     "CheckValue",
+    "DataToErase",
     "Decision",
     "ErasureRecord",
     "Erasures",
@@ -86,6 +88,7 @@ __all__ = [
     "ExportState",
     "Exports",
     "GoldRecord",
+    "GoldRecordings",
     "InvalidOperation",
     "Invitation",
     "Invitations",
@@ -100,6 +103,7 @@ __all__ = [
     "Reason",
     "RecordingRecord",
     "ReviewLease",
+    "ReviewLeases",
     "ReviewRecord",
     "Reviews",
     "Role",
@@ -158,7 +162,7 @@ _MODULES = {
     "people.sign_ins": ("SignIns",),
     "records": (
         "Arrivals",
-        "Belongings",
+        "DataToErase",
         "CheckRecord",
         "CheckValue",
         "Decision",
@@ -177,6 +181,8 @@ _MODULES = {
         "Verdict",
         "WaitingReview",
     ),
+    "reviews.gold_recordings": ("GoldRecordings",),
+    "reviews.review_leases": ("ReviewLeases",),
     "reviews.reviews": ("Reviews",),
     "throughput": ("Throughput",),
 }

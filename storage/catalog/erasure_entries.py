@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from kinesphere.errors import NotFound
 from storage.catalog.catalog import Catalog
 from storage.catalog.people.accounts import forget_contributor
-from storage.catalog.records import Belongings, ErasureRecord
+from storage.catalog.records import DataToErase, ErasureRecord
 from storage.catalog.state_machine import locked, move, new_event
 from storage.catalog.tables import (
     NOBODY,
@@ -65,8 +65,10 @@ class Erasures:
         """
         with self.catalog.writing() as session:
             # SQLAlchemy makes "is null" of None
-            begun = select(ErasureTable).where(ErasureTable.contributor == contributor, ErasureTable.done_at.is_(None))
-            found = session.scalars(begun).first()
+            unfinished = select(ErasureTable).where(
+                ErasureTable.contributor == contributor, ErasureTable.done_at.is_(None)
+            )
+            found = session.scalars(unfinished).first()
             if found is None and not _is_anything_there(session, contributor):
                 return None
             if contributor is not None:
@@ -79,7 +81,7 @@ class Erasures:
                 session.add(found)
             return _record(found)
 
-    def belongings(self, erasure: ErasureRecord) -> Belongings:
+    def data_to_erase(self, erasure: ErasureRecord) -> DataToErase:
         """What an erasure that was begun takes away, as far as the catalog knows.
 
         Args:
@@ -98,26 +100,26 @@ class Erasures:
         totals = select(func.sum(RecordingTable.frames), func.sum(RecordingTable.duration_ns))
         with self.catalog.reading() as session:
             frames, duration_ns = session.execute(totals.where(of_erasure)).one()
-            return Belongings(
+            return DataToErase(
                 recordings=tuple(sorted(session.scalars(chosen))),
                 shards=tuple(sorted(session.scalars(shards))),
                 frames=int(frames or 0),
                 duration_ns=int(duration_ns or 0),
             )
 
-    def shared_shards(self, belongings: Belongings) -> dict[str, str]:
+    def shared_shards(self, data: DataToErase) -> dict[str, str]:
         """Shards that also hold a recording which stays: the shard, and one such recording.
 
         Args:
-            belongings: what is to go.
+            data: what is to go.
 
         Returns:
             One staying recording by shard; empty where each shard is of one person, as it should be.
         """
-        leaving = set(belongings.recordings)
+        leaving = set(data.recordings)
         shared: dict[str, str] = {}
         with self.catalog.reading() as session:
-            for some in _parts(belongings.shards):
+            for some in _parts(data.shards):
                 found = select(TrajectoryTable.shard, TrajectoryTable.recording).where(TrajectoryTable.shard.in_(some))
                 shared |= {shard: recording for shard, recording in session.execute(found) if recording not in leaving}
         return shared
@@ -132,12 +134,12 @@ class Erasures:
             recordings = session.scalars(select(RecordingTable.recording).where(RecordingTable.state != State.ERASED))
             return set(recordings), set(session.scalars(select(TrajectoryTable.shard)))
 
-    def finish(self, erasure: ErasureRecord, belongings: Belongings, tombstone: Mapping[str, Any]) -> bool:
+    def finish(self, erasure: ErasureRecord, data: DataToErase, tombstone: Mapping[str, Any]) -> bool:
         """Forget the recordings, and the contributor, and keep the tombstone.
 
         Args:
             erasure: one that was begun.
-            belongings: what has gone from the object store.
+            data: what has gone from the object store.
             tombstone: what is kept of it, plain JSON.
 
         Returns:
@@ -151,12 +153,12 @@ class Erasures:
                 of_contributor = select(RecordingTable.recording).where(
                     RecordingTable.contributor == erasure.contributor
                 )
-                if not set(session.scalars(of_contributor)) <= set(belongings.recordings):
+                if not set(session.scalars(of_contributor)) <= set(data.recordings):
                     return False
             if session.get(ContributorTable, NOBODY) is None:
                 session.add(ContributorTable(contributor=NOBODY, created_at=datetime.now(UTC)))
                 session.flush()
-            for recordings in _parts(belongings.recordings):
+            for recordings in _parts(data.recordings):
                 _forget(session, recordings, erasure)
             if erasure.contributor is not None:
                 _forget_person(session, erasure.contributor)
@@ -234,7 +236,7 @@ class Erasures:
                         found.append(f"{table.name}.{column.name} ({rows})")
         return found
 
-    def left_of(self, recordings: Sequence[str]) -> list[str]:
+    def remains_of(self, recordings: Sequence[str]) -> list[str]:
         """What the catalog still holds of recordings that were erased, as `table (rows)`.
 
         Of an erased recording there is its own row and the event of its erasure; all else is left over.

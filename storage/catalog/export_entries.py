@@ -25,14 +25,14 @@ class Exports:
         Args:
             export: what is going to be written.
         """
-        gone = delete(ExportTable).where(
+        replaced = delete(ExportTable).where(
             ExportTable.location == export.location,
             ExportTable.made_on == export.made_on,
             ExportTable.state == "removed",
             ExportTable.export != export.export,
         )
         with self.catalog.writing() as session:
-            session.execute(gone)
+            session.execute(replaced)
             if session.get(ExportTable, export.export) is None:
                 session.add(ExportTable(**vars(export)))
 

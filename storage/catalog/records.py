@@ -222,7 +222,7 @@ class Queue:
 
 
 @dataclass(frozen=True)
-class Belongings:
+class DataToErase:
     """What the catalog knows that an erasure takes away."""
 
     recordings: tuple[str, ...]

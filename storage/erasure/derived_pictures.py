@@ -35,11 +35,11 @@ def drawings_of(workspace: Workspace, departed: Departed) -> Iterator[Path]:
 
 def delete_drawings(workspace: Workspace, departed: Departed) -> None:
     """Delete what `drawings_of` finds, and what the note says of it."""
-    gone = list(drawings_of(workspace, departed))
-    for file in gone:
+    drawings = list(drawings_of(workspace, departed))
+    for file in drawings:
         file.unlink(missing_ok=True)
-    if gone:
-        names = {file.name for file in gone}
+    if drawings:
+        names = {file.name for file in drawings}
         _write(workspace, {name: shown for name, shown in _known(workspace).items() if name not in names})
 
 

@@ -14,7 +14,7 @@ from kinesphere.errors import Conflict, CorruptObject, NotFound
 from kinesphere.objects.store import Objects
 from kinesphere.shards.shard import shard_key
 from kinesphere.version import __version__
-from storage.catalog import Belongings, ErasureRecord, Erasures, Exports
+from storage.catalog import DataToErase, ErasureRecord, Erasures, Exports
 from storage.catalog.erasure_entries import fingerprint
 from storage.erasure.cache_erasure import forget_cached
 from storage.erasure.derived_pictures import delete_drawings
@@ -68,26 +68,26 @@ def _erase(
     erasures, objects = Erasures(workspace.catalog), workspace.objects
     while True:
         on_step("withdrawing recordings")
-        begun = erasures.begin(contributor, who=who)
-        if begun is None:
+        erasure = erasures.begin(contributor, who=who)
+        if erasure is None:
             return _done_before(workspace, erasures, contributor)
-        belongings = erasures.belongings(begun)
-        _check_shards(erasures, belongings)
-        departed = Departed(begun.receipt, frozenset(belongings.recordings), contributor)
+        data = erasures.data_to_erase(erasure)
+        _check_shards(erasures, data)
+        departed = Departed(erasure.receipt, frozenset(data.recordings), contributor)
         on_step("replacing versions")
         replaced = replace_versions(objects, departed, created_by=who)
-        exports = settle_exports(workspace, begun.receipt, on_step)
+        exports = settle_exports(workspace, erasure.receipt, on_step)
         on_step("deleting videos and shards")
-        of_shards = [key for shard in belongings.shards for key in objects.keys(shard_key(shard))]
-        _delete_objects(objects, belongings)
+        of_shards = [key for shard in data.shards for key in objects.keys(shard_key(shard))]
+        _delete_objects(objects, data)
         delete_strays(workspace, departed)
         _delete_drafts(workspace, departed)
         delete_drawings(workspace, departed)
-        forget_cached(_urls(workspace), belongings.recordings, belongings.shards, of_shards)
+        forget_cached(_urls(workspace), data.recordings, data.shards, of_shards)
         on_step("clearing the catalog")
-        if erasures.finish(begun, belongings, _tombstone(begun, belongings, replaced, exports)):
+        if erasures.finish(erasure, data, _tombstone(erasure, data, replaced, exports)):
             break
-    (done,) = (record for record in erasures.done() if record.receipt == begun.receipt)
+    (done,) = (record for record in erasures.done() if record.receipt == erasure.receipt)
     _keep_tombstone(objects, done)
     return done
 
@@ -164,18 +164,18 @@ def _done_before(workspace: Workspace, erasures: Erasures, contributor: str | No
     return found[-1]
 
 
-def _check_shards(erasures: Erasures, belongings: Belongings) -> None:
-    for shard, recording in erasures.shared_shards(belongings).items():
+def _check_shards(erasures: Erasures, data: DataToErase) -> None:
+    for shard, recording in erasures.shared_shards(data).items():
         raise Conflict(
             f"shard {shard} also holds recording {recording}, which was not withdrawn; withdraw it too, or erase "
             "the whole contributor"
         )
 
 
-def _delete_objects(objects: Objects, belongings: Belongings) -> None:
-    for recording in belongings.recordings:
+def _delete_objects(objects: Objects, data: DataToErase) -> None:
+    for recording in data.recordings:
         objects.delete_below(f"recordings/{recording}")
-    for shard in belongings.shards:
+    for shard in data.shards:
         delete_shard(objects, shard)
 
 
@@ -192,28 +192,28 @@ def _urls(workspace: Workspace) -> list[str]:
 
 
 def _tombstone(
-    begun: ErasureRecord, belongings: Belongings, replaced: Sequence[Replaced], exports: Sequence[Mapping[str, Any]]
+    erasure: ErasureRecord, data: DataToErase, replaced: Sequence[Replaced], exports: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    contributor = begun.contributor
+    contributor = erasure.contributor
     return {
         "format_version": FORMAT_VERSION,
         "kind": KIND,
-        "receipt": begun.receipt,
-        "contributor_sha256": None if contributor is None else fingerprint(begun.receipt, contributor),
-        "by": begun.who,
-        "begun_at": begun.begun_at.isoformat(timespec="seconds"),
+        "receipt": erasure.receipt,
+        "contributor_sha256": None if contributor is None else fingerprint(erasure.receipt, contributor),
+        "by": erasure.who,
+        "begun_at": erasure.begun_at.isoformat(timespec="seconds"),
         "done_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "software": {"kinesphere": __version__},
         "counts": {
-            "recordings": len(belongings.recordings),
-            "frames": belongings.frames,
-            "seconds": belongings.duration_ns / 1e9,
-            "shards": len(belongings.shards),
+            "recordings": len(data.recordings),
+            "frames": data.frames,
+            "seconds": data.duration_ns / 1e9,
+            "shards": len(data.shards),
             "versions": len(replaced),
             "exports": len(exports),
         },
-        "recordings": list(belongings.recordings),
-        "shards": list(belongings.shards),
+        "recordings": list(data.recordings),
+        "shards": list(data.shards),
         "versions": [asdict(version) for version in replaced],
         "exports": [dict(export) for export in exports],
     }

@@ -59,7 +59,7 @@ def find_traces(
     departed = Departed("", recordings, contributor)
     on_step("looking through the catalog")
     found = [Trace("catalog", mention) for mention in erasures.mentions(contributor)]
-    found += [Trace("catalog", rest) for rest in erasures.left_of(sorted(recordings))]
+    found += [Trace("catalog", rest) for rest in erasures.remains_of(sorted(recordings))]
     found += [Trace(str(folder), "draft") for folder in drafts_of(workspace, departed)]
     found += [Trace(str(file), "drawing") for file in drawings_of(workspace, departed)]
     shards = [shard for tombstone in tombstones for shard in tombstone["shards"]]

@@ -85,7 +85,7 @@ def write_version(
     written = numbers_of(objects, dataset)
     number = written[-1] + 1 if written else 1
     while not objects.put_if_absent(version_key(dataset, number, "parquet"), content):
-        if not others and _is_left(objects, dataset, number, content):
+        if not others and _is_unfinished(objects, dataset, number, content):
             break
         number += 1
     manifest = {
@@ -154,7 +154,7 @@ def _newest(objects: Objects, dataset: str) -> Version | None:
     return None
 
 
-def _is_left(objects: Objects, dataset: str, number: int, content: bytes) -> bool:
+def _is_unfinished(objects: Objects, dataset: str, number: int, content: bytes) -> bool:
     """Whether a number is claimed with this very table but has no manifest."""
     key = version_key(dataset, number, "parquet")
     is_same = objects.size(key) == len(content) and objects.get(key) == content

@@ -67,7 +67,7 @@ class Video(_Model):
     frame_rate: float
 
 
-class Beside(_Model):
+class OtherCamera(_Model):
     """Another camera's recording of the same take."""
 
     recording: str
@@ -97,7 +97,7 @@ class Origin(_Model):
     """Moments that the contributor marked, since the first frame."""
     drift_ppm: float | None = None
     """How much faster than the computer's clock the camera's runs, in parts per million; None where it is not known."""
-    beside: tuple[Beside, ...] = ()
+    beside: tuple[OtherCamera, ...] = ()
     """Recordings that other cameras made of the same take."""
     ended: str = ""
     """`asked`, `full` (as long as can be), `source ended`, `source failed`, or `interrupted`: what a crash or a full

@@ -194,10 +194,12 @@ def _record_and_process(workspace: Workspace, *, quiet: bool) -> tuple[Recording
 
 def _is_accepted(workspace: Workspace, outcome: Outcome) -> bool:
     """Whether the recording may be published: at once, or, when the demo runs again, after a look at the same take."""
+    from storage.catalog import Reviews
+
     doubts = [check.check for check in workspace.catalog.checks(outcome.recording) if check.verdict != "pass"]
     if doubts == ["duplicate"]:
         messages.print(f"The gate flags it: {outcome.why}. That is right; the demo's reviewer lets it pass.")
-        workspace.catalog.decide(
+        Reviews(workspace.catalog).decide(
             outcome.recording, "accept", reviewer=REVIEWER, feedback="the demo records its one clip again"
         )
     return workspace.catalog.recording(outcome.recording).state is State.ACCEPTED

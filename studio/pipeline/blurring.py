@@ -75,7 +75,7 @@ def blur_recording(
     note = _note(row.video_sha256, trajectory, strict=strict)
     earlier = _earlier(objects, recording)
     if output is None and earlier is not None and earlier["made_of"] == note:
-        return _made(recording, f"{objects.url}/{blurred_key(recording)}", earlier["report"], is_new=False)
+        return _result(recording, f"{objects.url}/{blurred_key(recording)}", earlier["report"], is_new=False)
     arrays = _arrays(objects, trajectory)
     verified_description(objects, row)
     with tempfile.TemporaryDirectory() as folder, objects.open(video_key(recording)) as content:
@@ -86,7 +86,7 @@ def blur_recording(
         with progress(f"Hiding heads in {recording}", row.frames) as show:
             report = asdict(blur_video(video, arrays, file, others=others, strict=strict, on_progress=show))
         if output is not None:
-            return _made(recording, str(output), report, is_new=True)
+            return _result(recording, str(output), report, is_new=True)
         objects.delete(blurred_note_key(recording))  # until the new one is whole, nothing vouches for it
         objects.put(blurred_key(recording), file)
         objects.put(blurred_note_key(recording), (json.dumps({"made_of": note, "report": report}) + "\n").encode())
@@ -94,7 +94,7 @@ def blur_recording(
         for key in (blurred_note_key(recording), blurred_key(recording)):
             objects.delete(key)
         raise Conflict(f"recording {recording} was withdrawn meanwhile; nothing was kept")
-    return _made(recording, f"{objects.url}/{blurred_key(recording)}", report, is_new=True)
+    return _result(recording, f"{objects.url}/{blurred_key(recording)}", report, is_new=True)
 
 
 def blur_all(workspace: Workspace, recordings: Sequence[str], *, progress: Progress = no_progress) -> None:
@@ -148,5 +148,5 @@ def _arrays(objects: Objects, trajectory: TrajectoryRecord) -> dict[str, Any]:
     }
 
 
-def _made(recording: str, location: str, report: dict[str, Any], *, is_new: bool) -> dict[str, Any]:
+def _result(recording: str, location: str, report: dict[str, Any], *, is_new: bool) -> dict[str, Any]:
     return {"recording": recording, "location": location, "is_new": is_new, "report": report}

@@ -143,7 +143,7 @@ def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
             samples,
             damaged,
             description.origin,
-            {who: told for who, told in lengths.items() if told is not None},
+            {who: length for who, length in lengths.items() if length is not None},
         ),
         trajectory,
         report,

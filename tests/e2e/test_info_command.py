@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from annotate.agreement.agreement import Annotation, agreement, to_manifest
+from annotate.agreement.agreement import agreement, to_manifest
 from kinesphere.objects.store import open_objects
 from kinesphere.video.video_keys import video_key
+from storage.catalog import FinishedAnnotation
 from storage.publishing.version_writer import write_version
 from storage.shards.shard_writer import ShardRecord, write_shard
 from tests.support.command import Command
@@ -78,7 +79,7 @@ def test_the_agreement_of_annotators_is_shown_where_it_is_known(tmp_path: Path) 
     shard = write_shard(objects, [make_trajectory(600, seed=1)])
     table = make_table([make_row(shard)])
     some = [
-        Annotation("pour", f"r{place}", name, 30, drawn(frames))
+        FinishedAnnotation("pour", f"r{place}", name, 30, drawn(frames))
         for place, (anna, ben) in enumerate([("aaaaabbbbb", "aaaaabbbbb"), ("aaaabbbbbb", "aaaaabbbbb")])
         for name, frames in (("anna", anna), ("ben", ben))
     ]

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from kinesphere.video.video_keys import video_key
-from storage.catalog import TrajectoryRecord
+from storage.catalog import Reviews, TrajectoryRecord
 from storage.recordings.recording import RecordingFile, State
 from storage.workspace import Workspace
 from studio.pipeline.process import waiting
@@ -271,7 +271,7 @@ def test_what_became_of_it_is_asked_of_the_server(sender: Workspace, server: Ser
     catalog, recording = server.workspace.catalog, made.recording
     where = TrajectoryRecord(recording, "e" * 16, "f" * 32, 0, 20, "relative", 1.0, 0.5, 0.25)
     catalog.record_outcome(recording, State.FLAGGED, checks=[], trajectory=where, who="kinesphere", why="dark")
-    catalog.decide(recording, "return", reviewer="r1", feedback="Please turn on a light.")
+    Reviews(catalog).decide(recording, "return", reviewer="r1", feedback="Please turn on a light.")
     far = command.json("status", recording)["server"]
     assert far["state"] == "returned" and far["reviews"][0]["feedback"] == "Please turn on a light."
     shown = command.run("status", recording).stdout

@@ -1,6 +1,7 @@
 """Finds what the docstrings of public functions do not say. `python -m tests.support.docstrings [ROOM]` lists it.
 
-A function or method is public if it is in the reader, or if another room imports it or its class. What such a docstring
+A function or method is public if it is in the reader, or if another room imports it or its class; a class that such a
+one is built on is public with it. What such a docstring
 says is in Google style, because API pages are built from it: `Args:` names every parameter, `Returns:` or `Yields:`
 stands where something comes back, and `Raises:` names what the function itself raises.
 """
@@ -27,6 +28,7 @@ def lacking(rooms: tuple[str, ...] = ROOMS) -> list[str]:
         if "migrations" not in file.parts
     }
     used = _used_elsewhere(trees)
+    used |= _bases_of({name for _, name in used}, trees)
     found = []
     for file, tree in trees.items():
         place = file.relative_to(ROOT)
@@ -46,6 +48,23 @@ def _used_elsewhere(trees: dict[Path, ast.Module]) -> set[tuple[str, str]]:
             if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in {*ROOMS} - {room}:
                 used |= {(node.module, alias.name) for alias in node.names}
     return used
+
+
+def _bases_of(names: set[str], trees: dict[Path, ast.Module]) -> set[tuple[str, str]]:
+    """The classes that those named are built on, directly or not, as (module, name)."""
+    defined = {
+        node.name: (".".join(file.relative_to(ROOT).with_suffix("").parts), [ast.unparse(base) for base in node.bases])
+        for file, tree in trees.items()
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+    }
+    found, waiting = set[tuple[str, str]](), [*names]
+    while waiting:
+        for base in defined.get(waiting.pop(), ("", []))[1]:
+            if base in defined and (defined[base][0], base) not in found:
+                found.add((defined[base][0], base))
+                waiting.append(base)
+    return found
 
 
 def _public_functions(tree: ast.Module, module: str, used: set[tuple[str, str]]) -> Iterator[tuple[str, Function]]:
@@ -98,9 +117,9 @@ def _faults(function: Function) -> Iterator[str]:
             if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and isinstance(node.exc.func, ast.Name)
         }
     )
-    untold = [name for name in raised if not name.startswith("_") and name not in text]
-    if untold:
-        yield f"Raises does not name {', '.join(untold)}"
+    unnamed_errors = [name for name in raised if name[0].isupper() and name not in text]
+    if unnamed_errors:
+        yield f"Raises does not name {', '.join(unnamed_errors)}"
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def add_played(
     workspace.catalog.submit(recording, who=contributor)
     if trajectory:
         times = np.rint(edges[:-1] - edges[0]).astype(np.int64)
-        made = made_trajectory(recording, contributor, times, seed)
+        made = playable_trajectory(recording, contributor, times, seed)
         shard = write_shard(workspace.objects, [made])
         found = TrajectoryRecord(recording, shard.extractor_id, shard.shard_id, 0, len(made), "relative", 0.9, 0.8, 0.7)
         workspace.catalog.record_outcome(
@@ -101,7 +101,7 @@ def replace_video(described: RecordingFile, clip: Path, frames: int, duration_ns
     return described.model_copy(update={"video": video})
 
 
-def made_trajectory(recording: str, contributor: str, times: NDArray[np.int64], seed: int) -> Trajectory:
+def playable_trajectory(recording: str, contributor: str, times: NDArray[np.int64], seed: int) -> Trajectory:
     """A trajectory at these times, whose landmarks lie within the picture."""
     made = make_trajectory(len(times), seed=seed, recording=recording, contributor=contributor)
     arrays = {**made.arrays, "timestamp": times}

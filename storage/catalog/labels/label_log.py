@@ -129,15 +129,15 @@ class Editing:
         """
         if not self.log:
             return False
-        new, changed, gone = list[dict[str, Any]](), list[dict[str, Any]](), list[str]()
+        new, changed, removed = list[dict[str, Any]](), list[dict[str, Any]](), list[str]()
         for name, segment in self.present.items():
             if segment is None:
-                gone += [name] if name in self.before else []
+                removed += [name] if name in self.before else []
             elif name not in self.before:
                 new.append(self._row(segment))
             elif segment != self.before[name]:
                 changed.append({"changed_segment": name, "version": segment.version, **vars(segment.content)})
-        self.row.segments += len(new) - len(gone)
+        self.row.segments += len(new) - len(removed)
         self.row.changed_at = self.at
         if new and self.row.segments > MOST_SEGMENTS:
             raise InvalidInput(
@@ -145,7 +145,7 @@ class Editing:
             )
         connection = self.session.connection()
         connection.execute(_ADD_OPERATION, [self._log_row(operation) for operation in self.log])
-        for some in _parts(gone):
+        for some in _parts(removed):
             connection.execute(_DELETE_SEGMENTS, {"names": some})
         if new:
             connection.execute(_ADD_SEGMENT, new)

@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 
 from kinesphere.errors import InvalidInput, NotFound
 from storage.catalog.catalog import Catalog
-from storage.catalog.labels.annotations import LEASE, keep_lease, locked_annotation
+from storage.catalog.labels.annotation_leases import LEASE, keep_lease
+from storage.catalog.labels.annotation_rows import locked_annotation
 from storage.catalog.labels.label_log import Editing, operation_record, segments_at, segments_of
 from storage.catalog.labels.label_records import (
     Applied,

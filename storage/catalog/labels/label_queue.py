@@ -7,17 +7,12 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, or_, select
 from sqlalchemy.orm import aliased
 
-from storage.catalog.labels.annotations import (
-    LEASE,
-    Annotations,
-    annotation_record,
-    annotations_of,
-    has_room,
-    keep_lease,
-)
+from storage.catalog.labels.annotation_leases import LEASE, has_room, keep_lease
+from storage.catalog.labels.annotation_rows import annotation_record, annotations_of
+from storage.catalog.labels.annotations import Annotations
 from storage.catalog.labels.label_records import AnnotationRecord, Annotator, Progress, Purpose, Skip, WaitingLabelling
 from storage.catalog.records import RecordingRecord
 from storage.catalog.state_machine import locked
@@ -60,7 +55,7 @@ class LabelQueue:
         now = self.annotations.clock()
         with self.annotations.catalog.writing() as session:
             work = WorkFilter.of(session, task, language, past)
-            for row in session.scalars(_begun(annotator, work)).all():
+            for row in session.scalars(_in_progress(annotator, work)).all():
                 locked(session, row.recording)
                 if keep_lease(session, row, now, LEASE):
                     return annotation_record(row)
@@ -164,6 +159,29 @@ class LabelQueue:
             annotations, labelled_ns = session.execute(done).one()
             return Progress(annotations, session.scalar(made) or 0, int(labelled_ns or 0))
 
+    def set_priority(self, priority: int, *, task: str | None = None, recording: str | None = None) -> None:
+        """Say that a task's recordings, or one recording, are to be labelled before those of a lower priority.
+
+        A recording's own priority counts instead of its task's.
+
+        Args:
+            priority: the higher, the earlier, and below 0 after all others; 0 forgets what was set.
+            task: name of a task.
+            recording: id of a recording, in place of a task.
+
+        Raises:
+            NotFound: there is no such recording.
+        """
+        table = LabelPriorityTable
+        with self.annotations.catalog.writing() as session:
+            if recording is not None:
+                locked(session, recording)
+                session.execute(delete(table).where(table.recording == recording))
+            else:
+                session.execute(delete(table).where(table.task == task))
+            if priority:
+                session.add(LabelPriorityTable(task=task, recording=recording, priority=priority))
+
     def _candidates(self, annotator: Annotator, now: datetime, work: WorkFilter) -> list[tuple[Purpose, str]]:
         """What an annotator could be given, first things first. It takes a while, and nobody waits for it."""
         found = list[tuple[Purpose, str]]()
@@ -189,7 +207,7 @@ class LabelQueue:
             return annotation_record(self.annotations.new(session, row, rows, annotator.name, purpose))
 
 
-def _begun(annotator: Annotator, work: WorkFilter) -> Select[Any]:
+def _in_progress(annotator: Annotator, work: WorkFilter) -> Select[Any]:
     """What an annotator has begun and can go on with, the latest first."""
     query = (
         select(AnnotationTable)

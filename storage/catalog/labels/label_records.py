@@ -73,6 +73,19 @@ class VersionedSegment:
 
 
 @dataclass(frozen=True)
+class FinishedAnnotation:
+    """What one person has labelled in one recording and called done."""
+
+    task: str
+    recording: str
+    annotator: str
+    frames: int
+    """How many the recording has."""
+    segments: Sequence[Segment]
+    """In order of time, perhaps none."""
+
+
+@dataclass(frozen=True)
 class Change:
     """What an operation does to one segment."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from storage.catalog.catalog import Catalog
-from storage.catalog.labels.annotations import annotation_record
+from storage.catalog.labels.annotation_rows import annotation_record
 from storage.catalog.labels.label_records import AnnotationRecord, Purpose
 from storage.catalog.tables import AnnotationTable, RecordingTable
 from storage.recordings.recording import State

@@ -136,10 +136,10 @@ class Accounts:
         """
         with self.catalog.writing() as session:
             account_row(session, account).password_hash = password_hash
-            theirs = delete(WebSessionTable).where(WebSessionTable.account == account)
+            sessions = delete(WebSessionTable).where(WebSessionTable.account == account)
             if keep is not None:
-                theirs = theirs.where(WebSessionTable.secret_sha256 != digest(keep))
-            session.execute(theirs)
+                sessions = sessions.where(WebSessionTable.secret_sha256 != digest(keep))
+            session.execute(sessions)
             note(session, who, "password set", account)
 
     def rehash(self, account: str, password_hash: str) -> None:
@@ -205,15 +205,15 @@ class Accounts:
 def forget_contributor(session: Session, contributor: str) -> None:
     """Part of an erasure: the contributor's account is gone, or records no more where it also has other roles."""
     row = session.scalars(select(AccountTable).where(AccountTable.contributor == contributor)).first()
-    gone = {contributor}
+    names = {contributor}
     if row is not None and roles_of(row.roles) <= {Role.CONTRIBUTOR}:
-        gone.add(row.account)
+        names.add(row.account)
         session.execute(delete(ApiTokenTable).where(ApiTokenTable.account == row.account))
         session.delete(row)
     elif row is not None:
         row.contributor, row.roles = None, ",".join(sorted(roles_of(row.roles) - {Role.CONTRIBUTOR}))
     session.execute(delete(InvitationTable).where(InvitationTable.contributor == contributor))
-    for name in gone:
+    for name in names:
         session.execute(delete(InvitationTable).where(InvitationTable.account == name))
         session.execute(delete(WebSessionTable).where(WebSessionTable.account == name))
         for column in (AuditTable.who, AuditTable.subject, InvitationTable.made_by):

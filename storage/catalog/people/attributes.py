@@ -64,9 +64,9 @@ class Attributes:
         """
         names = [checked_attribute(name) for name in attributes]
         self.catalog.require_contributor(contributor)
-        theirs = AttributeTable.contributor == contributor
+        of_contributor = AttributeTable.contributor == contributor
         with self.catalog.writing() as session:
-            session.execute(delete(AttributeTable).where(theirs, AttributeTable.attribute.in_(names)))
+            session.execute(delete(AttributeTable).where(of_contributor, AttributeTable.attribute.in_(names)))
 
     def all(self) -> dict[str, dict[str, str]]:
         """What has been declared: contributor, attribute, value.

@@ -9,12 +9,12 @@ from typing import cast
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from kinesphere.errors import Conflict
+from kinesphere.errors import Conflict, InvalidInput
 from storage.catalog.people.account_tables import own_names
 from storage.catalog.records import Decision, Reason, ReviewRecord
 from storage.catalog.reviews.review_requests import ask, open_requests, review_rules
 from storage.catalog.state_machine import change_state, locked, new_event
-from storage.catalog.tables import RecordingTable, ReviewLeaseTable, ReviewRequestTable, ReviewTable
+from storage.catalog.tables import NOBODY, RecordingTable, ReviewLeaseTable, ReviewRequestTable, ReviewTable
 from storage.recordings.recording import State
 
 DECISIONS: Mapping[Decision, State] = {
@@ -54,11 +54,11 @@ def give_opinion(
             f"recording {recording} is with {lease.reviewer} until {lease.until:%H:%M} UTC; "
             "take another one with: kinesphere review --next"
         )
-    is_mine = lease is not None and lease.reviewer == reviewer
-    begun_at = lease.begun_at if lease is not None and is_mine else None
+    is_leased = lease is not None and lease.reviewer == reviewer
+    begun_at = lease.begun_at if lease is not None and is_leased else None
     request = None
     reason: Reason = "gold"
-    if lease is None or not is_mine or lease.reason != "gold":
+    if lease is None or not is_leased or lease.reason != "gold":
         request = _request_for(session, row, decision, reviewer)
         reason = cast("Reason", request.reason)
     review = ReviewRecord(
@@ -82,6 +82,17 @@ def give_opinion(
         session.flush()
         _conclude(session, row, request, review)
     return review
+
+
+def checked_reviewer(reviewer: str) -> str:
+    """The name of a reviewer, if it can be one.
+
+    Raises:
+        InvalidInput: it is no line of 1 to 64 characters.
+    """
+    if not reviewer.strip() or len(reviewer) > 64 or not reviewer.isprintable() or reviewer == NOBODY:
+        raise InvalidInput(f"'{reviewer[:70]}' cannot name a reviewer: use a line of 1 to 64 characters")
+    return reviewer
 
 
 def median_decision(decisions: Sequence[Decision]) -> Decision:

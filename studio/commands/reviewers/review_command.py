@@ -288,16 +288,16 @@ def _release(workspace: Workspace, who: str, *, as_json: bool) -> None:
 def _gold(
     workspace: Workspace, mark: str | None, unmark: str | None, who: str, decision: Decision | None, *, as_json: bool
 ) -> None:
-    from storage.catalog import Reviews
+    from storage.catalog import GoldRecordings
 
     if mark is not None:
-        made = Reviews(workspace.catalog).mark_gold(mark, who=who, decision=decision.value if decision else None)
+        made = GoldRecordings(workspace.catalog).mark(mark, who=who, decision=decision.value if decision else None)
         if as_json:
             print_json(made)
         else:
             say(f"Reviewers are measured by {made.recording} from now on; the right answer: {made.decision}.")
         return
-    was_marked = Reviews(workspace.catalog).unmark_gold(unmark or "")
+    was_marked = GoldRecordings(workspace.catalog).unmark(unmark or "")
     if as_json:
         print_json({"recording": unmark, "was_marked": was_marked})
     else:

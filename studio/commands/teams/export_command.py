@@ -75,12 +75,12 @@ def exports(
     from storage.exports import forget_export
 
     with opened(folder) as workspace:
-        gone = forget_export(workspace, forget) if forget is not None else None
+        forgotten = forget_export(workspace, forget) if forget is not None else None
         found = Exports(workspace.catalog).all()
     if as_json:
-        print_json({"exports": found} | ({"forgotten": gone} if gone is not None else {}))
-    elif gone is not None:
-        say(f"Forgotten: export {gone.export}. Nothing was deleted in {gone.location}.")
+        print_json({"exports": found} | ({"forgotten": forgotten} if forgotten is not None else {}))
+    elif forgotten is not None:
+        say(f"Forgotten: export {forgotten.export}. Nothing was deleted in {forgotten.location}.")
     elif not found:
         say("There are no exports. Make one with: kinesphere export NAME OUT --format lerobot --rate 30")
     else:

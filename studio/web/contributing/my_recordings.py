@@ -146,11 +146,11 @@ class _Line(BaseModel):
     meaning: str
     kind: str
     can_be_seen: bool
-    is_wanted_again: bool
+    can_be_recorded_again: bool
 
     @classmethod
     def of(cls, row: RecordingRecord, *, is_replaced: bool) -> _Line:
-        gone = row.state in (State.WITHDRAWN, State.ERASED)
+        is_withdrawn = row.state in (State.WITHDRAWN, State.ERASED)
         again = row.state in (State.RETURNED, State.REJECTED)
         return cls(
             recording=row.recording,
@@ -160,8 +160,8 @@ class _Line(BaseModel):
             state=row.state.value,
             meaning="you recorded it again" if again and is_replaced else MEANING[row.state],
             kind="" if is_replaced else KIND.get(row.state, ""),
-            can_be_seen=not gone,
-            is_wanted_again=again and not is_replaced,
+            can_be_seen=not is_withdrawn,
+            can_be_recorded_again=again and not is_replaced,
         )
 
 

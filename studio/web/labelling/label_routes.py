@@ -269,7 +269,7 @@ def _queue_routes(labelling: Labelling) -> APIRouter:
             if body.task is not None:
                 labelling.workspace.catalog.task(checked_name("task", body.task))
             recording = checked_recording(body.recording) if body.recording is not None else None
-            labelling.annotations.set_priority(body.priority, task=body.task, recording=recording)
+            queue.set_priority(body.priority, task=body.task, recording=recording)
             subject = body.task or recording or ""
             Audit(labelling.workspace.catalog).note(person.account, "priority set", subject, str(body.priority))
 

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from annotate.gate.review import ReviewEvidence, decide, next_to_review, release, take_for_review
 from kinesphere.errors import NotFound
 from kinesphere.names import is_recording_id
-from storage.catalog import Decision, Reviews, Role
+from storage.catalog import Decision, ReviewLeases, Reviews, Role
 from studio.web.access.auth import Person, needs
 from studio.web.http.page_rendering import render
 from studio.web.http.request_bodies import body_of, parsed
@@ -49,7 +49,7 @@ def review_routes(studio: Studio) -> APIRouter:
     """The page `/review` and what it asks for."""
     workspace = studio.workspace
     routes = APIRouter()
-    reviews = Reviews(workspace.catalog)
+    reviews, leases = Reviews(workspace.catalog), ReviewLeases(workspace.catalog)
 
     @routes.get("/review")
     def page(request: Request, _person: Reviewer) -> Response:
@@ -88,7 +88,7 @@ def review_routes(studio: Studio) -> APIRouter:
     @routes.post("/api/reviews/renew")
     def renew(person: Reviewer) -> Response:
         """Keep what the reviewer holds for as long anew; 204 if they hold nothing any more."""
-        lease = reviews.renew(person.account)
+        lease = leases.renew(person.account)
         if lease is None:
             return Response(status_code=204)
         return JSONResponse({"recording": lease.recording, "until": lease.until.isoformat()})

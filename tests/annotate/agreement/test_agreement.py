@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotate.agreement.agreement import AgreementReport, Annotation, TrackAgreement, agreement, to_manifest
+from annotate.agreement.agreement import AgreementReport, TrackAgreement, agreement, to_manifest
 from annotate.agreement.agreement_estimates import Estimate, Measures, compare, estimates, resampled
 from annotate.agreement.unitizing_alpha import coincidences
 from kinesphere.errors import InvalidInput
+from storage.catalog import FinishedAnnotation
 from storage.recordings.segment import Segment
 from tests.support.written_segments import arrays, disjoint, drawn, on_frames, overlapping_segments, stretched
 
@@ -27,10 +28,10 @@ ALPHAS = ("alpha", "alpha_units", "alpha_labels")
 EDGES = ("boundary_median", "boundary_p90")
 
 
-def labelled(recordings: Mapping[str, Mapping[str, str]], *, task: str = "pour") -> list[Annotation]:
+def labelled(recordings: Mapping[str, Mapping[str, str]], *, task: str = "pour") -> list[FinishedAnnotation]:
     """Annotations of recordings by name and annotator, drawn as text."""
     return [
-        Annotation(task, recording, annotator, len(frames), drawn(frames))
+        FinishedAnnotation(task, recording, annotator, len(frames), drawn(frames))
         for recording, by_annotator in recordings.items()
         for annotator, frames in by_annotator.items()
     ]
@@ -47,7 +48,7 @@ def values(measures: Measures) -> dict[str, float | None]:
 
 def measured(*annotators: Sequence[Segment], frames: int = 100) -> dict[str, float | None]:
     """The values of one recording, in which somebody has a segment on the track "task phase"."""
-    found = [Annotation("t", "r", f"a{place}", frames, segments) for place, segments in enumerate(annotators)]
+    found = [FinishedAnnotation("t", "r", f"a{place}", frames, segments) for place, segments in enumerate(annotators)]
     return values(only_track(agreement(found, tracks=["task phase"])).measures)
 
 
@@ -132,7 +133,7 @@ def test_the_mean_of_both_ways_round_is_the_f1_of_two_annotators() -> None:
 def test_tracks_are_compared_each_by_itself_and_labels_only_within_one() -> None:
     ours = [*drawn("aa.."), *drawn("bb..", track="left hand")]
     theirs = [*drawn("aa.."), *drawn("..bb", track="left hand")]
-    both = [Annotation("t", "r", "anna", 4, ours), Annotation("t", "r", "ben", 4, theirs)]
+    both = [FinishedAnnotation("t", "r", "anna", 4, ours), FinishedAnnotation("t", "r", "ben", 4, theirs)]
     (task,) = agreement(both).tasks
     assert {track.track: values(track.measures)["frame_iou"] for track in task.tracks} == {
         "left hand": 0, "task phase": 1,
@@ -158,7 +159,7 @@ def test_what_is_not_defined_is_none_and_never_a_number() -> None:
 def test_recordings_whose_segments_overlap_are_left_out_of_alpha_alone() -> None:
     plain = {f"r{place}": {"anna": "aab.b", "ben": "aabb."} for place in range(3)}
     heap = [on_frames(0, 4, "a"), on_frames(2, 5, "b")]
-    together = [*labelled(plain), *(Annotation("pour", "r9", name, 5, heap) for name in ("anna", "ben"))]
+    together = [*labelled(plain), *(FinishedAnnotation("pour", "r9", name, 5, heap) for name in ("anna", "ben"))]
     without, found = (only_track(agreement(some)) for some in (labelled(plain), together))
     assert (found.overlapping, found.recordings) == (1, 4)
     alpha = found.measures.alpha
@@ -184,7 +185,7 @@ def test_a_recording_that_is_drawn_twice_counts_as_two(
     assert values(estimates(tallies, counts, np.array([weights]))) == pytest.approx(values(repeated))
 
 
-def noisy(seed: int, recordings: int) -> list[Annotation]:
+def noisy(seed: int, recordings: int) -> list[FinishedAnnotation]:
     """Two annotators, of whom the second shifts edges and now and then takes another label."""
     random = np.random.default_rng(seed)
     found = []
@@ -198,7 +199,7 @@ def noisy(seed: int, recordings: int) -> list[Annotation]:
                 for start, end, label in zip(moved, moved[1:], labels, strict=False)
                 if start < end
             ]
-            found.append(Annotation("pour", f"r{number:04d}", name, int(edges[-1]) + 20, segments))
+            found.append(FinishedAnnotation("pour", f"r{number:04d}", name, int(edges[-1]) + 20, segments))
     return found
 
 
@@ -272,7 +273,7 @@ def test_ten_thousand_segments_take_seconds() -> None:
             on_frames(start, end, label)
             for start, end, label in zip(moved.tolist(), moved[1:].tolist(), labels, strict=False)
         ]
-        both.append(Annotation("t", "r", name, int(edges[-1]) + 6, segments))
+        both.append(FinishedAnnotation("t", "r", name, int(edges[-1]) + 6, segments))
     began = time.process_time()
     found = only_track(agreement(both))
     assert time.process_time() - began < 5

@@ -158,7 +158,7 @@ def test_a_part_of_a_motion_is_known_again() -> None:
 
 def test_other_motions_are_not() -> None:
     takes = [motion_fingerprint(make_trajectory(300, seed=seed)) for seed in range(10, 14)]
-    views = [Views.made(take) for take in takes]
+    views = [Views.from_signal(take) for take in takes]
     pairs = [(i, other) for i in range(4) for other in takes[:i]]
     assert [compare_motion(takes[i], other, views[i]) for i, other in pairs] == [None] * 6
 

@@ -15,7 +15,7 @@ from annotate.checks.limits import Limit
 from annotate.gate.gate_measures import Estimate, Judged, _recall, effective, measure_gate, wilson
 from annotate.gate.proposed_thresholds import calibrate, short_between
 from kinesphere.errors import Conflict, InvalidInput, NotFound
-from storage.catalog import Decision, Reviews
+from storage.catalog import Decision, GoldRecordings
 from storage.catalog.tables import CheckTable, GoldTable, RecordingTable, ReviewTable
 from storage.recordings.recording import State
 from storage.tasks.criteria import Criteria, Thresholds
@@ -194,11 +194,10 @@ def test_the_wait_and_the_reviewers_are_measured(place: Workspace) -> None:
     history.add(1, "return", brightness=20, reason="gold", seconds=5000)
     history.add(1, "accept", brightness=20, reason="gold", seconds=5000)
     history.enter()
-    reviews = Reviews(place.catalog)
     for row in place.catalog.recordings()[3:]:
         with place.catalog.writing() as session:
             session.add(GoldTable(recording=row.recording, decision="return", marked_by="operator", marked_at=BEGUN))
-    assert len(reviews.golds()) == 2
+    assert len(GoldRecordings(place.catalog).all()) == 2
     measured = measure_gate(place.catalog)
     assert measured.waiting_seconds is not None and measured.looking_seconds is not None
     assert measured.waiting_seconds.median == 120 and measured.waiting_seconds.ninth_decile == pytest.approx(504)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,9 +30,18 @@ from annotate.gate.gate_measures import measure_gate
 from annotate.gate.review import ReviewEvidence, decide, next_to_review, release, take_for_review
 from kinesphere.errors import Conflict, InvalidInput, NotFound
 from kinesphere.names import new_recording_id
-from storage.catalog import Catalog, CheckRecord, Decision, Reviews, TrajectoryRecord, Verdict
+from storage.catalog import (
+    Catalog,
+    CheckRecord,
+    Decision,
+    GoldRecordings,
+    ReviewLeases,
+    Reviews,
+    TrajectoryRecord,
+    Verdict,
+)
 from storage.catalog.reviews.opinions import median_decision
-from storage.catalog.reviews.review_requests import is_spot_checked
+from storage.catalog.reviews.review_requests import is_spot_checked, open_requests
 from storage.recordings.recording import State
 from storage.tasks.task import ReviewRules, Task
 from storage.workspace import Workspace, create_workspace, open_workspace
@@ -105,13 +114,18 @@ def judged(
     return recording
 
 
-def later(place: Workspace, minutes: float) -> Reviews:
-    """The reviews as they are after some minutes."""
-    return Reviews(place.catalog, clock=lambda: datetime.now(UTC) + timedelta(minutes=minutes))
+def clock_of(minutes: float) -> Callable[[], datetime]:
+    """A clock that is some minutes fast."""
+    return lambda: datetime.now(UTC) + timedelta(minutes=minutes)
 
 
-def given_to(place: Workspace, reviewer: str, **wanted: Any) -> str | None:
-    found = next_to_review(place, reviewer, **wanted)
+def later(place: Workspace, minutes: float) -> ReviewLeases:
+    """The leases as they are after some minutes."""
+    return ReviewLeases(place.catalog, clock=clock_of(minutes))
+
+
+def given_to(place: Workspace, reviewer: str, **asked: Any) -> str | None:
+    found = next_to_review(place, reviewer, **asked)
     return found.recording if found is not None else None
 
 
@@ -158,9 +172,10 @@ def test_a_lease_ends_by_itself_and_who_comes_back_loses_nothing_unless_it_was_t
     taken = later(place, 90).lease_next("r2")
     assert taken is not None and taken.recording == recording
     with pytest.raises(Conflict, match="is with r2 until"):
-        later(place, 91).decide(recording, "accept", reviewer="r1", feedback="")
+        Reviews(place.catalog, clock_of(91)).decide(recording, "accept", reviewer="r1", feedback="")
     assert later(place, 91).renew("r1") is None
-    later(place, 130).decide(recording, "accept", reviewer="r2", feedback="")  # late, but nobody has taken it
+    late = Reviews(place.catalog, clock_of(130))
+    late.decide(recording, "accept", reviewer="r2", feedback="")  # nobody has taken it meanwhile
     assert state_of(place, recording) is State.ACCEPTED
 
 
@@ -331,9 +346,9 @@ def test_a_known_answer_measures_the_reviewer_and_changes_nothing(place: Workspa
     task = rules(gold_share=1)
     known = judged(place, task=task)
     decide(place, known, "return", reviewer="r1", words="too dark")
-    reviews = Reviews(place.catalog)
+    reviews, golds = Reviews(place.catalog), GoldRecordings(place.catalog)
     assert given_to(place, "r2") is None
-    reviews.mark_gold(known, who="operator")
+    golds.mark(known, who="operator")
     before = place.catalog.events(known), place.catalog.reviews(known), feedback_on(place.catalog, known)
     assert given_to(place, "r1") is None, "they have seen it"
     assert given_to(place, "c1") is None and given_to(place, "operator") is None
@@ -353,16 +368,16 @@ def test_a_known_answer_measures_the_reviewer_and_changes_nothing(place: Workspa
     measured = measure_gate(place.catalog, "move")
     assert (measured.recordings, measured.flagged) == (2, 2) and measured.gate.precision is not None
     assert [one.right and one.right.value for one in measured.reviewers] == [None, 0]
-    assert reviews.unmark_gold(known) and not reviews.unmark_gold(known)
+    assert golds.unmark(known) and not golds.unmark(known)
 
 
 def test_only_what_reviewers_have_decided_can_be_a_known_answer(place: Workspace) -> None:
-    reviews = Reviews(place.catalog)
+    golds = GoldRecordings(place.catalog)
     for recording in (judged(place), judged(place, state=State.ACCEPTED)):
         with pytest.raises(Conflict, match="not decided by reviewers"):
-            reviews.mark_gold(recording, who="operator")
+            golds.mark(recording, who="operator")
     with pytest.raises(NotFound):
-        reviews.mark_gold("20260101-000000-00000000", who="operator")
+        golds.mark("20260101-000000-00000000", who="operator")
 
 
 def test_evidence_shows_what_is_doubted_where_and_how_to_look_at_it(place: Workspace) -> None:
@@ -492,6 +507,7 @@ def test_whatever_reviewers_do_the_queue_stays_right(
     owner, began = dict(zip(recordings, owners, strict=True)), dict(zip(recordings, states, strict=True))
     now = [datetime.now(UTC)]
     reviews = Reviews(place.catalog, clock=lambda: now[0])
+    leases = ReviewLeases(place.catalog, clock=lambda: now[0])
     held: dict[str, tuple[str, datetime]] = {}
     withdrawn: set[str] = set()
 
@@ -503,7 +519,7 @@ def test_whatever_reviewers_do_the_queue_stays_right(
             case ("wait", minutes):
                 now[0] += timedelta(minutes=minutes)
             case ("next", reviewer):
-                lease = reviews.lease_next(reviewer)
+                lease = leases.lease_next(reviewer)
                 held.pop(reviewer, None)
                 if lease is not None:
                     assert owner[lease.recording] != reviewer and lease.recording not in withdrawn
@@ -519,14 +535,14 @@ def test_whatever_reviewers_do_the_queue_stays_right(
                 if held.get(reviewer, ("",))[0] == recording:
                     held.pop(reviewer)
             case ("release", reviewer):
-                reviews.release(reviewer)
+                leases.release(reviewer)
                 held.pop(reviewer, None)
             case ("withdraw", number):
                 place.catalog.withdraw(recordings[number], who=owner[recordings[number]], why="")
                 withdrawn.add(recordings[number])
             case ("gold", number):
                 try:
-                    reviews.mark_gold(recordings[number], who="operator")
+                    GoldRecordings(place.catalog).mark(recordings[number], who="operator")
                 except Conflict:
                     assert recordings[number] in withdrawn or not is_over(place.catalog, recordings[number])
         for recording in recordings:
@@ -549,7 +565,8 @@ def attempt(
 
 
 def is_over(catalog: Catalog, recording: str) -> bool:
-    return all(name != recording for name, _ in Reviews(catalog).open_rounds())
+    with catalog.reading() as session:
+        return not open_requests(session, recording)
 
 
 def check_state(catalog: Catalog, recording: str, began: State, opinions: int, is_withdrawn: bool) -> None:

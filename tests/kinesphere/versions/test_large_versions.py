@@ -414,6 +414,7 @@ def test_the_manifest_says_by_which_criteria_recordings_were_accepted(workspace:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # a minute alone; its limits are of processor time
 def test_a_million_episodes_are_published_in_a_minute_and_opened_in_a_second(workspace: Workspace) -> None:
     fill_catalog(workspace.catalog, 100_000, 10)
     began = time.process_time()

@@ -85,7 +85,7 @@ def test_a_recording_lives_its_life_and_every_change_is_an_event(catalog: Catalo
     recording = draft(catalog)
     catalog.submit(recording, who="c001")
     outcome(catalog, recording, State.FLAGGED)
-    catalog.decide(recording, "accept", reviewer="r1", feedback="good enough")
+    Reviews(catalog).decide(recording, "accept", reviewer="r1", feedback="good enough")
 
     assert catalog.recording(recording).state is State.ACCEPTED
     events = catalog.events(recording)
@@ -119,7 +119,7 @@ def test_another_trajectory_of_an_accepted_recording_is_the_newest_unless_an_old
 def test_a_change_that_its_life_does_not_allow_is_refused_and_leaves_no_event(catalog: Catalog) -> None:
     recording = draft(catalog)
     with pytest.raises(Conflict, match="is draft; it cannot become accepted"):
-        catalog.decide(recording, "accept", reviewer="r1", feedback="")
+        Reviews(catalog).decide(recording, "accept", reviewer="r1", feedback="")
     with pytest.raises(Conflict):
         outcome(catalog, recording, State.ACCEPTED)
     assert len(catalog.events(recording)) == 1
@@ -152,7 +152,7 @@ def test_nobody_reviews_their_own_recording(catalog: Catalog) -> None:
     catalog.submit(recording, who="c001")
     outcome(catalog, recording, State.FLAGGED)
     with pytest.raises(Conflict, match="nobody reviews their own"):
-        catalog.decide(recording, "accept", reviewer="c001", feedback="")
+        Reviews(catalog).decide(recording, "accept", reviewer="c001", feedback="")
 
 
 def test_a_changed_task_becomes_the_next_version_and_an_equal_one_does_not(catalog: Catalog) -> None:

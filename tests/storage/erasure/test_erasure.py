@@ -20,7 +20,7 @@ from kinesphere.objects.disk_cache import DiskCache
 from kinesphere.objects.store import open_objects
 from kinesphere.versions.manifests import list_versions, read_episodes, read_manifest, read_version
 from kinesphere.video.video_keys import video_key
-from storage.catalog import Catalog, ErasureRecord, Erasures, Exports, Reviews
+from storage.catalog import Catalog, ErasureRecord, Erasures, Exports, GoldRecordings, ReviewLeases, Reviews
 from storage.erasure.cache_erasure import cached, forget_cached
 from storage.erasure.derived_pictures import note_drawings
 from storage.erasure.erasure import erase, tombstone_key
@@ -448,12 +448,13 @@ def test_nothing_of_reviews_is_left_of_a_person_nor_of_their_recordings(workspac
         workspace.catalog.submit(description.recording, who=contributor)
         accept_recording(workspace, description, seed=seed)
         names[contributor].append(description.recording)
-    reviews = Reviews(workspace.catalog)
+    reviews, golds = Reviews(workspace.catalog), GoldRecordings(workspace.catalog)
+    leases = ReviewLeases(workspace.catalog)
     for recording in (names["anna"][0], names["ben"][0]):
         reviews.decide(recording, "accept", reviewer="ben" if recording in names["anna"] else "anna", feedback="")
-        reviews.mark_gold(recording, who="anna")
-    assert reviews.lease(names["anna"][1], "eve").recording == names["anna"][1]
-    assert reviews.lease(names["ben"][1], "anna").reviewer == "anna"
+        golds.mark(recording, who="anna")
+    assert leases.lease(names["anna"][1], "eve").recording == names["anna"][1]
+    assert leases.lease(names["ben"][1], "anna").reviewer == "anna"
     erased(workspace)
     assert find_traces(workspace, "anna") == []
     left = dump(workspace.catalog)
@@ -461,7 +462,7 @@ def test_nothing_of_reviews_is_left_of_a_person_nor_of_their_recordings(workspac
     for table in ("review", "review_request", "review_lease", "gold", "check_result"):
         lines = [line for line in left.splitlines() if line.startswith(f"{table} ")]
         assert all(name not in line for name in names["anna"] for line in lines), table
-    assert [gold.marked_by for gold in reviews.golds()] == ["(erased)"]
+    assert [gold.marked_by for gold in golds.all()] == ["(erased)"]
     (waiting,) = reviews.queue()
     assert waiting.recording.recording == names["ben"][1] and waiting.leased_by is None
 

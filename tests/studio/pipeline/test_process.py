@@ -13,6 +13,7 @@ from kinesphere.shards import shard as shards
 from kinesphere.shards.shard import Shard
 from pose.engines.threads_engine import Threads
 from pose.extractors.extractor import ExtractorOptions
+from storage.catalog import Reviews
 from storage.publishing.publish import publish
 from storage.publishing.publish_rules import PublishSettings
 from storage.recordings.recording import State
@@ -55,7 +56,7 @@ def processed_once(place: Workspace, clip: Path) -> tuple[str, Outcome]:
 def test_a_recording_has_smoothed_and_raw_tracks_and_either_can_be_published(place: Workspace, tmp_path: Path) -> None:
     recording, smooth = processed_once(place, make_clip(tmp_path / "clip.mp4", 30))
     assert smooth.state is State.FLAGGED
-    place.catalog.decide(recording, "accept", reviewer="r1", feedback="a pattern")
+    Reviews(place.catalog).decide(recording, "accept", reviewer="r1", feedback="a pattern")
     checks, events = place.catalog.checks(recording), place.catalog.events(recording)
 
     with pytest.raises(Conflict, match="--again extracts"):

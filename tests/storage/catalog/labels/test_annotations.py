@@ -59,8 +59,8 @@ def labels(place: Workspace, minutes: float = 0) -> Annotations:
     return Annotations(place.catalog, agreed_segments, lambda: datetime.now(UTC) + timedelta(minutes=minutes))
 
 
-def given(place: Workspace, who: Annotator, minutes: float = 0, **wanted: Any) -> AnnotationRecord:
-    found = queue(place, minutes).next(who, **wanted)
+def given(place: Workspace, who: Annotator, minutes: float = 0, **asked: Any) -> AnnotationRecord:
+    found = queue(place, minutes).next(who, **asked)
     assert found is not None
     return found
 
@@ -120,15 +120,15 @@ def test_nobody_labels_their_own_and_code_s_segments_count_as_labelled(place: Wo
 def test_priority_of_a_recording_goes_before_that_of_its_task(place: Workspace) -> None:
     other = POUR.model_copy(update={"name": "stir", "language": "pt-BR"})
     first, second, third, fourth = (waiting(place, task=task) for task in (POUR, POUR, other, other))
-    labels(place).set_priority(5, task="stir")
-    labels(place).set_priority(7, recording=second)
-    labels(place).set_priority(-1, recording=third)
+    queue(place).set_priority(5, task="stir")
+    queue(place).set_priority(7, recording=second)
+    queue(place).set_priority(-1, recording=third)
     order = [(found.recording.recording, found.priority) for found in queue(place).waiting()]
     assert order == [(second, 7), (fourth, 5), (first, 0), (third, -1)]
     people = [Annotator(f"person {number}") for number in range(4)]
     assert [given(place, person).recording for person in people] == [second, fourth, first, third]
-    labels(place).set_priority(0, task="stir")
-    labels(place).set_priority(0, recording=third)
+    queue(place).set_priority(0, task="stir")
+    queue(place).set_priority(0, recording=third)
     assert given(place, DORA, 31, language="pt").recording == third
     assert given(place, Annotator("eve"), 31, task="pour").recording == second
     with pytest.raises(NotFound, match="no task named 'fold'"):
@@ -277,7 +277,7 @@ def test_erasing_a_contributor_leaves_nothing_of_what_others_labelled(place: Wor
     recording, other = waiting(place, "leaving", in_store=True), waiting(place, "staying")
     gone = labelled(place, recording, BEN, content(note="she pours with the left hand"))
     stays = labelled(place, other, BEN, content())
-    labels(place).set_priority(3, recording=recording)
+    queue(place).set_priority(3, recording=recording)
     erase(place, "leaving", who="eve")
     assert find_traces(place, "leaving") == []
     with pytest.raises(NotFound):

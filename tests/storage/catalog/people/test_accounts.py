@@ -191,7 +191,7 @@ def test_an_erased_contributor_has_no_account_any_more(catalog: Catalog, roles: 
     erasures = Erasures(catalog)
     begun = erasures.begin("carla", who="olivia")
     assert begun is not None
-    assert erasures.finish(begun, erasures.belongings(begun), {"contributor_sha256": None})
+    assert erasures.finish(begun, erasures.data_to_erase(begun), {"contributor_sha256": None})
     left = accounts.find("carla")
     if Role.ANNOTATOR in roles:  # they also work here, under a name that is theirs to give up
         assert left is not None and left.roles == {Role.ANNOTATOR} and left.contributor is None

@@ -21,7 +21,7 @@ from pose.landmarks import BODY_HEAD, BODY_MIDDLE, BODY_SIDES, HAND_BONES
 from storage.workspace import Workspace
 from studio.web.http.page_rendering import static_digest
 from studio.web.playing.media_routes import Media
-from tests.support.playable_recordings import add_played, made_trajectory, playing
+from tests.support.playable_recordings import add_played, playable_trajectory, playing
 from tests.support.studio_server import running_studio, session_cookie
 from tests.support.video_clips import make_clip, uneven_times
 
@@ -120,7 +120,7 @@ def skeletons(rows_without: list[int]) -> tuple[Skeletons, NDArray[np.int64]]:
     """Of a video of which some frames do not decode, so that its trajectory has not got them."""
     times = np.arange(50, dtype=np.int64) * 33_333_333
     decoded = np.delete(np.arange(50), rows_without)
-    trajectory = made_trajectory("20261124-000000-00000000", "anna", times[decoded], seed=0)
+    trajectory = playable_trajectory("20261124-000000-00000000", "anna", times[decoded], seed=0)
     edges = 66e6 + np.append(times, times[-1] + 33_333_333) + 200_000.0
     return skeletons_of(in_memory(trajectory), edges), decoded
 

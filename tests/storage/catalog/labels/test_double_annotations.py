@@ -9,8 +9,8 @@ import pytest
 
 from annotate.labels.label_comparison import agreed_segments
 from storage.catalog import Annotations, Annotator, LabelOperations, LabelQueue
+from storage.catalog.labels.double_annotations import double_annotations
 from storage.catalog.labels.label_work import annotations_by
-from storage.catalog.labels.labelled_twice import labelled_twice
 from storage.recordings.segment import Segment
 from storage.workspace import Workspace, create_workspace
 from tests.support.annotated_recordings import POUR, TWICE, content, new, waiting
@@ -47,25 +47,25 @@ def test_only_what_two_people_have_done_is_compared_and_an_empty_labelling_count
     for who in (BEN, CARLA):
         labelled(place, left, who, content())
     place.catalog.withdraw(left, who="anna", why="")
-    found = labelled_twice(place.catalog)
+    found = double_annotations(place.catalog)
     assert [(one.task, one.recording, one.annotator, one.frames) for one in found] == [
         ("twice", both, "ben", 60), ("twice", both, "carla", 60),
     ]  # fmt: skip
     assert [one.segments for one in found] == [[content(0, 10), content(10, 20, "grasp")], []]
-    assert labelled_twice(place.catalog, task="pour") == []
-    assert labelled_twice(place.catalog, recordings=[once, half]) == []
-    assert labelled_twice(place.catalog, task="twice", recordings=[both]) == found
+    assert double_annotations(place.catalog, task="pour") == []
+    assert double_annotations(place.catalog, recordings=[once, half]) == []
+    assert double_annotations(place.catalog, task="twice", recordings=[both]) == found
     labels(place).begin(both, DORA, "adjudicate")
-    assert labelled_twice(place.catalog) == found, "an adjudication is no opinion"
+    assert double_annotations(place.catalog) == found, "an adjudication is no opinion"
 
 
 def test_many_labellings_are_read_whole(place: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("storage.catalog.labels.labelled_twice._AT_ONCE", 3)
+    monkeypatch.setattr("storage.catalog.labels.double_annotations._AT_ONCE", 3)
     for number in range(4):
         recording = waiting(place, task=TWICE)
         for who in (BEN, CARLA):
             labelled(place, recording, who, content(number, number + 5))
-    found = labelled_twice(place.catalog)
+    found = double_annotations(place.catalog)
     assert [len(one.segments) for one in found] == [1] * 8
     assert sorted({one.segments[0].start_frame for one in found}) == [0, 1, 2, 3]
 

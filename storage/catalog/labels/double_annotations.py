@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
 from storage.catalog.catalog import Catalog
+from storage.catalog.labels.label_records import FinishedAnnotation
 from storage.catalog.tables import AnnotationTable, RecordingTable, SegmentTable, TrajectoryTable
 from storage.recordings.recording import State
 from storage.recordings.segment import Segment
@@ -16,20 +16,7 @@ _AT_ONCE = 500
 """Annotations whose segments are asked for at once; SQLite takes so many parameters, and more."""
 
 
-@dataclass(frozen=True)
-class FinishedAnnotation:
-    """A labelling of a recording that others have labelled too."""
-
-    task: str
-    recording: str
-    annotator: str
-    frames: int
-    """How many the recording has."""
-    segments: list[Segment]
-    """In order of time, perhaps none."""
-
-
-def labelled_twice(
+def double_annotations(
     catalog: Catalog, *, task: str | None = None, recordings: Collection[str] | None = None
 ) -> list[FinishedAnnotation]:
     """The labellings that are done of recordings that at least two people have labelled, by recording and annotator.
