@@ -15,29 +15,21 @@ _COSINES = np.sqrt(2 / _SIDE) * np.cos(np.pi / 2 / _SIDE * np.outer(np.arange(1,
 _PASSES = 2
 
 
-def picture_hash(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
-    """The hash of a picture, and how much structure it has.
+def picture_hashes(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8], int]:
+    """The hash of a picture, that of the picture turned over (left to right), and how much structure it has.
 
     Davis and Rosen, "The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm" (Facebook 2019): the
     picture's light is blurred, 64 x 64 points of it are transformed, and each of the 16 x 16 slowest waves gives a
     bit, which tells whether it is stronger than their median. Ours, because the package `pdqhash` has to be compiled
-    where there is no wheel of it; the bits are the same.
+    where there is no wheel of it; the bits are the same. Both come from one reading: PDQ's dihedral hash, which needs
+    one transform only, was 26 bits from that of the mirrored picture.
 
     Args:
         image: uint8 (height, width, 3), RGB, or its light (0.299 R + 0.587 G + 0.114 B), (height, width).
 
     Returns:
-        uint8 (32,), and the quality, 0 to 100: below 50 a picture has so little structure that it is like any other.
-    """
-    points = _across(_lines(image))
-    return _bits(points), _quality(points)
-
-
-def both_ways(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8], int]:
-    """The hash of a picture, that of the picture turned over (left to right), and how much structure it has.
-
-    As `picture_hash` gives them for both, from one reading. PDQ's dihedral hash, which needs one transform only, was 26
-    bits from that of the mirrored picture.
+        uint8 (32,), twice, and the quality, 0 to 100: below 50 a picture has so little structure that it is like any
+        other.
     """
     lines = _lines(image)
     points = _across(lines)

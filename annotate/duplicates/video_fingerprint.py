@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.duplicates.picture_hash import both_ways
+from annotate.duplicates.picture_hash import picture_hashes
 
 if TYPE_CHECKING:
     from storage.footage.video_reader import VideoFrame
@@ -63,7 +63,7 @@ class VideoHasher:
         if tick <= self._latest_tick:
             return
         self._latest_tick = tick
-        bits, turned, quality = both_ways(_shrunk(_without_bars(frame.image)))
+        bits, turned, quality = picture_hashes(_shrunk(_without_bars(frame.image)))
         if quality < LOWEST_QUALITY:
             return
         self._times.append(frame.timestamp_ns)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Group
 from rich.live import Live
 from rich.panel import Panel
@@ -18,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from capture.live.live_source import LiveSource
-from capture.live.live_view import View, Viewer
+from capture.live.live_view import Seen, View, Viewer
 from capture.recorder.controls import Controls
 from capture.recorder.recorder import CaptureReport, RecordingProgress, record
 from kinesphere.errors import InvalidInput, KinesphereError
@@ -30,7 +31,6 @@ from studio.commands.output import messages, progress, say
 
 if TYPE_CHECKING:
     from storage.catalog import CheckRecord
-    from studio.commands.contributors.person_watch import PersonWatch
 
 COUNTDOWN_SECONDS = 3
 SECONDS_OF_DISK = 60
@@ -238,10 +238,35 @@ def _is_enter(keys: str) -> bool:
     return "\n" in keys or "\r" in keys
 
 
+class PersonWatch:
+    """Looks for a person and their hands in the live picture, with the same models as the extraction.
+
+    It is a `capture.live.live_view.Watch`: made in one thread, used in another; one thread at a time.
+
+    Raises:
+        MissingDependency: the extra `pose` is not installed.
+        KinesphereError: the models are not there and cannot be fetched.
+    """
+
+    def __init__(self) -> None:
+        from pose.networks import models
+        from pose.tracking.person_finder import PersonFinder
+
+        self._finder = PersonFinder(models.pose_model(), models.hand_model())
+
+    def __call__(self, image: NDArray[np.uint8]) -> Seen:
+        """Who is in a picture, uint8 (height, width, 3), RGB, taken now."""
+        body, sides = self._finder.find(image, time.monotonic_ns() // 1_000_000)
+        hands = sum(hand is not None for hand in sides)
+        return Seen(body is not None or hands > 0, hands)
+
+    def close(self) -> None:
+        """Free the networks."""
+        self._finder.close()
+
+
 def _watch() -> tuple[PersonWatch | None, str]:
     """Who looks for people, or else why nobody does."""
-    from studio.commands.contributors.person_watch import PersonWatch
-
     try:
         return PersonWatch(), ""
     except KinesphereError as error:
