@@ -6,6 +6,6 @@ differ; the page on which a third person decides, `studio/web/labelling/adjudica
 with their intervals, and `agreement.py` reports them by task, track and pair of annotators.
 
 All of these are functions of segments and know no catalog. `measured_agreement.py` brings them the recordings that
-several people have labelled (`storage/catalog/labels/labelled_twice.py`), for the command, the dashboard and
+several people have labelled (`storage/catalog/labels/double_annotations.py`), for the command, the dashboard and
 `publish`.
 """

@@ -115,7 +115,7 @@ def test_standard_keys_cost_no_request_when_a_stream_is_made(tmp_path: Path) -> 
 def test_numbers_are_interpolated_and_whole_ones_are_the_nearest_frames(own: Dataset) -> None:
     around = Neighbours.of(np.array([0, 100_000_000]), np.array([0, 40_000_000, 100_000_000]), 10**9)
     angles = np.array([[0, 1], [1, 3]], np.float32)
-    np.testing.assert_allclose(around.resampled(ELBOWS, angles), [[0, 1], [0.4, 1.8], [1, 3]], atol=1e-6)
+    np.testing.assert_allclose(around.resampled(ELBOWS, angles), np.array([[0, 1], [0.4, 1.8], [1, 3]]), atol=1e-6)
     assert around.resampled(TOUCHES, np.array([5, 2**40])).tolist() == [5, 5, 2**40]
     resampled = own.episode(0, rate=10)
     assert {name: values.dtype for name, values in resampled.items()} == {

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from kinesphere.objects.store import Objects
 from kinesphere.trajectory import ARRAYS, ArraySpec, ExtractorIdentity, Trajectory, Valid, in_order
@@ -27,7 +29,7 @@ def own_trajectory(
     """`timestamp`, `valid` and arrays of random numbers, with NaN in some frames of those that can be missing."""
     random = np.random.default_rng([seed, frames])
     specs = in_order([ARRAYS["timestamp"], ARRAYS["valid"], *extra])
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "timestamp": np.arange(frames, dtype=np.int64) * 33_333_333,
         "valid": np.full(frames, Valid.BODY, np.uint8),
     }
