@@ -13,6 +13,7 @@ from capture.recorder.h264_encoder import EncoderSettings, H264File
 from capture.recorder.mp4_file import TICKS_PER_SECOND, copy_stream, put_in_place, refuse_to_replace
 from kinesphere.errors import InvalidVideo, StorageFailed
 from kinesphere.objects.store import file_sha256
+from kinesphere.shards.shard import MAX_FRAMES
 from storage.footage.video_reader import VideoInfo, VideoPicture, VideoReader, open_video
 
 _SETTINGS = EncoderSettings.software("veryfast", 18)
@@ -74,7 +75,7 @@ def import_video(source: Path, destination: Path, *, on_progress: Progress | Non
         What the video became.
 
     Raises:
-        InvalidVideo: `source` is no video, is cut off, empty or without frames.
+        InvalidVideo: `source` is no video, is cut off, empty, without frames, too large or too long.
         InvalidInput: there is no such file.
         StorageFailed: the disk refused, for instance because it is full.
         Conflict: `destination` exists already.
@@ -84,6 +85,11 @@ def import_video(source: Path, destination: Path, *, on_progress: Progress | Non
     if min(reader.width, reader.height) < _SMALLEST:
         raise InvalidVideo(
             f"{source} is {reader.width}x{reader.height}; give one of at least {_SMALLEST} pixels a side"
+        )
+    if reader.info.frames > MAX_FRAMES:
+        raise InvalidVideo(
+            f"{source} has {reader.info.frames} frames and can have at most {MAX_FRAMES}; cut it and import the parts: "
+            f"ffmpeg -i {source} -c copy -f segment -segment_time 1800 -reset_timestamps 1 part-%02d.mp4"
         )
     reason = _why_encode(reader)
     unfinished = destination.with_name(destination.name + ".importing.mp4")

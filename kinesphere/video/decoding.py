@@ -25,6 +25,8 @@ _CONTAINERS = (
 other files to read, are not among them; nor are still images, nor the one that draws text as video."""
 
 _STATE_THEIR_DURATION = ("matroska", "avi", "flv", "asf")
+MOST_PIXELS = 40_000_000
+"""Of a picture: 8K has 35 million. A decoder holds up to 20 pictures, however few bytes they are encoded in."""
 _LATEST_PICTURE = 48
 """Packets after its own by which a picture has come out: 16 for the order of H.264 and H.265, and one a thread."""
 _HEAD_BYTES = 1 << 21
@@ -45,7 +47,8 @@ def opened(source: Path | IO[bytes], name: str) -> Iterator[tuple[InputContainer
         The container and the stream of moving pictures, before its first packet.
 
     Raises:
-        InvalidVideo: it is no video, is empty, or holds no moving picture; or reading it failed inside the block.
+        InvalidVideo: it is no video, is empty, too large, or holds no moving picture; or reading it failed inside the
+            block.
         InvalidInput: there is no such file, or it may not be read.
         StorageFailed: the disk refused.
         MissingDependency: PyAV is not installed.
@@ -54,10 +57,13 @@ def opened(source: Path | IO[bytes], name: str) -> Iterator[tuple[InputContainer
         import av
         from av.error import FFmpegError
     file = f"file:{source}" if isinstance(source, Path) else _View(source)
+    decoder_options = {"max_pixels": str(MOST_PIXELS)}  # FFmpeg decodes some pictures to open a file
     options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
     try:
         # a title in another encoding than it should be is no reason to refuse the pictures
-        with av.open(file, "r", container_options=options, metadata_errors="replace") as container:
+        with av.open(
+            file, "r", options=decoder_options, container_options=options, metadata_errors="replace"
+        ) as container:
             stream = _chosen_stream(container, name)
             stream.thread_type = "AUTO"
             yield container, stream
@@ -301,6 +307,13 @@ def _chosen_stream(container: InputContainer, name: str) -> VideoStream:
     stream = next((stream for stream in streams if stream is best), streams[0])
     if stream.codec_context is None:
         raise InvalidVideo(f"{name} is in a format that cannot be decoded here; convert it to H.264 and try again")
+    codec = stream.codec_context
+    if codec.width * codec.height > MOST_PIXELS:
+        raise InvalidVideo(
+            f"{name} has pictures of {codec.width}x{codec.height} and can have at most {MOST_PIXELS // 1_000_000} "
+            "million pixels; scale it down and try again"
+        )
+    codec.options = {"max_pixels": str(MOST_PIXELS)}  # a picture may also grow in the middle
     return stream
 
 

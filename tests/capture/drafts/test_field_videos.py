@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -158,3 +162,50 @@ def test_good_videos_have_no_losses(tmp_path: Path) -> None:
         source = make_clip(tmp_path / f"{number}.mp4", FRAMES, **options)
         report = import_video(source, tmp_path / f"stored-{number}.mp4")
         assert (report.transcoded, report.losses, report.info.frames) == (False, "", FRAMES)
+
+
+def test_pictures_that_are_too_large_are_refused_before_they_are_decoded(tmp_path: Path) -> None:
+    for name in ("a.mp4", "a.mkv", "a.ts"):
+        source = blank_clip(tmp_path / name, 6400)
+        code = f"""
+import resource, sys
+from pathlib import Path
+from capture.drafts.video_import import import_video
+from kinesphere.errors import InvalidVideo
+import av, numpy
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    import_video(Path({str(source)!r}), Path({str(tmp_path / "stored.mp4")!r}))
+except InvalidVideo as error:
+    print(error)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        said, taken = done.stdout.splitlines()
+        assert "has pictures of 6400x6400 and can have at most 40 million pixels" in said
+        assert int(taken) < 40_000, "kilobytes: one picture takes 61,000"
+
+
+def test_a_video_of_too_many_frames_is_refused_before_it_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("capture.drafts.video_import.MAX_FRAMES", 10)
+    with pytest.raises(InvalidVideo, match="has 12 frames and can have at most 10"):
+        import_video(make_clip(tmp_path / "a.mp4", 12), tmp_path / "stored.mp4")
+
+
+def blank_clip(path: Path, side: int) -> Path:
+    """Write two square pictures in one colour, in a few kilobytes."""
+    options = {"preset": "ultrafast", "threads": "1", "rc-lookahead": "0"}
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30, options=options)
+        stream.width, stream.height, stream.pix_fmt = side, side, "yuv420p"
+        stream.codec_context.max_b_frames = 0
+        picture = av.VideoFrame(side, side, "yuv420p")
+        for plane in picture.planes:
+            plane.update(bytes(plane.buffer_size))
+        for number in range(2):
+            picture.pts, picture.time_base = number, Fraction(1, 30)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    return path
