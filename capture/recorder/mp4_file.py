@@ -64,9 +64,10 @@ def copy_stream(source: Path, destination: Path, *, ticks_per_second: int = TICK
 
     Raises:
         StorageFailed: the disk refused.
-        InvalidVideo: `source` cannot be read.
+        InvalidVideo: `source` cannot be read, or an MP4 cannot hold its packets as they are.
     """
     import av
+    from av.error import ArgumentError, InvalidDataError
 
     from kinesphere.video.decoding import opened, packet_stamp
 
@@ -89,6 +90,10 @@ def copy_stream(source: Path, destination: Path, *, ticks_per_second: int = TICK
                     packet.stream = copied
                     with writing(destination):
                         output.mux(packet)
+        except StorageFailed as error:
+            if isinstance(error.__cause__, ArgumentError | InvalidDataError):
+                raise InvalidVideo(f"the packets of {source} cannot be copied") from error
+            raise
         finally:
             with writing(destination):
                 output.close()

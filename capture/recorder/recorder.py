@@ -22,7 +22,7 @@ from capture.worker_thread import Worker
 from kinesphere.errors import InvalidInput, InvalidVideo, KinesphereError, StorageFailed
 from kinesphere.video.upright import Orientation, Upright
 from storage.footage.video_reader import open_video
-from storage.recordings.recording import Origin, OtherCamera
+from storage.recordings.recording import MOST_MOMENTS, Origin, OtherCamera
 
 Ended = Literal["asked", "source ended", "source failed", "interrupted", "full"]
 MOST_FRAMES = 2**18
@@ -31,7 +31,6 @@ MOST_FRAMES = 2**18
 _SYNC_SECONDS = 1.0
 _LATE = 1.5
 """A frame is late when it comes this many frame intervals after the one before, or more."""
-_MOST_TIMES = 1000
 """How many losses of each kind are told with their times; all are counted."""
 
 
@@ -96,9 +95,9 @@ class CaptureReport:
             encoder=self.encoder,
             started_at=self.started_at,
             dropped_frames=self.dropped,
-            dropped_at_ns=self.dropped_at_ns[:_MOST_TIMES],
+            dropped_at_ns=self.dropped_at_ns[:MOST_MOMENTS],
             late_frames=len(self.late_at_ns),
-            late_at_ns=self.late_at_ns[:_MOST_TIMES],
+            late_at_ns=self.late_at_ns[:MOST_MOMENTS],
             longest_gap_ns=self.longest_gap_ns,
             pauses_ns=self.pauses_ns,
             marks_ns=self.marks_ns,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import heapq
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from kinesphere.errors import InvalidInput, InvalidVideo, KinesphereError, StorageFailed, needs_extra
+from kinesphere.video.h264_references import ReferenceCount
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -25,6 +25,12 @@ _CONTAINERS = (
 other files to read, are not among them; nor are still images, nor the one that draws text as video."""
 
 _STATE_THEIR_DURATION = ("matroska", "avi", "flv", "asf")
+MOST_PIXELS = 40_000_000
+"""Of a picture: 8K has 35 million. A decoder holds up to 20 pictures, however few bytes they are encoded in."""
+_LATEST_PICTURE = 48
+"""Packets after its own by which a picture has come out: 16 for the order of H.264 and H.265, and one a thread."""
+_HEAD_BYTES = 1 << 21
+"""Of a file that is not opened, to tell what it is: raw MJPEG shows itself by a second picture."""
 _SHORTFALL_SECONDS = 0.5
 """How much earlier than its header says a file may end before it counts as cut off."""
 
@@ -41,7 +47,8 @@ def opened(source: Path | IO[bytes], name: str) -> Iterator[tuple[InputContainer
         The container and the stream of moving pictures, before its first packet.
 
     Raises:
-        InvalidVideo: it is no video, is empty, or holds no moving picture; or reading it failed inside the block.
+        InvalidVideo: it is no video, is empty, too large, or holds no moving picture; or reading it failed inside the
+            block.
         InvalidInput: there is no such file, or it may not be read.
         StorageFailed: the disk refused.
         MissingDependency: PyAV is not installed.
@@ -50,9 +57,13 @@ def opened(source: Path | IO[bytes], name: str) -> Iterator[tuple[InputContainer
         import av
         from av.error import FFmpegError
     file = f"file:{source}" if isinstance(source, Path) else _View(source)
+    decoder_options = {"max_pixels": str(MOST_PIXELS)}  # FFmpeg decodes some pictures to open a file
     options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
     try:
-        with av.open(file, "r", container_options=options) as container:
+        # a title in another encoding than it should be is no reason to refuse the pictures
+        with av.open(
+            file, "r", options=decoder_options, container_options=options, metadata_errors="replace"
+        ) as container:
             stream = _chosen_stream(container, name)
             stream.thread_type = "AUTO"
             yield container, stream
@@ -100,62 +111,133 @@ def refuse_if_cut_off(container: InputContainer, stream: VideoStream, name: str,
 class Decoding:
     """Decodes a stream: iterate for each picture and its time in units of the stream's time base.
 
-    Pictures come in the order of their times, so a packet whose picture is passed over has not decoded. Those that
-    follow are made from it, up to the next keyframe, and are left out with it: they are not what the camera saw.
+    A packet whose picture is not shown in its turn has not decoded. Those that follow are made from it, up to the next
+    keyframe, and are left out with it: they are not what the camera saw.
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+    def __init__(
+        self, container: InputContainer, stream: VideoStream, *, doubtful: bool = False, are_in_order: bool = False
+    ) -> None:
+        """
+        Args:
+            container: the open file.
+            stream: its moving picture.
+            doubtful: whether to look for packets that are missing, and not to rely on times, as no stored recording
+                needs it.
+            are_in_order: whether the file's times ascend from packet to packet. They are not those of pictures then,
+                if pictures are not decoded in the order in which they are shown.
+        """
+        codec = stream.codec_context
         self._container = container
         self._stream = stream
-        self._pending: list[int] = []
+        self._pending: dict[int, int] = {}
+        """Times of the packets that have not given a picture yet, by their place in the order of decoding."""
         self._lost: list[int] = []
+        self._given_up: set[int] = set()
+        self._is_doubtful = doubtful
+        self._has_failed = False
         # AVI states no presentation times: pictures come out in order, their stamps do not
-        self._stamps_are_unordered = container.format.name == "avi"
+        self._stamps_are_unordered = container.format.name == "avi" or (are_in_order and codec.reorder_depth > 0)
+        is_h264 = codec.name == "h264"
+        self._references = ReferenceCount(codec.extradata) if doubtful and is_h264 else None
+        # FFmpeg shows no picture of H.264 before a keyframe, or before all of the picture was refreshed
+        self._started_at = 0 if is_h264 else None
+        codec.copy_opaque = True
+        self.are_reordered = False
+        """Whether a picture has come out that is decoded before one that came out earlier."""
 
     def __iter__(self) -> Iterator[tuple[Picture, int]]:
-        is_broken = False
+        is_broken, latest = False, -1
         for picture in self._pictures():
-            stamp = self._stamp_of(picture)
-            passed_over = len(self._lost)
-            while self._pending and self._pending[0] < stamp:
-                self._lost.append(heapq.heappop(self._pending))
-            is_broken = (is_broken or len(self._lost) > passed_over) and not picture.key_frame
+            if picture.opaque in self._given_up:
+                continue
+            place, stamp = self._place_of(picture)
+            if isinstance(picture.opaque, int):
+                self.are_reordered |= picture.opaque < latest
+                latest = picture.opaque
+            is_first = self._started_at is not None and place >= self._started_at
+            is_key = bool(picture.key_frame)
+            passed_over = self._give_up(place, stamp, is_key=is_key or is_first)
+            if is_first:
+                self._started_at = None
+            is_broken = (is_broken or passed_over) and not (is_key or is_first)
             if is_broken or picture.is_corrupt:
                 is_broken = True
                 self._lost.append(stamp)
             else:
                 yield picture, stamp
 
-    def undecoded(self) -> list[int]:
-        """Times of the packets that have given no picture to rely on, in order.
+    def _give_up(self, place: int, stamp: int, *, is_key: bool) -> bool:
+        """Count the packets as lost whose pictures should have come before this one; gives whether there are any.
+
+        Pictures come in the order of their times, and none from before a keyframe after it. Times that are doubted
+        say nothing, except where something is known to have failed.
+        """
+        if self._is_doubtful and not self._has_failed and not is_key:
+            passed_over = [at for at in self._pending if at < place - _LATEST_PICTURE]
+        else:
+            passed_over = [at for at, time in self._pending.items() if at < place and (is_key or time < stamp)]
+        if is_key:
+            self._has_failed = False
+        self._given_up.update(passed_over)
+        self._lost += (self._pending.pop(at) for at in passed_over)
+        return bool(passed_over)
+
+    def take_lost(self) -> list[int]:
+        """Times of the packets of which it is known since the last call that they give no picture to rely on.
 
         Returns:
             Ascending, in units of the stream's time base.
         """
-        return sorted(self._lost + self._pending)
+        if not self._lost:
+            return []
+        lost, self._lost = sorted(self._lost), []
+        return lost
+
+    def undecoded(self) -> list[int]:
+        """Times of the packets that have given no picture to rely on, besides those that were taken, in order.
+
+        Returns:
+            Ascending, in units of the stream's time base.
+        """
+        return sorted([*self._lost, *self._pending.values()])
 
     def _pictures(self) -> Iterator[Picture]:
         from av.error import FFmpegError
 
-        for packet in self._container.demux(self._stream):
+        for place, packet in enumerate(self._container.demux(self._stream)):
             stamp = packet_stamp(packet)
             if stamp is not None and is_shown(packet):
-                heapq.heappush(self._pending, stamp)
+                self._pending[place] = stamp
             if packet.is_corrupt:
+                self._has_failed = True
                 continue
+            if self._references is not None and packet.size and self._references.is_skipped_by(memoryview(packet)):
+                yield from self._started_anew(place)
+            packet.opaque = place
             try:
                 yield from self._stream.decode(packet)
             except FFmpegError:
                 # its time stays among the pending
-                continue
+                self._has_failed = True
 
-    def _stamp_of(self, picture: Picture) -> int:
-        stamp = picture.pts
-        if stamp is None or self._stamps_are_unordered or stamp not in self._pending:
-            return heapq.heappop(self._pending) if self._pending else (stamp or 0)
-        self._pending.remove(stamp)
-        heapq.heapify(self._pending)
-        return stamp
+    def _started_anew(self, place: int) -> Iterator[Picture]:
+        """What is still in the decoder; then it is made to wait for a picture that is whole, as at the beginning."""
+        from av.error import FFmpegError
+
+        with suppress(FFmpegError):
+            yield from self._stream.decode(None)
+        self._stream.codec_context.flush_buffers()
+        self._started_at = place
+
+    def _place_of(self, picture: Picture) -> tuple[int, int]:
+        """Which packet a picture comes from, and its time."""
+        place, stamp = picture.opaque, picture.pts
+        if self._stamps_are_unordered or place not in self._pending:
+            if not self._pending:
+                return -1, stamp or 0
+            place = min(self._pending, key=self._pending.__getitem__)
+        return place, self._pending.pop(place)
 
 
 def packet_stamp(packet: Packet[Any]) -> int | None:
@@ -225,18 +307,49 @@ def _chosen_stream(container: InputContainer, name: str) -> VideoStream:
     stream = next((stream for stream in streams if stream is best), streams[0])
     if stream.codec_context is None:
         raise InvalidVideo(f"{name} is in a format that cannot be decoded here; convert it to H.264 and try again")
+    codec = stream.codec_context
+    if codec.width * codec.height > MOST_PIXELS:
+        raise InvalidVideo(
+            f"{name} has pictures of {codec.width}x{codec.height} and can have at most {MOST_PIXELS // 1_000_000} "
+            "million pixels; scale it down and try again"
+        )
+    codec.options = {"max_pixels": str(MOST_PIXELS)}  # a picture may also grow in the middle
     return stream
 
 
 def _why_unreadable(source: Path | IO[bytes], name: str) -> str:
     if isinstance(source, Path):
         with source.open("rb") as file:
-            head = file.read(12)
+            head = file.read(_HEAD_BYTES)
     else:
         source.seek(0)
-        head = bytes(source.read(12))
+        head = bytes(source.read(_HEAD_BYTES))
     if not head:
         return f"{name} is empty (0 bytes)"
     if head[4:8] in (b"ftyp", b"mdat", b"wide", b"free"):
         return f"{name} is cut off: its table of frames is missing; copy it again from where it came"
+    raw = _raw_kind(head)
+    if raw is not None:
+        kind, demuxer, target = raw
+        return (
+            f"{name} is raw {kind}, which states no frame times; put it into a container at the rate it was recorded "
+            f"with, as in: ffmpeg -f {demuxer} -framerate 30 -i {name} {target}"
+        )
     return f"{name} is not a video that can be read"
+
+
+def _raw_kind(head: bytes) -> tuple[str, str, str] | None:
+    """What a stream of pictures without a container is, and how FFmpeg wraps it: its demuxer, and where to.
+
+    Raw H.264 and H.265 have no times that could be copied into an MP4, so they are encoded, without loss.
+    """
+    if head.count(b"\xff\xd8\xff") > 1 and head.startswith(b"\xff\xd8\xff"):
+        return "MJPEG", "mjpeg", "-c copy wrapped.mkv"
+    if not head.startswith((b"\0\0\1", b"\0\0\0\1")):
+        return None
+    unit = head[head.index(b"\1") + 1 :][:1] or b"\0"
+    if unit[0] & 0x9F in (7, 9):
+        return "H.264", "h264", "-c:v libx264 -crf 12 wrapped.mp4"
+    if unit[0] & 0x81 == 0 and unit[0] >> 1 in (32, 33, 34, 35):
+        return "H.265", "hevc", "-c:v libx264 -crf 12 wrapped.mp4"
+    return None

@@ -88,7 +88,8 @@ def shown_size(width: int, height: int, pixel_aspect: Fraction | None, orientati
 class Upright:
     """Turns pictures upright, at one size, whatever the size or pixel format they arrive in.
 
-    With `even`, an odd last row or column is cut off, as 4:2:0 video needs. Timestamps pass through.
+    Pictures of another shape, as when a phone is turned, get black borders. With `even`, an odd last row or column is
+    cut off, as 4:2:0 video needs. Timestamps pass through.
     """
 
     def __init__(self, orientation: Orientation, width: int, height: int, *, even: bool = False) -> None:
@@ -97,6 +98,7 @@ class Upright:
         self._target = (width - width % 2, height - height % 2) if even else (width, height)
         self._graph: Graph | None = None
         self._graph_input: tuple[int, int, str] | None = None
+        self._first_size: tuple[int, int] | None = None
 
     def __call__(self, picture: Picture) -> Picture:
         found = (picture.width, picture.height, picture.format.name)
@@ -114,8 +116,9 @@ class Upright:
 
         filters = self._orientation.filters()
         size = (picture.height, picture.width) if self._orientation.transposed else (picture.width, picture.height)
+        self._first_size = self._first_size or size
         if size != self._size:
-            filters.append(("scale", f"{self._size[0]}:{self._size[1]}"))
+            filters += self._fitted(*size)
         if self._target != self._size:
             filters.append(("crop", f"{self._target[0]}:{self._target[1]}:0:0:exact=1"))
         if not filters:
@@ -134,6 +137,18 @@ class Upright:
             last = step
         graph.configure()
         return graph
+
+    def _fitted(self, width: int, height: int) -> list[tuple[str, str]]:
+        """Filters that scale a picture: one of the first's own shape to all of the size, others between borders."""
+        size = f"{self._size[0]}:{self._size[1]}"
+        first_width, first_height = self._first_size or (width, height)
+        if width * first_height == height * first_width:
+            return [("scale", size)]
+        return [
+            ("scale", f"{size}:force_original_aspect_ratio=decrease"),
+            ("setsar", "1"),
+            ("pad", f"{size}:(ow-iw)/2:(oh-ih)/2"),
+        ]
 
 
 class RgbConverter:

@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 from kinesphere.errors import InvalidVideo
 from kinesphere.video.decoding import Decoding, is_shown, opened, packet_stamp, refuse_if_cut_off
 from kinesphere.video.upright import Orientation, RgbConverter, Upright, shown_size
+from storage.footage.frame_times import FrameTimes
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame as Picture
     from av.video.stream import VideoStream
+
+_SECOND = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,12 @@ class VideoReader:
         self.name = name
         self._source = source
         self._damaged: tuple[int, ...] = ()
+        self._retimed: tuple[int, ...] = ()
+        self._reshaped: tuple[int, ...] = ()
+        self.states_times_of_decoding = False
+        """Whether the file says when frames are decoded, not when they are shown, as a doubtful reading found."""
+        self._are_in_order = False
+        """Whether times ascend from packet to packet, once the file was scanned."""
         with opened(source, name) as (container, stream):
             refuse_if_cut_off(container, stream, name)
             first = next((picture for picture, _ in Decoding(container, stream)), None)
@@ -147,6 +156,8 @@ class VideoReader:
         """The times of all frames shown, how long the last lasts (0 where the file does not say), their time base."""
         shown: dict[int, int] = {}
         end = Fraction(0)
+        latest = None
+        self._are_in_order = True
         with opened(self._source, self.name) as (container, stream):
             base = _time_base(stream)
             for packet in container.demux():
@@ -157,6 +168,8 @@ class VideoReader:
                 end = max(end, (stamp + duration) * packet.time_base)
                 if packet.stream_index == stream.index and is_shown(packet):
                     shown[stamp] = duration
+                    self._are_in_order &= latest is None or stamp > latest
+                    latest = stamp
             refuse_if_cut_off(container, stream, self.name, end)
         if not shown:
             raise InvalidVideo(f"{self.name} has no frames")
@@ -169,6 +182,16 @@ class VideoReader:
         Those that lie before the first frame that could be decoded have a negative time.
         """
         return self._damaged
+
+    @property
+    def retimed(self) -> tuple[int, ...]:
+        """Times in nanoseconds of the frames that the last doubtful reading had to give a time of their own."""
+        return self._retimed
+
+    @property
+    def reshaped(self) -> tuple[int, ...]:
+        """Times in nanoseconds of the frames at which the last reading saw the stored pictures change their form."""
+        return self._reshaped
 
     def frames(self) -> Iterator[VideoFrame]:
         """Read every frame once, in order, in bounded memory. Frames that do not decode are left out; see `damaged`.
@@ -183,11 +206,13 @@ class VideoReader:
         for shown in self.pictures():
             yield VideoFrame(shown.index, shown.timestamp_ns, np.ascontiguousarray(rgb(shown.picture)))
 
-    def pictures(self, *, even: bool = False) -> Iterator[VideoPicture]:
+    def pictures(self, *, even: bool = False, doubtful: bool = False) -> Iterator[VideoPicture]:
         """The same as `frames`, before conversion to RGB; with `even`, odd sizes lose their last row or column.
 
         Args:
             even: whether sides are to be even, as encoders need it.
+            doubtful: whether what the file says is to be doubted: times that cannot be true are put right, and
+                frames that are made from missing ones are left out. No stored recording needs it.
 
         Yields:
             Frames with their times and pictures as decoded.
@@ -198,22 +223,60 @@ class VideoReader:
         upright = Upright(self._orientation, self.width, self.height, even=even)
         with opened(self._source, self.name) as (container, stream):
             base = _time_base(stream)
-            decoding = Decoding(container, stream)
-            origin = latest = None
+            are_in_order = doubtful and bool(self._scanned) and self._are_in_order
+            decoding = Decoding(container, stream, doubtful=doubtful, are_in_order=are_in_order)
+            times: _StatedTimes | FrameTimes = FrameTimes() if doubtful else _StatedTimes(self.name)
+            origin: int | None = None
             index = 0
+            form: tuple[int, int, str] | None = None
+            damaged: list[int] = []
+            reshaped: list[int] = []
             try:
                 for picture, stamp in decoding:
                     origin = stamp if origin is None else origin
-                    if latest is not None and (stamp - latest) * base < -1:
-                        at = float((latest - origin) * base)
-                        raise InvalidVideo(f"the frame times of {self.name} run backwards after {at:.1f} s")
-                    # of two frames with one time a player shows only one
-                    if latest is None or stamp > latest:
-                        latest = stamp
-                        yield VideoPicture(index, _nanoseconds((stamp - origin) * base), upright(picture))
-                        index += 1
+                    damaged += (times.lost(_nanoseconds((s - origin) * base)) for s in decoding.take_lost())
+                    time = times.of(_nanoseconds((stamp - origin) * base))
+                    if time is None:
+                        continue
+                    found = picture.width, picture.height, picture.format.name
+                    if found != form:
+                        if form is not None:
+                            reshaped.append(time)
+                        form = found
+                    yield VideoPicture(index, time, upright(picture))
+                    index += 1
             finally:
-                self._damaged = tuple(_nanoseconds((s - (origin or 0)) * base) for s in decoding.undecoded())
+                damaged += (times.lost(_nanoseconds((s - (origin or 0)) * base)) for s in decoding.undecoded())
+                self._damaged = tuple(sorted(damaged))
+                self.states_times_of_decoding = doubtful and self._are_in_order and decoding.are_reordered
+                self._retimed, self._reshaped = tuple(times.retimed), tuple(reshaped)
+
+
+class _StatedTimes:
+    """The times of frames as the file states them."""
+
+    def __init__(self, name: str) -> None:
+        self.retimed: list[int] = []
+        self._name = name
+        self._latest: int | None = None
+
+    def of(self, stated: int) -> int | None:
+        """The same time; None for a frame that no player shows: of two with one time only the first is seen.
+
+        Raises:
+            InvalidVideo: times step back by more than a second.
+        """
+        if self._latest is not None and stated <= self._latest:
+            if stated < self._latest - _SECOND:
+                at = self._latest / _SECOND
+                raise InvalidVideo(f"the frame times of {self._name} run backwards after {at:.1f} s")
+            return None
+        self._latest = stated
+        return stated
+
+    def lost(self, stated: int) -> int:
+        """The same time."""
+        return stated
 
 
 def _time_base(stream: VideoStream) -> Fraction:
@@ -223,4 +286,4 @@ def _time_base(stream: VideoStream) -> Fraction:
 
 
 def _nanoseconds(seconds: Fraction) -> int:
-    return round(seconds * 1_000_000_000)
+    return round(seconds * _SECOND)

@@ -13,6 +13,8 @@ from storage.recordings.camera_calibration import CameraCalibration, KnownLength
 from storage.recordings.consent import IMPLIED, ConsentMethod, Coverage, Scope
 
 FORMAT_VERSION = 1
+MOST_MOMENTS = 1000
+"""Of one kind that an `Origin` lists."""
 
 
 class State(StrEnum):
@@ -106,6 +108,10 @@ class Origin(_Model):
     source_sha256: str = ""
     transcoded: bool = False
     damaged_ns: tuple[int, ...] = ()
+    retimed_ns: tuple[int, ...] = ()
+    """When imported frames begin whose stated times could not be true, since the first frame; the first 1,000."""
+    reshaped_ns: tuple[int, ...] = ()
+    """When the imported picture changed its size, since the first frame; the first 1,000."""
     calibration: CameraCalibration | None = None
     """Of the camera, as it was known when the recording was made; without it the camera is assumed."""
     known_length: KnownLength | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -118,6 +118,49 @@ def damage_frames(path: Path, frames: Sequence[int]) -> Path:
         position, size = entries[frame]
         content[position : position + size] = b"\xff" * size
     path.write_bytes(content)
+    return path
+
+
+def rewrite(
+    source: Path, path: Path, *, without: Iterable[int] = (), times: Callable[[int, int], int] | None = None
+) -> Path:
+    """Copy a clip packet by packet, as a faulty muxer or a bad line would.
+
+    Args:
+        source: a clip.
+        path: where to, in a container that takes any times, such as Matroska.
+        without: packets that are lost, counted in the order of decoding.
+        times: gives the time of a packet from its number and its time, in 1/1000 s.
+    """
+    lost = set(without)
+    millisecond = Fraction(1, 1000)
+    with av.open(str(source)) as given, av.open(str(path), "w") as container:
+        stream = container.add_stream_from_template(given.streams.video[0])
+        for number, packet in enumerate(given.demux(video=0)):
+            if packet.size and number not in lost:
+                assert packet.pts is not None
+                assert packet.time_base is not None
+                if times is not None:
+                    packet.pts = times(number, round(packet.pts * packet.time_base / millisecond))
+                    packet.time_base, packet.dts = millisecond, number
+                packet.stream = stream
+                container.mux(packet)
+    return path
+
+
+def join(clips: Sequence[Path], path: Path) -> Path:
+    """Put the packets of clips of one codec into one stream, as a phone that is turned while it records does."""
+    with av.open(str(path), "w") as container, av.open(str(clips[0])) as first:
+        stream = container.add_stream_from_template(first.streams.video[0])
+        for number, clip in enumerate(clips):
+            with av.open(str(clip)) as given:
+                for packet in given.demux(video=0):
+                    if packet.size:
+                        assert packet.pts is not None
+                        assert packet.time_base is not None
+                        packet.pts = packet.dts = packet.pts + round(number / packet.time_base)
+                        packet.stream = stream
+                        container.mux(packet)
     return path
 
 

@@ -11,7 +11,7 @@ from kinesphere.errors import Conflict, InvalidInput
 from kinesphere.objects.store import file_sha256
 from storage.recordings.camera_calibration import read_camera
 from storage.recordings.consent import Agreement
-from storage.recordings.recording import Origin, RecordingFile, State
+from storage.recordings.recording import MOST_MOMENTS, Origin, RecordingFile, State
 from studio.commands.contributors.calibrate_command import known_length
 from studio.commands.contributors.consent_prompt import Terms, ask_consent
 from studio.commands.contributors.draft_takes import check_replaceable, say_take
@@ -30,7 +30,7 @@ from studio.commands.options import (
     YesOption,
     opened,
 )
-from studio.commands.output import print_json, progress, say_error
+from studio.commands.output import print_json, progress, say, say_error
 
 if TYPE_CHECKING:
     from storage.recordings.camera_calibration import CameraCalibration, KnownLength
@@ -122,6 +122,8 @@ def import_take(
     def capture(destination: Path) -> Origin:
         with progress(f"Importing {video.name}", None, quiet=quiet) as show:
             report = import_video(video, destination, on_progress=show)
+        if report.losses and not quiet:
+            say(f"{video.name}: {report.losses}.")
         if calibration is not None:
             calibration.intrinsics(report.info.width, report.info.height)
         return Origin(
@@ -130,6 +132,8 @@ def import_take(
             source_sha256=report.source_sha256,
             transcoded=report.transcoded,
             damaged_ns=report.damaged,
+            retimed_ns=report.retimed[:MOST_MOMENTS],
+            reshaped_ns=report.reshaped[:MOST_MOMENTS],
             calibration=calibration,
             known_length=length,
         )

@@ -20,7 +20,7 @@ from kinesphere.errors import Conflict, InvalidInput, NotFound
 from kinesphere.names import is_recording_id
 from storage.catalog import RecordingRecord, Role
 from storage.recordings.consent import SCOPES, Agreement, Scope
-from storage.recordings.recording import Origin, State
+from storage.recordings.recording import MOST_MOMENTS, Origin, State
 from storage.workspace import Workspace
 from studio.web.access.auth import Person, needs
 from studio.web.http.page_rendering import render
@@ -138,6 +138,8 @@ class Takes:
             source_codec=report.source_codec,
             transcoded=report.transcoded,
             damaged_ns=report.damaged,
+            retimed_ns=report.retimed[:MOST_MOMENTS],
+            reshaped_ns=report.reshaped[:MOST_MOMENTS],
         )
 
     def _check_replaced(self, recording: str, task: str, contributor: str) -> None:

@@ -29,7 +29,8 @@ def import_take(source: Path, destination: Path, *, most_bytes: int) -> ImportRe
         raise InvalidVideo("what was recorded is neither MP4 nor WebM; use another browser, or: kinesphere record")
     limits = _limits(most_bytes)
     found = run_limited("studio.web.uploads.take_import", str(source), str(destination), str(most_bytes), limits=limits)
-    return ImportReport(**found | {"info": VideoInfo(**found["info"]), "damaged": tuple(found["damaged"])})
+    moments = {name: tuple(found[name]) for name in ("damaged", "retimed", "reshaped")}
+    return ImportReport(**found | moments | {"info": VideoInfo(**found["info"])})
 
 
 def _limits(most_bytes: int) -> Limits:
