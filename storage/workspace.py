@@ -43,6 +43,16 @@ class Workspace:
         """The local folder of takes that are not submitted yet, one folder a recording."""
         return self.folder / "drafts"
 
+    @property
+    def uploads(self) -> Path:
+        """The local folder of what a server of this workspace is being sent."""
+        return self.folder / "uploads"
+
+    @property
+    def temporary(self) -> Path:
+        """The local folder of what is being made of recordings, each under a name that begins with the recording's."""
+        return self.folder / "temporary"
+
     def dataset_location(self, dataset: str) -> str:
         """What to give `open_dataset` for a dataset of this workspace.
 
