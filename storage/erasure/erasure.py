@@ -10,15 +10,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from kinesphere.errors import Conflict, CorruptObject, NotFound
+from kinesphere.errors import Conflict, CorruptObject, NotFound, StorageFailed
 from kinesphere.objects.store import Objects
 from kinesphere.shards.shard import shard_key
 from kinesphere.version import __version__
+from kinesphere.video.video_keys import blurred_key, video_key
 from storage.catalog import Belongings, ErasureRecord, Erasures, Exports
 from storage.catalog.erasure_entries import fingerprint
 from storage.catalog.freed_space import drop_freed_space
 from storage.erasure.cache_erasure import forget_cached
 from storage.erasure.derived_pictures import delete_drawings
+from storage.erasure.freed_room import make_room
 from storage.erasure.unfinished_files import delete_hidden, is_quiet, remove_quiet, temporary_of, uploads_of
 from storage.erasure.withdrawn_versions import Departed, Replaced, replace_versions
 from storage.exports.export_erasure import settle_exports
@@ -60,6 +62,8 @@ def erase(
         Conflict: a shard holds both withdrawn recordings and others.
         CorruptObject: a version cannot be read, so that nobody can tell whom it names.
     """
+    if contributor is not None and contributor in workspace.catalog.contributors():
+        make_room(workspace.folder, contributor)
     with workspace.catalog.lock("erasure"):
         return _erase(workspace, contributor, who, on_step)
 
@@ -77,7 +81,13 @@ def _erase(
         _check_shards(erasures, belongings)
         departed = Departed(begun.receipt, frozenset(belongings.recordings), contributor)
         on_step("replacing versions")
-        replaced = replace_versions(objects, departed, created_by=who)
+        try:
+            replaced = replace_versions(objects, departed, created_by=who)
+        except StorageFailed:  # a full disk, mostly: what goes anyway makes room
+            for recording in belongings.recordings:
+                objects.delete(blurred_key(recording))
+                objects.delete(video_key(recording))
+            replaced = replace_versions(objects, departed, created_by=who)
         exports = settle_exports(workspace, begun.receipt, on_step)
         on_step("deleting videos and shards")
         _delete_objects(objects, belongings)

@@ -93,9 +93,9 @@ def _in_catalog(workspace: Workspace) -> Iterator[Problem]:
     if catalog.engine.dialect.name == "sqlite":
         with catalog.reading() as session:
             for check in ("integrity_check", "foreign_key_check"):
-                for row in session.execute(text(f"PRAGMA {check}")).all():
-                    if tuple(row) != ("ok",):
-                        words = " ".join(map(str, row))
+                for said in session.execute(text(f"PRAGMA {check}")).all():
+                    if tuple(said) != ("ok",):
+                        words = " ".join(map(str, said))
                         yield Problem("catalog", f"{check} says: {words}; restore it from a copy")
     for row in catalog.recordings(State.ACCEPTED, State.FLAGGED):
         if row.sent_to is None and catalog.trajectory(row.recording) is None:

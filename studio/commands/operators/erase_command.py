@@ -40,6 +40,10 @@ def erase(
     """
     if (contributor is None) == (not withdrawn):
         raise InvalidInput("say whom to erase: kinesphere erase CONTRIBUTOR, or kinesphere erase --withdrawn")
+    if yes and contributor is not None and not verify:
+        from storage.erasure.freed_room import make_room
+
+        make_room(folder, contributor)  # on a full disk the catalog may not even open
     with opened(folder) as workspace:
         if verify:
             if contributor is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from annotate.duplicates.video_fingerprint import VideoFingerprint
 from capture.drafts.outbox import submit
 from kinesphere.errors import Conflict, NotFound
 from kinesphere.objects.store import Objects
+from pose.engines.engine import Engine
 from storage.catalog import Catalog, TrajectoryRecord
 from storage.erasure.erasure_check import find_traces
 from storage.recordings.recording import State
@@ -75,7 +76,7 @@ class ErasesMeanwhile:
 
 def test_what_was_being_processed_leaves_no_folder_behind(place: Workspace) -> None:
     add_recording(place, "anna", seed=70, accept=False)
-    (outcome,) = process(place, waiting(place), engine=ErasesMeanwhile(place))
+    (outcome,) = process(place, waiting(place), engine=cast("Engine", ErasesMeanwhile(place)))
     assert isinstance(outcome, Failure)
     assert find_traces(place, "anna") == [] and remaining_fingerprints(place) == []
 
