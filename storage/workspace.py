@@ -43,6 +43,16 @@ class Workspace:
         """The local folder of takes that are not submitted yet, one folder a recording."""
         return self.folder / "drafts"
 
+    @property
+    def uploads(self) -> Path:
+        """The local folder of what a server of this workspace is being sent."""
+        return self.folder / "uploads"
+
+    @property
+    def temporary(self) -> Path:
+        """The local folder of what is being made of recordings, each under a name that begins with the recording's."""
+        return self.folder / "temporary"
+
     def dataset_location(self, dataset: str) -> str:
         """What to give `open_dataset` for a dataset of this workspace.
 
@@ -116,6 +126,35 @@ def open_workspace(folder: Path) -> Workspace:
         CorruptObject: its `workspace.toml` cannot be read.
     """
     folder = folder.absolute()
+    name, catalog, store = _settings(folder)
+    return Workspace(
+        folder,
+        name,
+        Catalog.open(_catalog_url(folder, catalog)),
+        open_objects(_store_location(folder, store)),
+    )
+
+
+def open_store(folder: Path) -> Objects:
+    """Open only the objects of a workspace, where its catalog cannot be opened.
+
+    Args:
+        folder: that `create_workspace` has made.
+
+    Returns:
+        Its objects.
+
+    Raises:
+        NotFound: there is none.
+        NewerFormat: it was made by a later release.
+        CorruptObject: its `workspace.toml` cannot be read.
+    """
+    folder = folder.absolute()
+    return open_objects(_store_location(folder, _settings(folder)[2]))
+
+
+def _settings(folder: Path) -> tuple[str, str, str]:
+    """What `workspace.toml` says: the name, the catalog's URL and the store; errors as in `open_workspace`."""
     file = folder / FILE_NAME
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -132,12 +171,7 @@ def open_workspace(folder: Path) -> Workspace:
         raise CorruptObject(
             f"{file} cannot be read ({error}); it needs format_version, name, catalog, store"
         ) from error
-    return Workspace(
-        folder,
-        name,
-        Catalog.open(_catalog_url(folder, catalog)),
-        open_objects(_store_location(folder, store)),
-    )
+    return name, catalog, store
 
 
 def _catalog_url(folder: Path, url: str) -> str:

@@ -19,9 +19,10 @@ from annotate.duplicates.comparison import Evidence, Match, Query, Views
 from annotate.duplicates.fingerprint import Fingerprint, fingerprint_key
 from annotate.duplicates.hamming_index import HammingIndex, Neighbours
 from annotate.duplicates.hamming_segment import FLIPS, RADIUS
-from kinesphere.errors import NotFound
+from kinesphere.errors import CorruptObject, NotFound
 from kinesphere.objects.store import Objects
 from storage.catalog import CheckRecord
+from storage.erasure.late_writes import remove_empty_folder
 from storage.recordings.recording import State
 from storage.workspace import Workspace
 
@@ -81,12 +82,29 @@ class DuplicateIndex:
             return 0
         stored = set(self._objects.keys("recordings"))
         found = [name for name in missing if fingerprint_key(name) in stored]
+        entered = 0
         for name in found:
-            key = fingerprint_key(name)
-            for index, times_ns, hashes in self._entries(Fingerprint.from_bytes(self._objects.get(key), key)):
+            fingerprint = self._stored(name)
+            if fingerprint is None:
+                continue
+            entered += 1
+            for index, times_ns, hashes in self._entries(fingerprint):
                 if name not in index:
                     index.add(name, times_ns // 1_000_000, hashes)
-        return len(found)
+        return entered
+
+    def names(self) -> set[str]:
+        """The recordings of which any index knows something."""
+        return self._video.names() | self._motion.names() | self._change.names()
+
+    def _stored(self, recording: str) -> Fingerprint | None:
+        """The fingerprint of a recording; None where there is none (any more: it may be erased at any moment)."""
+        key = fingerprint_key(recording)
+        try:
+            content = self._objects.get(key)
+        except CorruptObject:
+            return None
+        return Fingerprint.from_bytes(content, key)
 
     def _entries(
         self, fingerprint: Fingerprint
@@ -104,6 +122,7 @@ class DuplicateIndex:
         for index in (self._video, self._motion, self._change):
             index.remove(recording)
         self._objects.delete(fingerprint_key(recording))
+        remove_empty_folder(self._objects, f"recordings/{recording}")
 
     def candidates(self, query: Query, but: str = "") -> dict[str, list[Evidence]]:
         """The recordings most like this one, `CANDIDATES` by each index, and the indexes that name them."""
@@ -123,11 +142,11 @@ class DuplicateIndex:
         """The recordings in the index that show the same take as this one, largest share first."""
         found, query = [], Query.of(fingerprint)
         for name, evidence in self.candidates(query, but=recording).items():
-            key = fingerprint_key(name)
-            if not self._objects.exists(key):  # erased with its recording: the index forgets it too
+            known = self._stored(name)
+            if known is None:  # erased with its recording: the index forgets it too
                 self.remove(name)
                 continue
-            match = query.compare(Fingerprint.from_bytes(self._objects.get(key), key), name, first=evidence)
+            match = query.compare(known, name, first=evidence)
             if match is not None:
                 found.append(match)
         return sorted(found, key=lambda match: -match.value)

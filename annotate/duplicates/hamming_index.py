@@ -106,6 +106,10 @@ class HammingIndex:
     def __contains__(self, recording: str) -> bool:
         return recording in self._log or any(recording in segment for segment in self._segments)
 
+    def names(self) -> set[str]:
+        """The recordings that it holds."""
+        return {*self._log, *(name for segment in self._segments for name in segment.names())}
+
     def add(self, recording: str, times_ms: NDArray[np.int64], hashes: NDArray[np.uint8]) -> None:
         """Enter a recording, in place of what was known of it. On disk when this returns.
 

@@ -56,6 +56,10 @@ class Segment:
         at = self._find(recording)
         return at is not None and not self._deleted[at]
 
+    def names(self) -> list[str]:
+        """The recordings that were not removed."""
+        return [self._names[at].decode() for at in np.flatnonzero(~np.asarray(self._gone))]
+
     def _find(self, recording: str) -> int | None:
         name = recording.encode()
         at = int(np.searchsorted(self._names, np.bytes_(name)))

@@ -14,6 +14,7 @@ from kinesphere.errors import InvalidInput, KinesphereError, NotFound, StorageFa
 from kinesphere.names import is_recording_id, new_recording_id
 from kinesphere.video.video_keys import video_key
 from storage.catalog import StoredTask
+from storage.erasure.late_writes import undone_if_departed
 from storage.recordings.consent import Agreement, checked_scopes
 from storage.recordings.recording import (
     Consent,
@@ -213,7 +214,10 @@ def adopt_drafts(workspace: Workspace) -> list[str]:
         if not is_recording_id(folder.name) or folder.name in known:
             continue
         description = read_draft(folder)
-        workspace.catalog.add_recording(description, who=description.contributor)
+        try:
+            workspace.catalog.add_recording(description, who=description.contributor)
+        except NotFound:
+            continue  # its contributor was erased; erased again, the draft goes too
         adopted.append(folder.name)
     return adopted
 
@@ -238,9 +242,12 @@ def submit(workspace: Workspace, recording: str) -> None:
     if row.state is State.DRAFT:
         check_length(recording, row.frames, row.frame_rate)
         description = read_draft(folder)
-        workspace.objects.put(description_key(recording), description.to_bytes())  # first: no video without a name
-        workspace.objects.put(video_key(recording), folder / VIDEO)
-    workspace.catalog.submit(recording, who=row.contributor)
+        with undone_if_departed(workspace, recording):
+            workspace.objects.put(description_key(recording), description.to_bytes())  # first: no video without a name
+            workspace.objects.put(video_key(recording), folder / VIDEO)
+            workspace.catalog.submit(recording, who=row.contributor)
+    else:
+        workspace.catalog.submit(recording, who=row.contributor)
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from capture.recorder.recorder import finish, journal_path, partial_path
-from kinesphere.errors import InvalidVideo, StorageFailed
+from kinesphere.errors import InvalidVideo, NotFound, StorageFailed
 from kinesphere.names import is_recording_id
 from kinesphere.objects.store import file_sha256
 from storage.footage.video_reader import open_video
@@ -74,6 +74,7 @@ def make_draft(workspace: Workspace, start: TakeStart, origin: Origin) -> Record
 
     Raises:
         InvalidVideo: the video cannot be read.
+        NotFound: the contributor was erased meanwhile; nothing is kept.
         StorageFailed: the disk is full.
     """
     folder, draft = _folder(workspace, start.recording), workspace.drafts / start.recording
@@ -92,7 +93,11 @@ def make_draft(workspace: Workspace, start: TakeStart, origin: Origin) -> Record
     folder.rename(draft)
     for file in (draft / "begun.json", journal_path(draft / VIDEO)):
         file.unlink(missing_ok=True)
-    workspace.catalog.add_recording(description, who=start.contributor)
+    try:
+        workspace.catalog.add_recording(description, who=start.contributor)
+    except NotFound:  # the contributor was erased meanwhile, and with them all drafts but this one
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
     return description
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import json
 import shutil
@@ -230,7 +231,11 @@ class _Sending:
 
     def _started_upload(self) -> tuple[str, int]:
         length = str(self.description.video.size_bytes)
-        answer = self._request("POST", "/api/uploads", headers=_TUS | {"Upload-Length": length})
+        known = {"contributor": self.description.contributor, "recording": self.description.recording}
+        told = ",".join(f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in known.items())
+        answer = self._request(
+            "POST", "/api/uploads", headers=_TUS | {"Upload-Length": length, "Upload-Metadata": told}
+        )
         location = urlsplit(answer.headers.get("Location", "")).path
         if not location.startswith("/"):
             raise InvalidInput(f"{self.server.url} is no kinesphere server; the take is kept")

@@ -134,6 +134,15 @@ class Erasures:
             recordings = session.scalars(select(RecordingTable.recording).where(RecordingTable.state != State.ERASED))
             return set(recordings), set(session.scalars(select(TrajectoryTable.shard)))
 
+    def erased_recordings(self) -> set[str]:
+        """All recordings that were erased.
+
+        Returns:
+            Their ids, which lead nowhere any more.
+        """
+        with self.catalog.reading() as session:
+            return set(session.scalars(select(RecordingTable.recording).where(RecordingTable.state == State.ERASED)))
+
     def finish(self, erasure: ErasureRecord, data: DataToErase, tombstone: Mapping[str, Any]) -> bool:
         """Forget the recordings, and the contributor, and keep the tombstone.
 

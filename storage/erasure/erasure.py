@@ -10,14 +10,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from kinesphere.errors import Conflict, CorruptObject, NotFound
+from kinesphere.errors import Conflict, CorruptObject, NotFound, StorageFailed
 from kinesphere.objects.store import Objects
 from kinesphere.shards.shard import shard_key
 from kinesphere.version import __version__
+from kinesphere.video.video_keys import blurred_key, video_key
 from storage.catalog import DataToErase, ErasureRecord, Erasures, Exports
 from storage.catalog.erasure_entries import fingerprint
+from storage.catalog.freed_space import drop_freed_space
 from storage.erasure.cache_erasure import forget_cached
 from storage.erasure.derived_pictures import delete_drawings
+from storage.erasure.freed_room import make_room
+from storage.erasure.unfinished_files import delete_hidden, is_quiet, remove_quiet, temporary_of, uploads_of
 from storage.erasure.withdrawn_versions import Departed, Replaced, replace_versions
 from storage.exports.export_erasure import settle_exports
 from storage.workspace import Workspace
@@ -58,6 +62,8 @@ def erase(
         Conflict: a shard holds both withdrawn recordings and others.
         CorruptObject: a version cannot be read, so that nobody can tell whom it names.
     """
+    if contributor is not None and contributor in workspace.catalog.contributors():
+        make_room(workspace.folder, contributor)
     with workspace.catalog.lock("erasure"):
         return _erase(workspace, contributor, who, on_step)
 
@@ -75,18 +81,25 @@ def _erase(
         _check_shards(erasures, data)
         departed = Departed(erasure.receipt, frozenset(data.recordings), contributor)
         on_step("replacing versions")
-        replaced = replace_versions(objects, departed, created_by=who)
+        try:
+            replaced = replace_versions(objects, departed, created_by=who)
+        except StorageFailed:  # a full disk, mostly: what goes anyway makes room
+            for recording in data.recordings:
+                objects.delete(blurred_key(recording))
+                objects.delete(video_key(recording))
+            replaced = replace_versions(objects, departed, created_by=who)
         exports = settle_exports(workspace, erasure.receipt, on_step)
         on_step("deleting videos and shards")
         of_shards = [key for shard in data.shards for key in objects.keys(shard_key(shard))]
         _delete_objects(objects, data)
         delete_strays(workspace, departed)
-        _delete_drafts(workspace, departed)
-        delete_drawings(workspace, departed)
+        _delete_local(workspace, departed)
         forget_cached(_urls(workspace), data.recordings, data.shards, of_shards)
         on_step("clearing the catalog")
         if erasures.finish(erasure, data, _tombstone(erasure, data, replaced, exports)):
             break
+    drop_freed_space(workspace.catalog.engine, None if contributor is None else contributor.encode())
+    delete_uploads(workspace, departed)  # those that began before the catalog had forgotten them
     (done,) = (record for record in erasures.done() if record.receipt == erasure.receipt)
     _keep_tombstone(objects, done)
     return done
@@ -125,23 +138,35 @@ def strays_of(workspace: Workspace, departed: Departed) -> Iterator[str]:
     the recording was withdrawn.
     """
     objects = workspace.objects
-    recordings, shards = Erasures(workspace.catalog).known()
+    erasures = Erasures(workspace.catalog)
+    (recordings, shards), erased = erasures.known(), erasures.erased_recordings()
     for name in objects.folders("recordings"):
-        if name not in recordings and _is_leaving(_described(objects, f"recordings/{name}/recording.json"), departed):
+        if name in recordings:
+            continue
+        description = _described(objects, f"recordings/{name}/recording.json")
+        is_left = (
+            _is_ownerless(objects, f"recordings/{name}") if description is None else _is_leaving(description, departed)
+        )
+        if name in erased or is_left:
             yield f"recordings/{name}"
     for name in objects.folders("shards"):
         if name.removesuffix(".zarr") in shards:
             continue
         group = _described(objects, f"shards/{name}/zarr.json")
-        if _is_abandoned(objects, f"shards/{name}") if group is None else _is_shard_leaving(group, departed):
+        if _is_ownerless(objects, f"shards/{name}") if group is None else _is_shard_leaving(group, departed):
             yield f"shards/{name}"
 
 
 def delete_strays(workspace: Workspace, departed: Departed) -> None:
     """Delete what `strays_of` finds."""
+    objects = workspace.objects
     for prefix in list(strays_of(workspace, departed)):
-        workspace.objects.delete(f"{prefix}/zarr.json")
-        workspace.objects.delete_below(prefix)
+        folder = objects.local_path(prefix)
+        if folder is not None and not objects.keys(prefix):
+            remove_quiet(folder)  # somebody else's shard may be begun in it at this moment
+            continue
+        objects.delete(f"{prefix}/zarr.json")
+        objects.delete_below(prefix)
 
 
 def _done_before(workspace: Workspace, erasures: Erasures, contributor: str | None) -> ErasureRecord | None:
@@ -157,10 +182,10 @@ def _done_before(workspace: Workspace, erasures: Erasures, contributor: str | No
         replace_versions(workspace.objects, departed, created_by=record.who)
         settle_exports(workspace, record.receipt)
         delete_strays(workspace, departed)
-        _delete_drafts(workspace, departed)
-        delete_drawings(workspace, departed)
+        _delete_local(workspace, departed)
         forget_cached(_urls(workspace), departed.recordings, record.tombstone["shards"])
         _keep_tombstone(workspace.objects, record)
+    drop_freed_space(workspace.catalog.engine, contributor.encode())
     return found[-1]
 
 
@@ -179,10 +204,22 @@ def _delete_objects(objects: Objects, data: DataToErase) -> None:
         delete_shard(objects, shard)
 
 
-def _delete_drafts(workspace: Workspace, departed: Departed) -> None:
+def _delete_local(workspace: Workspace, departed: Departed) -> None:
+    """Delete what lies on this computer beside the objects: drafts, uploads, drawings, and what the killed left."""
+    delete_drawings(workspace, departed)
+    delete_uploads(workspace, departed)
+    for path in list(temporary_of(workspace, departed, Erasures(workspace.catalog).erased_recordings())):
+        shutil.rmtree(path, ignore_errors=True)
+    delete_hidden(workspace.objects)
     for folder in list(drafts_of(workspace, departed)):
         shutil.rmtree(folder)
         folder.with_suffix(".lock").unlink(missing_ok=True)
+
+
+def delete_uploads(workspace: Workspace, departed: Departed) -> None:
+    """Delete what `uploads_of` finds; whoever is sending begins again, and is refused."""
+    for path in list(uploads_of(workspace, departed)):
+        path.unlink(missing_ok=True)
 
 
 def _urls(workspace: Workspace) -> list[str]:
@@ -233,7 +270,10 @@ def _is_leaving(description: dict[str, Any] | None, departed: Departed) -> bool:
     return description.get("recording") in departed.recordings
 
 
-def _is_abandoned(objects: Objects, prefix: str) -> bool:
+def _is_ownerless(objects: Objects, prefix: str) -> bool:
+    """Whether a folder that nothing describes was left by a writer that died, or by one that took all back."""
+    if not objects.keys(prefix):
+        return is_quiet(objects.local_path(prefix))
     return datetime.now(UTC) - objects.changed_at(prefix) > _ABANDONED
 
 

@@ -19,9 +19,11 @@ from kinesphere.versions.manifests import (
     version_key,
 )
 from storage.catalog import Erasures
+from storage.catalog.freed_space import in_freed_space
 from storage.erasure.cache_erasure import cached
 from storage.erasure.derived_pictures import drawings_of
 from storage.erasure.erasure import drafts_of, tombstone_key
+from storage.erasure.unfinished_files import NAMELESS, hidden_files, temporary_of, uploads_of
 from storage.erasure.withdrawn_versions import Departed
 from storage.exports.export_erasure import OUTCOMES, remains_in_exports
 from storage.workspace import Workspace
@@ -60,8 +62,18 @@ def find_traces(
     on_step("looking through the catalog")
     found = [Trace("catalog", mention) for mention in erasures.mentions(contributor)]
     found += [Trace("catalog", rest) for rest in erasures.remains_of(sorted(recordings))]
+    found += [Trace("catalog", f"{rest}; erase again") for rest in _in_freed_space(workspace, contributor)]
     found += [Trace(str(folder), "draft") for folder in drafts_of(workspace, departed)]
     found += [Trace(str(file), "drawing") for file in drawings_of(workspace, departed)]
+    found += [
+        Trace(str(path), "an upload of theirs, or of nobody knows whom") for path in uploads_of(workspace, departed)
+    ]
+    gone = erasures.erased_recordings()
+    found += [Trace(str(path), "unfinished file") for path in temporary_of(workspace, departed, gone)]
+    found += [
+        Trace(str(path), "a file that is being written, or was when a process was killed; erase again")
+        for path in hidden_files(workspace.objects, *NAMELESS)
+    ]
     shards = [shard for tombstone in tombstones for shard in tombstone["shards"]]
     found += [
         Trace(name, "in the cache of this computer") for name in cached([workspace.objects.url], recordings, shards)
@@ -87,6 +99,13 @@ def find_traces(
     return found
 
 
+def _in_freed_space(workspace: Workspace, contributor: str) -> list[str]:
+    """Where rows that were deleted can still be read; while the catalog names the contributor, that says nothing."""
+    if contributor in workspace.catalog.contributors():
+        return []
+    return in_freed_space(workspace.catalog.engine, contributor.encode())
+
+
 def _in_folders(objects: Objects, prefix: str, name: str, names: Callable[[dict[str, Any]], bool]) -> list[Trace]:
     """Folders below a prefix whose describing JSON names what is looked for, or is not there."""
 
@@ -95,6 +114,8 @@ def _in_folders(objects: Objects, prefix: str, name: str, names: Callable[[dict[
         try:
             description = json.loads(objects.get(key))
         except CorruptObject:
+            if not objects.keys(f"{prefix}/{folder}"):
+                return Trace(f"{prefix}/{folder}", "a folder without objects, named after them perhaps; erase again")
             return Trace(f"{prefix}/{folder}", f"has no {name}, so nobody can tell whose it is")
         except ValueError:
             return Trace(key, "cannot be read")

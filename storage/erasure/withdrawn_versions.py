@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kinesphere.errors import CorruptObject
 from kinesphere.objects.store import Objects
 from kinesphere.version import __version__
 from kinesphere.versions.manifests import (
@@ -91,7 +92,12 @@ def _replace_in(objects: Objects, dataset: str, departed: Departed, created_by: 
         if version.is_withdrawn:
             delete_content(objects, version)  # of one that was withdrawn when an earlier attempt was interrupted
             continue
-        episodes = read_episodes(objects, version)
+        try:
+            episodes = read_episodes(objects, version)
+        except CorruptObject:
+            if read_manifest(objects, dataset, version.number).is_withdrawn:
+                continue  # by its publisher, who has found that somebody in it left
+            raise
         staying = departed.staying(episodes)
         if staying.num_rows == episodes.num_rows:
             continue
@@ -177,7 +183,12 @@ def _delete_unfinished(objects: Objects, dataset: str, keys: Collection[str], de
     for key in keys:
         number = int(PurePosixPath(key).name.split(".")[0])
         if number not in finished and key.endswith(".parquet"):
-            episodes = open_parquet(objects.get(key)).read()
+            try:
+                episodes = open_parquet(objects.get(key)).read()
+            except CorruptObject:
+                if objects.exists(key):
+                    raise
+                continue  # its publisher has taken it back
             if departed.staying(episodes).num_rows < episodes.num_rows:
                 objects.delete(key)
 

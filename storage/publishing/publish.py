@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kinesphere.errors import Conflict, InvalidInput, KinesphereError
+from kinesphere.errors import Conflict, CorruptObject, InvalidInput, KinesphereError
 from kinesphere.names import checked_name
 from kinesphere.objects.store import Objects
-from kinesphere.shards.shard import Shard
+from kinesphere.shards.shard import Shard, shard_key
 from kinesphere.versions.manifests import Version
 from kinesphere.where import where_expression
 from storage.catalog import Catalog
@@ -21,8 +23,13 @@ from storage.erasure.withdrawn_versions import withdraw_version
 from storage.publishing.publish_rules import ConsentFilter, PublishSettings, Tracks
 from storage.publishing.table_writer import clustered
 from storage.publishing.version_writer import write_version
+from storage.recordings.consent import Coverage
 from storage.tasks.criteria import Criteria
 from storage.workspace import Workspace
+
+_ASKED_ONE_BY_ONE = 2000
+"""More shards than these are looked for in one listing: on an object store each question is a request."""
+_AT_ONCE = 16
 
 
 def publish(
@@ -55,57 +62,72 @@ def publish(
 
     Raises:
         Conflict: no recording is accepted yet, none has such tracks or is consented to, or a limit does not hold.
+        CorruptObject: the shard of a recording that would enter is gone.
         InvalidInput: the expression cannot be read, or matches nothing, or the agreement is no JSON.
     """
     checked_name("dataset", dataset)
     settings = (settings or PublishSettings()).with_video_settled()
-    table = _episodes(workspace, dataset, settings, on_left_out)
-    recordings = table["recording"].unique().to_pylist()
-    if before_writing is not None:
-        before_writing(recordings)
-    version = write_version(
-        workspace.objects,
+    again = partial(
+        publish,
+        workspace,
         dataset,
-        clustered(table),
-        where=settings.where,
+        settings,
         created_by=created_by,
-        video=settings.video or "none",
-        rules=settings.rules.to_manifest(),
-        criteria=_criteria(workspace.catalog, table, effective_criteria),
-        agreement=None if agreement is None else agreement(recordings),
+        on_left_out=on_left_out,
+        before_writing=before_writing,
+        agreement=agreement,
+        effective_criteria=effective_criteria,
     )
+    consents = workspace.catalog.consents()
+    try:
+        table = _episodes(workspace, dataset, settings, consents, on_left_out)
+        recordings = table["recording"].unique().to_pylist()
+        if before_writing is not None:
+            before_writing(recordings)
+        version = write_version(
+            workspace.objects,
+            dataset,
+            clustered(table),
+            where=settings.where,
+            created_by=created_by,
+            video=settings.video or "none",
+            rules=settings.rules.to_manifest(),
+            criteria=_criteria(workspace.catalog, table, effective_criteria),
+            agreement=None if agreement is None else agreement(recordings),
+        )
+    except KinesphereError:
+        if consents.keys() <= workspace.catalog.consents().keys():
+            raise
+        return again()  # somebody has left meanwhile, perhaps with what could not be read
     if not version.is_new or not workspace.catalog.departed(recordings):
         return version
     # An erasure that had looked through the versions before this one was there counts on us to take it back.
     try:
-        again = publish(
-            workspace,
-            dataset,
-            settings,
-            created_by=created_by,
-            on_left_out=on_left_out,
-            before_writing=before_writing,
-            agreement=agreement,
-            effective_criteria=effective_criteria,
-        )
+        heir = again()
     except KinesphereError:
         withdraw_version(workspace.objects, version, replaced_by=None)
         raise
-    withdraw_version(workspace.objects, version, replaced_by=again.number)
-    return again
+    withdraw_version(workspace.objects, version, replaced_by=heir.number)
+    return heir
 
 
 def _episodes(
-    workspace: Workspace, dataset: str, settings: PublishSettings, on_left_out: Callable[[ConsentFilter], None]
+    workspace: Workspace,
+    dataset: str,
+    settings: PublishSettings,
+    coverage: Mapping[str, Coverage],
+    on_left_out: Callable[[ConsentFilter], None],
 ) -> pa.Table:
-    """The episodes that enter."""
+    """The episodes that enter, of the recordings of which `coverage` says what they are consented to."""
     tracks, rules = settings.tracks, settings.rules
     of_tracks, consents = _TracksFilter(workspace.objects, tracks), ConsentFilter(rules.needs)
     found = workspace.catalog.publishable(of_tracks, with_segments=settings.episodes == "segments")
     if not len(found) and of_tracks.refused:
         other = "none" if tracks == "raw" else "smooth"
         raise Conflict(f"no accepted recording has {tracks} tracks; make them with: process --again --filter {other}")
-    refused = consents.refused(workspace.catalog.consents(), found["recording"].unique().to_pylist())
+    if not set(found["recording"].unique().to_pylist()) <= coverage.keys():  # accepted since
+        found = found.filter(pc.is_in(found["recording"], pa.array(sorted(coverage), pa.string()))).combine_chunks()
+    refused = consents.refused(coverage, found["recording"].unique().to_pylist())
     if refused:
         on_left_out(consents)
         found = found.filter(pc.invert(pc.is_in(found["recording"], pa.array(refused)))).combine_chunks()
@@ -123,7 +145,33 @@ def _episodes(
             raise InvalidInput(
                 f'--where "{settings.where}" matches none of the {len(found)} episodes; nothing was published'
             )
-    return rules.applied(dataset, table)
+    table = rules.applied(dataset, table)
+    _check_shards(workspace.objects, table)
+    return table
+
+
+def _check_shards(objects: Objects, episodes: pa.Table) -> None:
+    """Make sure that what episodes point at is there.
+
+    Raises:
+        CorruptObject: a shard is missing; the message names a recording in it and says how to make it again.
+    """
+    shards = episodes["shard"].unique().to_pylist()
+    if len(shards) > _ASKED_ONE_BY_ONE:
+        present = set(objects.folders("shards"))
+        missing = {shard for shard in shards if f"{shard}.zarr" not in present}
+    else:
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            there = threads.map(lambda shard: objects.exists(f"{shard_key(shard)}/zarr.json"), shards)
+            missing = {shard for shard, is_there in zip(shards, there, strict=True) if not is_there}
+    if missing:
+        lost = episodes.filter(pc.is_in(episodes["shard"], pa.array(sorted(missing))))
+        recordings = lost["recording"].unique().to_pylist()
+        names = ", ".join(recordings[:5]) + (f" and {len(recordings) - 5} more" if len(recordings) > 5 else "")
+        raise CorruptObject(
+            f"the shard of recording {names} is missing in {objects.url}, so nothing was published; restore it from a "
+            f"copy, or make it again: kinesphere process --again {recordings[0]} (all of them: kinesphere doctor)"
+        )
 
 
 class _TracksFilter:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from kinesphere.errors import Conflict, CorruptObject, InvalidInput
 from kinesphere.video.video_keys import blurred_key, video_key
+from storage.erasure.late_writes import remove_empty_folder
 from storage.recordings.recording import State, blurred_note_key
 
 if TYPE_CHECKING:
@@ -78,7 +79,11 @@ def blur_recording(
         return _result(recording, f"{objects.url}/{blurred_key(recording)}", earlier["report"], is_new=False)
     arrays = _arrays(objects, trajectory)
     verified_description(objects, row)
-    with tempfile.TemporaryDirectory() as folder, objects.open(video_key(recording)) as content:
+    workspace.temporary.mkdir(exist_ok=True)  # where an erasure finds what a kill leaves
+    with (
+        tempfile.TemporaryDirectory(prefix=f"{recording}-", dir=workspace.temporary) as folder,
+        objects.open(video_key(recording)) as content,
+    ):
         file = output or Path(folder) / "blurred.mp4"
         video = open_video(content, video_key(recording))
         with progress(f"Looking for people in {recording}", row.frames) as show:
@@ -93,6 +98,7 @@ def blur_recording(
     if workspace.catalog.departed([recording]):
         for key in (blurred_note_key(recording), blurred_key(recording)):
             objects.delete(key)
+        remove_empty_folder(objects, f"recordings/{recording}")
         raise Conflict(f"recording {recording} was withdrawn meanwhile; nothing was kept")
     return _result(recording, f"{objects.url}/{blurred_key(recording)}", report, is_new=True)
 

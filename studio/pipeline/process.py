@@ -11,6 +11,7 @@ from pose.engines.engine import Engine
 from pose.extractors.extractor import DEFAULT, ExtractorOptions
 from storage.catalog import RecordingRecord
 from storage.erasure.erasure import delete_shard
+from storage.erasure.late_writes import remove_empty_folder
 from storage.recordings.recording import State
 from storage.workspace import Workspace
 from studio.pipeline.extraction import Extracted, Failure, Job, extract_and_check
@@ -143,6 +144,7 @@ def _enter(workspace: Workspace, found: Extracted, repeated: Collection[str]) ->
         if workspace.catalog.departed([found.recording]):  # it was withdrawn while it was extracted
             delete_shard(workspace.objects, found.trajectory.shard)
             forget_fingerprint(workspace, found.recording)
+            remove_empty_folder(workspace.objects, f"recordings/{found.recording}")
         return Failure(found.recording, str(error))
     return Outcome(
         recording=found.recording,

@@ -76,10 +76,17 @@ def erase_here(
     )
     _forget_fingerprints(workspace, (row.recording for row in leaving))
     done = erase(workspace, contributor, who=who, on_step=on_step)
-    if done is not None and done.tombstone is not None:
+    if done is not None:
         on_step("forgetting fingerprints")
-        _forget_fingerprints(workspace, done.tombstone["recordings"])
+        _forget_fingerprints(workspace, remaining_fingerprints(workspace))
     return done
+
+
+def remaining_fingerprints(workspace: Workspace) -> list[str]:
+    """The recordings that this computer's index of duplicates would still find though they have left."""
+    with open_duplicate_index(workspace) as index:
+        names = index.names()
+    return workspace.catalog.departed(names) if names else []
 
 
 def _forget_fingerprints(workspace: Workspace, recordings: Iterable[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -21,6 +23,11 @@ from studio.web.page import Page, Studio
 from studio.web.page_registry import built_in_pages, installed_pages
 from studio.web.uploads.upload_files import Uploads
 
+CLEANED_EVERY_SECONDS = 3600.0
+"""How often uploads that nobody goes on with are removed while the server runs."""
+
+log = logging.getLogger("kinesphere")
+
 
 def create_app(workspace: Workspace, *, credentials: Credentials, upload_limit: int) -> FastAPI:
     """The application that serves one workspace to those who can prove who they are.
@@ -33,13 +40,15 @@ def create_app(workspace: Workspace, *, credentials: Credentials, upload_limit: 
     Raises:
         InvalidInput: a page of an installed package cannot be used.
     """
-    uploads = Uploads(workspace.folder / "uploads", upload_limit)
+    uploads = Uploads(workspace.uploads, upload_limit)
     studio = Studio(workspace, credentials, uploads, ErasureThread(workspace))
 
     @asynccontextmanager
     async def while_serving(_app: FastAPI) -> AsyncIterator[None]:
         studio.erasure_thread.start()
+        cleaning = asyncio.create_task(_remove_old(uploads))
         yield
+        cleaning.cancel()
         await run_in_threadpool(studio.erasure_thread.stop)
 
     app = FastAPI(
@@ -58,6 +67,15 @@ def create_app(workspace: Workspace, *, credentials: Credentials, upload_limit: 
     app.add_middleware(Identify, credentials=credentials)
     app.add_middleware(SafeHeaders)
     return app
+
+
+async def _remove_old(uploads: Uploads) -> None:
+    while True:
+        await asyncio.sleep(CLEANED_EVERY_SECONDS)
+        try:
+            await run_in_threadpool(uploads.remove_old)
+        except OSError as error:
+            log.error("old uploads could not be removed: %s", error.strerror)
 
 
 def _add_pages(app: FastAPI, studio: Studio, pages: tuple[Page, ...]) -> None:

@@ -11,10 +11,10 @@ from typing import Annotated
 
 import typer
 
-from kinesphere.errors import KinesphereError, needs_extra
+from kinesphere.errors import InvalidInput, KinesphereError, needs_extra
 from kinesphere.version import __version__
 from studio.commands.options import JsonOption
-from studio.commands.output import print_json, print_table
+from studio.commands.output import messages, print_json, print_table
 
 
 def register(app: typer.Typer) -> None:
@@ -23,11 +23,25 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(
-    workspace: Annotated[Path | None, typer.Argument(help="Also look at this workspace.")] = None,
+    workspace: Annotated[
+        Path | None, typer.Argument(help="Also look at this workspace, and all that is in it.")
+    ] = None,
+    deep: Annotated[bool, typer.Option("--deep", help="Read all bytes of the workspace and compare hashes.")] = False,
+    mend: Annotated[
+        bool, typer.Option("--repair", help="Remove what interrupted work has left; nothing that was confirmed.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Find out what is missing on this computer, and how to mend it."""
+    """Find out what is missing on this computer, and how to mend it.
+
+    Of a workspace every catalog row, video, shard and version is looked at: what is missing, empty or cut short is
+    named. --deep also finds what was changed.
+    """
+    if workspace is None and (deep or mend):
+        raise InvalidInput("name the workspace to look at: kinesphere doctor PATH --deep")
     findings = examine(workspace)
+    if workspace is not None and findings[-1].ok:
+        findings += _content(workspace, deep=deep, mend=mend)
     if as_json:
         print_json(findings)
     else:
@@ -94,6 +108,31 @@ def _disk(folder: Path) -> str:
     if free < 1 << 30:
         raise KinesphereError(f"only {free / 1e6:.0f} MB are free; an hour of video takes 1 to 2 GB")
     return f"{free / 1e9:.0f} GB free"
+
+
+def _content(folder: Path, *, deep: bool, mend: bool) -> list[Finding]:
+    """What is in a workspace; with `mend`, what was left by interrupted work is removed first."""
+    from storage.inspection.leftovers import repair
+    from storage.inspection.workspace_inspection import inspect
+    from storage.workspace import open_workspace
+
+    workspace = open_workspace(folder)
+    try:
+        with messages.status("Looking") as status:
+            removed = repair(workspace) if mend else []
+            found = inspect(workspace, deep=deep, on_step=lambda step: status.update(f"Looking at {step}"))
+    finally:
+        workspace.catalog.close()
+    findings = [Finding(left.where, True, f"{left.words}; removed") for left in removed]
+    advice = "; remove it with: kinesphere doctor PATH --repair"
+    findings += [
+        Finding(problem.what, False, problem.words + (advice if problem.is_repairable else ""))
+        for problem in found.problems
+    ]
+    looked = f"{found.recordings} recordings, {found.shards} shards, {found.versions} versions"
+    how = "every byte" if deep else "sizes and metadata; --deep reads every byte"
+    wrong = f"{len(found.problems)} problems among" if found.problems else "all there:"
+    return [*findings, Finding("content", not found.problems, f"{wrong} {looked} ({how})")]
 
 
 def _workspace(folder: Path) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -41,6 +40,10 @@ def erase(
     """
     if (contributor is None) == (not withdrawn):
         raise InvalidInput("say whom to erase: kinesphere erase CONTRIBUTOR, or kinesphere erase --withdrawn")
+    if yes and contributor is not None and not verify:
+        from storage.erasure.freed_room import make_room
+
+        make_room(folder, contributor)  # on a full disk the catalog may not even open
     with opened(folder) as workspace:
         if verify:
             if contributor is None:
@@ -96,7 +99,7 @@ def _verify(workspace: Workspace, contributor: str, *, as_json: bool) -> None:
     with messages.status("Looking") as status:
         traces = find_traces(workspace, contributor, on_step=lambda step: status.update(step.capitalize()))
         done = Erasures(workspace.catalog).erased(contributor)
-        traces += _fingerprints(workspace, done)
+        traces += _fingerprints(workspace)
     if as_json:
         print_json({"left": traces, "erasures": [record.tombstone for record in done]})
     elif traces:
@@ -109,14 +112,12 @@ def _verify(workspace: Workspace, contributor: str, *, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def _fingerprints(workspace: Workspace, done: Sequence[ErasureRecord]) -> list[Trace]:
-    """The erased recordings that the index of duplicates would still find."""
-    from annotate.duplicates.duplicates import open_duplicate_index
+def _fingerprints(workspace: Workspace) -> list[Trace]:
+    """The recordings that have left and that the index of duplicates would still find."""
     from storage.erasure.erasure_check import Trace
+    from studio.pipeline.withdrawal import remaining_fingerprints
 
-    with open_duplicate_index(workspace) as index:
-        names = [name for record in done for name in (record.tombstone or {}).get("recordings", ()) if name in index]
-    return [Trace(f"duplicates, {name}", "fingerprint; erase again") for name in names]
+    return [Trace(f"duplicates, {name}", "fingerprint; erase again") for name in remaining_fingerprints(workspace)]
 
 
 def _is_agreed(workspace: Workspace, contributor: str | None) -> bool:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from annotate.gate.feedback import feedback_on
-from kinesphere.errors import InvalidInput, NotFound
+from kinesphere.errors import Conflict, InvalidInput, NotFound
 from kinesphere.names import is_recording_id
 from storage.catalog import Audit, RecordingRecord, Role
 from storage.recordings.recording import RecordingFile, State
@@ -68,6 +68,9 @@ def recording_routes(studio: Studio) -> APIRouter:
             except InvalidInput:
                 if received.offset == received.length:
                     uploads.remove(received)  # whole and wrong: going on with it would never help
+                raise
+            except (Conflict, NotFound):  # it was taken back, or its contributor erased, in this very moment
+                uploads.remove(received)
                 raise
             uploads.remove(received)
         return JSONResponse(_shown(made), 201)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import re
 import threading
@@ -10,11 +9,12 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from kinesphere.errors import Conflict, CorruptObject, InvalidInput, NotFound, StorageFailed
+from kinesphere.errors import Conflict, CorruptObject, InvalidInput, NotFound
 from kinesphere.names import checked_name, is_recording_id
 from kinesphere.objects.store import file_sha256
 from kinesphere.video.video_keys import video_key
 from storage.catalog import RecordingRecord
+from storage.erasure.late_writes import undone_if_departed
 from storage.recordings.recording import Consent, RecordingFile, State, check_length, description_key
 from storage.workspace import Workspace
 from studio.web.uploads.upload_files import Upload
@@ -55,7 +55,8 @@ class Submissions:
 
         Raises:
             InvalidInput: the video received is not the one described, or no video.
-            Conflict: there is another recording of this id.
+            Conflict: there is another recording of this id, or it was taken back meanwhile.
+            NotFound: its contributor was erased meanwhile.
             StorageFailed: the store or the catalog refused; nothing is left of the attempt.
         """
         recording = description.recording
@@ -90,18 +91,12 @@ class Submissions:
 
     def _enter(self, description: RecordingFile, upload: Upload, *, is_new: bool) -> None:
         objects, catalog, recording = self.workspace.objects, self.workspace.catalog, description.recording
-        try:
+        with undone_if_departed(self.workspace, recording):
             objects.put(description_key(recording), description.to_bytes())  # first: a crash leaves no nameless video
             objects.put(video_key(recording), upload.path)
             if is_new:
                 catalog.add_recording(description, who=description.contributor)
-        except (StorageFailed, Conflict):
-            if is_new:
-                for key in (description_key(recording), video_key(recording)):
-                    with contextlib.suppress(StorageFailed):
-                        objects.delete(key)
-            raise
-        catalog.submit(recording, who=description.contributor)
+            catalog.submit(recording, who=description.contributor)
 
     def _present(self, description: RecordingFile) -> RecordingRecord | None:
         recording = description.recording

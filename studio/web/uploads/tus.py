@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Request, Response
+from starlette.concurrency import run_in_threadpool
 
-from storage.catalog import Role
+from kinesphere.errors import Conflict, KinesphereError, NotFound
+from kinesphere.names import is_recording_id
+from storage.catalog import Catalog, Erasures, Role
 from studio.web.access.auth import Person, needs
 from studio.web.access.rate_limits import RateLimit
+from studio.web.http.refusals import NotAllowed
 from studio.web.page import Page, Studio
 
 VERSION = "1.0.0"
@@ -41,7 +46,20 @@ def tus_routes(studio: Studio) -> APIRouter:
         by_account.take(person.account)
         by_address.take(request.client.host if request.client is not None else "")
         is_deferred = request.headers.get("Upload-Defer-Length") == "1"
-        made = uploads.create(None if is_deferred else _number(request, "Upload-Length"), person.account)
+        told = _metadata(request)
+        contributor, recording = told.get("contributor", person.contributor), told.get("recording")
+        if contributor is not None and not person.is_contributor(contributor):
+            raise NotAllowed(person.account, "send recordings of another contributor")
+        if recording is not None and not is_recording_id(recording):
+            raise HTTPException(400, "the header Upload-Metadata names no id of a recording")
+        length = None if is_deferred else _number(request, "Upload-Length")
+        made = uploads.create(length, person.account, contributor=contributor, recording=recording)
+        try:
+            # Only now: an erasure that has looked through the uploads before has forgotten the contributor by now.
+            await run_in_threadpool(_check_present, studio.workspace.catalog, contributor, recording)
+        except KinesphereError:
+            uploads.remove(made)
+            raise
         return _answer(201, Location=f"/api/uploads/{made.upload}")
 
     @routes.head("/{upload}")
@@ -76,6 +94,25 @@ def _answer(status: int, **headers: str) -> Response:
 def _check_version(request: Request) -> None:
     if request.headers.get("Tus-Resumable") != VERSION:
         raise HTTPException(412, f"this server speaks tus {VERSION}", {"Tus-Version": VERSION})
+
+
+def _metadata(request: Request) -> dict[str, str]:
+    """What the sender tells of the upload: pairs of a name and a value in Base64, with commas between."""
+    found = {}
+    for pair in filter(None, request.headers.get("Upload-Metadata", "").split(",")):
+        name, _, value = pair.strip().partition(" ")
+        try:
+            found[name] = base64.b64decode(value, validate=True).decode()
+        except ValueError as error:
+            raise HTTPException(400, "the header Upload-Metadata needs values in Base64") from error
+    return found
+
+
+def _check_present(catalog: Catalog, contributor: str | None, recording: str | None) -> None:
+    if contributor is not None and contributor not in catalog.contributors():  # whose ids are not for telling
+        raise NotFound("contributor", contributor[:64], hint="ask the server's operator to enrol you")
+    if recording is not None and recording in Erasures(catalog).erased_recordings():
+        raise Conflict(f"recording {recording} was taken back and erased here; record it anew to hand it in")
 
 
 def _number(request: Request, header: str) -> int:

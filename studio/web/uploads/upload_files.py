@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import re
 import secrets
@@ -11,6 +10,7 @@ import shutil
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import ParamSpec, TypeVar
 from anyio import CapacityLimiter, to_thread
 
 from kinesphere.errors import Conflict, NotFound
+from storage.erasure.unfinished_files import mark, upload_name
 from studio.web.http.refusals import TooLarge
 
 Arguments = ParamSpec("Arguments")
@@ -63,11 +64,14 @@ class Uploads:
     _locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     _looking: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(os.cpu_count() or 1))
 
-    def create(self, length: int | None, owner: str) -> Upload:
+    def create(
+        self, length: int | None, owner: str, *, contributor: str | None = None, recording: str | None = None
+    ) -> Upload:
         """Begin an upload of `length` bytes, or of a length that `settle` tells later.
 
         Args:
             owner: the account it belongs to; others never find it.
+            contributor: whose take it is, and `recording` its id, if the sender told: an erasure finds it by these.
 
         Raises:
             TooLarge: `length` is over the limit.
@@ -78,8 +82,7 @@ class Uploads:
         if shutil.disk_usage(self.folder).free < (length or _LEAST_FREE):
             raise OSError(28, "No space left on device")
         upload = secrets.token_hex(16)
-        # Owner and length are parts of the name: there is no second file that could be lost or disagree.
-        path = self.folder / f"{upload}.{_mark(owner)}.{_OPEN if length is None else length}"
+        path = self.folder / upload_name(upload, owner, _OPEN if length is None else length, contributor, recording)
         path.touch(exist_ok=False)
         return Upload(upload, path, length)
 
@@ -89,7 +92,7 @@ class Uploads:
         Raises:
             NotFound: there is none of this id, or it is somebody else's: which of the two is not for telling.
         """
-        found = list(self.folder.glob(f"{upload}.{_mark(owner)}.*")) if _ID.fullmatch(upload) else []
+        found = list(self.folder.glob(f"{upload}.{mark(owner)}.*")) if _ID.fullmatch(upload) else []
         if not found:
             raise NotFound("upload", upload[:40], hint="begin it again")
         ending = found[0].suffix[1:]
@@ -180,8 +183,9 @@ class Uploads:
         if not self.folder.is_dir():
             return
         for path in self.folder.iterdir():
-            if time.time() - path.stat().st_mtime > DAYS_KEPT * 86_400:
-                path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # another request has removed it
+                if time.time() - path.stat().st_mtime > DAYS_KEPT * 86_400:
+                    path.unlink()
 
 
 @dataclass(frozen=True)
@@ -206,11 +210,6 @@ def _write_through(file: int, content: bytearray) -> None:
         _write(file, content)
     finally:
         os.fsync(file)
-
-
-def _mark(owner: str) -> str:
-    """What stands for an account in names of files, whatever characters its name has."""
-    return hashlib.sha256(owner.encode()).hexdigest()[:32]
 
 
 def _write(file: int, content: bytearray) -> None:

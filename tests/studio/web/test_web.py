@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +15,8 @@ import pytest
 from httpx import Client, Response
 
 from kinesphere.video.video_keys import video_key
+from storage.erasure.erasure import erase
+from storage.erasure.erasure_check import find_traces
 from storage.recordings.recording import RecordingFile, State
 from storage.tasks.task import ConsentScopes
 from storage.workspace import Workspace
@@ -262,6 +265,38 @@ def test_old_uploads_are_forgotten(far: Workspace, tmp_path: Path) -> None:
     os.utime(old.path, (0, 0))
     uploads.remove_old()
     assert not old.path.exists() and new.path.exists()
+
+
+def test_an_upload_is_told_whose_it_is_so_that_an_erasure_finds_it(client: Client, far: Workspace) -> None:
+    def begin(**told: str) -> int:
+        pairs = ",".join(f"{name} {b64encode(value.encode()).decode()}" for name, value in told.items())
+        headers = TUS | {"Upload-Length": "10", "Upload-Metadata": pairs}
+        return int(client.post("/api/uploads", headers=headers).status_code)
+
+    far.catalog.add_contributor("dora")
+    assert begin(contributor="dora", recording="20261123-000000-00000000") == 201
+    assert begin(contributor="dora", filename="of another client") == 201
+    assert len(list(far.uploads.iterdir())) == 2
+    assert begin(contributor="nobody") == 404
+    assert begin(contributor="dora", recording="../../etc") == 400
+    assert (
+        client.post("/api/uploads", headers=TUS | {"Upload-Length": "1", "Upload-Metadata": "a ?"}).status_code == 400
+    )
+    assert len(list(far.uploads.iterdir())) == 2
+    erase(far, "dora", who="eve")
+    assert list(far.uploads.iterdir()) == [] and find_traces(far, "dora") == []
+    assert begin(contributor="dora") == 404 and list(far.uploads.iterdir()) == []
+
+
+def test_old_uploads_are_forgotten_while_the_server_runs(far: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("studio.web.web_app.CLEANED_EVERY_SECONDS", 0.05)
+    with running_studio(far, limit=LIMIT):
+        old = Uploads(far.uploads, LIMIT).create(10, "paula")
+        os.utime(old.path, (0, 0))
+        until = time.monotonic() + 20
+        while old.path.exists() and time.monotonic() < until:
+            time.sleep(0.02)
+        assert not old.path.exists()
 
 
 def test_a_consent_is_held_to_what_the_task_offers_and_requires(

@@ -110,8 +110,9 @@ class Recorder {
       return;
     }
     this.show("counting");
+    const recording = newRecordingId();
     try {
-      this.sender = await TusSender.begin();
+      this.sender = await TusSender.begin(data.contributor, recording);
     } catch (error) {
       this.show("ready");
       showProblem(error);
@@ -123,7 +124,7 @@ class Recorder {
     }
     const agreed = new FormData(consent);
     this.take = {
-      recording: newRecordingId(),
+      recording,
       location: this.sender.location,
       scopes: [...new Set([...data.required, ...agreed.getAll("scope").map(String)])],
       signed: String(agreed.get("signed") ?? ""),

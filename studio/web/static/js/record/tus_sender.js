@@ -22,9 +22,14 @@ export class TusSender extends EventTarget {
     this.failed = null;
   }
 
-  /** Begin an upload. */
-  static async begin() {
-    const answer = await request("POST", "/api/uploads", { headers: { ...TUS, "Upload-Defer-Length": "1" } });
+  /**
+   * Begin an upload.
+   * @param {string} contributor whose take it is, and @param {string} recording its id: an erasure finds it by these
+   */
+  static async begin(contributor, recording) {
+    const told = `contributor ${btoa(contributor)},recording ${btoa(recording)}`;
+    const headers = { ...TUS, "Upload-Defer-Length": "1", "Upload-Metadata": told };
+    const answer = await request("POST", "/api/uploads", { headers });
     return new TusSender(/** @type {string} */ (answer.headers.get("Location")));
   }
 

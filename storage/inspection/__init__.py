@@ -1,0 +1,1 @@
+"""Inspection: whether everything that a workspace has confirmed is there and whole."""

@@ -1,0 +1,87 @@
+"""What interrupted work has left in a workspace: found, and removed where nothing that was confirmed is in it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from storage.catalog import Erasures
+from storage.erasure.unfinished_files import hidden_files, is_quiet, remove_quiet
+from storage.workspace import Workspace
+
+_NOTES = ("drawings.partial", "workspace.partial")
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """Something that a killed process has left."""
+
+    where: str
+    """Path in the workspace's folder, or key of an object or of a folder of objects."""
+    words: str
+    path: Path | None = None
+    """Where it is a file or a folder of this computer; else it is a key."""
+
+
+def leftovers(workspace: Workspace) -> Iterator[Leftover]:
+    """What a process that died has left. What may be being written now is left out: it has grown within a minute.
+
+    That is: files beside objects that no listing shows, folders without objects, what was being made of recordings,
+    notes that were half written, and objects of recordings that were erased.
+
+    Args:
+        workspace: an open workspace.
+
+    Yields:
+        Each once.
+    """
+    yield from (
+        Leftover(str(path.relative_to(workspace.objects.url)), "an unfinished file of a process that died", path)
+        for path in hidden_files(workspace.objects)
+        if is_quiet(path)
+    )
+    for prefix in ("recordings", "shards"):
+        for name in workspace.objects.folders(prefix):
+            folder = workspace.objects.local_path(f"{prefix}/{name}")
+            if folder is not None and not any(path.is_file() for path in folder.rglob("*")):
+                yield Leftover(f"{prefix}/{name}", "a folder without objects", folder)
+    for path in sorted(workspace.temporary.iterdir()) if workspace.temporary.is_dir() else []:
+        if is_quiet(path):
+            yield Leftover(f"temporary/{path.name}", "made by a process that died", path)
+    for name in _NOTES:
+        path = workspace.folder / name
+        if path.is_file() and is_quiet(path):
+            yield Leftover(name, "a note that was half written", path)
+    yield from _of_erased(workspace)
+
+
+def repair(workspace: Workspace) -> list[Leftover]:
+    """Remove what `leftovers` finds, and nothing else: nothing is put back that nobody can prove.
+
+    Args:
+        workspace: an open workspace.
+
+    Returns:
+        What was removed.
+    """
+    found = list(leftovers(workspace))
+    for leftover in found:
+        if leftover.path is None:
+            workspace.objects.delete_below(leftover.where)
+        elif leftover.path.is_dir() and leftover.where.startswith("temporary/"):
+            shutil.rmtree(leftover.path, ignore_errors=True)
+        elif leftover.path.is_dir():
+            remove_quiet(leftover.path)
+        else:
+            leftover.path.unlink(missing_ok=True)
+    return found
+
+
+def _of_erased(workspace: Workspace) -> Iterator[Leftover]:
+    """Objects of recordings that were erased: whatever wrote them came too late."""
+    erased = Erasures(workspace.catalog).erased_recordings()
+    for name in workspace.objects.folders("recordings"):
+        if name in erased and workspace.objects.keys(f"recordings/{name}"):
+            yield Leftover(f"recordings/{name}", "objects of a recording that was erased")
