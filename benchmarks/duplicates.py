@@ -314,12 +314,14 @@ def _peak_memory() -> str:
     return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.1f} GB"
 
 
-def _timed_search(index: HammingIndex, queries: NDArray[np.uint8], flips: int, wanted: str) -> tuple[float, int, int]:
+def _timed_search(
+    index: HammingIndex, queries: NDArray[np.uint8], flips: int, recording: str
+) -> tuple[float, int, int]:
     """Seconds on the clock, how many of the recording's hashes were found, and pairs that were found in all."""
     start = time.perf_counter()
     found = index.neighbours(queries, flips=flips)
     spent = time.perf_counter() - start
-    its_own = found.query[found.owner == found.recordings.index(wanted)]
+    its_own = found.query[found.owner == found.recordings.index(recording)]
     hit = len(set(range(HASHES)) & set(its_own.tolist()))
     assert hit == HASHES or flips < FLIPS, "a hash was missed"
     return spent, hit, len(found.query)

@@ -83,12 +83,12 @@ def refuse_withdrawn(objects: Objects, version: Version) -> None:
     Raises:
         Withdrawn: it was; the error names the version that replaces it.
     """
-    heir = version
-    while heir.is_withdrawn and heir.manifest["replaced_by"] is not None:
-        heir = read_manifest(objects, version.dataset, int(heir.manifest["replaced_by"]))
+    successor = version
+    while successor.is_withdrawn and successor.manifest["replaced_by"] is not None:
+        successor = read_manifest(objects, version.dataset, int(successor.manifest["replaced_by"]))
     if version.is_withdrawn:
-        advice = f"use version {heir.number}, without them"
-        if heir.is_withdrawn:
+        advice = f"use version {successor.number}, without them"
+        if successor.is_withdrawn:
             advice = "nothing of it is left; publish again"
         name = f"{version.dataset}@{version.number}"
         raise Withdrawn(f"{name} was withdrawn, because people in it took their recordings back; {advice}")

@@ -37,9 +37,9 @@ def make_take(workspace: Workspace, clip: Path, contributor: str = "c001") -> Re
     )
 
 
-def rewrite_draft(workspace: Workspace, made: RecordingFile, content: bytes, **video: Any) -> None:
+def rewrite_draft(workspace: Workspace, draft: RecordingFile, content: bytes, **video: Any) -> None:
     """Put other bytes in place of a draft's video, and a description that agrees with them but for `video`."""
-    folder = workspace.drafts / made.recording
+    folder = workspace.drafts / draft.recording
     (folder / "video.mp4").write_bytes(content)
     description = json.loads((folder / "recording.json").read_text())
     measured = {"sha256": hashlib.sha256(content).hexdigest(), "size_bytes": len(content)}

@@ -264,15 +264,15 @@ def _decide(
     return decide(workspace, recording, decision.value, reviewer=who, words=words, named=named, ranges=ranges)
 
 
-def _say_decided(made: ReviewRecord, *, as_json: bool) -> None:
+def _say_decided(review: ReviewRecord, *, as_json: bool) -> None:
     # why they were asked stays unsaid: it may have been a test
     if as_json:
         shown: dict[str, Any] = {
-            name: getattr(made, name) for name in ("recording", "reviewer", "decision", "feedback", "named", "ranges")
+            name: getattr(review, name) for name in ("recording", "reviewer", "decision", "feedback", "named", "ranges")
         }
-        print_json({**shown, "at": made.at})
+        print_json({**shown, "at": review.at})
     else:
-        say(f"Recording {made.recording}: {made.decision}.")
+        say(f"Recording {review.recording}: {review.decision}.")
 
 
 def _release(workspace: Workspace, who: str, *, as_json: bool) -> None:

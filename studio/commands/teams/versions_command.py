@@ -39,8 +39,8 @@ def _line(version: Version) -> tuple[object, ...]:
     """What the list of versions says of one."""
     manifest = version.manifest
     if version.is_withdrawn:
-        heir = manifest["replaced_by"]
-        return version.number, "", "", "", "", "withdrawn" + (f"; see {heir}" if heir else "")
+        successor = manifest["replaced_by"]
+        return version.number, "", "", "", "", "withdrawn" + (f"; see {successor}" if successor else "")
     note = ", ".join(f"{key} {value}" for key, value in manifest.get("erasure", {}).items() if key != "receipt")
     counts = manifest["counts"]
     where = manifest["where"] or ""
