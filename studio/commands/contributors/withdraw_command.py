@@ -11,7 +11,7 @@ from kinesphere.errors import InvalidInput, KinesphereError
 from storage.recordings.recording import State
 from studio.commands.contributors.draft_takes import catch_up
 from studio.commands.options import HERE, JsonOption, TokenOption, WorkspaceOption, opened
-from studio.commands.output import messages, print_json, say, say_error
+from studio.commands.output import print_json, say, say_error, steps
 
 if TYPE_CHECKING:
     from storage.catalog import RecordingRecord
@@ -105,8 +105,8 @@ def _here(workspace: Workspace, rows: list[RecordingRecord], *, why: str, quiet:
         by_contributor.setdefault(row.contributor, []).append(row.recording)
     if quiet:
         return [take_back(workspace, who, names, why=why) for who, names in by_contributor.items()]
-    with messages.status("Erasing") as status:
+    with steps("Erasing") as show:
         return [
-            take_back(workspace, who, names, why=why, on_step=lambda step: status.update(f"Erasing: {step}"))
+            take_back(workspace, who, names, why=why, on_step=lambda step: show(f"Erasing: {step}"))
             for who, names in by_contributor.items()
         ]

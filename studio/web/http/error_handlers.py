@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 
 from kinesphere.errors import Conflict, InvalidInput, KinesphereError, NewerFormat, NotFound, Withdrawn
+from studio.printable_text import printable
 from studio.web.http.page_rendering import error_page
 from studio.web.http.refusals import NotAllowed, NotSignedIn, TooLarge, TooOften
 
@@ -70,7 +71,7 @@ async def _explain(request: Request, error: Exception) -> Response:
             return error_response(request.scope, 422, str(error), kind)
         case TimeoutError():
             return error_response(request.scope, 408, "nothing came for too long", kind)
-    log.error("%s: %s", kind, error)
+    log.error("%s: %s", kind, printable(str(error)))
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     if full or "no space left" in str(error).lower():
         return error_response(request.scope, 507, "the server's disk is full; tell its operator", "StorageFailed")
