@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 
 from storage.catalog import Role
 from studio.web.access.auth import Person, needs
-from studio.web.access.rate_limits import RateLimit
+from studio.web.access.rate_limits import RateLimit, network_of
 from studio.web.page import Page, Studio
 
 VERSION = "1.0.0"
@@ -39,7 +39,7 @@ def tus_routes(studio: Studio) -> APIRouter:
     async def create(request: Request, person: Sender) -> Response:
         _check_version(request)
         by_account.take(person.account)
-        by_address.take(request.client.host if request.client is not None else "")
+        by_address.take(network_of(request.client.host if request.client is not None else ""))
         is_deferred = request.headers.get("Upload-Defer-Length") == "1"
         made = uploads.create(None if is_deferred else _number(request, "Upload-Length"), person.account)
         return _answer(201, Location=f"/api/uploads/{made.upload}")

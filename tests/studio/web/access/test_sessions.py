@@ -8,12 +8,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
 from storage.catalog import Accounts, Audit, Role, SignIns
+from storage.catalog.people.account_tables import AuditTable
 from storage.workspace import Workspace, create_workspace
 from studio.web.access.credentials import SESSION_COOKIE
 from studio.web.access.passwords import hash_password
@@ -139,7 +141,7 @@ def test_limits_hold_for_each_account_and_for_each_address(
         """A tenth of a limit, while the clock stands still."""
         return RateLimit(what, burst=max(burst // 10, 1), seconds_each=seconds_each, clock=lambda: 0.0)
 
-    for module in ("uploads.tus", "access.sign_in"):
+    for module in ("uploads.tus", "access.known_devices"):
         monkeypatch.setattr(f"studio.web.{module}.RateLimit", smaller)
     people = {
         name: new_account(workspace, name, Role.CONTRIBUTOR, contributor=f"c-{name}") for name in ("a1", "b1", "c1")
@@ -154,6 +156,63 @@ def test_limits_hold_for_each_account_and_for_each_address(
         with studio.client() as sender:  # whose own limit is not reached, and that of the address is
             begun = [sender.post("/api/uploads", headers=TUS).status_code for _ in range(12)]
         assert begun == [201] * 10 + [429] * 2
+
+
+def test_nobody_locks_a_known_name_out_with_wrong_passwords(workspace: Workspace) -> None:
+    for name in ("anna", "berta"):
+        Accounts(workspace.catalog).add(name, [Role.ANNOTATOR], who="olivia", password_hash=hash_password(PASSWORD))
+
+    def client_at(address: str) -> httpx.Client:
+        return httpx.Client(base_url=studio.url, transport=httpx.HTTPTransport(local_address=address))
+
+    with running_studio(workspace) as studio, client_at("127.0.0.1") as own, client_at("127.0.0.1") as attacker:
+        first = sign_in(own, "anna")
+        device = next(cookie for cookie in own.cookies.jar if "device" in cookie.name)
+        assert first.status_code == 303 and device.value is not None and device.expires is not None
+        assert PASSWORD not in device.value and "anna" not in f"{device.name}{device.value}"
+        wrong = [attacker.post("/sign-in", data={"account": "anna", "password": f"no {n}"}) for n in range(40)]
+        assert [answer.status_code for answer in wrong] == [401] * 8 + [429] * 32
+        assert sign_in(own, "anna").status_code == 303  # the same address, and a known device
+        with client_at("127.0.0.2") as elsewhere:
+            assert sign_in(elsewhere, "anna").status_code == 303
+        # The cookie is good for this name and this password alone, and as slow as any for who has taken it.
+        forged = {"Cookie": f"{device.name}={'0' * 32}.{'0' * 64}"}
+        copied = {"Cookie": f"{device.name}={device.value}"}
+        assert sign_in(attacker, "anna", **forged).status_code == 429
+        for _ in range(3):
+            attacker.post("/sign-in", data={"account": "berta", "password": "no"}, headers=copied)
+        guesses = [
+            attacker.post("/sign-in", data={"account": "anna", "password": "no"}, headers=copied).status_code
+            for _ in range(12)
+        ]
+        assert guesses == [401] * 8 + [429] * 4
+        Accounts(workspace.catalog).set_password("anna", hash_password(f"new {PASSWORD}"), who="anna")
+        assert sign_in(attacker, "anna", **copied).status_code == 429
+
+
+def test_refused_sign_ins_are_counted_and_not_a_row_each(workspace: Workspace) -> None:
+    audit = Audit(workspace.catalog)
+    Accounts(workspace.catalog).add("anna", [Role.ANNOTATOR], who="olivia")
+    for number in range(50):
+        audit.note_refused("anna", "sign-in failed", "wrong name or password")
+        audit.note_refused(f"my password {number}", "sign-in failed", "wrong name or password")
+    audit.note("olivia", "signed out", "olivia")
+    audit.note_refused("anna", "sign-in failed", "wrong name or password")
+    newest, *others = audit.trail(1000)
+    assert (newest.who, newest.detail) == ("anna", "wrong name or password; 51 times that day")
+    failed = [(entry.who, entry.detail) for entry in others if entry.what == "sign-in failed"]
+    assert failed == [("", "wrong name or password; 50 times that day")]
+
+
+def test_refused_sign_ins_of_long_ago_go(workspace: Workspace) -> None:
+    audit = Audit(workspace.catalog)
+    with workspace.catalog.writing() as session:
+        for days, what in ((100, "sign-in failed"), (89, "sign-in refused"), (100, "signed out")):
+            session.add(
+                AuditTable(at=datetime.now(UTC) - timedelta(days=days), who="", what=what, subject="", detail="x")
+            )
+    audit.note_refused("anna", "sign-in failed", "x")
+    assert sorted(entry.what for entry in audit.trail()) == ["sign-in failed", "sign-in refused", "signed out"]
 
 
 @contextlib.contextmanager
