@@ -16,7 +16,7 @@ from starlette.types import Scope
 from kinesphere.errors import Conflict, InvalidInput, KinesphereError, NewerFormat, NotFound, Withdrawn
 from studio.printable_text import printable
 from studio.web.http.page_rendering import error_page
-from studio.web.http.refusals import NotAllowed, NotSignedIn, TooLarge, TooOften
+from studio.web.http.refusals import NotAllowed, NotSignedIn, TooLarge, TooManyUploads, TooOften, UploadsFull
 
 log = logging.getLogger("kinesphere")
 
@@ -59,6 +59,10 @@ async def _explain(request: Request, error: Exception) -> Response:
             answer = error_response(request.scope, 429, str(error), kind)
             answer.headers["Retry-After"] = str(error.wait_seconds)
             return answer
+        case TooManyUploads():
+            return error_response(request.scope, 429, str(error), kind)
+        case UploadsFull():
+            return error_response(request.scope, 507, str(error), kind)
         case TooLarge():
             return error_response(request.scope, 413, str(error), kind)
         case NotFound():

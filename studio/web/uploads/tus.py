@@ -1,4 +1,8 @@
-"""Resumable uploads by tus 1.0 (https://tus.io/protocols/resumable-upload): its core, creation and deferred length."""
+"""Resumable uploads by tus 1.0 (https://tus.io/protocols/resumable-upload): its core, creation, deferred length, end.
+
+Beyond a quota, an upload is refused with 413 (too large, as for one over `Tus-Max-Size`), 429 (too many of one
+account), or 507 (the server has no more room for anybody's).
+"""
 
 from __future__ import annotations
 
@@ -30,7 +34,7 @@ def tus_routes(studio: Studio) -> APIRouter:
             204,
             **{
                 "Tus-Version": VERSION,
-                "Tus-Extension": "creation,creation-defer-length",
+                "Tus-Extension": "creation,creation-defer-length,termination",
                 "Tus-Max-Size": str(uploads.limit),
             },
         )
@@ -62,6 +66,12 @@ def tus_routes(studio: Studio) -> APIRouter:
         offset = _number(request, "Upload-Offset")
         received = await uploads.receive(upload, offset, request.stream(), person.account)
         return _answer(204, **{"Upload-Offset": str(received)})
+
+    @routes.delete("/{upload}")
+    async def end(upload: str, request: Request, person: Sender) -> Response:
+        _check_version(request)
+        await uploads.end(upload, person.account)
+        return _answer(204)
 
     return routes
 
