@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from storage.catalog import Catalog
 
 FORMAT_VERSION = 1
 FILE_NAME = "workspace.toml"
+_OWNER_ONLY = 0o700
 
 
 @dataclass(frozen=True)
@@ -65,12 +68,26 @@ class Workspace:
         return f"{self.objects.url}/datasets/{dataset}"
 
 
+@contextmanager
+def private_files() -> Iterator[None]:
+    """Let what this process writes within the block be readable by its owner only: files 0600, folders 0700.
+
+    It holds for the whole process, so it is for commands, not for libraries.
+    """
+    before = os.umask(0o777 & ~_OWNER_ONLY)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 def create_workspace(
     folder: Path, *, name: str | None = None, catalog: str = "sqlite:///catalog.sqlite", store: str = "."
 ) -> Workspace:
     """Make a workspace in `folder`, which may exist.
 
-    A relative SQLite file and a relative store are taken from the folder.
+    A relative SQLite file and a relative store are taken from the folder. What is made is for its owner only to read,
+    the folder too unless it holds other things already.
 
     Args:
         folder: made if it is not there.
@@ -92,23 +109,35 @@ def create_workspace(
     name = checked_name("workspace", name or folder.name)
     before = set(folder.iterdir()) if folder.is_dir() else None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        Catalog.open(_catalog_url(folder, catalog), create=True).close()
-        open_objects(_store_location(folder, store), create=True)
-        lines = [f"format_version = {FORMAT_VERSION}"]
-        # A JSON string is a TOML basic string.
-        lines += [
-            f"{key} = {json.dumps(value)}" for key, value in (("name", name), ("catalog", catalog), ("store", store))
-        ]
-        partial = file.with_suffix(".partial")
-        partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        partial.replace(file)
+        with private_files():
+            _make_folder(folder)
+            if "://" not in store:
+                _make_folder(Path(_store_location(folder, store)))
+            Catalog.open(_catalog_url(folder, catalog), create=True).close()
+            open_objects(_store_location(folder, store), create=True)
+            _write_description(folder, name, catalog, store)
     except (KinesphereError, OSError) as error:
         _remove_new(folder, before)
         if isinstance(error, KinesphereError):
             raise
         raise StorageFailed(f"cannot make a workspace in {folder}: {os.strerror(error.errno or 0).lower()}") from error
     return open_workspace(folder)
+
+
+def _make_folder(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if not any(folder.iterdir()):
+        folder.chmod(_OWNER_ONLY)
+
+
+def _write_description(folder: Path, name: str, catalog: str, store: str) -> None:
+    # A JSON string is a TOML basic string.
+    values = (("name", name), ("catalog", catalog), ("store", store))
+    lines = [f"format_version = {FORMAT_VERSION}", *(f"{key} = {json.dumps(value)}" for key, value in values)]
+    file = folder / FILE_NAME
+    partial = file.with_suffix(".partial")
+    partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    partial.replace(file)
 
 
 def open_workspace(folder: Path) -> Workspace:

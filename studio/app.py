@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from kinesphere.errors import KinesphereError
 from kinesphere.version import __version__
@@ -44,9 +47,34 @@ from studio.commands.teams import (
     publish_command,
     versions_command,
 )
+from studio.printable_text import printable
+
+
+class _Commands(TyperGroup):
+    """Refuses wrong usage as Typer does; what was typed, e.g. names of files out of a `*`, is not printed raw."""
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        with _printable_refusals():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _printable_refusals():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _printable_refusals() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if hasattr(error, "format_message") and hasattr(error, "message"):  # whose class Typer keeps to itself
+            error.message = printable(str(error.message))
+        raise
+
 
 app = typer.Typer(
     name="kinesphere",
+    cls=_Commands,
     help="Turn people's webcam recordings into training data for robots.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -58,7 +58,7 @@ class Segment:
 
     def names(self) -> list[str]:
         """The recordings that were not removed."""
-        return [self._names[at].decode() for at in np.flatnonzero(~np.asarray(self._gone))]
+        return [self._names[at].decode() for at in np.flatnonzero(~np.asarray(self._deleted))]
 
     def _find(self, recording: str) -> int | None:
         name = recording.encode()

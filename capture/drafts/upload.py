@@ -112,6 +112,42 @@ def send(
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def end_upload(workspace: Workspace, recording: str, token: str | None) -> str | None:
+    """Let the server forget what it has of a draft that was begun to be sent and will not be; else do nothing.
+
+    Args:
+        workspace: the one that the draft lies in.
+        recording: the draft's id.
+        token: of the server that it was begun to be sent to.
+
+    Returns:
+        The server's URL if it has forgotten; None if nothing was begun.
+
+    Raises:
+        InvalidInput: there is no token, or the server does not take it.
+        StorageFailed: the server cannot be reached.
+    """
+    file = workspace.drafts / recording / "upload.json"
+    try:
+        saved = json.loads(file.read_bytes())
+        url, location = str(saved["server"]), str(saved["location"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    server = server_at(url, token)
+    with needs_extra("capture"):
+        import httpx
+
+    with _client(server) as client:
+        try:
+            answer = client.delete(location, headers=_TUS, timeout=10)
+        except httpx.TransportError as error:
+            raise StorageFailed(f"{server.url} cannot be reached now ({_reason(error)}); try again later") from error
+        if answer.status_code not in (404, 410):
+            _check(answer, server)
+    file.unlink(missing_ok=True)
+    return server.url
+
+
 def ask_state(recording: str, server: Server) -> dict[str, Any]:
     """What a server says of a recording that it has.
 

@@ -80,8 +80,10 @@ def run(folder: Path, *, as_json: bool = False) -> None:
     Raises:
         Conflict: the folder holds a workspace that is not a demo.
     """
+    from storage.workspace import private_files
+
     started = time.monotonic()
-    with closing(_DemoWorkspace(folder)) as demo:
+    with private_files(), closing(_DemoWorkspace(folder)) as demo:
         workspace = demo.workspace
         description, outcome = _accepted_take(workspace, quiet=as_json)
         _label_the_middle(workspace, description)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -71,15 +71,25 @@ HERE = Path()
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Workspace]:
-    """Open the workspace that `--workspace` names, for the length of a command."""
-    from storage.workspace import open_workspace  # SQLAlchemy is not needed for --help
+def opened(folder: Path, *, for_others: bool = False) -> Iterator[Workspace]:
+    """Open the workspace that `--workspace` names, for the length of a command.
 
-    workspace = open_workspace(folder)
-    try:
-        yield workspace
-    finally:
-        workspace.catalog.close()
+    Args:
+        folder: the workspace's.
+        for_others: whether the command writes what leaves the workspace, and is for whom the user's umask says. All
+            other files are for their owner only.
+
+    Yields:
+        The workspace.
+    """
+    from storage.workspace import open_workspace, private_files  # SQLAlchemy is not needed for --help
+
+    with nullcontext() if for_others else private_files():
+        workspace = open_workspace(folder)
+        try:
+            yield workspace
+        finally:
+            workspace.catalog.close()
 
 
 def parse_dataset(text: str) -> tuple[str, int | None]:

@@ -1,4 +1,7 @@
-"""What the command prints: tables and progress for people, one JSON document for machines."""
+"""What the command prints: tables and progress for people, one JSON document for machines.
+
+All of it goes through here, and nothing that others wrote reaches a terminal as a command or is read as markup.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +10,52 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+import typer
 from pydantic import BaseModel
 from rich import progress as bars
 from rich.cells import cell_len
-from rich.console import Console
-from rich.markup import escape
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from kinesphere.errors import KinesphereError
+from studio.printable_text import printable, printable_json
 
-console = Console(highlight=False)
-messages = Console(stderr=True, highlight=False)
+
+class SafeConsole(Console):
+    """A console that shows text as it is: markup, emoji names and control characters in it mean nothing.
+
+    Args:
+        stderr: whether it prints to stderr.
+        width: in characters; by default the terminal's.
+    """
+
+    def __init__(self, *, stderr: bool = False, width: int | None = None) -> None:
+        super().__init__(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """As rich's, of which everything that is printed comes; what rich itself tells the terminal stays.
+
+        Args:
+            renderable: what to print.
+            options: how wide.
+
+        Yields:
+            Pieces of text.
+        """
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
+
+
+console = SafeConsole()
+messages = SafeConsole(stderr=True)
 """Progress and errors go to stderr, so that stdout stays clean for pipes."""
 _BETWEEN = 2
 """Blanks that rich puts between two columns."""
@@ -36,7 +67,7 @@ _UNBOUNDED = 10_000
 
 def print_json(value: Any) -> None:
     """Print dataclasses, models, dates, paths and plain values as one JSON document."""
-    sys.stdout.write(json.dumps(value, default=_plain, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(printable_json(json.dumps(value, default=_plain, indent=2, ensure_ascii=False)) + "\n")
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -45,20 +76,20 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     On a terminal it is as narrow as it must be and can be: sentences and headings are folded between words. In a pipe
     or a file each row is one line, unless `COLUMNS` says how wide lines may be.
     """
-    table = Table(
-        title=escape(title), title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False
-    )
-    cells = [[str(cell) for cell in row] for row in rows]
+    table = Table(title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
+    table.title = Text(printable(title)) if title else None
+    columns = [printable(column) for column in columns]
+    cells = [[printable(str(cell)) for cell in row] for row in rows]
     texts = [[column, *(row[index] for row in cells)] for index, column in enumerate(columns)]
     is_free = not sys.stdout.isatty() and "COLUMNS" not in os.environ
     room = _UNBOUNDED if is_free else console.width
     between = _BETWEEN * (len(columns) - 1)
     widths = _widths(texts, room - between)
     for column, width in zip(columns, widths, strict=True):
-        table.add_column(escape(column), overflow="fold", width=width)
+        table.add_column(Text(column), overflow="fold", width=width)
     for row in cells:
-        table.add_row(*(escape(cell) for cell in row))
-    Console(highlight=False, width=max(room, sum(widths) + between)).print(table)
+        table.add_row(*map(Text, row))
+    SafeConsole(width=max(room, sum(widths) + between)).print(table)
 
 
 def _widths(texts: Sequence[Sequence[str]], room: int) -> list[int]:
@@ -82,12 +113,24 @@ def _widths(texts: Sequence[Sequence[str]], room: int) -> list[int]:
 
 def say(text: str) -> None:
     """Print one line for people."""
-    console.print(escape(text), soft_wrap=True)
+    console.print(Text(printable(text)), soft_wrap=True)
+
+
+def confirm(question: str) -> bool:
+    """Ask for a yes or no; Enter is no."""
+    return typer.confirm(printable(question))
 
 
 def say_error(text: object) -> None:
     """Print what went wrong as one line on stderr, whatever line breaks and markup it holds."""
-    messages.print(Text.assemble(("error: ", "bold red"), " ".join(str(text).split())), soft_wrap=True)
+    messages.print(Text.assemble(("error: ", "bold red"), printable(" ".join(str(text).split()))), soft_wrap=True)
+
+
+@contextmanager
+def steps(title: str) -> Iterator[Callable[[str], None]]:
+    """Show on stderr that something goes on while the block runs; gives a function that tells with what."""
+    with messages.status(Text(title)) as status:
+        yield lambda step: status.update(Text(printable(step)))
 
 
 class Progress(Protocol):
@@ -103,16 +146,16 @@ def progress(title: str, total: float | None, *, quiet: bool) -> Iterator[Progre
         yield lambda done, total=None, title=None: None
         return
     columns = (
-        bars.TextColumn("{task.description}"),
+        bars.TextColumn("{task.description}", markup=False),
         bars.BarColumn(),
         bars.MofNCompleteColumn(),
         bars.TimeRemainingColumn(elapsed_when_finished=True),
     )
     with bars.Progress(*columns, console=messages, transient=False) as bar:
-        task = bar.add_task(escape(title), total=total)
+        task = bar.add_task(printable(title), total=total)
 
         def show(done: float, total: float | None = None, title: str | None = None) -> None:
-            bar.update(task, completed=done, total=total, description=None if title is None else escape(title))
+            bar.update(task, completed=done, total=total, description=None if title is None else printable(title))
 
         yield show
 
@@ -135,7 +178,7 @@ def native_logs_aside() -> Iterator[None]:
             raise
         except BaseException:
             log.seek(0)
-            people.write(log.read())
+            people.write(printable(log.read()))
             raise
         finally:
             people.flush()

@@ -22,6 +22,7 @@ from studio.web.http.request_limits import RequestLimits
 from studio.web.page import Page, Studio
 from studio.web.page_registry import built_in_pages, installed_pages
 from studio.web.uploads.upload_files import Uploads
+from studio.web.uploads.upload_quota import UploadQuota
 
 CLEANED_EVERY_SECONDS = 3600.0
 """How often uploads that nobody goes on with are removed while the server runs."""
@@ -29,18 +30,21 @@ CLEANED_EVERY_SECONDS = 3600.0
 log = logging.getLogger("kinesphere")
 
 
-def create_app(workspace: Workspace, *, credentials: Credentials, upload_limit: int) -> FastAPI:
+def create_app(
+    workspace: Workspace, *, credentials: Credentials, upload_limit: int, upload_quota: UploadQuota | None = None
+) -> FastAPI:
     """The application that serves one workspace to those who can prove who they are.
 
     Args:
         workspace: what is served.
         credentials: what proves who asks.
         upload_limit: bytes of the largest video that is taken.
+        upload_quota: how many uploads there may be, and how large they may be together.
 
     Raises:
         InvalidInput: a page of an installed package cannot be used.
     """
-    uploads = Uploads(workspace.uploads, upload_limit)
+    uploads = Uploads(workspace.uploads, upload_limit, upload_quota or UploadQuota())
     studio = Studio(workspace, credentials, uploads, ErasureThread(workspace))
 
     @asynccontextmanager

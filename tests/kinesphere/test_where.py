@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kinesphere.errors import InvalidInput
 from kinesphere.versions.episode_table import EPISODE_SCHEMA
-from kinesphere.where import where_expression
+from kinesphere.where import LONGEST, where_expression
 from tests.support.generated_trajectories import make_table
 
 ROWS: list[dict[str, Any]] = [
@@ -139,6 +139,52 @@ def test_a_share_is_compared_as_it_is_stored() -> None:
 def test_what_is_not_understood_is_refused_with_what_would_be(text: str, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         where_expression(text)
+
+
+MANY = 20_000
+
+
+@pytest.mark.parametrize(
+    ("column", "ids"),
+    [
+        ("episode", [f"'x{n}'" for n in range(MANY)] + ["'e3'", "'e5'"]),
+        ("length", [str(1000 + n) for n in range(MANY)] + ["91", "151.0", "91.5"]),
+        ("body_share", [f"{2 + n}.1" for n in range(MANY)] + ["0.375", "0.625"]),
+    ],
+)
+def test_twenty_thousand_choices_are_looked_up(column: str, ids: list[str]) -> None:
+    chosen = f"{column} in ({', '.join(ids)})"
+    assert TABLE.filter(where_expression(chosen))["episode"].to_pylist() == ["e3", "e5"]
+    assert TABLE.filter(where_expression(f"not {chosen}")).num_rows == len(ROWS) - 2
+
+
+def test_a_missing_label_is_in_no_choices_and_out_of_none() -> None:
+    choices = ", ".join(["'pour'", *(f"'x{number}'" for number in range(200))])
+    assert set(TABLE.filter(where_expression(f"label in ({choices})"))["label"].to_pylist()) == {"pour"}
+    assert set(TABLE.filter(where_expression(f"label not in ({choices})"))["label"].to_pylist()) == {"it's", "reach"}
+
+
+@pytest.mark.parametrize(
+    ("word", "sign", "chosen"), [("or", "=", ["e3", "e5"]), ("and", "!=", [f"e{n}" for n in (0, 1, 2, 4, 6, 7)])]
+)
+def test_thousands_of_conditions_in_a_row_nest_no_deeper_than_a_few(word: str, sign: str, chosen: list[str]) -> None:
+    ids = [f"x{number}" for number in range(3_000)] + ["e3", "e5"]
+    text = f" {word} ".join(f"episode {sign} '{id_}'" for id_ in ids)
+    assert TABLE.filter(where_expression(text))["episode"].to_pylist() == chosen
+
+
+@pytest.mark.parametrize("text", ["label = '\ud800'", "\udc80 = 3", "label in ('a', '\udfff')", "length > 3\udc9f"])
+def test_half_a_character_is_refused_in_words_that_can_be_printed(text: str) -> None:
+    with pytest.raises(InvalidInput, match="half a character") as refused:
+        where_expression(text)
+    str(refused.value).encode()
+
+
+def test_what_is_too_long_is_refused_and_not_repeated() -> None:
+    for text in ("label = '" + "x" * LONGEST + "'", "length in (" + "3, " * 1000 + "'a')"):
+        with pytest.raises(InvalidInput, match=r"at most 4194304 characters|compares number with text") as refused:
+            where_expression(text)
+        assert len(str(refused.value)) < 1000
 
 
 @settings(max_examples=150)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,28 @@ def test_a_workspace_opens_as_it_was_made(tmp_path: Path) -> None:
     assert opened.catalog.contributors() == ["c001"]
     assert opened.objects.get("a/b") == b"content"
     opened.catalog.close()
+
+
+def _open_to_others(folder: Path) -> list[str]:
+    """What of a folder has a permission for anybody but its owner, without what a folder above shuts off."""
+    return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.stat().st_mode & 0o077]
+
+
+def test_a_new_workspace_is_for_its_owner_only_whatever_the_umask(tmp_path: Path) -> None:
+    umask = os.umask(0)
+    try:
+        for inside, store in ((None, "."), (None, "elsewhere"), ("notes.txt", ".")):
+            folder = tmp_path / f"{inside}-{store}"
+            folder.mkdir()
+            if inside is not None:
+                (folder / inside).touch()
+            create_workspace(folder, name="w", store=store).catalog.close()
+            # Of a folder with other things in it we take nothing from those who use them.
+            assert folder.stat().st_mode & 0o777 == (0o700 if inside is None else 0o777)
+            assert [name for name in _open_to_others(folder) if name != inside] == []
+        assert os.umask(0) == 0
+    finally:
+        os.umask(umask)
 
 
 def test_a_workspace_is_not_made_twice(workspace: Workspace) -> None:

@@ -10,7 +10,6 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
-import uvicorn
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from httpx import Client
@@ -18,6 +17,8 @@ from httpx import Client
 from storage.catalog import Accounts, Role, SignIns
 from storage.workspace import Workspace
 from studio.web.access.credentials import SESSION_COOKIE, Credentials, LocalAccess
+from studio.web.http.connection_limits import ConnectionLimits, http_server
+from studio.web.uploads.upload_quota import UploadQuota
 from studio.web.web_app import create_app
 
 TOKEN = "a-token-for-the-tests"
@@ -42,11 +43,17 @@ class Studio:
 
 
 @contextmanager
-def running_studio(workspace: Workspace, *, limit: int = LIMIT) -> Iterator[Studio]:
+def running_studio(
+    workspace: Workspace,
+    *,
+    limit: int = LIMIT,
+    connections: ConnectionLimits | None = None,
+    quota: UploadQuota | None = None,
+) -> Iterator[Studio]:
     """Serve a workspace in a thread, until the block ends."""
     credentials = Credentials(SignIns(workspace.catalog), LocalAccess("olivia", TOKEN))
-    app = create_app(workspace, credentials=credentials, upload_limit=limit)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
+    app = create_app(workspace, credentials=credentials, upload_limit=limit, upload_quota=quota)
+    server = http_server(app, limits=connections, timeout_graceful_shutdown=2)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()

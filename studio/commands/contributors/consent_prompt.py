@@ -12,7 +12,7 @@ import typer
 
 from kinesphere.errors import InvalidInput
 from storage.recordings.consent import SCOPES, Agreement, Scope, checked_scopes
-from studio.commands.output import say
+from studio.commands.output import confirm, say
 
 if TYPE_CHECKING:
     from storage.tasks.task import ConsentScopes
@@ -67,7 +67,7 @@ def ask_consent(
         )
     say(f"{stored.task.title}\n\n{stored.task.instructions}\n\nConsent:\n{stored.task.consent}\n")
     if contributor not in workspace.catalog.contributors():
-        if not typer.confirm(f"'{contributor}' is new here. Enrol them?"):
+        if not confirm(f"'{contributor}' is new here. Enrol them?"):
             workspace.catalog.require_contributor(contributor)
         workspace.catalog.add_contributor(contributor)
     signed: str = typer.prompt("If you agree, type your name or initials (Enter: no)", default="", show_default=False)

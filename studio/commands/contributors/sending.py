@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from annotate.gate.feedback import where
-from capture.drafts.upload import ask_state, send, server_at, withdraw_there
+from capture.drafts.upload import ask_state, end_upload, send, server_at, withdraw_there
 from kinesphere.errors import KinesphereError, StorageFailed
 from storage.catalog import RecordingRecord
 from storage.workspace import Workspace
-from studio.commands.output import progress, say
+from studio.commands.output import progress, say, say_error
 
 
 def send_all(
@@ -60,6 +60,14 @@ def withdraw(row: RecordingRecord, *, why: str, token: str | None) -> str:
     assert row.sent_to is not None
     answer = withdraw_there(row.recording, server_at(row.sent_to, token), video_sha256=row.video_sha256, why=why)
     return str(answer.get("state"))
+
+
+def end_begun(workspace: Workspace, row: RecordingRecord, *, token: str | None) -> None:
+    """Let a server forget the part of a draft that it has. Where it cannot, say so: nobody can hand that part in."""
+    try:
+        end_upload(workspace, row.recording, token)
+    except KinesphereError as error:
+        say_error(f"a part of {row.recording} was sent, and is forgotten by the server within 14 days: {error}")
 
 
 def say_answer(answer: dict[str, Any]) -> None:

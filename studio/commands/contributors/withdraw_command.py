@@ -11,7 +11,7 @@ from kinesphere.errors import InvalidInput, KinesphereError
 from storage.recordings.recording import State
 from studio.commands.contributors.draft_takes import catch_up
 from studio.commands.options import HERE, JsonOption, TokenOption, WorkspaceOption, opened
-from studio.commands.output import messages, print_json, say, say_error
+from studio.commands.output import print_json, say, say_error, steps
 
 if TYPE_CHECKING:
     from storage.catalog import RecordingRecord
@@ -47,7 +47,7 @@ def withdraw(
         rows = _chosen(workspace, recordings or [], contributor)
         if not yes and not (sys.stdin.isatty() and typer.confirm(f"Take back and erase {len(rows)} recordings?")):
             raise InvalidInput("nothing was taken back; pass --yes to do it without being asked")
-        there, failures = _from_servers(rows, why=why, token=token)
+        there, failures = _from_servers(workspace, rows, why=why, token=token)
         refused = {recording for recording, _ in failures}
         done = _here(workspace, [row for row in rows if row.recording not in refused], why=why, quiet=as_json)
     if as_json:
@@ -80,16 +80,17 @@ def _chosen(workspace: Workspace, recordings: list[str], contributor: str | None
 
 
 def _from_servers(
-    rows: list[RecordingRecord], *, why: str, token: str | None
+    workspace: Workspace, rows: list[RecordingRecord], *, why: str, token: str | None
 ) -> tuple[dict[str, str], list[tuple[str, KinesphereError]]]:
     """Take back what was sent elsewhere, first, so that nothing is believed gone that is not."""
     there: dict[str, str] = {}
     failures: list[tuple[str, KinesphereError]] = []
     for row in rows:
-        if row.sent_to is None:
-            continue
         from studio.commands.contributors import sending
 
+        if row.sent_to is None:
+            sending.end_begun(workspace, row, token=token)
+            continue
         try:
             there[row.recording] = sending.withdraw(row, why=why, token=token)
         except KinesphereError as error:
@@ -105,8 +106,8 @@ def _here(workspace: Workspace, rows: list[RecordingRecord], *, why: str, quiet:
         by_contributor.setdefault(row.contributor, []).append(row.recording)
     if quiet:
         return [take_back(workspace, who, names, why=why) for who, names in by_contributor.items()]
-    with messages.status("Erasing") as status:
+    with steps("Erasing") as show:
         return [
-            take_back(workspace, who, names, why=why, on_step=lambda step: status.update(f"Erasing: {step}"))
+            take_back(workspace, who, names, why=why, on_step=lambda step: show(f"Erasing: {step}"))
             for who, names in by_contributor.items()
         ]

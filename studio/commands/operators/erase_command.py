@@ -10,7 +10,7 @@ import typer
 
 from kinesphere.errors import InvalidInput
 from studio.commands.options import HERE, JsonOption, WorkspaceOption, opened
-from studio.commands.output import messages, print_json, print_table, say
+from studio.commands.output import confirm, print_json, print_table, say, steps
 
 if TYPE_CHECKING:
     from storage.catalog import ErasureRecord
@@ -59,8 +59,8 @@ def erase(
 def _erase(workspace: Workspace, contributor: str | None, *, who: str, as_json: bool) -> None:
     from studio.pipeline.withdrawal import erase_here
 
-    with messages.status("Erasing") as status:
-        done = erase_here(workspace, contributor, who=who, on_step=lambda step: status.update(f"Erasing: {step}"))
+    with steps("Erasing") as show:
+        done = erase_here(workspace, contributor, who=who, on_step=lambda step: show(f"Erasing: {step}"))
     if as_json:
         print_json(done.tombstone if done is not None else None)
     elif done is None:
@@ -96,8 +96,8 @@ def _verify(workspace: Workspace, contributor: str, *, as_json: bool) -> None:
     from storage.catalog import Erasures
     from storage.erasure.erasure_check import find_traces
 
-    with messages.status("Looking") as status:
-        traces = find_traces(workspace, contributor, on_step=lambda step: status.update(step.capitalize()))
+    with steps("Looking") as show:
+        traces = find_traces(workspace, contributor, on_step=lambda step: show(step.capitalize()))
         done = Erasures(workspace.catalog).erased(contributor)
         traces += _fingerprints(workspace)
     if as_json:
@@ -133,4 +133,4 @@ def _is_agreed(workspace: Workspace, contributor: str | None) -> bool:
     if not sys.stdin.isatty():
         raise InvalidInput(f"nobody is here to confirm that {what} should go; add --yes")
     hours = sum(row.duration_ns for row in rows) / 3.6e12
-    return typer.confirm(f"Erase {what} ({hours:.2f} h), and their episodes in every version? This cannot be undone")
+    return confirm(f"Erase {what} ({hours:.2f} h), and their episodes in every version? This cannot be undone")

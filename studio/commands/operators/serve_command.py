@@ -9,6 +9,7 @@ import secrets
 import socket
 import ssl
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,8 +37,23 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes a free one.")] = 8765,
     upload_limit: Annotated[float, typer.Option(min=0, help="Largest video that is taken, in GiB.")] = 20,
+    uploads_each: Annotated[
+        int, typer.Option(min=1, help="Uploads that a contributor may have here and not have handed in.")
+    ] = 50,
+    upload_space_each: Annotated[float, typer.Option(min=0, help="How large these may be together, in GiB.")] = 100,
+    uploads: Annotated[int, typer.Option(min=1, help="Uploads of all contributors that may be here at once.")] = 1000,
+    upload_space: Annotated[float, typer.Option(min=0, help="How large these may be together, in GiB.")] = 500,
     certificate: Annotated[Path | None, typer.Option(help="PEM file of a certificate, to serve https.")] = None,
     key: Annotated[Path | None, typer.Option(help="PEM file of the certificate's key.")] = None,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Address or network of a proxy that is believed when it says whom it asks for, and whether by https; "
+            "once for each.",
+            show_default="none is believed",
+        ),
+    ] = None,
     folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -48,8 +64,10 @@ def serve(
             host=host,
             port=port,
             upload_limit=int(upload_limit * 2**30),
+            upload_quota=(uploads_each, int(upload_space_each * 2**30), uploads, int(upload_space * 2**30)),
             certificate=certificate,
             key=key,
+            proxies=proxy or (),
             as_json=as_json,
         )
 
@@ -60,26 +78,31 @@ def run_server(
     host: str,
     port: int,
     upload_limit: int,
+    upload_quota: tuple[int, int, int, int],
     certificate: Path | None,
     key: Path | None,
+    proxies: Sequence[str],
     as_json: bool,
 ) -> None:
     """Serve until Ctrl-C.
 
     Args:
+        upload_limit: bytes of the largest video that is taken.
+        upload_quota: uploads and bytes of each contributor, and uploads and bytes of all.
         certificate, key: PEM files, to serve https.
+        proxies: addresses and networks of proxies that are believed.
 
     Raises:
         InvalidInput: others would be served though no operator can sign in, the port is taken, the token is too
-            short, or certificate and key cannot be used.
+            short, certificate and key cannot be used, or a proxy is no address.
         MissingDependency: the extra `studio` is not installed.
     """
     from storage.catalog import SignIns
 
     with needs_extra("studio"):
-        import uvicorn
-
         from studio.web.access.credentials import Credentials, LocalAccess
+        from studio.web.http.connection_limits import http_server, raise_file_limit
+        from studio.web.uploads.upload_quota import UploadQuota
         from studio.web.web_app import create_app
 
     given, local = os.environ.get(TOKEN_VARIABLE), None
@@ -90,7 +113,11 @@ def run_server(
     else:
         _check_accounts(workspace, host)
     options = _tls(certificate, key)
-    app = create_app(workspace, credentials=Credentials(SignIns(workspace.catalog), local), upload_limit=upload_limit)
+    credentials = Credentials(SignIns(workspace.catalog), local)
+    quota = UploadQuota(*upload_quota)
+    app = create_app(workspace, credentials=credentials, upload_limit=upload_limit, upload_quota=quota)
+    server = http_server(app, proxies=proxies, timeout_graceful_shutdown=5, **options)
+    raise_file_limit()
     with listen(host, port) as listening:
         name = f"[{host}]" if ":" in host else host
         url = f"http{'s' if options else ''}://{name}:{listening.getsockname()[1]}"
@@ -104,21 +131,14 @@ def run_server(
                 say(
                     f"Token (shown once): {local.token}" if given is None else f"The token is that of {TOKEN_VARIABLE}."
                 )
-            elif not options:
-                say("Passwords travel unprotected: put it behind a proxy with https, or pass --certificate and --key.")
+            elif not options and not proxies:
+                say(
+                    "Passwords travel unprotected: put it behind a proxy with https and name that with --proxy, "
+                    "or pass --certificate and --key."
+                )
             say(f"Contributors send their takes with: kinesphere submit --all --to {url} --token TOKEN")
         sys.stdout.flush()
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=5,
-            # Only a proxy on this very computer is believed when it says who is behind it, and that it speaks https.
-            forwarded_allow_ips=["127.0.0.1", "::1"],
-            **options,
-        )
-        uvicorn.Server(config).run(sockets=[listening])
+        server.run(sockets=[listening])
 
 
 def is_loopback(host: str) -> bool:

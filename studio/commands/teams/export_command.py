@@ -42,7 +42,7 @@ def export(
     from storage.exports import export_version
 
     name, number = parse_dataset(dataset)
-    with opened(folder) as workspace, progress(f"Exporting {dataset}", None, quiet=as_json) as show:
+    with opened(folder, for_others=True) as workspace, progress(f"Exporting {dataset}", None, quiet=as_json) as show:
         made = export_version(
             workspace,
             name,

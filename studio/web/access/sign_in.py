@@ -16,8 +16,9 @@ from storage.catalog import Accounts, Audit, Invitations, SignIns
 from storage.workspace import Workspace
 from studio.web.access.auth import Person, anybody, needs
 from studio.web.access.credentials import SESSION_COOKIE, Credentials, session_secret
+from studio.web.access.known_devices import DEVICE_SECONDS, SignInLimits, device_cookie, known_device
 from studio.web.access.passwords import LONGEST, SHORTEST, hash_password, is_right
-from studio.web.access.rate_limits import RateLimit
+from studio.web.access.rate_limits import RateLimit, network_of
 from studio.web.http.page_rendering import error_page, render
 from studio.web.http.refusals import TooOften
 from studio.web.http.request_bodies import body_of, is_text, parsed
@@ -58,9 +59,7 @@ def sign_in_routes(studio: Studio) -> APIRouter:
     routes = APIRouter()
     catalog = workspace.catalog
     accounts, sign_ins, audit = Accounts(catalog), SignIns(catalog), Audit(catalog)
-    # A wrong password costs a token of both; a right one of none.
-    by_account = RateLimit("signing in as this account was tried", burst=8, seconds_each=60)
-    by_address = RateLimit("signing in was tried from there", burst=30, seconds_each=20)
+    limits = SignInLimits.new()
 
     @routes.get("/", dependencies=[needs()])
     def home(request: Request) -> Response:
@@ -77,19 +76,23 @@ def sign_in_routes(studio: Studio) -> APIRouter:
         password: Text = "",
         next: Text = "/",  # noqa: A002
     ) -> Response:
-        address = request.client.host if request.client is not None else ""
+        address = network_of(request.client.host if request.client is not None else "")
+        device = known_device(request.cookies, account, accounts.password_hash(account))
         try:
-            by_address.take(address)
-            by_account.take(account)
+            limits.take(address, account, device)
         except TooOften as error:
-            audit.note(account, "sign-in refused", account, "too often")
+            audit.note_refused(account, "sign-in refused", "too often")
             return _sign_in_page(request, next, account, str(error), 429, {"Retry-After": str(error.wait_seconds)})
         if not is_right(accounts, account, password):
-            audit.note(account, "sign-in failed", account, "wrong name or password")
+            audit.note_refused(account, "sign-in failed", "wrong name or password")
             return _sign_in_page(request, next, account, "Name or password is wrong.", 401)
-        by_address.give_back(address)
-        by_account.give_back(account)
-        return _enter(request, sign_ins, sign_ins.begin_session(account), _own_path(next))
+        limits.give_back(address, account, device)
+        answer = _enter(request, sign_ins, sign_ins.begin_session(account), _own_path(next))
+        stored_hash = accounts.password_hash(account)
+        if stored_hash is not None:
+            name, value = device_cookie(account, stored_hash)
+            _set_cookie(request, answer, name, value, max_age=DEVICE_SECONDS)
+        return answer
 
     @routes.get("/enter", dependencies=[anybody()])
     def enter(request: Request, link: str = "") -> Response:
@@ -216,9 +219,13 @@ def _enter(request: Request, sign_ins: SignIns, secret: str, path: str) -> Respo
     if before is not None:
         sign_ins.end_session(before)  # another's, or one that somebody else put into this browser
     answer = RedirectResponse(path, 303)
-    secure = request.url.scheme == "https"
-    answer.set_cookie(SESSION_COOKIE, secret, max_age=_MONTH, httponly=True, samesite="lax", secure=secure, path="/")
+    _set_cookie(request, answer, SESSION_COOKIE, secret, max_age=_MONTH)
     return answer
+
+
+def _set_cookie(request: Request, answer: Response, name: str, value: str, *, max_age: int) -> None:
+    secure = request.url.scheme == "https"
+    answer.set_cookie(name, value, max_age=max_age, httponly=True, samesite="lax", secure=secure, path="/")
 
 
 def _own_path(path: str) -> str:

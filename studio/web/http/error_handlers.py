@@ -14,8 +14,9 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 
 from kinesphere.errors import Conflict, InvalidInput, KinesphereError, NewerFormat, NotFound, Withdrawn
+from studio.printable_text import printable
 from studio.web.http.page_rendering import error_page
-from studio.web.http.refusals import NotAllowed, NotSignedIn, TooLarge, TooOften
+from studio.web.http.refusals import NotAllowed, NotSignedIn, TooLarge, TooManyUploads, TooOften, UploadsFull
 
 log = logging.getLogger("kinesphere")
 
@@ -58,6 +59,10 @@ async def _explain(request: Request, error: Exception) -> Response:
             answer = error_response(request.scope, 429, str(error), kind)
             answer.headers["Retry-After"] = str(error.wait_seconds)
             return answer
+        case TooManyUploads():
+            return error_response(request.scope, 429, str(error), kind)
+        case UploadsFull():
+            return error_response(request.scope, 507, str(error), kind)
         case TooLarge():
             return error_response(request.scope, 413, str(error), kind)
         case NotFound():
@@ -70,7 +75,7 @@ async def _explain(request: Request, error: Exception) -> Response:
             return error_response(request.scope, 422, str(error), kind)
         case TimeoutError():
             return error_response(request.scope, 408, "nothing came for too long", kind)
-    log.error("%s: %s", kind, error)
+    log.error("%s: %s", kind, printable(str(error)))
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     if full or "no space left" in str(error).lower():
         return error_response(request.scope, 507, "the server's disk is full; tell its operator", "StorageFailed")

@@ -13,13 +13,14 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import BaseLoader, ChoiceLoader, DictLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from storage.catalog import Role
 from studio.web.access.auth import person_of
 
+_YEAR = 365 * 86_400
 STATIC = Path(__file__).parents[1] / "static"
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -125,7 +126,8 @@ def static_digest() -> str:
 class SafeHeaders:
     """Adds to every answer what keeps a browser from doing more than our pages need.
 
-    Nothing is kept by browsers but what says so itself: most of it is about people.
+    Nothing is kept by browsers but what says so itself: most of it is about people. Where we were asked by https, also
+    through a proxy, browsers never ask by http again; but of `localhost` other programs are served too.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -137,7 +139,11 @@ class SafeHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
+                if is_strict:
+                    headers.setdefault("Strict-Transport-Security", f"max-age={_YEAR}")
             await send(message)
+
+        is_strict = scope.get("scheme") == "https" and Headers(scope=scope).get("host", "").split(":")[0] != "localhost"
 
         await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 

@@ -29,3 +29,11 @@ class TooOften(KinesphereError):
 
 class TooLarge(InvalidInput):
     """More bytes than the server takes."""
+
+
+class TooManyUploads(KinesphereError):
+    """An account has begun more uploads than it may have."""
+
+
+class UploadsFull(KinesphereError):
+    """All accounts together have used up what the operator gives uploads."""

@@ -1,4 +1,8 @@
-"""Resumable uploads by tus 1.0 (https://tus.io/protocols/resumable-upload): its core, creation and deferred length."""
+"""Resumable uploads by tus 1.0 (https://tus.io/protocols/resumable-upload): its core, creation, deferred length, end.
+
+Beyond a quota, an upload is refused with 413 (too large, as for one over `Tus-Max-Size`), 429 (too many of one
+account), or 507 (the server has no more room for anybody's).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from kinesphere.errors import Conflict, KinesphereError, NotFound
 from kinesphere.names import is_recording_id
 from storage.catalog import Catalog, Erasures, Role
 from studio.web.access.auth import Person, needs
-from studio.web.access.rate_limits import RateLimit
+from studio.web.access.rate_limits import RateLimit, network_of
 from studio.web.http.refusals import NotAllowed
 from studio.web.page import Page, Studio
 
@@ -35,7 +39,7 @@ def tus_routes(studio: Studio) -> APIRouter:
             204,
             **{
                 "Tus-Version": VERSION,
-                "Tus-Extension": "creation,creation-defer-length",
+                "Tus-Extension": "creation,creation-defer-length,termination",
                 "Tus-Max-Size": str(uploads.limit),
             },
         )
@@ -44,7 +48,7 @@ def tus_routes(studio: Studio) -> APIRouter:
     async def create(request: Request, person: Sender) -> Response:
         _check_version(request)
         by_account.take(person.account)
-        by_address.take(request.client.host if request.client is not None else "")
+        by_address.take(network_of(request.client.host if request.client is not None else ""))
         is_deferred = request.headers.get("Upload-Defer-Length") == "1"
         told = _metadata(request)
         contributor, recording = told.get("contributor", person.contributor), told.get("recording")
@@ -80,6 +84,12 @@ def tus_routes(studio: Studio) -> APIRouter:
         offset = _number(request, "Upload-Offset")
         received = await uploads.receive(upload, offset, request.stream(), person.account)
         return _answer(204, **{"Upload-Offset": str(received)})
+
+    @routes.delete("/{upload}")
+    async def end(upload: str, request: Request, person: Sender) -> Response:
+        _check_version(request)
+        await uploads.end(upload, person.account)
+        return _answer(204)
 
     return routes
 

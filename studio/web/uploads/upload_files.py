@@ -21,6 +21,7 @@ from anyio import CapacityLimiter, to_thread
 from kinesphere.errors import Conflict, NotFound
 from storage.erasure.unfinished_files import mark, upload_name
 from studio.web.http.refusals import TooLarge
+from studio.web.uploads.upload_quota import UploadQuota, stored_uploads
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -61,6 +62,7 @@ class Uploads:
 
     folder: Path
     limit: int
+    quota: UploadQuota = field(default_factory=UploadQuota)
     _locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     _looking: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(os.cpu_count() or 1))
 
@@ -74,11 +76,13 @@ class Uploads:
             contributor: whose take it is, and `recording` its id, if the sender told: an erasure finds it by these.
 
         Raises:
-            TooLarge: `length` is over the limit.
+            TooLarge: `length` is over the limit, or with it what its owner has begun is over the quota.
+            TooManyUploads, UploadsFull: there are as many as there may be, of its owner or of all.
             OSError: the disk is full, or would be.
         """
         self._check_length(length or 0)
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.quota.check_new(stored_uploads(self.folder), mark(owner), length or 0)
         if shutil.disk_usage(self.folder).free < (length or _LEAST_FREE):
             raise OSError(28, "No space left on device")
         upload = secrets.token_hex(16)
@@ -103,7 +107,7 @@ class Uploads:
 
         Raises:
             NotFound: the owner has no such upload.
-            TooLarge: `length` is over the limit.
+            TooLarge: `length` is over the limit or the quota.
             Conflict: it has another length, or more has arrived already.
         """
         self._check_length(length)
@@ -113,6 +117,8 @@ class Uploads:
                 return
             if found.length is not None or found.offset > length:
                 raise Conflict(f"the upload cannot have {length} bytes: it has {found.length or found.offset}")
+            if length > (most := self._most(found, owner)):
+                raise TooLarge(f"with {length} bytes it is over what uploads may have together; {most} are left")
             found.path.rename(found.path.with_suffix(f".{length}"))
 
     async def offset(self, upload: str, owner: str) -> int:
@@ -135,7 +141,7 @@ class Uploads:
             if found.offset != offset:
                 raise Conflict(f"the upload stands at byte {found.offset}, not at {offset}; go on from there")
             with found.path.open("ab", buffering=0) as file:
-                most = self.limit if found.length is None else found.length
+                most = self._most(found, owner) if found.length is None else found.length
                 buffered = bytearray()
                 try:
                     while (chunk := await asyncio.wait_for(anext(content, None), STALLED_SECONDS)) is not None:
@@ -168,6 +174,19 @@ class Uploads:
         The threads that answer everybody else are not taken.
         """
         return await to_thread.run_sync(partial(look, *given, **named), limiter=self._looking)
+
+    async def end(self, upload: str, owner: str) -> None:
+        """Forget an upload that its owner does not want any more.
+
+        Raises:
+            NotFound: the owner has no such upload.
+            Conflict: another connection is writing.
+        """
+        async with self.locked(upload, owner):
+            self.remove(self.find(upload, owner))
+
+    def _most(self, upload: Upload, owner: str) -> int:
+        return min(self.limit, self.quota.most_bytes(stored_uploads(self.folder), upload.upload, mark(owner)))
 
     def remove(self, upload: Upload) -> None:
         """Forget an upload; repeated it does nothing."""

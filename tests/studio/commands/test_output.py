@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,10 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
-from rich.console import Console
 
+from kinesphere.errors import InvalidInput
 from storage.recordings.recording import State
-from studio.commands.output import print_json, print_table
+from studio.commands.output import SafeConsole, print_json, print_table, progress, say, say_error, steps
 from tests.support.preloaded_command import ROOT
 
 
@@ -49,6 +50,46 @@ def test_cells_of_a_table_are_never_read_as_markup(capsys: pytest.CaptureFixture
     assert "[red]feedback[/red] [link" in shown and "[bold]title[/bold]" in shown
 
 
+HOSTILE = [
+    "\x1b[2J\x1b[31mred",
+    "\x1b]0;a window's title\x07",
+    "\x1b]8;;https://evil.example\x1b\\\\a link\x1b]8;;\x1b\\\\",
+    "\x9b31mred",
+    "over\rwritten\b\x7f",
+    "[red]markup[/red] [/] :warning: \\",
+    "gpj.\u202eexe",
+    "\udcff undecodable",
+]
+_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_what_others_wrote_reaches_a_terminal_as_text_alone(text: str, capfd: pytest.CaptureFixture[str]) -> None:
+    say(text)
+    say_error(InvalidInput(f"no file '{text}'"))
+    print_table(text, [text, "b"], [[text, 1], ["c", text]])
+    print_json({"title": text, text: [text]})
+    with progress(text, 3, quiet=False) as show, steps(text):
+        show(1, title=text)
+    out, errors = capfd.readouterr()
+    assert not _COMMANDS.search(out + errors), (out, errors)
+    for part in re.findall(r"[a-z]{3,}|\[red\]markup\[/red\] \[/\] :warning:", text):
+        assert part in out and part in errors
+    document = out[out.index("{\n") :]
+    assert json.loads(document) == {"title": text, text: [text]}
+
+
+@pytest.mark.parametrize("text", [HOSTILE[0], HOSTILE[3]])
+def test_a_terminal_gets_no_command_from_names_that_somebody_typed(text: str, tmp_path: Path) -> None:
+    for words in ([f"--{text}"], ["info", text, "-w", text]):
+        done = subprocess.run(
+            [sys.executable, "-m", "studio", *words], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode in (1, 2) and "red" in done.stderr
+        assert not _COMMANDS.search(done.stdout + done.stderr), done
+
+
 WORDS = st.text("abcdeü漢 ", min_size=0, max_size=40).map(lambda text: " ".join(text.split()))
 
 
@@ -56,7 +97,7 @@ WORDS = st.text("abcdeü漢 ", min_size=0, max_size=40).map(lambda text: " ".joi
        st.integers(10, 120))  # fmt: skip
 def test_a_table_is_no_wider_than_the_terminal_unless_its_words_are(rows: list[list[str]], room: int) -> None:
     with pytest.MonkeyPatch.context() as patch, StringIO() as shown:
-        patch.setattr("studio.commands.output.console", Console(width=room))
+        patch.setattr("studio.commands.output.console", SafeConsole(width=room))
         patch.setenv("COLUMNS", str(room))
         patch.setattr("sys.stdout", shown)
         print_table("", rows[0], rows[1:])

@@ -61,6 +61,7 @@ ALLOWED = {
     "POST /api/uploads": CONTRIBUTORS,
     "HEAD /api/uploads/{upload}": CONTRIBUTORS,
     "PATCH /api/uploads/{upload}": CONTRIBUTORS,
+    "DELETE /api/uploads/{upload}": CONTRIBUTORS,
     "POST /api/recordings": CONTRIBUTORS,
     "GET /api/recordings/{recording}": CONTRIBUTORS,
     "POST /api/recordings/{recording}/withdraw": CONTRIBUTORS,

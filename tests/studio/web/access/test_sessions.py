@@ -8,12 +8,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 
 from storage.catalog import Accounts, Audit, Role, SignIns
+from storage.catalog.people.account_tables import AuditTable
 from storage.workspace import Workspace, create_workspace
 from studio.web.access.credentials import SESSION_COOKIE
 from studio.web.access.passwords import hash_password
@@ -139,7 +142,7 @@ def test_limits_hold_for_each_account_and_for_each_address(
         """A tenth of a limit, while the clock stands still."""
         return RateLimit(what, burst=max(burst // 10, 1), seconds_each=seconds_each, clock=lambda: 0.0)
 
-    for module in ("uploads.tus", "access.sign_in"):
+    for module in ("uploads.tus", "access.known_devices"):
         monkeypatch.setattr(f"studio.web.{module}.RateLimit", smaller)
     people = {
         name: new_account(workspace, name, Role.CONTRIBUTOR, contributor=f"c-{name}") for name in ("a1", "b1", "c1")
@@ -156,11 +159,74 @@ def test_limits_hold_for_each_account_and_for_each_address(
         assert begun == [201] * 10 + [429] * 2
 
 
+def test_nobody_locks_a_known_name_out_with_wrong_passwords(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standing = partial(RateLimit, clock=lambda: 0.0)  # on a busy machine tries take so long that some are forgiven
+    monkeypatch.setattr("studio.web.access.known_devices.RateLimit", standing)
+    for name in ("anna", "berta"):
+        Accounts(workspace.catalog).add(name, [Role.ANNOTATOR], who="olivia", password_hash=hash_password(PASSWORD))
+
+    with running_studio(workspace) as running, contextlib.ExitStack() as clients:
+        own, attacker, elsewhere = (
+            clients.enter_context(
+                httpx.Client(base_url=running.url, transport=httpx.HTTPTransport(local_address=address), timeout=60)
+            )
+            for address in ("127.0.0.1", "127.0.0.1", "127.0.0.2")
+        )
+        first = sign_in(own, "anna")
+        device = next(cookie for cookie in own.cookies.jar if "device" in cookie.name)
+        assert first.status_code == 303 and device.value is not None and device.expires is not None
+        assert PASSWORD not in device.value and "anna" not in f"{device.name}{device.value}"
+        wrong = [attacker.post("/sign-in", data={"account": "anna", "password": f"no {n}"}) for n in range(40)]
+        assert [answer.status_code for answer in wrong] == [401] * 8 + [429] * 32
+        assert sign_in(own, "anna").status_code == 303  # the same address, and a known device
+        assert sign_in(elsewhere, "anna").status_code == 303
+        # The cookie is good for this name and this password alone, and as slow as any for who has taken it.
+        forged = {"Cookie": f"{device.name}={'0' * 32}.{'0' * 64}"}
+        copied = {"Cookie": f"{device.name}={device.value}"}
+        assert sign_in(attacker, "anna", **forged).status_code == 429
+        for _ in range(3):
+            attacker.post("/sign-in", data={"account": "berta", "password": "no"}, headers=copied)
+        guesses = [
+            attacker.post("/sign-in", data={"account": "anna", "password": "no"}, headers=copied).status_code
+            for _ in range(12)
+        ]
+        assert guesses == [401] * 8 + [429] * 4
+        Accounts(workspace.catalog).set_password("anna", hash_password(f"new {PASSWORD}"), who="anna")
+        assert sign_in(attacker, "anna", **copied).status_code == 429
+
+
+def test_refused_sign_ins_are_counted_and_not_a_row_each(workspace: Workspace) -> None:
+    audit = Audit(workspace.catalog)
+    Accounts(workspace.catalog).add("anna", [Role.ANNOTATOR], who="olivia")
+    for number in range(50):
+        audit.note_refused("anna", "sign-in failed", "wrong name or password")
+        audit.note_refused(f"my password {number}", "sign-in failed", "wrong name or password")
+    audit.note("olivia", "signed out", "olivia")
+    audit.note_refused("anna", "sign-in failed", "wrong name or password")
+    newest, *others = audit.trail(1000)
+    assert (newest.who, newest.detail) == ("anna", "wrong name or password; 51 times that day")
+    failed = [(entry.who, entry.detail) for entry in others if entry.what == "sign-in failed"]
+    assert failed == [("", "wrong name or password; 50 times that day")]
+
+
+def test_refused_sign_ins_of_long_ago_go(workspace: Workspace) -> None:
+    audit = Audit(workspace.catalog)
+    with workspace.catalog.writing() as session:
+        for days, what in ((100, "sign-in failed"), (89, "sign-in refused"), (100, "signed out")):
+            session.add(
+                AuditTable(at=datetime.now(UTC) - timedelta(days=days), who="", what=what, subject="", detail="x")
+            )
+    audit.note_refused("anna", "sign-in failed", "x")
+    assert sorted(entry.what for entry in audit.trail()) == ["sign-in failed", "sign-in refused", "signed out"]
+
+
 @contextlib.contextmanager
-def served(folder: Path) -> Iterator[str]:
+def served(folder: Path, *options: str) -> Iterator[str]:
     """`kinesphere serve` as people start it; gives its address."""
     environment = os.environ | {"KINESPHERE_TOKEN": TOKEN, "FORWARDED_ALLOW_IPS": "*"}
-    command = [sys.executable, "-m", "studio", "serve", "--port", "0", "--json", "--workspace", str(folder)]
+    command = [sys.executable, "-m", "studio", "serve", "--port", "0", "--json", "--workspace", str(folder), *options]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         try:
@@ -169,15 +235,17 @@ def served(folder: Path) -> Iterator[str]:
             process.terminate()
 
 
-def test_only_a_proxy_on_this_computer_is_believed_about_https_and_addresses(tmp_path: Path) -> None:
+def test_only_a_proxy_that_the_operator_names_is_believed_about_https_and_addresses(tmp_path: Path) -> None:
     workspace = create_workspace(tmp_path / "w")
     Accounts(workspace.catalog).add("anna", [Role.ANNOTATOR], who="olivia", password_hash=hash_password(PASSWORD))
     workspace.catalog.close()
-    with served(tmp_path / "w") as url:
-        for address, is_believed in (("127.0.0.1", True), ("127.0.0.2", False)):
+    with served(tmp_path / "w", "--proxy", "127.0.0.4", "--proxy", "10.0.0.0/8") as url:
+        for address, is_believed in (("127.0.0.4", True), ("127.0.0.1", False), ("127.0.0.2", False)):
             transport = httpx.HTTPTransport(local_address=address)
             with httpx.Client(base_url=url, transport=transport) as client:
-                cookie = sign_in(client, "anna", **{"X-Forwarded-Proto": "https"}).headers["Set-Cookie"]
+                answer = sign_in(client, "anna", **{"X-Forwarded-Proto": "https"})
+                cookie = answer.headers["Set-Cookie"]
+                assert ("Strict-Transport-Security" in answer.headers) == is_believed
                 assert ("Secure" in cookie) == is_believed, address
                 assert "HttpOnly" in cookie and "SameSite=lax" in cookie and "Path=/" in cookie
         # Nobody gets round the limit of their address by making addresses up.

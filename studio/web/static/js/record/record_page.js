@@ -5,7 +5,7 @@ import { load, remove, save } from "../shared/browser_storage.js";
 import { Keymap } from "../shared/keys.js";
 import { notice, pageData } from "../shared/page.js";
 import { brightnessOf, listCameras, openCamera, recorderType } from "./camera.js";
-import { TusSender } from "./tus_sender.js";
+import { TusSender, endUpload } from "./tus_sender.js";
 
 const data = pageData();
 const STORAGE_KEY = `take:${data.task}:${data.contributor}`;
@@ -148,7 +148,7 @@ class Recorder {
   async redo() {
     if (this.step !== "recording") return;
     await this._stop();
-    this.sender?.abandon();
+    void this.sender?.abandon();
     this._forget();
     await this.start();
   }
@@ -176,6 +176,8 @@ class Recorder {
   }
 
   discardUnfinished() {
+    const take = this._unfinishedTake();
+    if (take) void endUpload(take.location);
     this._forget();
     element("unfinished").hidden = true;
   }
@@ -202,7 +204,10 @@ class Recorder {
       this.show("done");
     } catch (error) {
       showProblem(error);
-      if (error instanceof RequestFailed && error.status === 422) this._forget();
+      if (error instanceof RequestFailed && error.status === 422) {
+        void endUpload(location);
+        this._forget();
+      }
       this.show(this.stream ? "ready" : "consent");
       void this._offerUnfinished();
     }

@@ -70,10 +70,12 @@ export class TusSender extends EventTarget {
     }
   }
 
-  /** Send nothing more. */
-  abandon() {
+  /** Send nothing more, and let the server forget what it has; where it cannot be reached, it forgets by itself. */
+  async abandon() {
     this.stopped = true;
     this.waiting = [];
+    while (this.running) await pause(50);
+    await endUpload(this.location);
   }
 
   async _run() {
@@ -133,6 +135,15 @@ export class TusSender extends EventTarget {
   async _offset() {
     const answer = await request("HEAD", this.location, { headers: TUS });
     return Number(answer.headers.get("Upload-Offset"));
+  }
+}
+
+/** Let the server forget an upload that nobody wants any more. @param {string} location */
+export async function endUpload(location) {
+  try {
+    await request("DELETE", location, { headers: TUS, keepalive: true });
+  } catch (error) {
+    if (!(error instanceof RequestFailed)) throw error;
   }
 }
 
