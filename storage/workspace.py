@@ -22,6 +22,7 @@ from kinesphere.errors import (
     StorageFailed,
 )
 from kinesphere.names import checked_name
+from kinesphere.objects.local_files import write_whole
 from kinesphere.objects.store import Objects, open_objects
 from storage.catalog import Catalog
 
@@ -90,9 +91,7 @@ def create_workspace(
         lines += [
             f"{key} = {json.dumps(value)}" for key, value in (("name", name), ("catalog", catalog), ("store", store))
         ]
-        partial = file.with_suffix(".partial")
-        partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        partial.replace(file)
+        write_whole(file, ("\n".join(lines) + "\n").encode(), root=Path(folder.anchor))
     except (KinesphereError, OSError) as error:
         _remove_new(folder, before)
         if isinstance(error, KinesphereError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
-from capture.drafts.outbox import read_draft
+from capture.drafts.outbox import delete_draft, read_draft
 from kinesphere.errors import Conflict, CorruptObject, InvalidInput, NotFound, StorageFailed, needs_extra
 from kinesphere.objects.store import file_sha256
 from storage.recordings.recording import RecordingFile, State, check_length
@@ -95,7 +94,7 @@ def send(
         row = workspace.catalog.recording(recording)
         folder = workspace.drafts / recording
         if row.state is State.SUBMITTED and row.sent_to == server.url:
-            shutil.rmtree(folder, ignore_errors=True)
+            delete_draft(folder)
             return
         if row.state is not State.DRAFT:
             where = f" to {row.sent_to}" if row.sent_to else ""
@@ -108,7 +107,7 @@ def send(
         if confirmed.get("video_sha256") != description.video.sha256:
             raise CorruptObject(f"{server.url} did not confirm the video of {recording}; the take is kept")
         workspace.catalog.submit(recording, who=row.contributor, sent_to=server.url)
-        shutil.rmtree(folder, ignore_errors=True)
+        delete_draft(folder)
 
 
 def ask_state(recording: str, server: Server) -> dict[str, Any]:

@@ -91,17 +91,27 @@ class Submissions:
     def _enter(self, description: RecordingFile, upload: Upload, *, is_new: bool) -> None:
         objects, catalog, recording = self.workspace.objects, self.workspace.catalog, description.recording
         try:
-            objects.put(description_key(recording), description.to_bytes())  # first: a crash leaves no nameless video
-            objects.put(video_key(recording), upload.path)
+            objects.put_all(  # the description first: a crash leaves no nameless video
+                {description_key(recording): description.to_bytes(), video_key(recording): upload.path}
+            )
             if is_new:
                 catalog.add_recording(description, who=description.contributor)
         except (StorageFailed, Conflict):
-            if is_new:
+            if is_new and not self._is_entered(recording):
                 for key in (description_key(recording), video_key(recording)):
                     with contextlib.suppress(StorageFailed):
                         objects.delete(key)
             raise
         catalog.submit(recording, who=description.contributor)
+
+    def _is_entered(self, recording: str) -> bool:
+        """Whether another process has entered a recording, so that its objects are not ours to delete."""
+        try:
+            return self.workspace.catalog.recording(recording).state not in (State.WITHDRAWN, State.ERASED)
+        except NotFound:
+            return False
+        except StorageFailed:
+            return True  # nobody can tell now
 
     def _present(self, description: RecordingFile) -> RecordingRecord | None:
         recording = description.recording
