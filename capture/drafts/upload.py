@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from capture.drafts.outbox import delete_draft, read_draft
 from kinesphere.errors import Conflict, CorruptObject, InvalidInput, NotFound, StorageFailed, needs_extra
+from kinesphere.objects.local_files import write_whole
 from kinesphere.objects.store import file_sha256
 from storage.recordings.recording import RecordingFile, State, check_length
 from storage.workspace import Workspace
@@ -233,9 +234,7 @@ class _Sending:
         location = urlsplit(answer.headers.get("Location", "")).path
         if not location.startswith("/"):
             raise InvalidInput(f"{self.server.url} is no kinesphere server; the take is kept")
-        partial = self._resume_file.with_suffix(".partial")
-        partial.write_text(json.dumps({"server": self.server.url, "location": location}))
-        partial.replace(self._resume_file)
+        write_whole(self._resume_file, json.dumps({"server": self.server.url, "location": location}).encode())
         return location, 0
 
     def _send_parts(self, location: str, offset: int) -> None:

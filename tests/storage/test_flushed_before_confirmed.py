@@ -64,8 +64,8 @@ def _is_confirmed(path: Path, disk: Path) -> bool:
 
 
 def _is_aside(file: Path) -> bool:
-    """Locks, what is being written, and where an upload stands, which can be begun anew."""
-    return file.suffix in (".lock", ".sending") or "#" in file.name or file.name == "upload.json"
+    """Locks, and what is being written: no row names them."""
+    return file.suffix in (".lock", ".sending") or "#" in file.name
 
 
 @pytest.fixture
