@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 import pytest
 
 from tests.support.durable_steps import STEPS, check_and_repeat, do_step
-from tests.support.power_cut import CUT, UnflushedDisk, run_there, why_no_power_cut
+from tests.support.power_cut import UnflushedDisk, run_there, why_no_power_cut
 
 pytestmark = pytest.mark.slow
+EVERY_CUT = "KINESPHERE_EVERY_CUT" in os.environ
+"""Before each change, which takes long: a step has up to some hundreds."""
+CUTS = 8
+"""Moments otherwise, evenly over the step; the last is right after it has ended."""
 
 
 @pytest.fixture(scope="module")
@@ -53,17 +57,19 @@ def before(disk: UnflushedDisk, step: str) -> Path:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("step", STEPS)
 def test_what_was_confirmed_survives_a_power_cut_at_any_moment(disk: UnflushedDisk, step: str) -> None:
-    start, earlier, code, cuts = before(disk, step), STEPS[: STEPS.index(step)], CUT, count()
-    while code == CUT:
-        number = next(cuts)
+    start, earlier = before(disk, step), STEPS[: STEPS.index(step)]
+    disk.load(start)
+    disk.mount()
+    changes = run_there(do_step, disk.folder, step, disk=disk.folder).changes
+    disk.unmount()
+    assert changes > CUTS, "it can be cut at many moments"
+    for number in range(changes + 1) if EVERY_CUT else sorted({*range(0, changes, changes // CUTS), changes}):
         disk.load(start)
         disk.mount()
-        code = run_there(do_step, disk.folder, step, cut_at=number, disk=disk.folder)
-        if code == 0:
-            disk.cut_power()
+        run = run_there(do_step, disk.folder, step, cut_at=number, disk=disk.folder)
+        if not run.is_cut:
+            disk.cut_power()  # at once after it was confirmed
         disk.unmount()
         disk.mount()
-        done = (*earlier, step) if code == 0 else earlier
-        run_there(check_and_repeat, disk.folder, step, done)
+        run_there(check_and_repeat, disk.folder, step, earlier if run.is_cut else (*earlier, step))
         disk.unmount()
-    assert number > 3, "it was cut at several moments"

@@ -37,12 +37,12 @@ from storage.publishing.publish import publish
 from storage.recordings.consent import Agreement
 from storage.recordings.recording import RecordingFile, State, description_key
 from storage.shards.shard_writer import write_shard
-from storage.workspace import Workspace, open_workspace
+from storage.workspace import Workspace, create_workspace, open_workspace
 from studio.pipeline.extraction import Extracted, Failure, Job
 from studio.pipeline.process import process, waiting
 from tests.support.generated_trajectories import make_trajectory
 from tests.support.studio_server import TOKEN, running_studio
-from tests.support.submitted_takes import make_workspace
+from tests.support.submitted_takes import TASK
 
 STEPS = ("init", "record", "upload", "submit", "process", "publish", "export", "erase")
 """In this order. There are two takes: one is sent to a server on the same disk, the other is submitted where it is."""
@@ -91,7 +91,11 @@ def check_all(disk: Path, done: Sequence[str]) -> None:
 def _init(disk: Path) -> None:
     for name in ("sender", "server"):
         if not (disk / name / "workspace.toml").exists():
-            make_workspace(disk / name).catalog.close()
+            create_workspace(disk / name).catalog.close()
+        with _opened(disk / name) as workspace:
+            workspace.catalog.add_task(TASK)
+            if _CONTRIBUTOR not in workspace.catalog.contributors():
+                workspace.catalog.add_contributor(_CONTRIBUTOR)
 
 
 def _record(disk: Path) -> None:
@@ -167,8 +171,12 @@ def _publish(disk: Path) -> None:
 
 def _export(disk: Path) -> None:
     with _opened(disk / "server") as workspace:
-        if not any(found.state == "made" for found in Exports(workspace.catalog).all()):
+        if not (disk / "export" / NOTE).exists() or _export_state(disk) != "complete":
             export_version(workspace, "kitchen", None, disk / "export", format_name="kinesphere")
+
+
+def _export_state(disk: Path) -> str:
+    return str(json.loads((disk / "export" / NOTE).read_bytes())["state"])
 
 
 def _erase(disk: Path) -> None:
@@ -274,7 +282,7 @@ def _confirmed_publish(disk: Path) -> None:
 
 
 def _confirmed_export(disk: Path) -> None:
-    assert json.loads((disk / "export" / NOTE).read_bytes())["state"] in ("complete", "withdrawn")
+    assert _export_state(disk) in ("complete", "withdrawn")
 
 
 def _confirmed_erase(disk: Path) -> None:

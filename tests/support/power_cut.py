@@ -101,7 +101,18 @@ class UnflushedDisk:
             os.close(descriptor)
 
 
-def run_there(work: Callable[..., Any], *arguments: Any, cut_at: int | None = None, disk: Path | None = None) -> int:
+@dataclass(frozen=True)
+class Outcome:
+    """How work ended."""
+
+    is_cut: bool
+    changes: int
+    """How many there were, if they were counted and it was not cut."""
+
+
+def run_there(
+    work: Callable[..., Any], *arguments: Any, cut_at: int | None = None, disk: Path | None = None
+) -> Outcome:
     """Do some work in a process of its own, and cut the power of `disk` before a change of a number to it.
 
     A change is a call of Python's that changes files, a flush, a call that changes objects, or a commit of the catalog.
@@ -109,10 +120,10 @@ def run_there(work: Callable[..., Any], *arguments: Any, cut_at: int | None = No
     Args:
         work: a function of a module, and what to call it with.
         cut_at: number of the change, from 0; the work is done to its end by default.
-        disk: where the disk is mounted.
+        disk: where the disk is mounted; only then changes are counted.
 
     Returns:
-        0, or `CUT`.
+        Whether it was cut, and how many changes there were.
 
     Raises:
         AssertionError: the work failed; the text is its traceback.
@@ -124,26 +135,27 @@ def run_there(work: Callable[..., Any], *arguments: Any, cut_at: int | None = No
     process.start()
     theirs.close()
     try:
-        problem = ours.recv()
+        answer = ours.recv()
     except EOFError:
-        problem = ""
+        answer = 0  # nobody answers without power
     process.join()
-    assert process.exitcode in (0, CUT), problem or f"it ended with {process.exitcode}"
-    return int(process.exitcode)
+    assert process.exitcode in (0, CUT), answer or f"it ended with {process.exitcode}"
+    return Outcome(process.exitcode == CUT, answer)
 
 
 def _work(answer: Any, cut_at: int | None, disk: Path | None, work: Callable[..., Any], arguments: Any) -> None:
-    if cut_at is not None and disk is not None:
-        _cut_before(cut_at, disk)
+    counted = _cut_before(cut_at, disk) if disk is not None else lambda: 0
     try:
         work(*arguments)
     except BaseException:  # noqa: BLE001  # told to the test, whatever it is
         answer.send(traceback.format_exc())
         os._exit(1)
+    answer.send(counted())
     os._exit(0)  # nothing is done on the way out that a computer without power would not do
 
 
-def _cut_before(number: int, disk: Path) -> None:
+def _cut_before(number: int | None, disk: Path) -> Callable[[], int]:
+    """Cut the power before the change of a number; gives what tells how many there were."""
     descriptor = os.open(disk, os.O_RDONLY)
     lock, changes = threading.Lock(), 0
 
@@ -176,6 +188,7 @@ def _cut_before(number: int, disk: Path) -> None:
         before(Objects, method)
     event.listen(Engine, "commit", change)
     sys.addaudithook(audit)
+    return lambda: changes
 
 
 def _is_below(disk: Path, path: object) -> bool:
