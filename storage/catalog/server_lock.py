@@ -69,7 +69,8 @@ def _database_locked(engine: Engine, name: str) -> Iterator[None]:
                 holder = connection.execute(
                     text(
                         "SELECT application_name FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE granted AND "
-                        "locktype = 'advisory' AND ((classid::bigint << 32) | objid::bigint) = :key"
+                        "locktype = 'advisory' AND datname = current_database() AND "
+                        "((classid::bigint << 32) | objid::bigint) = :key"
                     ),
                     {"key": _KEY},
                 ).scalar()
