@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from kinesphere.errors import Conflict, CorruptObject, NotFound, StorageFailed
-from kinesphere.objects.local_files import flush_folder
 from kinesphere.objects.store import Objects
 from kinesphere.shards.shard import shard_key
 from kinesphere.version import __version__
@@ -215,8 +214,6 @@ def _delete_local(workspace: Workspace, departed: Departed) -> None:
     for folder in list(drafts_of(workspace, departed)):
         shutil.rmtree(folder)
         folder.with_suffix(".lock").unlink(missing_ok=True)
-    if workspace.drafts.is_dir():
-        flush_folder(workspace.drafts)
 
 
 def delete_uploads(workspace: Workspace, departed: Departed) -> None:

@@ -250,7 +250,8 @@ def _put_visible_at_once(objects: Objects, prefix: str, contents: Mapping[str, b
     group_key = f"{prefix}/zarr.json"
     there_before = objects.exists(group_key)
     try:
-        objects.put_all({f"{prefix}/{key}": data for key, data in contents.items()})
+        for key, data in contents.items():
+            objects.put(f"{prefix}/{key}", data)
         objects.put(group_key, group)
     except KinesphereError:
         if not there_before:

@@ -58,9 +58,7 @@ def serve(
     as_json: JsonOption = False,
 ) -> None:
     """Serve the studio: pages to label, review and operate, and uploads from contributors."""
-    from storage.catalog.server_lock import server_lock
-
-    with opened(folder) as workspace, server_lock(workspace.catalog):
+    with opened(folder) as workspace:
         run_server(
             workspace,
             host=host,
