@@ -70,10 +70,10 @@ def test_packages_add_formats_and_names_that_clash_are_refused(tmp_path: Path, m
     code = "class Nothing:\n    def read(self, path): return []\n    def write(self, segments, path): pass\n"
     points = {"elan": "Nothing", "jsonl": "Nothing"}
     monkeypatch.syspath_prepend(
-        str(install_extension(tmp_path, "acme-labels", code, {"kinesphere.label_formats": points}))
+        str(install_extension(tmp_path, "lesser-labels", code, {"kinesphere.label_formats": points}))
     )
     assert label_format_named("elan").read(tmp_path / "any") == []
-    with pytest.raises(Conflict, match=r"jsonl of acme-labels 1\.0 has the name of a built-in one"):
+    with pytest.raises(Conflict, match=r"jsonl of lesser-labels 1\.0 has the name of a built-in one"):
         label_format_named("jsonl")
     with pytest.raises(NotFound, match=r"no label format named 'srt' \(there is: elan, jsonl\)"):
         label_format_named("srt")
