@@ -104,6 +104,8 @@ def _replace_in(objects: Objects, dataset: str, departed: Departed, created_by: 
         if version.number not in replacements and staying.num_rows:
             replacements[version.number] = _write(objects, version, "replaces", staying, departed, created_by)
         withdraw_version(objects, version, receipt=departed.receipt, replaced_by=replacements.get(version.number))
+    if not others:
+        return []  # nothing was published there, or it was all taken away meanwhile
     newest = others[-1]
     if replacements and newest.number not in replacements and newest.number < max(replacements.values()):
         now = read_manifest(objects, dataset, newest.number)
