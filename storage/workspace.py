@@ -73,6 +73,9 @@ def private_files() -> Iterator[None]:
     """Let what this process writes within the block be readable by its owner only: files 0600, folders 0700.
 
     It holds for the whole process, so it is for commands, not for libraries.
+
+    Yields:
+        Nothing: the block does the work.
     """
     before = os.umask(0o777 & ~_OWNER_ONLY)
     try:

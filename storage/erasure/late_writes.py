@@ -21,6 +21,9 @@ def undone_if_departed(workspace: Workspace, recording: str) -> Iterator[None]:
         workspace: an open workspace.
         recording: its id.
 
+    Yields:
+        Nothing: the block does the work.
+
     Raises:
         KinesphereError: whatever the block raises.
     """

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from kinesphere.errors import InvalidVideo
 from kinesphere.video.decoding import Decoding, is_shown, opened, packet_stamp, refuse_if_cut_off
 from kinesphere.video.upright import Orientation, RgbConverter, Upright, shown_size
-from storage.footage.frame_times import FrameTimes
+from storage.footage.time_repair import FrameTimes
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame as Picture
