@@ -18,7 +18,7 @@ from storage.publishing.publish import publish
 from storage.publishing.version_writer import write_version
 from storage.workspace import create_workspace
 from studio.commands.output import print_table
-from tests.support.bulk_catalogs import fill_catalog
+from tests.support.bulk_catalogs import fill_workspace
 
 RECORDINGS, SEGMENTS = 100_000, 10
 FEW = "label = 'pour' and contributor = 'c0007'"
@@ -38,7 +38,7 @@ def versions_of_many_episodes(folder: Path) -> list[tuple[str, str]]:
         return found
 
     place = create_workspace(folder / "many")
-    fill_catalog(place.catalog, RECORDINGS, SEGMENTS)
+    fill_workspace(place, RECORDINGS, SEGMENTS)
     location = place.dataset_location("many")
     first = measure("publish from a SQLite catalog", lambda: publish(place, "many"))
     measure("publish again, nothing changed", lambda: publish(place, "many"))

@@ -1,25 +1,30 @@
-"""Catalogs of many accepted recordings, entered in bulk."""
+"""Workspaces of many accepted recordings, entered in bulk."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import insert
 
+from kinesphere.shards.shard import shard_key
 from storage.catalog import Catalog
 from storage.catalog.tables import AnnotationTable, ContributorTable, RecordingTable, SegmentTable, TrajectoryTable
 from storage.recordings.recording import State
 from storage.tasks.task import Task
+from storage.workspace import Workspace
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 LABELS = ("reach", "grasp", "pour", "place", "fold", "turn")
 
 
-def fill_catalog(catalog: Catalog, recordings: int, segments: int, *, contributors: int = 500, tasks: int = 50) -> None:
-    """Enter accepted recordings of a minute, one a minute, each of as many segments; nothing lies in the store."""
+def fill_workspace(
+    workspace: Workspace, recordings: int, segments: int, *, contributors: int = 500, tasks: int = 50
+) -> None:
+    """Enter accepted recordings of a minute, one a minute, each of as many segments; their shards hold nothing."""
+    catalog = workspace.catalog
     names = [f"task-{number:03d}" for number in range(tasks)]
     for name in names:
         catalog.add_task(Task(name=name, title="T", instructions="I", consent="C"))
@@ -43,6 +48,13 @@ def fill_catalog(catalog: Catalog, recordings: int, segments: int, *, contributo
                 for place in range(segments)
             ]  # fmt: skip
         enter(catalog, rows, trajectories, cuts)
+        lay_shards(workspace, trajectories)
+
+
+def lay_shards(workspace: Workspace, trajectories: Iterable[dict[str, Any]]) -> None:
+    """Lay down the shards of trajectories, so that they are there, though nothing can be read from them."""
+    for shard in {trajectory["shard"] for trajectory in trajectories}:
+        workspace.objects.put(f"{shard_key(shard)}/zarr.json", b"{}")
 
 
 def enter(

@@ -32,7 +32,15 @@ from storage.shards.shard_writer import ShardRecord, write_shard
 from storage.tasks.criteria import Criteria, Thresholds
 from storage.tasks.task import Task
 from storage.workspace import Workspace
-from tests.support.bulk_catalogs import annotation_row, enter, fill_catalog, recording_row, segment_row, trajectory_row
+from tests.support.bulk_catalogs import (
+    annotation_row,
+    enter,
+    fill_workspace,
+    lay_shards,
+    recording_row,
+    segment_row,
+    trajectory_row,
+)
 from tests.support.expected_windows import same_batches
 from tests.support.generated_trajectories import make_row, make_table, make_trajectory
 
@@ -398,7 +406,9 @@ def test_the_manifest_says_by_which_criteria_recordings_were_accepted(workspace:
         workspace.catalog.add_task(Task(name="t", title="T", instructions="I", consent="C", criteria=criteria))
     workspace.catalog.add_contributor("c001")
     rows = [recording_row(number, task="t", contributor="c001") | {"task_version": 1 + number} for number in (0, 1)]
-    enter(workspace.catalog, rows, [trajectory_row(row, shard="0" * 32) for row in rows], [])
+    trajectories = [trajectory_row(row, shard="0" * 32) for row in rows]
+    enter(workspace.catalog, rows, trajectories, [])
+    lay_shards(workspace, trajectories)
     found = publish(workspace, "kitchen").manifest["criteria"]
     assert list(found) == ["t@1", "t@2"]
     assert found["t@1"]["thresholds"] == Criteria().model_dump()
@@ -416,7 +426,7 @@ def test_the_manifest_says_by_which_criteria_recordings_were_accepted(workspace:
 @pytest.mark.slow
 @pytest.mark.timeout(1200)  # a minute alone; its limits are of processor time
 def test_a_million_episodes_are_published_in_a_minute_and_opened_in_a_second(workspace: Workspace) -> None:
-    fill_catalog(workspace.catalog, 100_000, 10)
+    fill_workspace(workspace, 100_000, 10)
     began = time.process_time()
     version = publish(workspace, "large")
     assert time.process_time() - began < 60

@@ -155,7 +155,7 @@ def test_the_page_does_all_it_does_where_the_browser_keeps_nothing(
         change_key(page, "Undo", "F9")
         page.wait_for_selector("#notices >> text=the browser's storage is full or refused")
         page.keyboard.press("?")
-        page.click("#keys-help >> text=All keys as they were")
+        page.click("#keys-help >> text=Restore the default keys")
 
 
 def test_with_alt_an_edge_goes_to_a_moment_of_least_motion(room: Room, browser: Browser, annotation: str) -> None:
