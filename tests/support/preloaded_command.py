@@ -42,7 +42,10 @@ def run(words: Sequence[str], environment: Mapping[str, str], seconds: float) ->
     ours, theirs = socket.socketpair()
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors, ours:
         with theirs, Path(os.devnull).open() as nothing:
-            request = json.dumps({"words": words, "environment": dict(environment), "folder": str(Path.cwd())}).encode()
+            priority = os.getpriority(os.PRIO_PROCESS, 0)
+            request = json.dumps({
+                "words": words, "environment": dict(environment), "folder": str(Path.cwd()), "priority": priority,
+            }).encode()  # fmt: skip
             socket.send_fds(_waiting(), [request], [nothing.fileno(), out.fileno(), errors.fileno(), theirs.fileno()])
         with ours.makefile("r") as answers:
             process = int(answers.readline())
@@ -112,6 +115,7 @@ def _keep(message: bytes, descriptors: Sequence[int]) -> None:
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     sys.path += [path for path in paths if path and path not in sys.path]
     os.chdir(request["folder"])
+    os.setpriority(os.PRIO_PROCESS, 0, request["priority"])
     sys.argv = ["kinesphere", *request["words"]]
 
 
