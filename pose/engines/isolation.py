@@ -78,7 +78,8 @@ class WorkProcess:
                 [sys.executable, "-P", "-m", "pose.engines.work_process", str(jobs.fileno()), str(results.fileno())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
-                env=os.environ | {"PYTHONPATH": path},
+                # the threads of the linear algebra libraries would spin beside those of the networks
+                env=os.environ | {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
                 pass_fds=(jobs.fileno(), results.fileno()),
                 start_new_session=True,
             )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import stat
 import sys
 import threading
 from collections.abc import Iterator
@@ -37,8 +38,10 @@ def end_with_parent(pipe: int = _STDIN) -> None:
     """End this process, and all of its group where it leads one, once the other end of the pipe is closed.
 
     Args:
-        pipe: on which nothing comes.
+        pipe: on which nothing comes; anything else than a pipe, such as a terminal, ends nothing.
     """
+    if not stat.S_ISFIFO(os.fstat(pipe).st_mode):
+        return
     if sys.platform == "linux":
         import fcntl
 

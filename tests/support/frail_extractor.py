@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from tests.support.extension_package import SITE, CommandWithExtensions, install
 POISON = "KINESPHERE_TEST_POISON"
 """In the environment: a JSON file that says of recordings what they do to the extractor."""
 CODE = """
-import json, os, signal, time
+import ctypes, json, os, signal, time
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +33,9 @@ def eat():
 def sleep():
     time.sleep(600)
 
+def hang():
+    ctypes.PyDLL(None).sleep(600)  # holding the interpreter
+
 def stumble():
     raise ValueError("no such column")
 
@@ -51,7 +53,7 @@ class Frail:
             Path(os.environ["KINESPHERE_TEST_POISON"] + "." + recording).write_text(str(os.getpid()))
             globals()[kind]()
         arrays = {name: np.full((len(times), *spec.shape), np.nan, np.float32) for name, spec in ARRAYS.items()}
-        arrays["timestamp"], arrays["valid"] = np.array(times, np.int64), np.zeros(len(times), np.uint8)
+        arrays["timestamp"], arrays["valid"] = np.array(times, np.int64), np.full(len(times), 7, np.uint8)
         arrays["body_visibility"][:] = arrays["hand_score"][:] = 0
         arrays["wrist_pose"][:] = (0, 0, 1, 1, 0, 0, 0)
         size = video.width, video.height
@@ -74,14 +76,12 @@ class Poison:
     file: Path
 
     def set(self, kinds: Mapping[str, str]) -> None:
-        """From now on: by recording `crash`, `eat`, `sleep` or `stumble`; the others are good."""
+        """From now on: by recording `crash`, `eat`, `hang`, `sleep` or `stumble`; the others are good."""
         self.file.write_text(json.dumps(kinds))
 
-    def process_of(self, recording: str) -> int | None:
-        """The process in which a recording has begun to do harm; None before that."""
-        note = Path(f"{self.file}.{recording}")
-        text = note.read_text() if note.exists() else ""
-        return int(text) if text else None
+    def note(self, recording: str) -> Path:
+        """The file into which a recording writes the number of its process when it begins to do harm."""
+        return Path(f"{self.file}.{recording}")
 
 
 @dataclass(frozen=True)
@@ -111,12 +111,3 @@ def install_frail_extractor(folder: Path) -> Path:
     """Write the package and its metadata; on the path, its extractors `frail` and `broken` are installed."""
     points = {"frail": "open_frail", "broken": "open_broken"}
     return install_extension(folder, "acme-frail", CODE, {"kinesphere.extractors": points})
-
-
-def is_running(process: int) -> bool:
-    """Whether there is such a process that has not ended."""
-    try:
-        os.kill(process, 0)
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (ProcessLookupError, FileNotFoundError):
-        return False

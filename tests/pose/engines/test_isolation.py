@@ -16,6 +16,7 @@ from pose.engines.isolation import Limits, WorkFailed, WorkProcess, WorkProcesse
 from pose.engines.threads_engine import Threads
 from tests.support import harmful_work as harmful
 from tests.support.harmful_work import GIGABYTE
+from tests.support.other_processes import is_running, noted_processes, wait_until_gone
 
 ROOT = Path(__file__).parents[3]
 
@@ -39,28 +40,17 @@ def why(process: WorkProcess, work: object, item: object, *, seconds: float = 30
     return str(failed.value)
 
 
-def is_running(process: int) -> bool:
-    """Whether there is such a process that has not ended."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def wait_until_gone(processes: list[int]) -> None:
-    until = time.monotonic() + 60
-    while any(map(is_running, processes)):
-        assert time.monotonic() < until, "processes were left"
-        time.sleep(0.05)
-
-
 def test_one_process_does_one_piece_of_work_after_another_and_counts_frames(process: WorkProcess) -> None:
     counted: list[int] = []
+
+    def count(frames: int = 1, /) -> None:
+        counted.append(frames)
+
     process.begin(harmful.stumble, "while it loaded")  # whatever comes of it
     for number in (3, 5):
-        result = process.run(harmful.square, number, counted.append, memory_bytes=2 * GIGABYTE, seconds=300)
+        result = process.run(harmful.square, number, count, memory_bytes=2 * GIGABYTE, seconds=300)
         assert result == number * number
-    assert process.run(harmful.after_frames, (4, 0.15), counted.append, memory_bytes=GIGABYTE, seconds=300) == 4
+    assert process.run(harmful.after_frames, (4, 0.15), count, memory_bytes=GIGABYTE, seconds=300) == 4
     assert 1 <= sum(counted) <= 12 and 0 in counted, "frames are told now and then, and it is asked all the time"
     first = process.run(harmful.who, None, uncounted, memory_bytes=GIGABYTE, seconds=300)
     assert first == process.run(harmful.who, None, uncounted, memory_bytes=GIGABYTE, seconds=300) != os.getpid()
@@ -163,11 +153,7 @@ def test_who_is_killed_takes_along_even_what_hangs_holding_the_interpreter(tmp_p
         "WorkProcess().run(harmful.hang, note, lambda frames=1: None, memory_bytes=1 << 30, seconds=900)\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", code, str(note)], cwd=ROOT)
-    until = time.monotonic() + 120
-    while not note.exists():
-        assert parent.poll() is None and time.monotonic() < until
-        time.sleep(0.05)
-    processes = [int(number) for number in note.read_text().split()]
+    processes = noted_processes(note, parent)
     assert all(map(is_running, processes))
     parent.kill()
     parent.wait()
