@@ -22,7 +22,7 @@ from typing import Any
 
 from kinesphere.errors import StorageFailed
 from pose.engines.engine import Item, OnFrame, Result, Work
-from pose.engines.work_process import DONE, FRAMES, NO_MEMORY
+from pose.engines.work_process import DONE, FRAMES, NO_MEMORY, REFUSED
 
 _LOOK_SECONDS = 0.1
 """How often memory and time are looked at."""
@@ -134,6 +134,7 @@ class WorkProcess:
 
         Raises:
             WorkFailed: it gave no result.
+            KinesphereError: the work has raised it.
         """
         try:
             self._limit(memory_bytes)
@@ -141,11 +142,11 @@ class WorkProcess:
             result: Result = self._wait(on_frame, memory_bytes, seconds)
             self.is_spent = self.memory_bytes > _KEPT_BELOW * memory_bytes
         except BaseException:  # stopped, or nobody knows what state it is in
-            self.end()
+            self.close()
             raise
         return result
 
-    def end(self) -> None:
+    def close(self) -> None:
         """End it, with all that it has started, and wait until it is gone."""
         if self._process.returncode is None:  # else its number may be another's by now
             with suppress(ProcessLookupError, PermissionError):  # the latter on macOS, of one that has ended
@@ -177,6 +178,8 @@ class WorkProcess:
                 kind, content = told
                 if kind == DONE:
                     return content
+                if kind == REFUSED:
+                    raise content
                 if kind != FRAMES:
                     raise WorkFailed(_too_much(memory_bytes) if kind == NO_MEMORY else content)
                 on_frame(content)
@@ -186,7 +189,7 @@ class WorkProcess:
                 raise WorkFailed(f"it took longer than {_duration(seconds)}")
 
     def _why_ended(self) -> str:
-        self.end()
+        self.close()
         code = self._process.returncode
         if code == -signal.SIGKILL:
             return "its process was killed (SIGKILL), as the system does when memory runs out"
@@ -226,7 +229,7 @@ class WorkProcesses:
         try:
             process.begin(work, item)
         except WorkFailed:  # then so does what is run next, which says so
-            process.end()
+            process.close()
             return
         with self._lock:
             self._idle.append(process)
@@ -249,12 +252,12 @@ class WorkProcesses:
                 with self._lock:
                     self._idle.append(process)
             else:
-                process.end()
+                process.close()
 
     def end_idle(self) -> None:
         """End those that do nothing."""
         while (process := self._idle_one()) is not None:
-            process.end()
+            process.close()
 
     def _idle_one(self) -> WorkProcess | None:
         with self._lock:
@@ -262,7 +265,7 @@ class WorkProcesses:
                 process = self._idle.pop()
                 if process.is_alive:
                     return process
-                process.end()
+                process.close()
         return None
 
 

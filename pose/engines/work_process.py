@@ -18,8 +18,9 @@ from typing import Any
 from kinesphere.errors import KinesphereError
 from pose.engines.lifeline import end_with_parent
 
-FRAMES, DONE, FAILED, NO_MEMORY = "frames", "done", "failed", "no memory"
-"""What is told: frames done since the last time; the result; why there is none; that memory was refused."""
+FRAMES, DONE, REFUSED, FAILED, NO_MEMORY = "frames", "done", "refused", "failed", "no memory"
+"""What is told: frames done since the last time; the result; the error that the work has explained; why there is no
+result; that memory was refused."""
 _TELL_SECONDS = 0.1
 """How often frames are told of."""
 _OOM_SCORE = "500"
@@ -55,7 +56,7 @@ def _answer(job: bytes, results: Connection) -> tuple[str, Any]:
     except MemoryError:
         return NO_MEMORY, ""
     except KinesphereError as error:
-        return FAILED, str(error)
+        return REFUSED, error
     except Exception as error:  # noqa: BLE001  whatever the work has run into, the next may go well
         traceback.print_exc()
         return FAILED, f"{type(error).__name__}: {error}"

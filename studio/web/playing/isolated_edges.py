@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from kinesphere.errors import InvalidVideo
 from kinesphere.objects.store import Objects, open_objects
 from pose.engines.engine import OnFrame
@@ -18,15 +20,14 @@ def read_through_apart(objects: Objects, key: str) -> Edges:
 
     Raises:
         InvalidVideo: it is no video, shows no frame, or takes more than the limits.
+        CorruptObject: there is no such object.
         StorageFailed: no process could be started.
     """
-    process = WorkProcess()
-    try:
-        return process.run(_read, (objects.url, key), _uncounted, memory_bytes=_MEMORY_BYTES, seconds=_SECONDS)
-    except WorkFailed as failed:
-        raise InvalidVideo(f"{key} cannot be read: {failed}") from failed
-    finally:
-        process.end()
+    with closing(WorkProcess()) as process:
+        try:
+            return process.run(_read, (objects.url, key), _uncounted, memory_bytes=_MEMORY_BYTES, seconds=_SECONDS)
+        except WorkFailed as failed:
+            raise InvalidVideo(f"{key} cannot be read: {failed}") from failed
 
 
 def _read(place: tuple[str, str], _on_frame: OnFrame) -> Edges:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from kinesphere.errors import InvalidInput
 from pose.engines.isolation import Limits, WorkFailed, WorkProcess, WorkProcesses
 from pose.engines.threads_engine import Threads
 from tests.support import harmful_work as harmful
@@ -29,7 +30,7 @@ def uncounted(_frames: int = 1) -> None:
 def process() -> Iterator[WorkProcess]:
     started = WorkProcess()
     yield started
-    started.end()
+    started.close()
 
 
 def why(process: WorkProcess, work: object, item: object, *, seconds: float = 300, memory: float = 2) -> str:
@@ -65,13 +66,17 @@ def test_a_crash_is_told_by_its_signal(process: WorkProcess) -> None:
     [
         (harmful.crash, int(signal.SIGKILL), "was killed (SIGKILL), as the system does when memory runs out"),
         (harmful.leave, 3, "its process ended without a result (exit code 3)"),
-        (harmful.refuse, "mend the file", "mend the file"),
         (harmful.stumble, "no such column", "ValueError: no such column"),
         (harmful.ask_for, 64 * GIGABYTE, "it needed more than 2 GB of memory"),
     ],
 )
 def test_each_way_to_fail_has_its_words(process: WorkProcess, work: object, item: object, words: str) -> None:
     assert words in why(process, work, item)
+
+
+def test_an_error_of_ours_comes_through_as_it_is(process: WorkProcess) -> None:
+    with pytest.raises(InvalidInput, match=r"^mend the file$"):
+        process.run(harmful.refuse, "mend the file", uncounted, memory_bytes=GIGABYTE, seconds=300)
 
 
 def test_what_takes_memory_without_end_is_ended_while_the_rest_goes_on(process: WorkProcess) -> None:
@@ -138,7 +143,7 @@ def test_who_stops_an_engine_does_not_wait_for_work_that_hangs() -> None:
 def test_what_is_printed_there_stays_out_of_what_is_printed_here(capfd: pytest.CaptureFixture[str]) -> None:
     process = WorkProcess()
     assert process.run(harmful.print_much, None, uncounted, memory_bytes=GIGABYTE, seconds=300) == "done"
-    process.end()
+    process.close()
     assert "looking" not in capfd.readouterr().out
 
 
