@@ -202,10 +202,11 @@ class WorkProcess:
             import resource
 
             refused = _REFUSED_BEYOND * memory_bytes
-            _, hard = resource.prlimit(self._process.pid, resource.RLIMIT_DATA)
-            if hard != resource.RLIM_INFINITY:
-                refused = min(refused, hard)
-            resource.prlimit(self._process.pid, resource.RLIMIT_DATA, (refused, hard))
+            with suppress(OSError):  # it has ended, or may not be limited: memory is looked at all the same
+                _, hard = resource.prlimit(self._process.pid, resource.RLIMIT_DATA)
+                if hard != resource.RLIM_INFINITY:
+                    refused = min(refused, hard)
+                resource.prlimit(self._process.pid, resource.RLIMIT_DATA, (refused, hard))
 
 
 class WorkProcesses:

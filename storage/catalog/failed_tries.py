@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from kinesphere.errors import Conflict
@@ -69,18 +69,20 @@ class FailedTries:
         Returns:
             By id of the recording, what its last try came to.
         """
-        last = select(func.max(EventTable.event)).where(
-            EventTable.to_state == State.FLAGGED, EventTable.who == PROCESSING
-        )
-        query = (
-            select(EventTable.recording, EventTable.why)
-            .join(RecordingTable, RecordingTable.recording == EventTable.recording)
-            .where(RecordingTable.state == State.FLAGGED)
-            .where(~exists().where(TrajectoryTable.recording == RecordingTable.recording))
-            .where(EventTable.event.in_(last.group_by(EventTable.recording)))
-        )
+        untouched = ~exists().where(TrajectoryTable.recording == RecordingTable.recording)
+        query = _last_words(State.FLAGGED).where(EventTable.who == PROCESSING, untouched)
         if recording is not None:
             query = query.where(RecordingTable.recording == recording)
+        with self.catalog.reading() as session:
+            return {row.recording: row.why for row in session.execute(query)}
+
+    def waiting(self) -> dict[str, str]:
+        """The recordings that will be tried again.
+
+        Returns:
+            By id of the recording, what its last try came to.
+        """
+        query = _last_words(State.SUBMITTED).where(EventTable.from_state == State.SUBMITTED)
         with self.catalog.reading() as session:
             return {row.recording: row.why for row in session.execute(query)}
 
@@ -93,3 +95,19 @@ def _tries(session: Session, recording: str) -> int:
         EventTable.to_state.in_((State.SUBMITTED, State.FLAGGED)),
     )
     return session.scalar(failed) or 0
+
+
+def _last_words(state: State) -> Select[str, str]:
+    """Of the recordings in a state, why they are in it, as processing has said last."""
+    last = (
+        select(func.max(EventTable.event))
+        .where(EventTable.to_state == state, EventTable.recording == RecordingTable.recording)
+        .where(or_(EventTable.who == PROCESSING, EventTable.from_state != EventTable.to_state))
+        .correlate(RecordingTable)
+        .scalar_subquery()
+    )
+    return (
+        select(EventTable.recording, EventTable.why)
+        .join(RecordingTable, RecordingTable.recording == EventTable.recording)
+        .where(RecordingTable.state == state, EventTable.event == last)
+    )

@@ -34,12 +34,13 @@ def test_each_try_is_told_and_the_third_is_the_last(command: CommandWithPoison) 
     done = command.run("process", "--extractor", "frail", "--workers", "2", code=1)
     assert good in done.stdout and f"error: {bad}: {why} (try 1 of 3)" in done.stderr
     assert "Traceback" not in done.stderr
-    shown = command.run("status", bad).stdout
-    assert f"try 1 of 3 failed: {why}" in shown
+    assert f"try 1 of 3 failed: {why}" in command.run("status", bad).stdout
+    assert f"{bad} could not be processed: try 1 of 3 failed: {why}" in command.run("status").stdout
     assert "(try 2 of 3)" in command.error("process", "--extractor", "frail")
     told = command.error("process", "--extractor", "frail")
     assert "(tried 3 times; a person decides, or tries again with --again: kinesphere review)" in told
     assert "Nothing is waiting" in command.run("process", "--extractor", "frail").stdout
+    assert f"{bad} could not be processed: try 3 of 3 failed: {why}" in command.run("status").stdout
     listed = command.run("review").stdout
     assert bad in listed and f"try 3 of 3 failed: {why}" in listed
     (queued,) = [row for row in command.json("review") if row["recording"]["recording"] == bad]
@@ -51,6 +52,7 @@ def test_each_try_is_told_and_the_third_is_the_last(command: CommandWithPoison) 
     command.poison.set({})
     (outcome,) = command.json("process", "--extractor", "frail", "--again", bad)["processed"]
     assert outcome["frames"] == 41
+    assert "could not be processed" not in command.run("status").stdout
     assert command.run("doctor", str(command.workspace)).returncode == 0
 
 
