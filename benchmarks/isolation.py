@@ -1,7 +1,7 @@
 """What it costs to extract in a process of its own: `python -m benchmarks.isolation [CLIP] [--rounds N]`.
 
-The same recordings, in turn: in this process, and as `process` does it. Each way ends what it has started, and starts
-it anew in the next round, so that what that takes is in the numbers.
+Recordings of the same clip, in turn: one in this process, one as `process` does it; both have their networks loaded.
+What it takes to start a process and load them is measured by itself, as that is once for a whole run.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from capture.drafts.outbox import submit
@@ -21,34 +22,37 @@ from pose.engines.isolation import WORK_PROCESSES, Limits
 from pose.engines.threads_engine import Threads
 from pose.networks.models import fetch_clip
 from studio.commands.output import native_logs_aside, print_table
-from studio.pipeline.extraction import Extracted, Failure, Job, extract_and_check, load_extractor
+from studio.pipeline.extraction import Extracted, Failure, Job, extract_and_check
 from studio.pipeline.isolated_extraction import IsolatedExtraction
 from studio.pipeline.process import waiting
 from tests.support.submitted_takes import make_take, make_workspace
 
 Do = Work[Job, Extracted | Failure]
+ISOLATED = IsolatedExtraction(Limits())
 
 
 @dataclass(frozen=True)
-class Run:
-    """All recordings once."""
+class Spent:
+    """What something took."""
 
     seconds: float
     core_seconds: float
-    shards: tuple[str, ...]
+    """Of this process and of those that it has started."""
 
 
-def measured(work: Do, jobs: Sequence[Job], workers: int) -> Run:
-    """Extract all recordings, from an extractor that is not open to the end of all processes."""
-    load_extractor.cache_clear()
+def spent(run: Callable[[], object]) -> Spent:
+    """What a call takes."""
     began, cores = time.perf_counter(), _core_seconds()
-    results = list(Threads(workers).run(work, jobs, _uncounted))
-    WORK_PROCESSES.end_idle()
-    found = {result.recording: result for result in results if isinstance(result, Extracted)}
-    if len(found) != len(jobs):
-        raise SystemExit(str([result for result in results if isinstance(result, Failure)]))
-    shards = tuple(found[job.recording.recording].trajectory.shard for job in jobs)
-    return Run(time.perf_counter() - began, _core_seconds() - cores, shards)
+    run()
+    return Spent(time.perf_counter() - began, _core_seconds() - cores)
+
+
+def extracted(work: Do, job: Job) -> str:
+    """The shard of a recording."""
+    (found,) = Threads(1).run(work, [job], _uncounted)
+    if isinstance(found, Failure):
+        raise SystemExit(found.error)
+    return found.trajectory.shard
 
 
 def _uncounted(_frames: int = 1, /) -> None:
@@ -56,63 +60,72 @@ def _uncounted(_frames: int = 1, /) -> None:
 
 
 def _core_seconds() -> float:
-    """Of this process and of its children that have ended."""
-    return sum(os.times()[:4])
+    """Of this process, and of its children, which are still at work."""
+    mine = os.times()
+    ticks = 0
+    for task in Path("/proc/self/task").iterdir():
+        for child in (task / "children").read_text().split():
+            numbers = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(numbers[11]) + int(numbers[12])
+    return sum(mine[:4]) + ticks / os.sysconf("SC_CLK_TCK")
 
 
-def _jobs(folder: Path, clip: Path, recordings: int) -> list[Job]:
+def _start(job: Job) -> Spent:
+    """A process until it has extracted, less what it takes to do it again."""
+    WORK_PROCESSES.end_idle()
+    first, second = spent(lambda: extracted(ISOLATED, job)), spent(lambda: extracted(ISOLATED, job))
+    return Spent(first.seconds - second.seconds, first.core_seconds - second.core_seconds)
+
+
+def _job(folder: Path, clip: Path) -> Job:
     workspace = make_workspace(folder)
-    for _ in range(recordings):
-        submit(workspace, make_take(workspace, clip).recording)
-    rows = waiting(workspace)
+    submit(workspace, make_take(workspace, clip).recording)
+    (row,) = waiting(workspace)
     task = workspace.catalog.task("move").task
     workspace.catalog.close()
-    return [Job(row, task, workspace.objects.url) for row in rows]
+    return Job(row, task, workspace.objects.url)
 
 
 def main() -> None:
     """Print the table."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("clip", type=Path, nargs="?")
-    options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--recordings", type=int, default=6)
-    options.add_argument("--workers", type=int, default=1)
+    options.add_argument("--rounds", type=int, default=12)
+    options.add_argument("--starts", type=int, default=3)
     chosen = options.parse_args()
-    ways: dict[str, Do] = {
-        "in this process": extract_and_check,
-        "in a process of its own": IsolatedExtraction(Limits()),
-    }
-    runs: dict[str, list[Run]] = {way: [] for way in ways}
+    here: list[Spent] = []
+    apart: list[Spent] = []
     with tempfile.TemporaryDirectory() as folder, native_logs_aside():
-        jobs = _jobs(Path(folder) / "workspace", chosen.clip or fetch_clip(), chosen.recordings)
-        measured(extract_and_check, jobs[:1], 1)  # imports everything here
+        job = _job(Path(folder) / "workspace", chosen.clip or fetch_clip())
+        if extracted(extract_and_check, job) != extracted(ISOLATED, job):  # and everything is loaded
+            raise SystemExit("the bytes differ")
         for number in range(chosen.rounds):
-            for way in sorted(ways, reverse=bool(number % 2)):
-                runs[way].append(measured(ways[way], jobs, chosen.workers))
-    if len({run.shards for found in runs.values() for run in found}) != 1:
-        raise SystemExit("the bytes differ")
-    _print(runs, sum(job.recording.frames for job in jobs))
+            ways = [(here, extract_and_check), (apart, ISOLATED)]
+            for found, work in ways if number % 2 else reversed(ways):
+                found.append(spent(lambda work=work: extracted(work, job)))  # type: ignore[misc]
+            sys.stderr.write(f"{number}: {here[-1]} {apart[-1]}\n")
+        starts = [_start(job) for _ in range(chosen.starts)]
+        WORK_PROCESSES.end_idle()
+    _print(here, apart, starts, job.recording.frames)
 
 
-def _print(runs: dict[str, list[Run]], frames: int) -> None:
-    first, second = runs.values()
-    more = [replace(a, seconds=b.seconds / a.seconds - 1, core_seconds=b.core_seconds / a.core_seconds - 1)
-              for a, b in zip(first, second, strict=True)]  # fmt: skip
+def _print(here: Sequence[Spent], apart: Sequence[Spent], starts: Sequence[Spent], frames: int) -> None:
     rows = [
-        (
-            way,
-            ", ".join(f"{frames / run.seconds:.1f}" for run in found),
-            ", ".join(f"{1000 * run.core_seconds / frames:.1f}" for run in found),
-        )
-        for way, found in runs.items()
-    ]
-    wall, cores = [one.seconds for one in more], [one.core_seconds for one in more]
-    rows.append(("more, by round; median", _shares(wall), _shares(cores)))
-    print_table(f"Extraction, {frames} frames a round", ["", "frames/s (more: seconds)", "core-ms a frame"], rows)
+        (way, f"{frames * len(found) / sum(one.seconds for one in found):.1f}",
+         f"{1000 * sum(one.core_seconds for one in found) / len(found) / frames:.1f}")
+        for way, found in (("in this process", here), ("in a process of its own", apart))
+    ]  # fmt: skip
+    pairs = list(zip(here, apart, strict=True))
+    wall = _shares([two.seconds / one.seconds - 1 for one, two in pairs])
+    rows.append(("more, by round", wall, _shares([two.core_seconds / one.core_seconds - 1 for one, two in pairs])))
+    start = statistics.median(one.seconds for one in starts), statistics.median(one.core_seconds for one in starts)
+    rows.append(("to start, once", f"{start[0]:.1f} s", f"{start[1]:.1f} core-seconds"))
+    print_table(f"{len(here)} rounds of {frames} frames", ["", "frames/s (more: time)", "core-ms a frame"], rows)
 
 
 def _shares(values: Sequence[float]) -> str:
-    return f"{', '.join(f'{value:+.1%}' for value in values)}; {statistics.median(values):+.1%}"
+    low, _, high = statistics.quantiles(values, n=4)
+    return f"{statistics.median(values):+.1%} (half of them {low:+.1%} to {high:+.1%})"
 
 
 if __name__ == "__main__":
