@@ -1,7 +1,8 @@
 """What it costs to extract in a process of its own: `python -m benchmarks.isolation [CLIP] [--rounds N]`.
 
 Recordings of the same clip, in turn: one in this process, one as `process` does it; both have their networks loaded.
-What it takes to start a process and load them is measured by itself, as that is once for a whole run.
+Give it OPENBLAS_NUM_THREADS=1, which is how both ways run in the command. What it takes to start a process and load the
+networks is measured by itself, as that is once for a whole run.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,9 +66,10 @@ def _core_seconds() -> float:
     mine = os.times()
     ticks = 0
     for task in Path("/proc/self/task").iterdir():
-        for child in (task / "children").read_text().split():
-            numbers = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(numbers[11]) + int(numbers[12])
+        with suppress(FileNotFoundError):  # a thread has ended
+            for child in (task / "children").read_text().split():
+                numbers = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+                ticks += int(numbers[11]) + int(numbers[12])
     return sum(mine[:4]) + ticks / os.sysconf("SC_CLK_TCK")
 
 

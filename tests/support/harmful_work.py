@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
 import signal
 import subprocess
@@ -59,11 +60,12 @@ def stumble(words: str, _on_frame: OnFrame) -> None:
     raise ValueError(words)
 
 
-def eat(_item: object, on_frame: OnFrame) -> None:
-    """Takes memory, and uses it, without end."""
+def eat(most: int, on_frame: OnFrame) -> None:
+    """Takes memory, and uses it, up to more than anybody allows; of a kind that the system does not limit."""
     held = []
-    while True:
-        held.append(np.ones(8 << 20, np.uint8))
+    for _ in range(most >> 23):
+        held.append(mmap.mmap(-1, 8 << 20))
+        held[-1].write(bytes(8 << 20))
         on_frame()
 
 

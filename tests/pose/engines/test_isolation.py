@@ -80,7 +80,7 @@ def test_an_error_of_ours_comes_through_as_it_is(process: WorkProcess) -> None:
 
 
 def test_what_takes_memory_without_end_is_ended_while_the_rest_goes_on(process: WorkProcess) -> None:
-    assert why(process, harmful.eat, None, memory=0.4) == "it needed more than 0.4 GB of memory"
+    assert why(process, harmful.eat, 3 * GIGABYTE, memory=0.4) == "it needed more than 0.4 GB of memory"
 
 
 def test_what_takes_for_ever_is_ended(process: WorkProcess) -> None:
