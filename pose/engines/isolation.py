@@ -73,7 +73,8 @@ class WorkProcess:
         self._results, results = _pipe()
         path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
         try:
-            # a session of its own: Ctrl-C at the terminal is for this process, which ends that one
+            # a group of its own: Ctrl-C at the terminal is for this process, which ends that one; not a session of its
+            # own, since Linux shares processors out by session, and `nice` means nothing beyond one
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "pose.engines.work_process", str(jobs.fileno()), str(results.fileno())],
                 stdin=subprocess.PIPE,
@@ -81,7 +82,7 @@ class WorkProcess:
                 # the threads of the linear algebra libraries would spin beside those of the networks
                 env=os.environ | {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
                 pass_fds=(jobs.fileno(), results.fileno()),
-                start_new_session=True,
+                process_group=0,
             )
         except OSError as error:
             raise StorageFailed(f"no process could be started for the work: {error.strerror or error}") from error
