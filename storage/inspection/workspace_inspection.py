@@ -15,7 +15,7 @@ from kinesphere.objects.store import Objects
 from kinesphere.shards.shard import Shard
 from kinesphere.versions.manifests import list_datasets, list_versions, read_episodes, read_manifest, version_key
 from kinesphere.video.video_keys import video_key
-from storage.catalog import Erasures, RecordingRecord
+from storage.catalog import Erasures, FailedTries, RecordingRecord
 from storage.inspection.leftovers import Leftover, leftovers
 from storage.recordings.recording import RecordingFile, State, description_key
 from storage.workspace import Workspace
@@ -97,8 +97,9 @@ def _in_catalog(workspace: Workspace) -> Iterator[Problem]:
                     if tuple(said) != ("ok",):
                         words = " ".join(map(str, said))
                         yield Problem("catalog", f"{check} says: {words}; restore it from a copy")
+    unprocessed = FailedTries(catalog).unprocessed()
     for row in catalog.recordings(State.ACCEPTED, State.FLAGGED):
-        if row.sent_to is None and catalog.trajectory(row.recording) is None:
+        if row.sent_to is None and row.recording not in unprocessed and catalog.trajectory(row.recording) is None:
             yield Problem(f"recording {row.recording}", f"is {row.state} and has no trajectory: process --again")
 
 

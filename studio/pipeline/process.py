@@ -6,15 +6,17 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
-from kinesphere.errors import Conflict, NotFound
+from kinesphere.errors import Conflict, CorruptObject, NotFound
 from pose.engines.engine import Engine
+from pose.engines.isolation import WORK_PROCESSES, Limits
 from pose.extractors.extractor import DEFAULT, ExtractorOptions
-from storage.catalog import RecordingRecord
+from storage.catalog import PROCESSING, FailedTries, RecordingRecord
 from storage.erasure.erasure import delete_shard
 from storage.erasure.late_writes import remove_empty_folder
 from storage.recordings.recording import State
 from storage.workspace import Workspace
-from studio.pipeline.extraction import Extracted, Failure, Job, extract_and_check
+from studio.pipeline.extraction import Extracted, Failure, Job
+from studio.pipeline.isolated_extraction import IsolatedExtraction
 
 
 @dataclass(frozen=True)
@@ -76,16 +78,19 @@ def process(
     engine: Engine,
     extractor: str = DEFAULT,
     options: ExtractorOptions | None = None,
+    limits: Limits | None = None,
     on_frames: Callable[[int], None] = lambda frames: None,
 ) -> list[Outcome | Failure]:
     """Extract, check and shard recordings; one that fails does not stop the others.
 
-    Recordings that were processed before keep their checks and their state and get another trajectory, which is the
-    one that counts from then on.
+    Each is worked on in a process with limits. What fails is counted, and after `MOST_TRIES` it is flagged. Recordings
+    that were processed before keep their checks and their state and get another trajectory, which is the one that
+    counts from then on.
 
     Args:
         extractor: name of the extractor.
         options: what was chosen about the extraction.
+        limits: on what the work on one recording may use.
         on_frames: told the number of frames done over all recordings, from any thread.
 
     Interrupted and repeated it ends the same: shards are named by their content, and a recording's checks,
@@ -97,12 +102,13 @@ def process(
         catch_up(workspace)
     counted, finished, lock = 0, 0, threading.Lock()
 
-    def count() -> None:
+    def count(frames: int = 1, /) -> None:
         nonlocal counted
         with lock:
-            counted += 1
+            counted += frames
             on_frames(max(counted, finished))
 
+    unprocessed = FailedTries(workspace.catalog).unprocessed()
     jobs = [
         Job(
             row,
@@ -110,18 +116,34 @@ def process(
             workspace.objects.url,
             extractor,
             options or ExtractorOptions(),
-            is_repeated=row.state is not State.SUBMITTED,
+            is_repeated=row.state is not State.SUBMITTED and row.recording not in unprocessed,
         )
         for row in recordings
     ]
     repeated = {job.recording.recording for job in jobs if job.is_repeated}
     results: dict[str, Outcome | Failure] = {}
-    for found in engine.run(extract_and_check, jobs, count):
-        results[found.recording] = found if isinstance(found, Failure) else _enter(workspace, found, repeated)
-        if isinstance(found, Extracted):
-            finished += found.frames
-            on_frames(max(counted, finished))
+    try:
+        for found in engine.run(IsolatedExtraction(limits or Limits()), jobs, count):
+            if isinstance(found, Extracted):
+                results[found.recording] = _enter(workspace, found, repeated)
+                finished += found.frames
+                on_frames(max(counted, finished))
+            else:
+                results[found.recording] = _count(workspace, found, repeated)
+    finally:
+        WORK_PROCESSES.end_idle()
     return [results[row.recording] for row in recordings]
+
+
+def _count(workspace: Workspace, failure: Failure, repeated: Collection[str]) -> Failure:
+    """The failure, once it is entered as a try where it counts as one."""
+    if not failure.counts or failure.recording in repeated:
+        return failure
+    try:
+        failed = FailedTries(workspace.catalog).enter(failure.recording, why=failure.error)
+    except (Conflict, NotFound):  # somebody else has processed it, or it was withdrawn
+        return failure
+    return replace(failure, tries=failed.tries, state=failed.state)
 
 
 def _enter(workspace: Workspace, found: Extracted, repeated: Collection[str]) -> Outcome | Failure:
@@ -137,15 +159,15 @@ def _enter(workspace: Workspace, found: Extracted, repeated: Collection[str]) ->
                 found.state,
                 checks=found.checks,
                 trajectory=found.trajectory,
-                who="kinesphere",
+                who=PROCESSING,
                 why=found.why,
             )
-    except (Conflict, NotFound) as error:
+    except (Conflict, NotFound, CorruptObject) as error:
         if workspace.catalog.departed([found.recording]):  # it was withdrawn while it was extracted
             delete_shard(workspace.objects, found.trajectory.shard)
             forget_fingerprint(workspace, found.recording)
             remove_empty_folder(workspace.objects, f"recordings/{found.recording}")
-        return Failure(found.recording, str(error))
+        return Failure(found.recording, str(error), counts=False)
     return Outcome(
         recording=found.recording,
         state=found.state,
