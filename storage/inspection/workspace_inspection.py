@@ -22,7 +22,7 @@ from storage.workspace import Workspace
 
 _AT_ONCE = 16
 _BLOCK_BYTES = 1 << 20
-_HERE = frozenset({State.SUBMITTED, State.ACCEPTED, State.FLAGGED, State.REJECTED, State.RETURNED})
+HERE = frozenset({State.SUBMITTED, State.ACCEPTED, State.FLAGGED, State.REJECTED, State.RETURNED})
 """In these states a recording's video is among the objects."""
 
 
@@ -66,7 +66,7 @@ def inspect(
     on_step("the catalog")
     found = list(_in_catalog(workspace))
     rows = [row for row in workspace.catalog.recordings() if row.sent_to is None]
-    stored = [row for row in rows if row.state in _HERE]
+    stored = [row for row in rows if row.state in HERE]
     on_step("recordings")
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         for problems in threads.map(partial(_of_recording, workspace.objects, deep=deep), stored):

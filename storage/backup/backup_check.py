@@ -1,0 +1,48 @@
+"""Whether all that the snapshots of a backup name is there, byte for byte."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from storage.backup.backup_place import BackupPlace, Entry
+from storage.backup.object_copy import Vanished, content_of
+
+_AT_ONCE = 8
+
+
+def find_damage(place: BackupPlace, on_progress: Callable[[int, int], None] = lambda done, total: None) -> list[str]:
+    """Read all of a backup and compare every hash.
+
+    Args:
+        place: of the backup.
+        on_progress: told how many objects of how many are done.
+
+    Returns:
+        The keys, in the backup, of what is missing or damaged; empty where a restore would find all.
+
+    Raises:
+        CorruptObject: a manifest or a list of objects is damaged.
+    """
+    needed: dict[str, Entry] = {}
+    damaged = []
+    for snapshot in place.snapshots():
+        place.checked(snapshot, "catalog")
+        needed |= {entry.place: entry for entry in place.entries(snapshot).values()}
+    with tempfile.TemporaryDirectory(prefix="kinesphere-") as temporary, ThreadPoolExecutor(_AT_ONCE) as threads:
+        whole = threads.map(lambda entry: _is_whole(place, entry, Path(temporary)), needed.values())
+        for done, (key, is_whole) in enumerate(zip(needed, whole, strict=True), 1):
+            on_progress(done, len(needed))
+            if not is_whole:
+                damaged.append(key)
+    return damaged
+
+
+def _is_whole(place: BackupPlace, entry: Entry, temporary: Path) -> bool:
+    try:
+        with content_of(place.objects, entry.place, entry.size_bytes, temporary) as (_, sha256, _):
+            return sha256 == entry.sha256
+    except Vanished:
+        return False
