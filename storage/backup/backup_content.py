@@ -16,7 +16,7 @@ from kinesphere.shards.shard import Shard, shard_key
 from kinesphere.versions.manifests import read_manifest, version_key
 from kinesphere.versions.table_parts import parts_of, read_table
 from kinesphere.video.video_keys import video_key
-from storage.backup.backup_place import LEDGER, Entry
+from storage.backup.backup_place import LEDGER
 from storage.backup.catalog_dump import read_rows
 from storage.inspection.workspace_inspection import HERE
 from storage.recordings.recording import State, description_key
@@ -94,14 +94,14 @@ def numbered_versions(objects: Objects) -> set[tuple[str, int]]:
 
 
 def find_content(
-    workspace: Workspace, names: CatalogNames, versions: set[tuple[str, int]], known: Mapping[str, Entry]
+    workspace: Workspace, names: CatalogNames, versions: set[tuple[str, int]], known: Mapping[str, str]
 ) -> Content:
     """Look for all that a dump of the catalog, and some versions, point to.
 
     Args:
         names: what the dump names.
         versions: those that were there when it was taken.
-        known: what an earlier backup holds, by key.
+        known: the tags of what the last whole backup holds, or should, by key.
     """
     objects = workspace.objects
     listed = {found.key: found for prefix in PREFIXES for found in list_objects(objects, prefix)}
@@ -161,7 +161,7 @@ def _of_version(objects: Objects, dataset: str, number: int) -> tuple[set[str], 
 
 
 def _of_shards(
-    objects: Objects, shards: set[str], there: Mapping[str, StoredObject], known: Mapping[str, Entry]
+    objects: Objects, shards: set[str], there: Mapping[str, StoredObject], known: Mapping[str, str]
 ) -> set[str]:
     """The keys that shards must have; what a shard says of itself is read once, when it is new."""
     of_known: dict[str, set[str]] = {}
@@ -174,7 +174,7 @@ def _of_shards(
         group = f"{shard_key(shard)}/zarr.json"
         if group not in there:
             return of_known.get(f"{shard}.zarr", set())
-        if group in known and known[group].tag and known[group].tag == there[group].tag:
+        if known.get(group) and known[group] == there[group].tag:
             return of_known[f"{shard}.zarr"]
         try:
             return {f"{shard_key(shard)}/{inside}" for inside in Shard(objects, shard).attributes["objects"]}

@@ -124,6 +124,8 @@ def back_up(
         place = BackupPlace.begin(location, workspace.name)
         earlier = place.snapshots()
         known = place.entries(earlier[-1]) if earlier else {}
+        said = {key: entry.tag for key, entry in known.items()}
+        said |= dict.fromkeys(earlier[-1].manifest["missing"] if earlier else (), "")
         copies = _Copies({**known, **place.unfinished()}, place.stored())
         for name in place.objects.folders("snapshots"):
             if name not in {snapshot.name for snapshot in earlier}:
@@ -136,7 +138,7 @@ def back_up(
                 with nullcontext() if number else workspace.catalog.lock("erasure"):
                     taken = _take(workspace, place, temporary)
                 on_step("objects")
-                content = find_content(workspace, taken.names, taken.versions, copies.known)
+                content = find_content(workspace, taken.names, taken.versions, said)
                 entries, vanished, losses = _copy(workspace, place, content, taken, copies, temporary, on_progress)
                 with nullcontext() if number else workspace.catalog.lock("erasure"):
                     if not is_last and (vanished or _has_lost(workspace, taken) or (content.missing and not number)):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import JSON, Connection, Engine, column, func, inspect, select, table, text, update
+from sqlalchemy import JSON, Connection, Engine, Inspector, Select, column, func, inspect, select, table, text, update
 from sqlalchemy.sql.expression import TableClause
 from sqlalchemy.types import TypeEngine
 
@@ -96,33 +96,45 @@ def _refuse_other_revision(engine: Engine, revision: str) -> None:
 
 
 def _fill(connection: Connection, file: Path) -> None:
-    own_references = defaultdict(list)
-    inspector = inspect(connection)
-    for name in inspector.get_table_names():
-        for key in inspector.get_foreign_keys(name):
-            if key["referred_table"] == name:
-                own_references[name] += key["constrained_columns"]
-    later: list[tuple[TableClause, str, list[dict[str, Any]]]] = []
-    seen: dict[str, TableClause] = {}
+    inspector, later, filled = inspect(connection), list[_Reference](), dict[str, TableClause]()
+    own = {name: _references_to_itself(inspector, name) for name in inspector.get_table_names()}
     for part in read_rows(file):
-        target = seen.setdefault(part.table, _clause(part))
+        target = filled.setdefault(part.table, _clause(part))
         rows = [
             {name: _value(kind, value) for (name, kind), value in zip(part.columns, row, strict=True)}
             for row in part.rows
         ]
-        for name in own_references[part.table]:  # a row may name one that comes after it
-            key = inspector.get_pk_constraint(part.table)["constrained_columns"][0]
-            later.append((target, name, [{"own_key": row[key], "value": row[name]} for row in rows if row[name]]))
+        for name in own[part.table]:  # a row may name one that comes after it
+            (key,) = inspector.get_pk_constraint(part.table)["constrained_columns"]
+            later += [_Reference(target, key, row[key], name, row[name]) for row in rows if row[name] is not None]
             rows = [{**row, name: None} for row in rows]
         connection.execute(target.insert(), rows)
-    for target, name, references in later:
-        key = inspector.get_pk_constraint(target.name)["constrained_columns"][0]
-        for reference in references:
-            found = target.c[key] == reference["own_key"]
-            connection.execute(update(target).where(found).values({name: reference["value"]}))
+    for one in later:
+        row = one.target.c[one.key] == one.row
+        connection.execute(update(one.target).where(row).values({one.name: one.value}))
     if connection.dialect.name == "postgresql":
-        for name in seen:
+        for name in filled:
             _advance_counter(connection, name, inspector.get_pk_constraint(name)["constrained_columns"])
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """A column of one row that names another row of the same table."""
+
+    target: TableClause
+    key: str
+    row: Any
+    name: str
+    value: Any
+
+
+def _references_to_itself(inspector: Inspector, name: str) -> list[str]:
+    return [
+        column
+        for found in inspector.get_foreign_keys(name)
+        if found["referred_table"] == name
+        for column in found["constrained_columns"]
+    ]
 
 
 def _clause(part: Rows) -> TableClause:
@@ -146,7 +158,7 @@ def _advance_counter(connection: Connection, name: str, keys: list[str]) -> None
     counter = connection.execute(text("SELECT pg_get_serial_sequence(:name, :key)"), {"name": name, "key": keys[0]})
     sequence = counter.scalar()
     if sequence is not None:
-        highest = select(func.max(column(keys[0]))).select_from(table(name))
+        highest: Select[Any] = select(func.max(column(keys[0]))).select_from(table(name))
         connection.execute(
             text("SELECT setval(:sequence, :value)"),
             {
