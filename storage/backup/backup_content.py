@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from kinesphere.errors import CorruptObject, KinesphereError
 from kinesphere.objects.object_listing import StoredObject, list_objects
@@ -51,20 +50,19 @@ class CatalogNames:
         Raises:
             CorruptObject: it is damaged.
         """
-        rows = {"recording": list[dict[str, Any]](), "trajectory": [], "contributor": []}
+        recordings, shards, contributors = dict[str, tuple[State, str]](), set[str](), set[str]()
         for part in read_rows(dump):
-            if part.table in rows:
-                names = [name for name, _ in part.columns]
-                rows[part.table] += [dict(zip(names, row, strict=True)) for row in part.rows]
-        return cls(
-            {
-                row["recording"]: (State(row["state"]), row["video_sha256"])
-                for row in rows["recording"]
-                if row["state"] != State.ERASED and row["sent_to"] is None
-            },
-            frozenset(row["shard"] for row in rows["trajectory"]),
-            frozenset(row["contributor"] for row in rows["contributor"]),
-        )
+            place = {name: number for number, (name, _) in enumerate(part.columns)}
+            if part.table == "recording":
+                for row in part.rows:
+                    state = State(row[place["state"]])
+                    if state is not State.ERASED and row[place["sent_to"]] is None:
+                        recordings[row[place["recording"]]] = state, row[place["video_sha256"]]
+            elif part.table == "trajectory":
+                shards |= {row[place["shard"]] for row in part.rows}
+            elif part.table == "contributor":
+                contributors |= {row[place["contributor"]] for row in part.rows}
+        return cls(recordings, frozenset(shards), frozenset(contributors))
 
 
 @dataclass(frozen=True)

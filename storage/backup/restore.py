@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -110,6 +111,7 @@ def restore(
             workspace.catalog.close()
         shutil.rmtree(temporary, ignore_errors=True)
         (destination.folder / RESTORING).unlink()
+        _flush_names(destination.folder)  # or a power cut brings the note back, and what is done since is undone
     whole = [entry for entry in entries.values() if entry.key not in lost]
     size = sum(entry.size_bytes for entry in whole)
     return RestoreReport(workspace.name, chosen, len(whole), size, tuple(sorted(lost)), tuple(erased))
@@ -189,6 +191,17 @@ def _note(destination: Destination, place: BackupPlace, snapshot: Snapshot, *, c
     partial = destination.folder / f"{RESTORING}.partial"
     partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     partial.replace(destination.folder / RESTORING)
+    _flush_names(destination.folder)
+
+
+def _flush_names(folder: Path) -> None:
+    """Return once the disk has which names a folder holds, where the system can tell."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _read_note(folder: Path) -> dict[str, Any] | None:

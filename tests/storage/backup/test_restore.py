@@ -193,6 +193,27 @@ def _check(report: RestoreReport, folder: Path) -> None:
     made.catalog.close()
 
 
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_killed_right_after_the_catalog_was_filled_it_goes_on(
+    kitchen: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: str, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue("own_postgres_url") if database == "postgresql" else "sqlite:///catalog.sqlite"
+    back_up(kitchen, tmp_path / "backup")
+    new = Destination(tmp_path / "new", catalog=url)
+
+    def killed(url: str, file: Path) -> None:
+        import_catalog(url, file)
+        raise Killed
+
+    with monkeypatch.context() as context, pytest.raises(Killed):
+        context.setattr(restoring, "import_catalog", killed)
+        restore(tmp_path / "backup", new)
+    restore(tmp_path / "backup", new)
+    made = open_workspace(tmp_path / "new")
+    assert rows_of(made.catalog) == rows_of(kitchen.catalog)
+    made.catalog.close()
+
+
 def test_goes_on_only_with_what_was_begun(kitchen: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = back_up(kitchen, tmp_path / "backup").snapshot
     back_up(kitchen, tmp_path / "backup")
