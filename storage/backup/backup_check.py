@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
+from kinesphere.errors import CorruptObject
 from storage.backup.backup_place import BackupPlace, Entry
-from storage.backup.object_copy import Vanished, content_of
+from storage.inspection.workspace_inspection import object_sha256
 
 _AT_ONCE = 8
 
@@ -31,8 +30,8 @@ def find_damage(place: BackupPlace, on_progress: Callable[[int, int], None] = la
     for snapshot in place.snapshots():
         place.checked(snapshot, "catalog")
         needed |= {entry.place: entry for entry in place.entries(snapshot).values()}
-    with tempfile.TemporaryDirectory(prefix="kinesphere-") as temporary, ThreadPoolExecutor(_AT_ONCE) as threads:
-        whole = threads.map(lambda entry: _is_whole(place, entry, Path(temporary)), needed.values())
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        whole = threads.map(lambda entry: _is_whole(place, entry), needed.values())
         for done, (key, is_whole) in enumerate(zip(needed, whole, strict=True), 1):
             on_progress(done, len(needed))
             if not is_whole:
@@ -40,9 +39,8 @@ def find_damage(place: BackupPlace, on_progress: Callable[[int, int], None] = la
     return damaged
 
 
-def _is_whole(place: BackupPlace, entry: Entry, temporary: Path) -> bool:
+def _is_whole(place: BackupPlace, entry: Entry) -> bool:
     try:
-        with content_of(place.objects, entry.place, entry.size_bytes, temporary) as (_, sha256, _):
-            return sha256 == entry.sha256
-    except Vanished:
-        return False
+        return object_sha256(place.objects, entry.place) == entry.sha256
+    except CorruptObject:
+        return False  # it is missing

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from kinesphere.errors import CorruptObject, KinesphereError
 from kinesphere.objects.object_listing import StoredObject, list_objects
@@ -38,11 +37,11 @@ class CatalogNames:
     contributors: frozenset[str]
 
     @classmethod
-    def of(cls, dump: Path) -> CatalogNames:
+    def of(cls, dump: bytes) -> CatalogNames:
         """Read a dump.
 
         Args:
-            dump: file that `storage.backup.catalog_dump` wrote.
+            dump: what `storage.backup.catalog_dump` gave.
 
         Returns:
             The names.

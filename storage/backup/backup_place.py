@@ -90,12 +90,13 @@ class BackupPlace:
         return cls(objects)
 
     @classmethod
-    def begin(cls, location: str | Path, workspace: str) -> BackupPlace:
+    def begin(cls, location: str | Path, workspace: str, first_task: str | None) -> BackupPlace:
         """Open a place for backups of a workspace, or make it one.
 
         Args:
             location: a folder, or the URL of a prefix.
             workspace: name of the workspace.
+            first_task: what tells it from others of that name; None where nothing does yet.
 
         Returns:
             The place.
@@ -106,15 +107,21 @@ class BackupPlace:
         """
         objects = open_objects(location, create=True)
         note = _read_note(objects)
-        if note is None and (objects.keys("") or objects.folders("")):
+        if note is None and (objects.folders("") or objects.keys("")):
             raise Conflict(f"{objects.url} is not empty and no backup; a backup needs a place of its own")
         if note is not None and note["workspace"] != workspace:
             raise Conflict(
                 f"{objects.url} holds the backup of the workspace '{note['workspace']}', not of '{workspace}'; "
                 "choose another place"
             )
-        if note is None:
-            content = {"format_version": FORMAT_VERSION, "kind": KIND, "workspace": workspace}
+        known = None if note is None else note["first_task"]
+        if known is not None and known != first_task:
+            raise Conflict(
+                f"{objects.url} holds the backup of another workspace named '{workspace}' (its first task is {known}); "
+                "choose another place"
+            )
+        if note is None or known != first_task:
+            content = {"kind": KIND, "format_version": FORMAT_VERSION, "workspace": workspace, "first_task": first_task}
             objects.put(NOTE, _pretty(content))
         return cls(objects)
 
@@ -270,14 +277,29 @@ class BackupPlace:
         """
         return {found.key: found.size_bytes for found in list_objects(self.objects, "objects")}
 
-    def ledger(self) -> dict[str, bytes]:
-        """What is kept of all erasures that a backup of this workspace has seen.
+    def receipts(self) -> set[str]:
+        """The receipts of all erasures that a backup of this workspace has seen.
 
         Returns:
-            The content of each tombstone by receipt.
+            Their tombstones are there.
         """
-        keys = self.objects.keys(LEDGER)
-        return {key.split("/")[-1].removesuffix(".json"): self.objects.get(key) for key in keys}
+        return receipts_in(self.objects)
+
+    def tombstone(self, receipt: str) -> bytes:
+        """What is kept of an erasure.
+
+        Args:
+            receipt: of the erasure.
+
+        Returns:
+            JSON.
+        """
+        return self.objects.get(f"{LEDGER}/{receipt}.json")
+
+
+def receipts_in(objects: Objects) -> set[str]:
+    """The receipts of the erasures whose tombstones lie in a place."""
+    return {key.split("/")[-1].removesuffix(".json") for key in objects.keys(LEDGER)}
 
 
 def _read_note(objects: Objects) -> dict[str, Any] | None:

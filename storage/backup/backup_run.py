@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import select
 
 from kinesphere.errors import InvalidInput
 from kinesphere.objects.object_listing import StoredObject
@@ -22,12 +22,14 @@ from storage.backup.backup_content import (
     numbered_versions,
     source_of,
 )
-from storage.backup.backup_place import BackupPlace, Entry, Snapshot
+from storage.backup.backup_place import BackupPlace, Entry, Snapshot, receipts_in
 from storage.backup.catalog_dump import dump_catalog, read_header
+from storage.backup.known_hashes import is_immutable, right_one
 from storage.backup.object_copy import Vanished, content_of
 from storage.backup.old_snapshots import Removed, remove_old
-from storage.catalog import Erasures
-from storage.erasure.erasure import keep_tombstone, tombstone_key
+from storage.catalog import Catalog, Erasures
+from storage.catalog.tables import TaskTable
+from storage.erasure.erasure import keep_tombstone
 from storage.recordings.recording import State
 from storage.workspace import Workspace
 
@@ -66,11 +68,25 @@ class BackupReport:
 class _Copies:
     """What has been copied so far, in this run and, as far as it is known, before."""
 
+    said: dict[str, str]
+    """Tags of what the last whole backup holds, or should."""
     known: dict[str, Entry]
     stored: dict[str, int]
     copied: set[str] = field(default_factory=set)
     """Places of what was copied in this run."""
     noted_at: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def of(cls, place: BackupPlace) -> _Copies:
+        """What earlier backups have done; of snapshots that were not completed only the objects stay."""
+        whole = place.snapshots()
+        for name in place.objects.folders("snapshots"):
+            if name not in {snapshot.name for snapshot in whole}:
+                place.remove(name)
+        known = place.entries(whole[-1]) if whole else {}
+        said = {key: entry.tag for key, entry in known.items()}
+        said |= dict.fromkeys(whole[-1].manifest["missing"] if whole else (), "")
+        return cls(said, {**known, **place.unfinished()}, place.stored())
 
 
 @dataclass(frozen=True)
@@ -120,40 +136,69 @@ def back_up(
     if keep < 1:
         raise InvalidInput("keep at least one snapshot: --keep 1")
     _refuse_own_places(workspace, location)
-    with workspace.catalog.lock("backup"), _temporary(workspace) as temporary:
-        place = BackupPlace.begin(location, workspace.name)
-        earlier = place.snapshots()
-        known = place.entries(earlier[-1]) if earlier else {}
-        said = {key: entry.tag for key, entry in known.items()}
-        said |= dict.fromkeys(earlier[-1].manifest["missing"] if earlier else (), "")
-        copies = _Copies({**known, **place.unfinished()}, place.stored())
-        for name in place.objects.folders("snapshots"):
-            if name not in {snapshot.name for snapshot in earlier}:
-                place.remove(name)
+    with workspace.catalog.lock("backup"):
+        place = BackupPlace.begin(location, workspace.name, first_task(workspace.catalog))
+        copies = _Copies.of(place)
+        finished = None
         for number in range(_ROUNDS):
-            is_last = number == _ROUNDS - 1
-            # From the second time on erasures wait: what is copied by then is almost all, so that is not for long.
-            with workspace.catalog.lock("erasure") if number else nullcontext():
-                on_step("the catalog" if number == 0 else "the catalog again, as somebody left meanwhile")
-                with nullcontext() if number else workspace.catalog.lock("erasure"):
-                    taken = _take(workspace, place, temporary)
-                on_step("objects")
-                content = find_content(workspace, taken.names, taken.versions, said)
-                entries, vanished, losses = _copy(workspace, place, content, taken, copies, temporary, on_progress)
-                with nullcontext() if number else workspace.catalog.lock("erasure"):
-                    if not is_last and (vanished or _has_lost(workspace, taken) or (content.missing and not number)):
-                        place.remove(taken.name)
-                        continue
-                    entries, more = _completed(entries, content.missing | vanished, copies)
-                    losses += more
-                    manifest = {**taken.manifest, "missing": [loss.key for loss in losses]}
-                    snapshot = place.finish(taken.name, manifest, entries.values())
-                    break
+            finished = finished or _attempt(workspace, place, copies, number, on_step, on_progress)
+        assert finished is not None  # the last attempt ends whatever goes on
         on_step("what is not needed any more")
-        removed = remove_old(place, keep, temporary)
-    copied = [entry.size_bytes for entry in entries.values() if entry.place in copies.copied]
-    kept = [entry.size_bytes for entry in entries.values() if entry.place not in copies.copied]
-    return BackupReport(snapshot, len(copied), sum(copied), len(kept), sum(kept), removed, tuple(losses))
+        removed = remove_old(place, keep)
+    copied = [entry.size_bytes for entry in finished.entries.values() if entry.place in copies.copied]
+    kept = [entry.size_bytes for entry in finished.entries.values() if entry.place not in copies.copied]
+    losses = tuple(finished.losses)
+    return BackupReport(finished.snapshot, len(copied), sum(copied), len(kept), sum(kept), removed, losses)
+
+
+@dataclass(frozen=True)
+class _Finished:
+    snapshot: Snapshot
+    entries: dict[str, Entry]
+    losses: list[Loss]
+
+
+def _attempt(
+    workspace: Workspace,
+    place: BackupPlace,
+    copies: _Copies,
+    number: int,
+    on_step: Callable[[str], None],
+    on_progress: Callable[[int, int], None],
+) -> _Finished | None:
+    """Take a snapshot and copy what it points to; None if some of that has gone meanwhile.
+
+    The first time erasures only wait while the catalog is dumped, and while it is looked whether anybody left. Later
+    they wait all the time: almost all is copied by then, so that is not for long.
+    """
+    is_first, is_last = number == 0, number == _ROUNDS - 1
+    with _erasures_wait(workspace, not is_first):
+        on_step("the catalog" if is_first else "the catalog again, as something left meanwhile")
+        with _erasures_wait(workspace, is_first):
+            taken = _take(workspace, place)
+        on_step("objects")
+        content = find_content(workspace, taken.names, taken.versions, copies.said)
+        entries, vanished, losses = _copy(workspace, place, content, taken, copies, on_progress)
+        with _erasures_wait(workspace, is_first):
+            has_lost = vanished or _has_lost(workspace, taken) or (is_first and content.missing)
+            if has_lost and not is_last:
+                place.remove(taken.name)
+                return None
+            losses += _add_lost(entries, content.missing | vanished, copies)
+            manifest = {**taken.manifest, "missing": [loss.key for loss in losses]}
+            return _Finished(place.finish(taken.name, manifest, entries.values()), entries, losses)
+
+
+def _erasures_wait(workspace: Workspace, is_wanted: bool) -> AbstractContextManager[None]:
+    return workspace.catalog.lock("erasure") if is_wanted else nullcontext()
+
+
+def first_task(catalog: Catalog) -> str | None:
+    """What tells one catalog from another for good: its first task, and when it was added; None where there is none."""
+    query = select(TaskTable).order_by(TaskTable.created_at, TaskTable.name, TaskTable.version)
+    with catalog.reading() as session:
+        row = session.scalars(query).first()
+        return None if row is None else f"{row.name}@{row.version} {row.created_at.isoformat()}"
 
 
 def _refuse_own_places(workspace: Workspace, location: str | Path) -> None:
@@ -163,40 +208,26 @@ def _refuse_own_places(workspace: Workspace, location: str | Path) -> None:
             raise InvalidInput(f"{url} and the workspace in {own} lie in each other; back up to another disk")
 
 
-@contextmanager
-def _temporary(workspace: Workspace) -> Iterator[Path]:
-    """A folder for what is being copied; an erasure takes it away like anything that was left there."""
-    workspace.temporary.mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=workspace.temporary, prefix="backup-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _take(workspace: Workspace, place: BackupPlace, temporary: Path) -> _Taken:
+def _take(workspace: Workspace, place: BackupPlace) -> _Taken:
     """Take a snapshot of the catalog, while nobody is being erased; erasures that are done are noted first."""
-    done = Erasures(workspace.catalog).done()
+    done, noted = Erasures(workspace.catalog).done(), place.receipts()
     for record in done:
-        if not place.objects.exists(tombstone_key(record.receipt)):
+        if record.receipt not in noted:
             keep_tombstone(place.objects, record)
+    applied = {record.receipt for record in done} | receipts_in(workspace.objects)
     versions = numbered_versions(workspace.objects)
-    temporary.mkdir(parents=True, exist_ok=True)
-    dump = temporary / "catalog.jsonl.gz"
-    counts = dump_catalog(workspace.catalog.engine, dump)
+    dump, counts = dump_catalog(workspace.catalog.engine)
     header, name = read_header(dump), place.new_name()
-    receipts = sorted(record.receipt for record in done)
-    catalog = place.put_part(name, "catalog", dump.read_bytes())
+    catalog = place.put_part(name, "catalog", dump)
     names = CatalogNames.of(dump)
-    dump.unlink()
     manifest = {
         "snapshot": name,
         "workspace": workspace.name,
         "made_at": header.taken_at.isoformat(),
         "catalog": {**catalog, "revision": header.revision, "rows": dict(counts)},
-        "erasures": receipts,
+        "erasures": sorted(applied),
     }
-    return _Taken(name, manifest, names, versions, frozenset(receipts))
+    return _Taken(name, manifest, names, versions, frozenset(record.receipt for record in done))
 
 
 def _copy(
@@ -205,7 +236,6 @@ def _copy(
     content: Content,
     taken: _Taken,
     copies: _Copies,
-    temporary: Path,
     on_progress: Callable[[int, int], None],
 ) -> tuple[dict[str, Entry], set[str], list[Loss]]:
     """Copy what is not there yet; gives what is, the keys that have gone meanwhile, and what is damaged."""
@@ -217,7 +247,7 @@ def _copy(
         if known is not None and found.tag and known.tag == found.tag and known.place in copies.stored:
             return known
         try:
-            return _copied(workspace, place, found, copies, temporary)
+            return _copied(workspace, place, found, copies)
         except Vanished:
             return None
 
@@ -228,9 +258,8 @@ def _copy(
                 vanished.add(key)
                 continue
             before = copies.known.get(key)
-            if before is not None and before.sha256 != entry.sha256 and _is_immutable(key):
-                losses.append(Loss(key, "was changed in the workspace; the copy of an earlier backup was kept"))
-                entry = before
+            if before is not None and before.sha256 != entry.sha256 and is_immutable(key):
+                entry = _right_one(workspace, before, entry, videos, copies, losses)
             elif entry.sha256 != videos.get(key, entry.sha256):
                 losses.append(Loss(key, "is not what was submitted, and no backup has that"))
             entries[key] = copies.known[key] = entry
@@ -241,9 +270,9 @@ def _copy(
     return entries, vanished, losses
 
 
-def _copied(workspace: Workspace, place: BackupPlace, found: StoredObject, copies: _Copies, temporary: Path) -> Entry:
+def _copied(workspace: Workspace, place: BackupPlace, found: StoredObject, copies: _Copies) -> Entry:
     source = source_of(workspace, found.key)
-    with content_of(source, found.key, found.size_bytes, temporary) as (content, sha256, size):
+    with content_of(source, found.key, found.size_bytes, workspace.temporary) as (content, sha256, size):
         entry = Entry(found.key, sha256, size, found.tag if size == found.size_bytes else "")
         if copies.stored.get(entry.place) != size:
             place.objects.put(entry.place, content)
@@ -252,8 +281,14 @@ def _copied(workspace: Workspace, place: BackupPlace, found: StoredObject, copie
     return entry
 
 
-def _is_immutable(key: str) -> bool:
-    return key.startswith("shards/") or key.endswith(("/recording.json", "/video.mp4", ".parquet"))
+def _right_one(
+    workspace: Workspace, before: Entry, now: Entry, videos: Mapping[str, str], copies: _Copies, losses: list[Loss]
+) -> Entry:
+    """Which of two contents is in the backup, of an object that should never have changed."""
+    if before.place not in copies.stored or right_one(workspace.objects, before, now, videos) is now:
+        return now  # what an earlier backup has was damaged then
+    losses.append(Loss(now.key, "was changed in the workspace; the copy of an earlier backup was kept"))
+    return before
 
 
 def _has_lost(workspace: Workspace, taken: _Taken) -> bool:
@@ -264,16 +299,12 @@ def _has_lost(workspace: Workspace, taken: _Taken) -> bool:
     return bool(workspace.catalog.departed(staying))
 
 
-def _completed(
-    entries: Mapping[str, Entry], missing: set[str] | frozenset[str], copies: _Copies
-) -> tuple[dict[str, Entry], Sequence[Loss]]:
-    """With what the workspace has lost and an earlier backup has."""
-    found, losses = dict(entries), []
+def _add_lost(entries: dict[str, Entry], missing: Iterable[str], copies: _Copies) -> Iterator[Loss]:
+    """Add what the workspace has lost and an earlier backup has."""
     for key in sorted(missing):
         known = copies.known.get(key)
         if known is not None and known.place in copies.stored:
-            found[key] = known
-            losses.append(Loss(key, "is missing in the workspace; the copy of an earlier backup was kept"))
+            entries[key] = known
+            yield Loss(key, "is missing in the workspace; the copy of an earlier backup was kept")
         else:
-            losses.append(Loss(key, "is missing in the workspace, and no backup has it"))
-    return found, losses
+            yield Loss(key, "is missing in the workspace, and no backup has it")

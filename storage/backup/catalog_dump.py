@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from io import BytesIO
 from typing import Any, Literal
 
 from sqlalchemy import JSON, Column, Connection, Engine, select, text
@@ -48,21 +48,21 @@ class Rows:
     rows: Sequence[Sequence[Any]]
 
 
-def dump_catalog(engine: Engine, file: Path) -> Mapping[str, int]:
-    """Write all rows of a catalog to a file, as they are at one moment.
+def dump_catalog(engine: Engine) -> tuple[bytes, Mapping[str, int]]:
+    """All rows of a catalog, as they are at one moment.
 
     It is one transaction that reads: who writes meanwhile neither waits nor is in it by half.
 
     Args:
         engine: of the catalog.
-        file: where to; replaced if it is there.
 
     Returns:
-        The number of rows by table.
+        Compressed lines, and the number of rows by table.
 
     Raises:
-        StorageFailed: the database cannot be reached, or the disk is full.
+        StorageFailed: the database cannot be reached.
     """
+    content = BytesIO()
     counts: dict[str, int] = {}
     options: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     if engine.dialect.name == "sqlite":
@@ -70,7 +70,7 @@ def dump_catalog(engine: Engine, file: Path) -> Mapping[str, int]:
     with (
         database_errors(engine.url.render_as_string(hide_password=True)),
         engine.connect().execution_options(**options) as connection,
-        gzip.open(file, "wt", encoding="utf-8", compresslevel=6) as out,
+        gzip.open(content, "wt", encoding="utf-8", compresslevel=6) as out,
     ):
         revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
         taken_at = datetime.now(UTC).isoformat()
@@ -79,7 +79,7 @@ def dump_catalog(engine: Engine, file: Path) -> Mapping[str, int]:
             if table.name not in LEFT_OUT:
                 counts[table.name] = _dump_table(connection, table, out)
         _write_line(out, {"end": counts})
-    return counts
+    return content.getvalue(), counts
 
 
 def _dump_table(connection: Connection, table: SqlTable, out: Any) -> int:
@@ -114,11 +114,11 @@ def _plain(column: Column[Any], value: Any) -> Any:
     return value
 
 
-def read_header(file: Path) -> DumpHeader:
+def read_header(dump: bytes) -> DumpHeader:
     """What a dump says of itself.
 
     Args:
-        file: that `dump_catalog` wrote.
+        dump: what `dump_catalog` gave.
 
     Returns:
         Its header.
@@ -127,7 +127,7 @@ def read_header(file: Path) -> DumpHeader:
         NewerFormat: a later release wrote it.
         CorruptObject: it is no dump of a catalog.
     """
-    with gzip.open(file, "rt", encoding="utf-8") as lines:
+    with gzip.open(BytesIO(dump), "rt", encoding="utf-8") as lines:
         try:
             header = json.loads(next(lines))
             version = int(header["format_version"])
@@ -135,17 +135,17 @@ def read_header(file: Path) -> DumpHeader:
                 raise ValueError(header["kind"])
             found = DumpHeader(str(header["revision"]), datetime.fromisoformat(header["taken_at"]))
         except (OSError, EOFError, StopIteration, ValueError, KeyError, TypeError) as error:
-            raise CorruptObject(f"{file} is no dump of a catalog ({error}); restore an earlier snapshot") from error
+            raise CorruptObject(f"this is no dump of a catalog ({error}); restore an earlier snapshot") from error
     if version > FORMAT_VERSION:
-        raise NewerFormat(f"the dump {file}", version, FORMAT_VERSION)
+        raise NewerFormat("the dump of the catalog", version, FORMAT_VERSION)
     return found
 
 
-def read_rows(file: Path) -> Iterator[Rows]:
+def read_rows(dump: bytes) -> Iterator[Rows]:
     """The rows of a dump, table by table, a few thousand at a time.
 
     Args:
-        file: that `dump_catalog` wrote.
+        dump: what `dump_catalog` gave.
 
     Yields:
         Rows; of a table without rows nothing.
@@ -156,7 +156,7 @@ def read_rows(file: Path) -> Iterator[Rows]:
     counts: dict[str, int] = {}
     table, columns, rows = "", list[tuple[str, Kind]](), list[Sequence[Any]]()
     try:
-        with gzip.open(file, "rt", encoding="utf-8") as lines:
+        with gzip.open(BytesIO(dump), "rt", encoding="utf-8") as lines:
             next(lines)
             for line in lines:
                 value = json.loads(line)
@@ -172,5 +172,5 @@ def read_rows(file: Path) -> Iterator[Rows]:
                 elif isinstance(value, dict) and value["end"] == counts:
                     return
     except (OSError, EOFError, StopIteration, ValueError, KeyError, TypeError) as error:
-        raise CorruptObject(f"{file} cannot be read ({error}); restore an earlier snapshot") from error
-    raise CorruptObject(f"{file} was cut short; restore an earlier snapshot")
+        raise CorruptObject(f"the dump of the catalog cannot be read ({error}); restore an earlier snapshot") from error
+    raise CorruptObject("the dump of the catalog was cut short; restore an earlier snapshot")

@@ -17,7 +17,7 @@ from storage.catalog.connection import NEWEST_REVISION, connect, database_errors
 from storage.catalog.tables import UtcDateTime
 
 
-def import_catalog(url: str, file: Path) -> None:
+def import_catalog(url: str, dump: bytes) -> None:
     """Fill an empty catalog from a dump.
 
     The tables are made as they were in the release that dumped them, filled in one transaction, and then brought up
@@ -25,7 +25,7 @@ def import_catalog(url: str, file: Path) -> None:
 
     Args:
         url: of a database without rows; a SQLite file is made.
-        file: that `dump_catalog` wrote.
+        dump: what `dump_catalog` gave.
 
     Raises:
         Conflict: it holds rows, or tables of another release.
@@ -33,14 +33,14 @@ def import_catalog(url: str, file: Path) -> None:
         CorruptObject: the dump is damaged; nothing was entered.
         StorageFailed: the database cannot be reached or is full.
     """
-    header = read_header(file)
+    header = read_header(dump)
     refuse_rows(url)
     engine = connect(url, create=True, revision=header.revision)
     try:
         with database_errors(engine.url.render_as_string(hide_password=True)):
             _refuse_other_revision(engine, header.revision)
             with engine.execution_options(writes=True).begin() as connection:
-                _fill(connection, file)
+                _fill(connection, dump)
             if header.revision != NEWEST_REVISION:
                 migrate(engine, url)
     finally:
@@ -95,10 +95,10 @@ def _refuse_other_revision(engine: Engine, revision: str) -> None:
         )
 
 
-def _fill(connection: Connection, file: Path) -> None:
+def _fill(connection: Connection, dump: bytes) -> None:
     inspector, later, filled = inspect(connection), list[_Reference](), dict[str, TableClause]()
     own = {name: _references_to_itself(inspector, name) for name in inspector.get_table_names()}
-    for part in read_rows(file):
+    for part in read_rows(dump):
         target = filled.setdefault(part.table, _clause(part))
         rows = [
             {name: _value(kind, value) for (name, kind), value in zip(part.columns, row, strict=True)}

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from storage.backup.backup_content import CatalogNames
@@ -28,22 +27,17 @@ class Removed:
     """Names of those that named somebody, or a recording, that was erased since."""
 
 
-def remove_old(place: BackupPlace, keep: int, temporary: Path) -> Removed:
+def remove_old(place: BackupPlace, keep: int) -> Removed:
     """Delete old snapshots, those that name what was erased since, and every object that none of the others names.
 
     Args:
         place: of the backup.
         keep: how many of the newest snapshots stay.
-        temporary: a folder for temporary files.
     """
     snapshots = place.snapshots()
     old = snapshots[:-keep]
-    tombstones = [json.loads(content) for content in place.ledger().values()]
-    erased = [
-        snapshot
-        for snapshot in snapshots[-keep:]
-        if _names_any(place, snapshot, unknown_to(snapshot, tombstones), temporary)
-    ]
+    receipts = place.receipts()
+    erased = [snapshot for snapshot in snapshots[-keep:] if _names_any(place, snapshot, unknown_to(snapshot, receipts))]
     for snapshot in (*old, *erased):
         place.remove(snapshot.name)
     gone = {snapshot.name for snapshot in (*old, *erased)}
@@ -63,9 +57,9 @@ def remove_old(place: BackupPlace, keep: int, temporary: Path) -> Removed:
     )
 
 
-def unknown_to(snapshot: Snapshot, tombstones: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The tombstones of erasures that were not done yet when a snapshot was taken."""
-    return [tombstone for tombstone in tombstones if tombstone["receipt"] not in snapshot.manifest["erasures"]]
+def unknown_to(snapshot: Snapshot, receipts: Iterable[str]) -> list[str]:
+    """The receipts of erasures that were not done yet when a snapshot was taken."""
+    return sorted(set(receipts) - set(snapshot.manifest["erasures"]))
 
 
 def named_in(names: CatalogNames, tombstone: Mapping[str, Any]) -> tuple[set[str], str | None]:
@@ -78,17 +72,11 @@ def named_in(names: CatalogNames, tombstone: Mapping[str, Any]) -> tuple[set[str
     return recordings, None
 
 
-def _names_any(place: BackupPlace, snapshot: Snapshot, tombstones: list[Mapping[str, Any]], temporary: Path) -> bool:
-    if not tombstones:
+def _names_any(place: BackupPlace, snapshot: Snapshot, receipts: list[str]) -> bool:
+    if not receipts:
         return False
-    temporary.mkdir(parents=True, exist_ok=True)
-    dump = temporary / f"{snapshot.name}.jsonl.gz"
-    dump.write_bytes(place.checked(snapshot, "catalog"))
-    try:
-        names = CatalogNames.of(dump)
-    finally:
-        dump.unlink()
-    return any(any(named_in(names, tombstone)) for tombstone in tombstones)
+    names = CatalogNames.of(place.checked(snapshot, "catalog"))
+    return any(any(named_in(names, json.loads(place.tombstone(receipt)))) for receipt in receipts)
 
 
 def _remove_empty_folders(place: BackupPlace, keys: Iterable[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +22,7 @@ from storage.backup.catalog_import import import_catalog, refuse_rows, rows_by_t
 from storage.backup.object_copy import Vanished, content_of
 from storage.backup.old_snapshots import named_in, unknown_to
 from storage.erasure.erasure import erase
+from storage.inspection.workspace_inspection import object_sha256
 from storage.workspace import (
     FILE_NAME,
     RESTORING,
@@ -98,18 +99,17 @@ def restore(
     with private_files():
         _begin(place, chosen, destination)
         on_step("the catalog")
-        temporary = destination.folder / "temporary"
-        names = _with_catalog(place, chosen, destination, temporary)
+        names = _with_catalog(place, chosen, destination)
         workspace = _opened(destination)
         try:
             on_step("objects")
             entries = place.entries(chosen)
-            lost = _copy(place, workspace, list(entries.values()), temporary, on_progress)
+            lost = _copy(place, workspace, list(entries.values()), on_progress)
             on_step("erasures that came later")
             erased = _erase_again(place, chosen, names, workspace)
         finally:
             workspace.catalog.close()
-        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(workspace.temporary, ignore_errors=True)
         (destination.folder / RESTORING).unlink()
         _flush_names(destination.folder)  # or a power cut brings the note back, and what is done since is undone
     whole = [entry for entry in entries.values() if entry.key not in lost]
@@ -156,13 +156,10 @@ def _begin(place: BackupPlace, snapshot: Snapshot, destination: Destination) -> 
     _note(destination, place, snapshot, catalog=False)
 
 
-def _with_catalog(place: BackupPlace, snapshot: Snapshot, destination: Destination, temporary: Path) -> CatalogNames:
+def _with_catalog(place: BackupPlace, snapshot: Snapshot, destination: Destination) -> CatalogNames:
     """Fill the catalog, unless an interrupted attempt has; gives what it names."""
     url = resolved_catalog(destination.folder, destination.catalog)
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    dump = temporary / "catalog.jsonl.gz"
-    dump.write_bytes(place.checked(snapshot, "catalog"))
+    dump = place.checked(snapshot, "catalog")
     note = _read_note(destination.folder)
     if note is None or not note["has_catalog"]:
         # It was empty when the note was written, and is filled in one transaction.
@@ -170,9 +167,7 @@ def _with_catalog(place: BackupPlace, snapshot: Snapshot, destination: Destinati
         if not any(held.values()) or any(held.get(name) != count for name, count in dumped.items()):
             import_catalog(url, dump)
         _note(destination, place, snapshot, catalog=True)
-    names = CatalogNames.of(dump)
-    dump.unlink()
-    return names
+    return CatalogNames.of(dump)
 
 
 def _asked(destination: Destination, place: BackupPlace, snapshot: Snapshot) -> dict[str, Any]:
@@ -229,12 +224,11 @@ def _copy(
     place: BackupPlace,
     workspace: Workspace,
     entries: Sequence[Entry],
-    temporary: Path,
     on_progress: Callable[[int, int], None],
 ) -> set[str]:
     """Copy objects into a workspace, those last that make others visible; gives the keys that the backup lacks."""
     lost, done = set[str](), 0
-    copy = partial(_restored, place, workspace, temporary)
+    copy = partial(_restored, place, workspace)
     visible_last = sorted(entries, key=lambda entry: entry.key.startswith("datasets/") and entry.key.endswith(".json"))
     first_visible = sum(not entry.key.startswith("datasets/") or not entry.key.endswith(".json") for entry in entries)
     with ThreadPoolExecutor(_AT_ONCE) as threads:
@@ -247,18 +241,16 @@ def _copy(
     return lost
 
 
-def _restored(place: BackupPlace, workspace: Workspace, temporary: Path, entry: Entry) -> bool:
+def _restored(place: BackupPlace, workspace: Workspace, entry: Entry) -> bool:
     """Put one object in its place; False if the backup has it not, or not as it was."""
     target = source_of(workspace, entry.key)
     try:
-        if target.size(entry.key) == entry.size_bytes:
-            with content_of(target, entry.key, entry.size_bytes, temporary) as (_, sha256, _):
-                if sha256 == entry.sha256:
-                    return True  # by an attempt that was interrupted
-    except (CorruptObject, Vanished):
+        if target.size(entry.key) == entry.size_bytes and object_sha256(target, entry.key) == entry.sha256:
+            return True  # by an attempt that was interrupted
+    except CorruptObject:
         pass  # it is not there yet
     try:
-        with content_of(place.objects, entry.place, entry.size_bytes, temporary) as (content, sha256, _):
+        with content_of(place.objects, entry.place, entry.size_bytes, workspace.temporary) as (content, sha256, _):
             if sha256 != entry.sha256:
                 return False
             target.put(entry.key, content)
@@ -269,11 +261,11 @@ def _restored(place: BackupPlace, workspace: Workspace, temporary: Path, entry: 
 
 def _erase_again(place: BackupPlace, snapshot: Snapshot, names: CatalogNames, workspace: Workspace) -> Iterable[str]:
     """Apply the erasures that a later backup has noted: who was erased does not come back."""
-    later: Mapping[str, bytes] = place.ledger()
     applied = []
-    for tombstone in unknown_to(snapshot, map(json.loads, later.values())):
-        receipt = str(tombstone["receipt"])
-        workspace.objects.put(f"{LEDGER}/{receipt}.json", later[receipt])
+    for receipt in unknown_to(snapshot, place.receipts()):
+        content = place.tombstone(receipt)
+        workspace.objects.put(f"{LEDGER}/{receipt}.json", content)
+        tombstone = json.loads(content)
         recordings, contributor = named_in(names, tombstone)
         if not recordings and contributor is None:
             continue

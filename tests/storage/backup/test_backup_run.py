@@ -18,6 +18,7 @@ from kinesphere.shards.shard import shard_key
 from kinesphere.video.video_keys import video_key
 from storage.backup import backup_run
 from storage.backup.backup_check import find_damage
+from storage.backup.backup_content import find_content
 from storage.backup.backup_place import NOTE, BackupPlace
 from storage.backup.backup_run import back_up
 from storage.backup.restore import Destination, restore
@@ -189,7 +190,7 @@ def test_whoever_writes_meanwhile_is_in_it_whole_or_not_at_all(kitchen: Workspac
 
 def during(monkeypatch: pytest.MonkeyPatch, what: Callable[[], object]) -> None:
     """Do something once after the snapshot of the catalog and the list of objects, before they are copied."""
-    find, done = backup_run.find_content, []
+    find, done = find_content, list[bool]()
 
     def found(*arguments: Any) -> Any:
         content = find(*arguments)
@@ -266,6 +267,39 @@ def test_what_was_lost_before_the_first_backup_is_said(kitchen: Workspace, tmp_p
         losses = {loss.key: loss.words for loss in back_up(kitchen, tmp_path / "backup").losses}
         assert losses.keys() == {video_key(missing.recording), video_key(changed.recording), array}
     assert "no backup has it" in losses[array] and "not what was submitted" in losses[video_key(changed.recording)]
+
+
+def test_what_was_damaged_at_first_and_put_right_since_is_right(kitchen: Workspace, tmp_path: Path) -> None:
+    whole, (changed, shardless, _) = bytes_of(kitchen), kitchen.catalog.recordings()
+    damaged = [
+        video_key(changed.recording),
+        f"{shard_key(shard_of(kitchen, shardless))}/valid/c/0",
+        f"{shard_key(shard_of(kitchen, shardless))}/zarr.json",
+        "datasets/kitchen/versions/000001.parquet",
+    ]
+    for key in damaged:
+        kitchen.objects.put(key, b"damaged")
+    back_up(kitchen, tmp_path / "backup")
+    for key in damaged:
+        kitchen.objects.put(key, whole[key])
+    assert back_up(kitchen, tmp_path / "backup").losses == ()
+    with restored(tmp_path / "backup", tmp_path / "restored") as found:
+        assert bytes_of(found) == whole and inspect(found, deep=True).problems == ()
+
+
+def test_what_is_restored_is_backed_up_to_the_same_place_and_another_workspace_is_not(
+    kitchen: Workspace, tmp_path: Path
+) -> None:
+    back_up(kitchen, tmp_path / "backup")
+    with restored(tmp_path / "backup", tmp_path / "restored") as found:
+        add_recording(found, "ben", seed=9)
+        again = back_up(found, tmp_path / "backup")
+        assert again.copied == len(bytes_of(found)) - len(bytes_of(kitchen)) and len(again.removed.snapshots) == 0
+    other = create_workspace(tmp_path / "other", name=kitchen.name)
+    populate(other, {"anna": 1})
+    with pytest.raises(Conflict, match=r"another workspace named 'workspace' \(its first task is move@1"):
+        back_up(other, tmp_path / "backup")
+    other.catalog.close()
 
 
 def test_a_place_with_other_things_in_it_is_refused(kitchen: Workspace, tmp_path: Path) -> None:

@@ -201,8 +201,8 @@ def test_killed_right_after_the_catalog_was_filled_it_goes_on(
     back_up(kitchen, tmp_path / "backup")
     new = Destination(tmp_path / "new", catalog=url)
 
-    def killed(url: str, file: Path) -> None:
-        import_catalog(url, file)
+    def killed(url: str, dump: bytes) -> None:
+        import_catalog(url, dump)
         raise Killed
 
     with monkeypatch.context() as context, pytest.raises(Killed):
@@ -301,10 +301,9 @@ def test_the_next_backup_takes_whom_an_erasure_took_and_the_snapshots_that_name_
 
 
 def test_a_backup_of_an_earlier_release_is_upgraded(kitchen: Workspace, tmp_path: Path) -> None:
-    dump = tmp_path / "dump.jsonl.gz"
-    dump_catalog(kitchen.catalog.engine, dump)
+    dump, _ = dump_catalog(kitchen.catalog.engine)
     lines, table = [], ""
-    for line in gzip.decompress(dump.read_bytes()).splitlines():
+    for line in gzip.decompress(dump).splitlines():
         value = json.loads(line)
         if isinstance(value, dict):
             table = value.get("table", table)
@@ -314,29 +313,26 @@ def test_a_backup_of_an_earlier_release_is_upgraded(kitchen: Workspace, tmp_path
         elif table == "trajectory":
             del value[-2]
         lines.append(json.dumps(value))
-    dump.write_bytes(gzip.compress("\n".join(lines).encode()))
+    dump = gzip.compress("\n".join(lines).encode())
     url = f"sqlite:///{tmp_path / 'catalog.sqlite'}"
     import_catalog(url, dump)
     made = Catalog.open(url)
     assert rows_of(made) == rows_of(kitchen.catalog)
     made.close()
     (tmp_path / "catalog.sqlite").unlink()
-    newer = gzip.compress(gzip.decompress(dump.read_bytes()).replace(b'"0008"', b'"9999"'))
-    dump.write_bytes(newer)
+    newer = gzip.compress(gzip.decompress(dump).replace(b'"0008"', b'"9999"'))
     with pytest.raises(NewerFormat, match="upgrade kinesphere"):
-        import_catalog(url, dump)
+        import_catalog(url, newer)
 
 
 def test_a_dump_that_was_cut_short_enters_nothing(kitchen: Workspace, tmp_path: Path) -> None:
-    dump = tmp_path / "dump.jsonl.gz"
-    dump_catalog(kitchen.catalog.engine, dump)
-    lines = gzip.decompress(dump.read_bytes()).splitlines()
-    for content in (gzip.compress(b"\n".join(lines[:-3])), dump.read_bytes()[:-200]):
+    dump, _ = dump_catalog(kitchen.catalog.engine)
+    lines = gzip.decompress(dump).splitlines()
+    for content in (gzip.compress(b"\n".join(lines[:-3])), dump[:-200]):
         (tmp_path / "catalog.sqlite").unlink(missing_ok=True)
-        dump.write_bytes(content)
         url = f"sqlite:///{tmp_path / 'catalog.sqlite'}"
         with pytest.raises(CorruptObject, match="earlier snapshot"):
-            import_catalog(url, dump)
+            import_catalog(url, content)
         made = Catalog.open(url)
         assert not any(rows_of(made).values())
         made.close()
