@@ -139,23 +139,14 @@ class BackupPlace:
 
         Raises:
             CorruptObject: a manifest is damaged.
+            NewerFormat: a later release wrote it.
         """
         found = []
         for name in self.objects.folders("snapshots"):
             key = f"snapshots/{name}/{_MANIFEST}"
             if not self.objects.exists(key):
                 continue
-            try:
-                manifest = json.loads(self.objects.get(key))
-                if manifest["format_version"] > FORMAT_VERSION:
-                    raise NewerFormat(f"snapshot {name}", manifest["format_version"], FORMAT_VERSION)
-                if manifest["sha256"] != _hash_of(manifest):
-                    raise ValueError("its hash differs")
-            except (ValueError, KeyError, TypeError) as error:
-                raise CorruptObject(
-                    f"object '{key}' in {self.objects.url} is damaged ({error}); delete that folder, and restore "
-                    "another snapshot"
-                ) from error
+            manifest = _read_manifest(self.objects, name, key)
             found.append(Snapshot(name, manifest))
         return found
 
@@ -313,6 +304,21 @@ def _read_note(objects: Objects) -> dict[str, Any] | None:
     if version > FORMAT_VERSION:
         raise NewerFormat(f"the backup {objects.url}", version, FORMAT_VERSION)
     return note if note.get("kind") == KIND else None
+
+
+def _read_manifest(objects: Objects, name: str, key: str) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads(objects.get(key))
+        version, is_whole = int(manifest["format_version"]), manifest["sha256"] == _hash_of(manifest)
+    except (ValueError, KeyError, TypeError):
+        version, is_whole = 0, False
+    if version > FORMAT_VERSION:
+        raise NewerFormat(f"snapshot {name}", version, FORMAT_VERSION)
+    if not is_whole:
+        raise CorruptObject(
+            f"object '{key}' in {objects.url} is damaged; delete the folder of that snapshot, and restore another one"
+        )
+    return manifest
 
 
 def _pretty(content: Mapping[str, Any]) -> bytes:

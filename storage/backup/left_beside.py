@@ -71,6 +71,9 @@ def look_beside(workspace: Workspace) -> Found:
     _read_drafts(workspace, found)
     _read_shards(objects, found)
     _read_versions(objects, found)
+    published = {recording for version in found.versions for recording in version.episodes}
+    for recording in sorted(published - found.descriptions.keys() - set(objects.folders("recordings"))):
+        found.unreadable.append(f"recording {recording}: a version has episodes of it, and its folder is gone")
     return found
 
 

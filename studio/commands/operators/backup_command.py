@@ -52,30 +52,33 @@ def backup(
             on_step=lambda step: bar(0, title=f"Backing up: {step}"),
             on_progress=shown_by(bar),
         )
+        bar(1, total=1, title="Backed up")
     if as_json:
         print_json(report)
     else:
         _tell(report, destination)
     if report.losses:
-        say_error(
-            f"{len(report.losses)} objects of the workspace are missing or damaged; see: kinesphere doctor --deep"
-        )
+        are = "is" if len(report.losses) == 1 else "are"
+        lost = counted(len(report.losses), "object")
+        say_error(f"{lost} of the workspace {are} missing or damaged; see: kinesphere doctor PATH --deep")
         raise typer.Exit(1)
 
 
 def _tell(report: BackupReport, destination: str) -> None:
     rows = report.snapshot.manifest["catalog"]["rows"]
     say(
-        f"Backed up to {destination}, snapshot {report.snapshot.name}: {rows['recording']} recordings, "
-        f"{report.copied} objects copied ({size_words(report.copied_bytes)}), {report.kept} there already "
+        f"Backed up to {destination}, snapshot {report.snapshot.name}: {counted(rows['recording'], 'recording')}, "
+        f"{counted(report.copied, 'object')} copied ({size_words(report.copied_bytes)}), {report.kept} there already "
         f"({size_words(report.kept_bytes)})."
     )
     removed = report.removed
     if removed.objects or removed.snapshots or removed.erased:
-        text = f"Removed {removed.objects} objects ({size_words(removed.bytes)}) that no snapshot names any more"
-        text += f", {len(removed.snapshots)} old snapshots" if removed.snapshots else ""
-        text += f", {len(removed.erased)} snapshots that named what was erased since" if removed.erased else ""
-        say(f"{text}.")
+        parts = [f"{counted(removed.objects, 'object')} ({size_words(removed.bytes)}) that no snapshot names any more"]
+        if removed.snapshots:
+            parts.append(counted(len(removed.snapshots), "old snapshot"))
+        if removed.erased:
+            parts.append(f"{counted(len(removed.erased), 'snapshot')} that named what was erased since")
+        say(f"Removed {', '.join(parts)}.")
     if report.losses:
         print_table("Missing or damaged", ["object", "what"], [(loss.key, loss.words) for loss in report.losses])
 
@@ -118,6 +121,11 @@ def _verify(place: BackupPlace, *, as_json: bool) -> None:
 def shown_by(bar: Progress) -> Callable[[int, int], None]:
     """What moves a progress bar to so many of so many."""
     return lambda done, total: bar(done, total=max(1, total))
+
+
+def counted(number: int, what: str) -> str:
+    """So many of something."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def size_words(size_bytes: float) -> str:

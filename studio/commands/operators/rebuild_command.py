@@ -47,8 +47,8 @@ def rebuild(
 def _tell(report: RebuildReport) -> None:
     states = ", ".join(f"{count} {state}" for state, count in report.states.items()) or "none"
     say(
-        f"Rebuilt the catalog: recordings: {states}; {report.contributors} contributors, {report.trajectories} "
-        f"trajectories, {report.segments} segments, {report.erasures} erasures."
+        f"Rebuilt the catalog. Recordings: {states}; contributors: {report.contributors}, trajectories: "
+        f"{report.trajectories}, segments: {report.segments}, erasures: {report.erasures}."
     )
     if report.placeholders:
         say(
@@ -56,7 +56,7 @@ def _tell(report: RebuildReport) -> None:
             "records again, add their files: kinesphere task add FILE.toml"
         )
     if report.erased_again:
-        say(f"Deleted what lay here of {len(report.erased_again)} recordings that were erased.")
+        say(f"Deleted what lay here of recordings that were erased: {', '.join(report.erased_again)}.")
     if report.unreadable:
         print_table("Could not be read", ["what"], [(line,) for line in report.unreadable])
     print_table("Nobody can know any more", ["what"], [(line,) for line in report.unknown])

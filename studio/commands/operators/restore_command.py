@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from studio.commands.operators.backup_command import show_snapshots, shown_by, size_words
+from studio.commands.operators.backup_command import counted, show_snapshots, shown_by, size_words
 from studio.commands.options import HERE, JsonOption, WorkspaceOption
 from studio.commands.output import print_json, print_table, progress, say, say_error
 
@@ -51,12 +51,13 @@ def restore(
             on_step=lambda step: bar(0, title=f"Restoring: {step}"),
             on_progress=shown_by(bar),
         )
+        bar(1, total=1, title="Restored")
     if as_json:
         print_json(report)
     else:
         _tell(report)
     if report.lost:
-        say_error(f"{len(report.lost)} objects could not be restored: the backup has them not, or damaged")
+        say_error(f"{counted(len(report.lost), 'object')} could not be restored: missing or damaged in the backup")
         raise typer.Exit(1)
 
 
@@ -64,11 +65,13 @@ def _tell(report: RestoreReport) -> None:
     rows = report.snapshot.manifest["catalog"]["rows"]
     say(
         f"Restored '{report.workspace}' as it was on {report.snapshot.made_at:%Y-%m-%d %H:%M:%S} UTC: "
-        f"{rows['recording']} recordings, {report.objects} objects ({size_words(report.bytes)})."
+        f"{counted(rows['recording'], 'recording')}, {counted(report.objects, 'object')} ({size_words(report.bytes)})."
     )
     missing = report.snapshot.manifest["missing"]
     if missing:
-        say(f"{len(missing)} objects were missing or damaged when it was backed up; see: kinesphere doctor")
+        say(
+            f"Missing or damaged already when it was backed up: {counted(len(missing), 'object')}; see: kinesphere doctor PATH"
+        )
     if report.erased_again:
         say(f"Erased again, as after that moment: {', '.join(report.erased_again)} (receipts).")
     if report.lost:

@@ -201,6 +201,16 @@ def test_what_cannot_be_read_is_named_and_the_rest_entered(kitchen: Workspace) -
     made.catalog.close()
 
 
+def test_a_recording_that_only_a_version_knows_is_named(kitchen: Workspace) -> None:
+    first = kitchen.catalog.recordings()[0].recording
+    kitchen.objects.delete_below(f"recordings/{first}")
+    lose_catalog(kitchen)
+    made, report = rebuilt(kitchen, TASK)
+    assert report.unreadable == (f"recording {first}: a version has episodes of it, and its folder is gone",)
+    assert report.states == {"accepted": 2, "submitted": 1}
+    made.catalog.close()
+
+
 def test_never_over_a_catalog_that_is_there(kitchen: Workspace, tmp_path: Path) -> None:
     with pytest.raises(Conflict, match="has a catalog: the catalog already holds rows"):
         rebuild(kitchen.folder)
