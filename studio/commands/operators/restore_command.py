@@ -69,9 +69,8 @@ def _tell(report: RestoreReport) -> None:
     )
     missing = report.snapshot.manifest["missing"]
     if missing:
-        say(
-            f"Missing or damaged already when it was backed up: {counted(len(missing), 'object')}; see: kinesphere doctor PATH"
-        )
+        lost = counted(len(missing), "object")
+        say(f"Missing or damaged already when it was backed up: {lost}; see: kinesphere doctor PATH")
     if report.erased_again:
         say(f"Erased again, as after that moment: {', '.join(report.erased_again)} (receipts).")
     if report.lost:
