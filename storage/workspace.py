@@ -87,12 +87,7 @@ def private_files() -> Iterator[None]:
 
 
 def create_workspace(
-    folder: Path,
-    *,
-    name: str | None = None,
-    catalog: str = "sqlite:///catalog.sqlite",
-    store: str = ".",
-    restoring: bool = False,
+    folder: Path, *, name: str | None = None, catalog: str = "sqlite:///catalog.sqlite", store: str = "."
 ) -> Workspace:
     """Make a workspace in `folder`, which may exist.
 
@@ -104,10 +99,26 @@ def create_workspace(
         name: of the workspace; by default the folder's.
         catalog: SQLAlchemy URL; by default a SQLite file in the folder.
         store: URL of a prefix in an object store; by default the folder.
-        restoring: it is being restored from a backup, so its folder holds things, and its catalog is there.
 
     Returns:
         The workspace, open.
+
+    Raises:
+        Conflict: there is a workspace already.
+        StorageFailed: the folder cannot be written; nothing is left of the attempt.
+    """
+    lay_out_workspace(folder, name=name, catalog=catalog, store=store)
+    return open_workspace(folder)
+
+
+def lay_out_workspace(folder: Path, *, name: str | None, catalog: str, store: str) -> None:
+    """Do what `create_workspace` does, and do not open it: a workspace that is being restored is opened otherwise.
+
+    Args:
+        folder: made if it is not there.
+        name: of the workspace; by default the folder's.
+        catalog: SQLAlchemy URL.
+        store: URL of a prefix in an object store, or a folder.
 
     Raises:
         Conflict: there is a workspace already.
@@ -132,7 +143,6 @@ def create_workspace(
         if isinstance(error, KinesphereError):
             raise
         raise StorageFailed(f"cannot make a workspace in {folder}: {os.strerror(error.errno or 0).lower()}") from error
-    return open_workspace(folder, restoring=restoring)
 
 
 def _make_folder(folder: Path) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 from kinesphere.errors import CorruptObject
 from storage.backup.backup_place import BackupPlace, Entry
+from storage.backup.object_copy import copying_threads
 from storage.inspection.workspace_inspection import object_sha256
 
 _AT_ONCE = 8
@@ -30,7 +30,7 @@ def find_damage(place: BackupPlace, on_progress: Callable[[int, int], None] = la
     for snapshot in place.snapshots():
         place.checked(snapshot, "catalog")
         needed |= {entry.place: entry for entry in place.entries(snapshot).values()}
-    with ThreadPoolExecutor(_AT_ONCE) as threads:
+    with copying_threads(_AT_ONCE) as threads:
         whole = threads.map(lambda entry: _is_whole(place, entry), needed.values())
         for done, (key, is_whole) in enumerate(zip(needed, whole, strict=True), 1):
             on_progress(done, len(needed))

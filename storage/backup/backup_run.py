@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +24,7 @@ from storage.backup.backup_content import (
 from storage.backup.backup_place import BackupPlace, Entry, Snapshot, receipts_in
 from storage.backup.catalog_dump import dump_catalog, read_header
 from storage.backup.known_hashes import is_immutable, right_one
-from storage.backup.object_copy import Vanished, content_of
+from storage.backup.object_copy import Vanished, content_of, copying_threads
 from storage.backup.old_snapshots import Removed, remove_old
 from storage.catalog import Catalog, Erasures
 from storage.catalog.tables import TaskTable
@@ -251,7 +250,7 @@ def _copy(
         except Vanished:
             return None
 
-    with ThreadPoolExecutor(_AT_ONCE) as threads:
+    with copying_threads(_AT_ONCE) as threads:
         for done, (key, entry) in enumerate(zip(content.there, threads.map(copy, content.there.values()), strict=True)):
             on_progress(done, len(content.there))
             if entry is None:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +20,24 @@ _BLOCK_BYTES = 1 << 20
 
 class Vanished(Exception):
     """An object was there and is not any more, or changed while it was read."""
+
+
+@contextmanager
+def copying_threads(number: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that give up what they have not begun when the block raises: Ctrl-C need not wait for terabytes.
+
+    Args:
+        number: of threads.
+
+    Yields:
+        The threads.
+    """
+    with ThreadPoolExecutor(number) as threads:
+        try:
+            yield threads
+        except BaseException:
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from kinesphere.objects.store import open_objects
 from storage.backup.backup_content import PREFIXES, CatalogNames, source_of
 from storage.backup.backup_place import LEDGER, BackupPlace, Entry, Snapshot
 from storage.backup.catalog_import import import_catalog, refuse_rows, rows_by_table
-from storage.backup.object_copy import Vanished, content_of
+from storage.backup.object_copy import Vanished, content_of, copying_threads
 from storage.backup.old_snapshots import named_in, unknown_to
 from storage.erasure.erasure import erase
 from storage.inspection.workspace_inspection import object_sha256
@@ -27,7 +26,7 @@ from storage.workspace import (
     FILE_NAME,
     RESTORING,
     Workspace,
-    create_workspace,
+    lay_out_workspace,
     open_workspace,
     private_files,
     resolved_catalog,
@@ -209,14 +208,9 @@ def _read_note(folder: Path) -> dict[str, Any] | None:
 
 def _opened(destination: Destination) -> Workspace:
     if not (destination.folder / FILE_NAME).exists():
-        made = create_workspace(
-            destination.folder,
-            name=destination.name,
-            catalog=destination.catalog,
-            store=destination.store,
-            restoring=True,
+        lay_out_workspace(
+            destination.folder, name=destination.name, catalog=destination.catalog, store=destination.store
         )
-        made.catalog.close()
     return open_workspace(destination.folder, restoring=True)
 
 
@@ -231,7 +225,7 @@ def _copy(
     copy = partial(_restored, place, workspace)
     visible_last = sorted(entries, key=lambda entry: entry.key.startswith("datasets/") and entry.key.endswith(".json"))
     first_visible = sum(not entry.key.startswith("datasets/") or not entry.key.endswith(".json") for entry in entries)
-    with ThreadPoolExecutor(_AT_ONCE) as threads:
+    with copying_threads(_AT_ONCE) as threads:
         for part in (visible_last[:first_visible], visible_last[first_visible:]):
             for entry, is_whole in zip(part, threads.map(copy, part), strict=True):
                 done += 1

@@ -202,11 +202,19 @@ def during(monkeypatch: pytest.MonkeyPatch, what: Callable[[], object]) -> None:
     monkeypatch.setattr(backup_run, "find_content", found)
 
 
+@pytest.mark.parametrize("when", ["before objects are copied", "after they were copied"])
 def test_who_is_erased_while_it_is_made_is_not_in_it(
-    kitchen: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kitchen: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    during(monkeypatch, lambda: erase(kitchen, "anna", who="eve"))
-    made = back_up(kitchen, tmp_path / "backup")
+    def erase_once(done: int = 0, total: int = 0) -> None:
+        if done == total and "anna" in kitchen.catalog.contributors():
+            erase(kitchen, "anna", who="eve")
+
+    if when == "before objects are copied":
+        during(monkeypatch, erase_once)
+        made = back_up(kitchen, tmp_path / "backup")
+    else:
+        made = back_up(kitchen, tmp_path / "backup", on_progress=erase_once)
     assert made.losses == () and len(made.snapshot.manifest["erasures"]) == 1
     assert_nothing_names(tmp_path / "backup", "anna")
     with restored(tmp_path / "backup", tmp_path / "restored") as found:
