@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -243,12 +244,13 @@ def submit(workspace: Workspace, recording: str) -> None:
         check_length(recording, row.frames, row.frame_rate)
         description = read_draft(folder)
         with undone_if_departed(workspace, recording):
-            workspace.objects.put(description_key(recording), description.to_bytes())  # first: no video without a name
-            workspace.objects.put(video_key(recording), folder / VIDEO)
-            workspace.catalog.submit(recording, who=row.contributor)
+            workspace.objects.put_all(  # the description first: no video without a name
+                {description_key(recording): description.to_bytes(), video_key(recording): folder / VIDEO}
+            )
+            workspace.catalog.submit(recording, who=row.contributor)  # names what the disk has by now
     else:
         workspace.catalog.submit(recording, who=row.contributor)
-    shutil.rmtree(folder, ignore_errors=True)
+    delete_draft(folder)
 
 
 def withdraw(workspace: Workspace, recording: str, *, why: str) -> None:
@@ -264,7 +266,18 @@ def withdraw(workspace: Workspace, recording: str, *, why: str) -> None:
     """
     row = workspace.catalog.recording(recording)
     workspace.catalog.withdraw(recording, who=row.contributor, why=why)
-    shutil.rmtree(workspace.drafts / recording, ignore_errors=True)
+    delete_draft(workspace.drafts / recording)
+
+
+def delete_draft(folder: Path) -> None:
+    """Delete a draft, its video first: as long as anything of it is left, that says whose it is.
+
+    Args:
+        folder: of the draft, there or not.
+    """
+    with suppress(OSError):
+        (folder / VIDEO).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def read_draft(folder: Path) -> RecordingFile:

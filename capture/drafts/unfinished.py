@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from capture.recorder.recorder import finish, journal_path, partial_path
 from kinesphere.errors import InvalidVideo, NotFound, StorageFailed
 from kinesphere.names import is_recording_id
+from kinesphere.objects.local_files import flush_folder, write_whole
 from kinesphere.objects.store import file_sha256
 from storage.footage.video_reader import open_video
 from storage.recordings.recording import Consent, Origin, RecordingFile, Video
@@ -62,7 +63,7 @@ def take_folder(workspace: Workspace, start: TakeStart) -> Iterator[Path]:
     with _locked(folder):
         try:
             folder.mkdir()
-            (folder / "begun.json").write_text(start.model_dump_json(indent=2) + "\n")
+            write_whole(folder / "begun.json", (start.model_dump_json(indent=2) + "\n").encode(), root=workspace.folder)
             yield folder
         finally:
             if not partial_path(folder / VIDEO).exists():
@@ -89,8 +90,9 @@ def make_draft(workspace: Workspace, start: TakeStart, origin: Origin) -> Record
         origin=origin,
         replaces=start.replaces,
     )
-    (folder / "recording.json").write_bytes(description.to_bytes())
+    write_whole(folder / "recording.json", description.to_bytes())
     folder.rename(draft)
+    flush_folder(workspace.drafts)  # before the catalog names it
     for file in (draft / "begun.json", journal_path(draft / VIDEO)):
         file.unlink(missing_ok=True)
     try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kinesphere.errors import Conflict, CorruptObject, NotFound, StorageFailed
+from kinesphere.objects.local_files import flush_folder
 from kinesphere.objects.store import Objects
 from kinesphere.shards.shard import shard_key
 from kinesphere.version import __version__
@@ -214,6 +215,8 @@ def _delete_local(workspace: Workspace, departed: Departed) -> None:
     for folder in list(drafts_of(workspace, departed)):
         shutil.rmtree(folder)
         folder.with_suffix(".lock").unlink(missing_ok=True)
+    if workspace.drafts.is_dir():
+        flush_folder(workspace.drafts)
 
 
 def delete_uploads(workspace: Workspace, departed: Departed) -> None:
