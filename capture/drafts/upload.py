@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from capture.drafts.outbox import delete_draft, read_draft
 from kinesphere.errors import Conflict, CorruptObject, InvalidInput, NotFound, StorageFailed, needs_extra
-from kinesphere.objects.local_files import write_whole
+from kinesphere.objects.local_files import remove_staged, write_whole
 from kinesphere.objects.store import file_sha256
 from storage.recordings.recording import RecordingFile, State, check_length
 from storage.workspace import Workspace
@@ -101,6 +101,7 @@ def send(
         if row.state is not State.DRAFT:
             where = f" to {row.sent_to}" if row.sent_to else ""
             raise Conflict(f"recording {recording} is {row.state}{where}; only drafts are sent")
+        remove_staged(folder)
         check_length(recording, row.frames, row.frame_rate)
         description = read_draft(folder)
         if file_sha256(folder / "video.mp4") != description.video.sha256:

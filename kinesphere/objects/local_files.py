@@ -6,16 +6,22 @@ none of these follows from another. Object stores do this by themselves.
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 _FLUSHES_AT_ONCE = 8
 """The disk takes many at a time for hardly more than the time of one."""
+_STAGED = re.compile(r".+#\d+")
+_NOT_FOR_FOLDERS = (errno.EINVAL, errno.ENOTSUP)
+"""What some network file systems answer when a folder is to be flushed: they keep names by themselves."""
 
 
 def read_file(path: Path, byte_range: tuple[int, int] | None) -> bytes:
@@ -49,7 +55,7 @@ def flush_file(path: Path) -> None:
     """
     descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
     try:
-        os.fsync(descriptor)
+        _flush(descriptor)
     finally:
         os.close(descriptor)
 
@@ -67,7 +73,10 @@ def flush_folder(folder: Path) -> None:
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        _flush(descriptor)
+    except OSError as error:
+        if error.errno not in _NOT_FOR_FOLDERS:
+            raise
     finally:
         os.close(descriptor)
 
@@ -104,12 +113,13 @@ def write_whole(path: Path, data: bytes | Path, *, root: Path | None = None) -> 
     write_all_whole({path: data}, root=root or path.parent)
 
 
-def write_all_whole(files: Mapping[Path, bytes | Path], *, root: Path) -> None:
+def write_all_whole(files: Mapping[Path, bytes | Path], *, root: Path, take_over: bool = False) -> None:
     """Write files as `write_whole` does, in their order, for less than each by itself takes.
 
     Args:
         files: contents, or files to copy, by path.
         root: the last folder upwards that is flushed.
+        take_over: the files to copy are never written to again, so that a second name for one is as good as a copy.
 
     Raises:
         OSError: the disk refused; some of them may be there.
@@ -117,9 +127,8 @@ def write_all_whole(files: Mapping[Path, bytes | Path], *, root: Path) -> None:
     staged: dict[Path, Path] = {}
     try:
         for path, data in files.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
             staged[path] = staged_path(path)
-            _write(staged[path], data)
+            _stage(staged[path], data, take_over=take_over)
         _flush_files(list(staged.values()))
         for path, temporary in staged.items():
             temporary.replace(path)
@@ -144,10 +153,9 @@ def write_if_absent(path: Path, data: bytes, *, root: Path) -> bool:
     Raises:
         OSError: the disk refused.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     staged = staged_path(path)
     try:
-        _write(staged, data)
+        _stage(staged, data, take_over=False)
         flush_file(staged)
         os.link(staged, path)
     except FileExistsError:
@@ -197,17 +205,71 @@ def staged_path(path: Path) -> Path:
     return path.with_name(f"{path.name}#{secrets.randbelow(10**12)}")
 
 
-def _write(path: Path, data: bytes | Path) -> None:
-    if isinstance(data, Path):
-        shutil.copyfile(data, path)
-    else:
+def staged_in(folder: Path) -> Iterator[Path]:
+    """What is being written in a folder, or was when its writer was killed.
+
+    Args:
+        folder: there or not.
+
+    Yields:
+        Files that `staged_path` has named.
+    """
+    if folder.is_dir():
+        yield from (path for path in sorted(folder.iterdir()) if _STAGED.fullmatch(path.name))
+
+
+def remove_staged(folder: Path) -> None:
+    """Remove what killed writers have left in a folder in which nobody writes at this moment.
+
+    Args:
+        folder: there or not.
+
+    Raises:
+        OSError: the disk refused.
+    """
+    for path in staged_in(folder):
+        path.unlink(missing_ok=True)
+
+
+def _stage(path: Path, data: bytes | Path, *, take_over: bool) -> None:
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return _fill(path, data, take_over=take_over)
+        except FileNotFoundError:
+            if path.parent.is_dir():
+                raise  # it is the file to copy that is gone
+            # else somebody who clears empty folders away came in between
+
+
+def _fill(path: Path, data: bytes | Path, *, take_over: bool) -> None:
+    if not isinstance(data, Path):
         path.write_bytes(data)
+        return
+    if take_over and not data.is_symlink():
+        try:
+            os.link(data, path)
+            return
+        except FileNotFoundError:
+            raise
+        except OSError:
+            pass  # on another disk, or on one where a file has one name only: a copy will do
+    shutil.copyfile(data, path)
+
+
+def _flush(descriptor: int) -> None:
+    if sys.platform == "darwin":  # where fsync leaves it to the disk when it writes
+        import fcntl
+
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+    else:
+        os.fsync(descriptor)
 
 
 def _flush_files(paths: list[Path]) -> None:
     if len(paths) == 1:
         flush_file(paths[0])
         return
-    with ThreadPoolExecutor(_FLUSHES_AT_ONCE) as threads:
+    with ThreadPoolExecutor(min(_FLUSHES_AT_ONCE, len(paths) or 1)) as threads:
         for _ in threads.map(flush_file, paths):
             pass

@@ -106,18 +106,21 @@ class Objects:
         """
         self.put_all({key: data})
 
-    def put_all(self, contents: Mapping[str, bytes | Path]) -> None:
+    def put_all(self, contents: Mapping[str, bytes | Path], *, take_over: bool = False) -> None:
         """Write objects as `put` does, in their order; a disk takes them faster together.
 
         Args:
             contents: by key.
+            take_over: local files among them are never written to again, only deleted; so they need not be copied
+                where objects are files too.
 
         Raises:
             StorageFailed: the store refused, or the disk is full; some of them may be there.
         """
         if (root := self.local_path("")) is not None:
             with self._named(next(iter(contents), ""), in_python=True):
-                local_files.write_all_whole({root / key: data for key, data in contents.items()}, root=root)
+                files = {root / key: data for key, data in contents.items()}
+                local_files.write_all_whole(files, root=root, take_over=take_over)
             return
         for key, data in contents.items():
             with self._named(key):
@@ -377,6 +380,7 @@ def open_objects(location: str | Path, *, create: bool = False) -> Objects:
         folder = Path(text).absolute()
         if create:
             folder.mkdir(parents=True, exist_ok=True)
+            local_files.flush_names([folder], Path(folder.anchor))
         if not folder.is_dir():
             raise InvalidInput(f"there is no folder {folder}")
         return Objects(str(folder), LocalStore(folder, mkdir=True))
