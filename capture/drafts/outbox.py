@@ -259,8 +259,10 @@ def submit(workspace: Workspace, recording: str) -> None:
         check_length(recording, row.frames, row.frame_rate)
         description = read_draft(folder)
         with undone_if_departed(workspace, recording, row.contributor):
-            files = {description_key(recording): description.to_bytes(), video_key(recording): folder / VIDEO}
-            workspace.objects.put_all(files, take_over=True)  # the description first: no video without a name
+            workspace.objects.put_all(  # the description first: no video without a name
+                {description_key(recording): description.to_bytes(), video_key(recording): folder / VIDEO},
+                take_over=True,
+            )
             workspace.catalog.submit(recording, who=row.contributor)  # names what the disk has by now
     else:
         workspace.catalog.submit(recording, who=row.contributor)

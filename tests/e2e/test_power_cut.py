@@ -3,73 +3,61 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.durable_steps import STEPS, check_and_repeat, do_step
-from tests.support.power_cut import UnflushedDisk, run_there, why_no_power_cut
+from kinesphere.objects import local_files
+from tests.support.cut_life import live_through
+from tests.support.durable_steps import STEPS
+from tests.support.flush_ledger import FlushLedger
+from tests.support.power_cut import why_no_power_cut
 
 pytestmark = pytest.mark.slow
-EVERY_CUT = "KINESPHERE_EVERY_CUT" in os.environ
-"""Before each change, which takes long: a step has up to some hundreds."""
-CUTS = 8
-"""Moments otherwise, evenly over the step; the last is right after it has ended."""
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where disks lie, and what they held between the steps."""
-    home = tmp_path_factory.mktemp("power")
-    reason = why_no_power_cut(home)
-    if reason:
-        pytest.skip(reason)
-    return home
+MOST = 10**6 if "KINESPHERE_EVERY_CUT" in os.environ else 8
+"""Moments of each step; before every change takes long, for a step has some hundreds."""
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def disk(home: Path) -> Iterator[UnflushedDisk]:
-    """A disk that is not mounted."""
-    made = UnflushedDisk(home)
+def ledger(tmp_path: Path) -> Iterator[FlushLedger]:
+    """A folder that knows what of it was flushed."""
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("needs /proc to read what was flushed")
+    made = FlushLedger(tmp_path / "disk")
     yield made
-    if made.folder.is_mount():
-        made.unmount()
-
-
-def before(disk: UnflushedDisk, step: str) -> Path:
-    """The disk as it is when all steps before one are done and flushed."""
-    saved = disk.home / f"before-{step}.img"
-    if saved.exists():
-        return saved
-    number = STEPS.index(step)
-    if number:
-        disk.load(before(disk, STEPS[number - 1]))
-        disk.mount()
-        run_there(do_step, disk.folder, STEPS[number - 1])
-        disk.unmount()
-    else:
-        disk.format()
-    disk.save(saved)
-    return saved
+    made.close()
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("step", STEPS)
-def test_what_was_confirmed_survives_a_power_cut_at_any_moment(disk: UnflushedDisk, step: str) -> None:
-    start, earlier = before(disk, step), STEPS[: STEPS.index(step)]
-    disk.load(start)
-    disk.mount()
-    changes = run_there(do_step, disk.folder, step, disk=disk.folder).changes
-    disk.unmount()
-    assert changes > CUTS, "it can be cut at many moments"
-    for number in range(changes + 1) if EVERY_CUT else sorted({*range(0, changes, changes // CUTS), changes}):
-        disk.load(start)
-        disk.mount()
-        run = run_there(do_step, disk.folder, step, cut_at=number, disk=disk.folder)
-        if not run.is_cut:
-            disk.cut_power()  # at once after it was confirmed
-        disk.unmount()
-        disk.mount()
-        run_there(check_and_repeat, disk.folder, step, earlier if run.is_cut else (*earlier, step))
-        disk.unmount()
+def test_what_was_confirmed_survives_the_worst_that_a_cut_may_leave(ledger: FlushLedger) -> None:
+    live_through(ledger, most=MOST, say=print)
+
+
+@pytest.mark.timeout(900)
+def test_what_was_confirmed_survives_on_a_real_file_system(tmp_path: Path) -> None:
+    reason = why_no_power_cut(tmp_path)
+    if reason:
+        pytest.skip(reason)
+    command = [sys.executable, "-m", "tests.support.power_cut", str(tmp_path), str(MOST)]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=800, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert len(run.stdout.splitlines()) == len(STEPS)
+    mounts = Path("/proc/self/mountinfo").read_text()
+    assert str(tmp_path) not in mounts, "no mount is left"
+
+
+@pytest.mark.parametrize("step", ["init", "record", "submit", "process", "publish"])
+def test_a_cut_is_noticed_where_nothing_is_flushed(
+    ledger: FlushLedger, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The test of the test: without flushes, what is confirmed last is lost."""
+    number = STEPS.index(step)
+    for earlier in STEPS[:number]:
+        live_through(ledger, most=1, steps=[earlier])
+    monkeypatch.setattr(local_files, "_flush", lambda descriptor: None)
+    with pytest.raises(AssertionError, match="after a power cut"):
+        live_through(ledger, most=1, steps=[step])

@@ -1,203 +1,133 @@
-"""A disk that forgets what was not flushed when its power is cut: ext4 on a loop device, shut down without its log.
+"""A disk whose power can be cut: ext4 on a loop device that keeps only what it was made to keep.
 
-Needs root and loop devices: `why_no_power_cut` says what is lacking. Whatever works on the disk is a process of its
-own, which is gone by the time that the disk is mounted again.
+`python -m tests.support.power_cut HOME MOST` does all of `tests.support.durable_steps` on one. It is a process of its
+own with a mount namespace of its own: when it ends, however it ends, its mounts and loop devices are gone.
+
+What a cut leaves is what has reached the device: the file behind it is copied at a moment at which nothing is written
+to it, and mounted in place of the disk, which replays the journal as at every start of a computer.
 """
 
 from __future__ import annotations
 
-import fcntl
-import multiprocessing
+import ctypes
 import os
 import shutil
-import struct
+import signal
 import subprocess
 import sys
-import threading
-import traceback
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Engine, event
+from tests.support.cut_life import live_through
 
-from kinesphere.objects.store import Objects
-
-CUT = 77
-"""Exit code of a process whose power was cut before it had done its work."""
-
-_SHUTDOWN = 0x8004587D
-"""EXT4_IOC_SHUTDOWN."""
-_WITHOUT_LOG = 2
-"""EXT4_GOING_FLAGS_NOLOGFLUSH: what the log was not made to keep is lost."""
-_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+_NEW_MOUNTS = 0x00020000
+_DIE_WITH_PARENT = 1
 _MEBIBYTES = 64
-_OPTIONS = "loop,noauto_da_alloc,commit=600"
+_OPTIONS = "noauto_da_alloc,commit=600"
 """Nothing is flushed that was not asked for: without these, ext4 flushes some of it by itself, as others do not."""
 
 
-def why_no_power_cut(folder: Path) -> str:
+def why_no_power_cut(home: Path) -> str:
     """Why no such disk can be had here; empty where one can."""
     if sys.platform != "linux" or os.geteuid() != 0:
-        return "needs root on Linux, to mount a disk and cut its power"
+        return "needs root on Linux, to mount a disk"
     if shutil.which("mkfs.ext4") is None:
         return "needs mkfs.ext4"
-    disk = UnflushedDisk(folder)
-    try:
-        disk.format()
-        disk.mount()
-        disk.unmount()
-    except (OSError, subprocess.CalledProcessError) as error:
-        return f"needs loop devices, which this computer does not give: {error}"
-    return ""
+    tried = subprocess.run(
+        [sys.executable, "-m", __name__, str(home), "0"], capture_output=True, text=True, timeout=120, check=False
+    )
+    return "" if tried.returncode == 0 else f"needs mounts and loop devices: {tried.stderr.strip()[-300:]}"
 
 
-@dataclass
 class UnflushedDisk:
-    """A small ext4 file system in a file below `home`, mounted at `folder` while it is used."""
+    """A small ext4 file system in a file below `home`, mounted at `folder`."""
 
-    home: Path
-    folder: Path = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.folder = self.home / "disk"
-        self.folder.mkdir(parents=True, exist_ok=True)
-
-    @property
-    def image(self) -> Path:
-        """The file that the file system lies in."""
-        return self.home / "disk.img"
-
-    def format(self) -> None:
-        """Make it empty."""
-        with self.image.open("wb") as file:
+    def __init__(self, home: Path) -> None:
+        self.folder = home / "disk"
+        self._home = home
+        self._image = home / "disk.img"
+        self._kept = 0
+        self.folder.mkdir(parents=True)
+        with self._image.open("wb") as file:
             file.truncate(_MEBIBYTES << 20)
-        _run("mkfs.ext4", "-q", "-O", "^has_journal", str(self.image))
-        _run("tune2fs", "-j", "-J", "size=4", str(self.image))
+        _run("mkfs.ext4", "-q", "-J", "size=4", "-E", "lazy_itable_init=0,lazy_journal_init=0", str(self._image))
+        self._mount(self._image)
+        self._statistics = Path(f"/sys/dev/block/{_device(self.folder)}/stat")
 
-    def mount(self) -> None:
-        """Make it usable; after a cut the log is read, as at every start of a computer."""
-        _run("mount", "-o", _OPTIONS, str(self.image), str(self.folder))
+    def close(self) -> None:
+        """Unmount it."""
+        _unmount(self.folder)
 
-    def unmount(self) -> None:
-        """Let go of it; everything is flushed, unless the power was cut."""
-        _run("umount", str(self.folder))
+    def flushed(self, descriptor: int) -> None:
+        """The disk knows by itself what was flushed."""
 
-    def save(self, copy: Path) -> None:
-        """Copy the unmounted file system to another file."""
-        _run("cp", "--sparse=always", str(self.image), str(copy))
+    def keep(self) -> dict[str, Path]:
+        """What a power cut would leave now, as an image."""
+        copy = self._home / f"{self._kept}.img"
+        self._kept += 1
+        while True:
+            before = self._written()
+            _run("cp", "--sparse=always", str(self._image), str(copy))
+            if before is not None and before == self._written():
+                return {"ext4": copy}
+            time.sleep(0.01)
 
-    def load(self, copy: Path) -> None:
-        """Make the unmounted file system what it was when it was saved."""
-        _run("cp", "--sparse=always", str(copy), str(self.image))
-
-    def cut_power(self) -> None:
-        """Lose all that was not flushed. Whoever uses the disk only gets errors from then on."""
-        descriptor = os.open(self.folder, os.O_RDONLY)
+    @contextmanager
+    def after_cut(self, left: Path) -> Iterator[None]:
+        """Have in the folder, within the block, what a cut has left."""
+        self._mount(left)
         try:
-            _shut_down(descriptor)
+            yield
         finally:
-            os.close(descriptor)
+            _unmount(self.folder)
+            left.unlink()
+
+    def _mount(self, image: Path) -> None:
+        _run("mount", "-o", f"loop,{_OPTIONS}", str(image), str(self.folder))
+
+    def _written(self) -> str | None:
+        """How many writes the device has done; None while it does one."""
+        fields = self._statistics.read_text().split()
+        return fields[4] if fields[8] == "0" else None
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How work ended."""
-
-    is_cut: bool
-    changes: int
-    """How many there were, if they were counted and it was not cut."""
+def _device(folder: Path) -> str:
+    number = folder.stat().st_dev
+    return f"{os.major(number)}:{os.minor(number)}"
 
 
-def run_there(
-    work: Callable[..., Any], *arguments: Any, cut_at: int | None = None, disk: Path | None = None
-) -> Outcome:
-    """Do some work in a process of its own, and cut the power of `disk` before a change of a number to it.
-
-    A change is a call of Python's that changes files, a flush, a call that changes objects, or a commit of the catalog.
-
-    Args:
-        work: a function of a module, and what to call it with.
-        cut_at: number of the change, from 0; the work is done to its end by default.
-        disk: where the disk is mounted; only then changes are counted.
-
-    Returns:
-        Whether it was cut, and how many changes there were.
-
-    Raises:
-        AssertionError: the work failed; the text is its traceback.
-    """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.support.durable_steps"])
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(theirs, cut_at, disk, work, arguments))
-    process.start()
-    theirs.close()
+def _unmount(folder: Path) -> None:
     try:
-        answer = ours.recv()
-    except EOFError:
-        answer = 0  # nobody answers without power
-    process.join()
-    assert process.exitcode in (0, CUT), answer or f"it ended with {process.exitcode}"
-    return Outcome(process.exitcode == CUT, answer)
-
-
-def _work(answer: Any, cut_at: int | None, disk: Path | None, work: Callable[..., Any], arguments: Any) -> None:
-    counted = _cut_before(cut_at, disk) if disk is not None else lambda: 0
-    try:
-        work(*arguments)
-    except BaseException:  # noqa: BLE001  # told to the test, whatever it is
-        answer.send(traceback.format_exc())
-        os._exit(1)
-    answer.send(counted())
-    os._exit(0)  # nothing is done on the way out that a computer without power would not do
-
-
-def _cut_before(number: int | None, disk: Path) -> Callable[[], int]:
-    """Cut the power before the change of a number; gives what tells how many there were."""
-    descriptor = os.open(disk, os.O_RDONLY)
-    lock, changes = threading.Lock(), 0
-
-    def change(*_: Any) -> None:
-        nonlocal changes
-        with lock:
-            if changes == number:
-                _shut_down(descriptor)
-                os._exit(CUT)
-            changes += 1
-
-    def audit(name: str, arguments: tuple[Any, ...]) -> None:
-        if name in ("os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir"):
-            if any(_is_below(disk, argument) for argument in arguments):
-                change()
-        elif name == "open" and arguments[2] & _WRITING and _is_below(disk, arguments[0]):
-            change()
-
-    def before(kind: Any, method: str) -> None:
-        original = getattr(kind, method)
-
-        def call(*arguments: Any, **options: Any) -> Any:
-            change()
-            return original(*arguments, **options)
-
-        setattr(kind, method, call)
-
-    before(os, "fsync")
-    for method in ("put", "put_if_absent", "delete", "delete_below"):
-        before(Objects, method)
-    event.listen(Engine, "commit", change)
-    sys.addaudithook(audit)
-    return lambda: changes
-
-
-def _is_below(disk: Path, path: object) -> bool:
-    return isinstance(path, str | os.PathLike) and os.fspath(path).startswith(str(disk))
-
-
-def _shut_down(descriptor: int) -> None:
-    fcntl.ioctl(descriptor, _SHUTDOWN, struct.pack("I", _WITHOUT_LOG))
+        _run("umount", str(folder))
+    except subprocess.CalledProcessError:  # something is still open; this process does not live long
+        _run("umount", "-l", str(folder))
 
 
 def _run(*command: str) -> None:
-    subprocess.run(command, check=True, capture_output=True, text=True)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def _have_mounts_of_ones_own() -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    if libc.unshare(_NEW_MOUNTS) != 0:
+        raise OSError(ctypes.get_errno(), "cannot have mounts of one's own")
+    _run("mount", "--make-rprivate", "/")
+
+
+def _main() -> None:
+    home, most = Path(sys.argv[1]), int(sys.argv[2])
+    _have_mounts_of_ones_own()
+    disk = UnflushedDisk(home / f"disk-{os.getpid()}")
+    try:
+        if most:
+            live_through(disk, most=most, say=lambda text: print(text, flush=True))
+    finally:
+        disk.close()
+        shutil.rmtree(home / f"disk-{os.getpid()}", ignore_errors=True)
+
+
+if __name__ == "__main__":
+    _main()

@@ -93,8 +93,10 @@ class Submissions:
     def _enter(self, description: RecordingFile, upload: Upload, *, is_new: bool) -> None:
         objects, catalog, recording = self.workspace.objects, self.workspace.catalog, description.recording
         with undone_if_departed(self.workspace, recording, description.contributor):
-            files = {description_key(recording): description.to_bytes(), video_key(recording): upload.path}
-            objects.put_all(files, take_over=True)  # the description first: a crash leaves no nameless video
+            objects.put_all(  # the description first: a crash leaves no nameless video
+                {description_key(recording): description.to_bytes(), video_key(recording): upload.path},
+                take_over=True,
+            )
             if is_new:
                 catalog.add_recording(description, who=description.contributor)
             catalog.submit(recording, who=description.contributor)
