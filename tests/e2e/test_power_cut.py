@@ -12,12 +12,13 @@ import pytest
 
 from kinesphere.objects import local_files
 from tests.support.cut_life import live_through
-from tests.support.durable_steps import STEPS
+from tests.support.cut_moments import told_of_changes
+from tests.support.durable_steps import STEPS, do_step
 from tests.support.flush_ledger import FlushLedger
 from tests.support.power_cut import why_no_power_cut
 
 pytestmark = pytest.mark.slow
-MOST = 10**6 if "KINESPHERE_EVERY_CUT" in os.environ else 8
+MOST = 10**6 if "KINESPHERE_EVERY_CUT" in os.environ else 6
 """Moments of each step; before every change takes long, for a step has some hundreds."""
 ROOT = Path(__file__).parents[2]
 
@@ -55,9 +56,9 @@ def test_a_cut_is_noticed_where_nothing_is_flushed(
     ledger: FlushLedger, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The test of the test: without flushes, what is confirmed last is lost."""
-    number = STEPS.index(step)
-    for earlier in STEPS[:number]:
-        live_through(ledger, most=1, steps=[earlier])
+    with told_of_changes(ledger.folder, lambda: None, ledger.flushed):
+        for earlier in STEPS[: STEPS.index(step)]:
+            do_step(ledger.folder, earlier)
     monkeypatch.setattr(local_files, "_flush", lambda descriptor: None)
     with pytest.raises(AssertionError, match="after a power cut"):
         live_through(ledger, most=1, steps=[step])
