@@ -56,7 +56,7 @@ def test_a_cut_is_noticed_where_nothing_is_flushed(
     ledger: FlushLedger, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The test of the test: without flushes, what is confirmed last is lost."""
-    with told_of_changes(ledger.folder, lambda: None, ledger.flushed):
+    with told_of_changes(ledger.folder, lambda *, is_commit=False: None, ledger.flushed):
         for earlier in STEPS[: STEPS.index(step)]:
             do_step(ledger.folder, earlier)
     monkeypatch.setattr(local_files, "_flush", lambda descriptor: None)

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import Engine, event
 
@@ -16,21 +16,24 @@ State = TypeVar("State")
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _CHANGES = ("os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir", "os.truncate", "shutil.rmtree")
-_watchers: list[tuple[str, Callable[[], None]]] = []
+_COMMITS = 3
+_watchers: list[tuple[str, Watcher]] = []
 """Folder and what is told of changes below it; an audit hook cannot be taken away again."""
 
 
 class Moments(Generic[State]):
-    """What a power cut would leave at some moments, evenly over all changes: half as many as `most`, or more."""
+    """What a power cut would leave at some moments: evenly over all changes half as many as `most` or more, and before the
+    last commits, which confirm what was done."""
 
     def __init__(self, keep: Callable[[], State], most: int) -> None:
         self.kept: dict[int, State] = {}
+        self._commits: dict[int, State] = {}
         self.changes = 0
         self._keep, self._most, self._every = keep, most, 1
         self._lock = threading.RLock()
         self._is_busy = False
 
-    def change(self) -> None:
+    def change(self, *, is_commit: bool = False) -> None:
         """Something is about to change, in whichever thread."""
         with self._lock:
             if self._is_busy:  # the keeping itself, or what the collector finalizes meanwhile
@@ -42,18 +45,28 @@ class Moments(Generic[State]):
                 if len(self.kept) > self._most:
                     self._every *= 2
                     self.kept = {number: state for number, state in self.kept.items() if number % self._every == 0}
+                if is_commit:
+                    self._commits[self.changes] = self._keep()
+                    self._commits = dict(list(self._commits.items())[-_COMMITS:])
                 self.changes += 1
             finally:
                 self._is_busy = False
 
     def end(self) -> None:
         """Nothing will change any more: what a cut leaves now, right after all was confirmed."""
-        self.kept[self.changes] = self._keep()
+        self.kept = dict(sorted((self._commits | self.kept | {self.changes: self._keep()}).items()))
+
+
+class Watcher(Protocol):
+    """What is told of changes."""
+
+    def __call__(self, *, is_commit: bool = False) -> None:
+        """Told before each."""
 
 
 @contextmanager
 def told_of_changes(
-    folder: Path, change: Callable[[], None], flushed: Callable[[int], None] = lambda descriptor: None
+    folder: Path, change: Watcher, flushed: Callable[[int], None] = lambda descriptor: None
 ) -> Iterator[None]:
     """Tell of the changes that this process makes below a folder, within the block.
 
@@ -77,7 +90,7 @@ def told_of_changes(
         flushed(fd)
 
     def commit(_: Any) -> None:
-        change()
+        change(is_commit=True)
 
     _watchers.append(watcher)
     event.listen(Engine, "commit", commit)
