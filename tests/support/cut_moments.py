@@ -22,8 +22,8 @@ _watchers: list[tuple[str, Watcher]] = []
 
 
 class Moments(Generic[State]):
-    """What a power cut would leave at some moments: evenly over all changes half as many as `most` or more, and before the
-    last commits, which confirm what was done."""
+    """What a power cut would leave at some moments: before the last commits, which confirm what was done, and evenly
+    over all changes, half as many as `most` or more."""
 
     def __init__(self, keep: Callable[[], State], most: int) -> None:
         self.kept: dict[int, State] = {}
