@@ -136,7 +136,7 @@ def _unflushed(objects: Objects, contents: Mapping[str, bytes | Path], *, take_o
         obstore.put(objects.raw, key, data, mode="overwrite")
 
 
-def _unflushed_if_absent(objects: Objects, key: str, data: bytes) -> bool:
+def _unflushed_if_absent(objects: Objects, key: str, data: bytes, **_: object) -> bool:
     obstore.put(objects.raw, key, data, mode="create")
     return True
 

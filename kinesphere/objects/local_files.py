@@ -12,13 +12,13 @@ import re
 import secrets
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
-_FLUSHES_AT_ONCE = 8
-"""The disk takes many at a time for hardly more than the time of one."""
+_FLUSHES_AT_ONCE = 16
 _STAGED = re.compile(r".+#\d+")
 _NOT_FOR_FOLDERS = (errno.EINVAL, errno.ENOTSUP)
 """What some network file systems answer when a folder is to be flushed: they keep names by themselves."""
@@ -93,10 +93,7 @@ def flush_names(paths: Iterable[Path], root: Path) -> None:
     Raises:
         OSError: the disk refused.
     """
-    folders = {folder for path in paths for folder in path.parents if folder == root or root in folder.parents}
-    for folder in sorted(folders, key=lambda folder: len(folder.parts), reverse=True):
-        with suppress(FileNotFoundError, PermissionError):  # deleted meanwhile; or not ours, so that we did not make it
-            flush_folder(folder)
+    _flush_at_once((), _folders_of(paths, root))
 
 
 def write_whole(path: Path, data: bytes | Path, *, root: Path | None = None) -> None:
@@ -129,7 +126,7 @@ def write_all_whole(files: Mapping[Path, bytes | Path], *, root: Path, take_over
         for path, data in files.items():
             staged[path] = staged_path(path)
             _stage(staged[path], data, take_over=take_over)
-        _flush_files(list(staged.values()))
+        _flush_at_once(staged.values())
         for path, temporary in staged.items():
             temporary.replace(path)
     except BaseException:
@@ -139,13 +136,15 @@ def write_all_whole(files: Mapping[Path, bytes | Path], *, root: Path, take_over
     flush_names(files, root)
 
 
-def write_if_absent(path: Path, data: bytes, *, root: Path) -> bool:
+def write_if_absent(path: Path, data: bytes, *, root: Path, after: Collection[Path] = (), is_last: bool = True) -> bool:
     """Write a file as `write_whole` does, unless its name is taken.
 
     Args:
         path: of the file.
         data: the content.
         root: the last folder upwards that is flushed.
+        after: files that are flushed before this one can be seen.
+        is_last: whether it is flushed; else it is among those that a later one comes after.
 
     Returns:
         Whether it was written.
@@ -154,15 +153,18 @@ def write_if_absent(path: Path, data: bytes, *, root: Path) -> bool:
         OSError: the disk refused.
     """
     staged = staged_path(path)
+    folders_before = _folders_of(after, root)
     try:
         _stage(staged, data, take_over=False)
-        flush_file(staged)
+        if is_last:
+            _flush_at_once((staged, *after), folders_before)
         os.link(staged, path)
     except FileExistsError:
         return False
     finally:
         staged.unlink(missing_ok=True)
-    flush_names([path], root)
+    if is_last:
+        _flush_at_once((), (_folders_of([path], root) - folders_before) | {path.parent})
     return True
 
 
@@ -266,10 +268,21 @@ def _flush(descriptor: int) -> None:
         os.fsync(descriptor)
 
 
-def _flush_files(paths: list[Path]) -> None:
-    if len(paths) == 1:
-        flush_file(paths[0])
+def _folders_of(paths: Iterable[Path], root: Path) -> set[Path]:
+    return {folder for path in paths for folder in path.parents if folder == root or root in folder.parents}
+
+
+def _flush_at_once(files: Iterable[Path], folders: Iterable[Path] = ()) -> None:
+    """Flush contents and names, in no order: a disk takes many together for hardly more than the time of one."""
+    flushes = [partial(flush_file, path) for path in files] + [partial(_flush_if_ours, folder) for folder in folders]
+    if len(flushes) == 1:
+        flushes[0]()
         return
-    with ThreadPoolExecutor(min(_FLUSHES_AT_ONCE, len(paths) or 1)) as threads:
-        for _ in threads.map(flush_file, paths):
+    with ThreadPoolExecutor(min(_FLUSHES_AT_ONCE, len(flushes) or 1)) as threads:
+        for _ in threads.map(lambda flush: flush(), flushes):
             pass
+
+
+def _flush_if_ours(folder: Path) -> None:
+    with suppress(FileNotFoundError, PermissionError):  # deleted meanwhile; or not ours, so that we did not make it
+        flush_folder(folder)

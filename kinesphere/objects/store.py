@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -143,12 +143,15 @@ class Objects:
                 local_files.flush_file(root / key)
                 local_files.flush_names([root / key], root)
 
-    def put_if_absent(self, key: str, data: bytes) -> bool:
+    def put_if_absent(self, key: str, data: bytes, *, after: Collection[str] = (), is_last: bool = True) -> bool:
         """Write an object unless the key is taken.
 
         Args:
             key: of the object.
             data: the content.
+            after: keys of objects that survive a power cut before this one can be seen.
+            is_last: whether this one survives a power cut when it was written; else it is among those that a later one
+                comes `after`, which costs less.
 
         Returns:
             Whether it was written.
@@ -158,7 +161,8 @@ class Objects:
         """
         if (root := self.local_path("")) is not None:
             with self._named(key, in_python=True):
-                return local_files.write_if_absent(root / key, data, root=root)
+                before = [root / other for other in after]
+                return local_files.write_if_absent(root / key, data, root=root, after=before, is_last=is_last)
         try:
             with self._named(key):
                 obstore.put(self.raw, key, data, mode="create")

@@ -86,9 +86,8 @@ def write_version(
     content = encode_part(first, is_only=not others)
     written = numbers_of(objects, dataset)
     number = written[-1] + 1 if written else 1
-    while not objects.put_if_absent(version_key(dataset, number, "parquet"), content):
+    while not objects.put_if_absent(version_key(dataset, number, "parquet"), content, is_last=False):
         if not others and _is_unfinished(objects, dataset, number, content):
-            objects.flush([version_key(dataset, number, "parquet")])
             break
         number += 1
     manifest = {
@@ -117,10 +116,11 @@ def write_version(
         manifest["erasure"] = dict(erasure)
     manifest["sha256"] = hash_of(manifest)
     key = version_key(dataset, number, "json")
-    if not objects.put_if_absent(key, (json.dumps(manifest, indent=2) + "\n").encode()):
+    described = (json.dumps(manifest, indent=2) + "\n").encode()
+    if not objects.put_if_absent(key, described, after=[version_key(dataset, number, "parquet")]):
         found = read_manifest(objects, dataset, number)
         if not found.is_withdrawn and found.manifest["episodes"] == manifest["episodes"]:
-            objects.flush([key])
+            objects.flush(version_keys(objects, dataset, number))
             return found
         raise CorruptObject(f"object '{key}' is there without its table; move it away and publish again")
     return Version(dataset, number, manifest, is_new=True)

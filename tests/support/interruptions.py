@@ -33,7 +33,7 @@ def killed_at(monkeypatch: pytest.MonkeyPatch, number: int) -> Iterator[list[str
         context.setattr(kind, name, change)
 
     with monkeypatch.context() as context:
-        for name in ("put", "put_if_absent", "delete", "delete_below"):
+        for name in ("put", "put_all", "put_if_absent", "delete", "delete_below"):
             counted(Objects, name)
         counted(Catalog, "writing")
         yield changes
