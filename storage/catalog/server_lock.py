@@ -30,6 +30,9 @@ def server_lock(catalog: Catalog) -> Iterator[None]:
     Args:
         catalog: of the workspace that is served.
 
+    Yields:
+        Nothing: the block serves.
+
     Raises:
         Conflict: another server is at it; the text names its process and computer.
         StorageFailed: the database cannot be reached.
