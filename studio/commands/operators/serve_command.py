@@ -58,7 +58,9 @@ def serve(
     as_json: JsonOption = False,
 ) -> None:
     """Serve the studio: pages to label, review and operate, and uploads from contributors."""
-    with opened(folder) as workspace:
+    from storage.catalog.server_lock import server_lock
+
+    with opened(folder) as workspace, server_lock(workspace.catalog):
         run_server(
             workspace,
             host=host,
