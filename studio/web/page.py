@@ -13,6 +13,7 @@ from storage.catalog import Role
 from storage.workspace import Workspace
 from studio.web.access.credentials import Credentials
 from studio.web.contributing.erasure_thread import ErasureThread
+from studio.web.monitoring.server_metrics import ServerMetrics
 from studio.web.uploads.upload_files import Uploads
 
 
@@ -24,6 +25,7 @@ class Studio:
     credentials: Credentials
     uploads: Uploads
     erasure_thread: ErasureThread
+    metrics: ServerMetrics
 
 
 @dataclass(frozen=True)

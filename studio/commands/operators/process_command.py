@@ -9,8 +9,17 @@ from typing import Annotated
 import typer
 
 from storage.recordings.recording import State
-from studio.commands.options import HERE, HandModelOption, JsonOption, PoseModelOption, WorkspaceOption, opened
+from studio.commands.options import (
+    HERE,
+    HandModelOption,
+    JsonOption,
+    LogOption,
+    PoseModelOption,
+    WorkspaceOption,
+    opened,
+)
 from studio.commands.output import messages, native_logs_aside, print_json, print_table, progress, say, say_error
+from studio.event_log import LogForm, begin_log, writes_json
 
 
 class Filter(StrEnum):
@@ -63,6 +72,7 @@ def process(
     again: Annotated[bool, typer.Option("--again", help="Extract accepted and flagged recordings again.")] = False,
     pose_model: PoseModelOption = None,
     hand_model: HandModelOption = None,
+    log: LogOption = LogForm.text,
     folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -73,6 +83,8 @@ def process(
     from studio.pipeline import process as processing
     from studio.pipeline.extraction import Failure
 
+    if log is LogForm.json:  # people get all of it by other words
+        begin_log(log)
     with opened(folder) as workspace:
         rows = (processing.processed if again else processing.waiting)(workspace, recordings or ())
         total = sum(row.frames for row in rows)
@@ -81,7 +93,7 @@ def process(
         if rows and runner.runs_here:
             open_extractor(extractor, options, on_fetch=messages.print)
         title = f"Processing {len(rows)} recordings"
-        with native_logs_aside(), progress(title, total, quiet=as_json or not rows) as show:
+        with native_logs_aside(), progress(title, total, quiet=as_json or writes_json() or not rows) as show:
             results = processing.process(
                 workspace,
                 rows,
@@ -105,6 +117,6 @@ def process(
             if outcome.state is not State.ACCEPTED:
                 say(f"{outcome.recording} is {outcome.state}: {outcome.why}")
     if failures:
-        for failure in failures:
+        for failure in () if writes_json() else failures:  # the log has told of them
             say_error(f"{failure.recording}: {failure.error}")
         raise typer.Exit(1)
