@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 
 from storage.catalog.catalog import Catalog
 from storage.catalog.tables import (
@@ -30,6 +30,10 @@ class Workload:
     """Recordings that wait to be processed here."""
     waiting_since: datetime | None
     """Since when the first of them waits."""
+    retried: int
+    """Tries of these that failed."""
+    unprocessed: int
+    """Recordings that are flagged because they could not be processed."""
     reviews: int
     """Opinions of reviewers that are asked for."""
     reviews_since: datetime | None
@@ -61,8 +65,21 @@ def measure_workload(catalog: Catalog) -> Workload:
         select(func.max(EventTable.at).label("at"))
         .join(RecordingTable, RecordingTable.recording == EventTable.recording)
         .where(*here, EventTable.to_state == State.SUBMITTED)
+        .where(EventTable.from_state.is_distinct_from(EventTable.to_state))  # a failed try ends no wait
         .group_by(EventTable.recording)
         .subquery()
+    )
+    tries = (
+        select(func.count())
+        .select_from(EventTable)
+        .join(RecordingTable, RecordingTable.recording == EventTable.recording)
+        .where(*here, EventTable.from_state == State.SUBMITTED, EventTable.to_state == State.SUBMITTED)
+    )
+    unprocessed = (
+        select(func.count())
+        .select_from(RecordingTable)
+        .where(RecordingTable.state == State.FLAGGED, RecordingTable.sent_to.is_(None))
+        .where(~exists().where(TrajectoryTable.recording == RecordingTable.recording))
     )
     asked = select(func.count(), func.min(ReviewRequestTable.asked_at)).where(ReviewRequestTable.closed_at.is_(None))
     extracted = select(func.count(), func.sum(TrajectoryTable.core_seconds)).select_from(TrajectoryTable)
@@ -70,6 +87,7 @@ def measure_workload(catalog: Catalog) -> Workload:
     with catalog.reading() as session:
         counted = {state: int(count) for state, count in session.execute(by_state)}
         waiting, since = session.execute(select(func.count(), func.min(submitted.c.at))).one()
+        retried, gave_up = session.scalar(tries) or 0, session.scalar(unprocessed) or 0
         reviews, reviews_since = session.execute(asked).one()
         trajectories, core_seconds = session.execute(extracted).one()
         begun, done = session.execute(erasures).one()
@@ -77,6 +95,8 @@ def measure_workload(catalog: Catalog) -> Workload:
         recordings={state: counted.get(state, 0) for state in State},
         waiting=waiting,
         waiting_since=_utc(since),
+        retried=retried,
+        unprocessed=gave_up,
         reviews=reviews,
         reviews_since=_utc(reviews_since),
         trajectories=trajectories,

@@ -121,6 +121,14 @@ def _of_catalog(workload: Workload) -> Iterator[Metric]:
         "For how long the first of them has waited; 0 where none does",
         [((), _age(workload.waiting_since))],
     )
+    yield gauge(
+        "kinesphere_processing_failed_tries", "Tries of those that wait, which failed", [((), workload.retried)]
+    )
+    yield gauge(
+        "kinesphere_processing_given_up",
+        "Recordings that could not be processed and wait for a person",
+        [((), workload.unprocessed)],
+    )
     yield gauge("kinesphere_reviews_waiting", "Opinions of reviewers that are asked for", [((), workload.reviews)])
     yield gauge(
         "kinesphere_reviews_oldest_wait_seconds",

@@ -19,6 +19,7 @@ from sqlalchemy import create_engine, make_url, text
 from capture.drafts.outbox import submit
 from kinesphere.version import __version__
 from storage.catalog import Erasures, Role
+from storage.catalog.state_machine import new_event
 from storage.catalog.tables import EventTable
 from storage.catalog.workload import measure_workload
 from storage.recordings.recording import State
@@ -134,12 +135,15 @@ def test_the_workload_is_counted(place: Workspace, tmp_path: Path) -> None:
     with place.catalog.writing() as session:
         event = session.query(EventTable).filter_by(recording=takes[1], to_state=State.SUBMITTED).one()
         event.at = hour_ago
+        session.add(new_event(takes[1], "kinesphere", State.SUBMITTED, State.SUBMITTED, "try 1 of 3 failed: a test"))
     with running_studio(place) as studio:
         samples = scraped(studio)
     by_state = {state.value: value(samples, "kinesphere_recordings", state=state.value) for state in State}
     assert {name: count for name, count in by_state.items() if count} == {"draft": 1, "submitted": 2, "erased": 1}
     assert value(samples, "kinesphere_processing_waiting") == 2
     assert 3600 <= value(samples, "kinesphere_processing_oldest_wait_seconds") < 3600 + 300
+    assert value(samples, "kinesphere_processing_failed_tries") == 1
+    assert value(samples, "kinesphere_processing_given_up") == 0
     assert value(samples, "kinesphere_erasures_total") == len(Erasures(place.catalog).done()) == 1
     assert value(samples, "kinesphere_reviews_waiting") == 0 == value(samples, "kinesphere_erasures_unfinished")
     assert value(samples, "kinesphere_catalog_up") == 1
