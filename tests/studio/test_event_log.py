@@ -83,7 +83,7 @@ def test_process_logs_what_became_of_each_recording(tmp_path: Path) -> None:
     command = Command.in_new_workspace(tmp_path / "workspace")
     clip = make_clip(tmp_path / "clip.mp4", frames=20)
     made = command.json("import", str(clip), "--task", "move", "--contributor", "c001", "--yes")
-    recording = made["imported"][0]["recording"] if "imported" in made else made[0]["recording"]
+    recording = made["recordings"][0]["recording"]
     command.run("submit", "--all")
     (command.workspace / "recordings" / recording / "video.mp4").write_bytes(b"broken")
     done = command.run("process", "--log", LogForm.json.value, code=1)

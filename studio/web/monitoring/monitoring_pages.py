@@ -40,12 +40,12 @@ def monitoring_routes(studio: Studio) -> APIRouter:
         content = encode(_Together(studio.metrics, await workspace_metrics.look()))
         return Response(content, headers={"Content-Type": content_type})
 
-    @routes.api_route("/health", methods=["GET", "HEAD"], dependencies=[anybody()])
+    @routes.api_route("/health", methods=["GET", "HEAD"], include_in_schema=False, dependencies=[anybody()])
     async def health() -> Response:
         """Alive: the process takes requests and answers. What it needs is not looked at."""
         return JSONResponse({"alive": True})
 
-    @routes.api_route("/ready", methods=["GET", "HEAD"], dependencies=[anybody()])
+    @routes.api_route("/ready", methods=["GET", "HEAD"], include_in_schema=False, dependencies=[anybody()])
     async def ready(request: Request) -> Response:
         lacks = await readiness.lacks()
         answer: dict[str, object] = {"ready": not lacks, "reasons": [lack.reason for lack in lacks]}

@@ -7,6 +7,7 @@ import re
 import secrets
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -119,6 +120,6 @@ def route_of(scope: Scope) -> str:
     return str(getattr(whole, "path", "") or getattr(scope.get("route"), "path", _NO_ROUTE))
 
 
-def _ids(scope: Scope) -> dict[str, str]:
+def _ids(scope: Scope) -> dict[str, Any]:
     found = {name: str(value) for name, value in scope.get("path_params", {}).items() if name in _NAMED}
     return {name: value for name, value in found.items() if _ID.fullmatch(value)}

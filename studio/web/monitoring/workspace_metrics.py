@@ -58,7 +58,9 @@ class WorkspaceMetrics:
 
     async def look(self) -> WorkspaceFigures:
         """The numbers of this moment; those of a catalog or a disk that does not answer are missing."""
-        return WorkspaceFigures(await _found(self._catalog, "catalog"), await _found(self._disks, "disks"))
+        workload = await _found(self._catalog, "catalog")
+        local = await _found(self._disks, "disks")
+        return WorkspaceFigures(workload, local)
 
 
 class WorkspaceFigures(Collector):

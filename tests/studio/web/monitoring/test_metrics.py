@@ -181,7 +181,7 @@ def test_only_operators_and_the_token_for_metrics_may_read_them_whatever_address
 def test_what_speaks_openmetrics_gets_it(studio: Studio) -> None:
     with studio.client(token=MONITORING_TOKEN) as client:
         answer = client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
-    names = {family.name for family in open_metrics(answer.text)}
+    names = {family.name for family in open_metrics(answer.text)}  # type: ignore[no-untyped-call]
     assert {"kinesphere_recordings", "kinesphere_requests", "kinesphere_erasures"} <= names
 
 

@@ -80,7 +80,7 @@ def test_an_id_that_came_goes_back_and_is_in_the_log_and_a_bad_one_is_not(
             == "proxy-1.a_B"
         )
         for bad in ("", "x" * 65, 'a"b', "a b", "a\tb", "é", "a;b"):
-            given = client.get("/sign-in", headers={"X-Request-ID": bad.encode()}).headers["X-Request-ID"]
+            given = client.get("/sign-in", headers={b"X-Request-ID": bad.encode()}).headers["X-Request-ID"]
             assert len(given) == 16 and int(given, 16) >= 0, bad
         static = client.get("/sign-in").text.split("/static/")[1].split('"')[0]
         assert client.get(f"/static/{static}").headers["X-Request-ID"]
