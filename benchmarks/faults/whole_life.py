@@ -1,0 +1,249 @@
+"""Lives a life: each of its steps with its fault, then everything once more without, then the invariants.
+
+Nothing here opens a workspace: a process that uses a store or threads cannot be forked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from benchmarks.faults import life_steps as steps
+from benchmarks.faults.forked_steps import Ended, Forked, Tell, Work, fork_step, running_beside
+from benchmarks.faults.injected_faults import kill_before_change, set_clock_wrong
+from benchmarks.faults.invariants import Ledger, broken_invariants
+from benchmarks.faults.life_plan import LifePlan, Step
+from benchmarks.faults.places import Cloud, Place, new_place
+from tests.support.breaking_proxy import BreakingProxy
+
+_MOST_CHANGES = 60
+"""A process is killed before one of its first changes; most steps have fewer, and then are not."""
+_ROOM = (0, 4_096, 40_000, 200_000, 600_000)
+"""Bytes that a full disk has left."""
+
+
+@dataclass
+class Life:
+    """What came of a life."""
+
+    plan: LifePlan
+    broken: list[str] = field(default_factory=list)
+    """What did not hold; nothing, if all is well."""
+    struck: dict[str, int] = field(default_factory=dict)
+    """How often each fault struck a step: a process was killed, refused to go on, or worked on in spite of it."""
+    steps: int = 0
+    confirmed: int = 0
+    seconds: float = 0.0
+    story: list[str] = field(default_factory=list)
+    """What happened, in lines."""
+
+
+def live(plan: LifePlan, cloud: Cloud | None, home: Path) -> Life:
+    """Live a planned life to its end.
+
+    Args:
+        plan: the life.
+        cloud: the servers, for lives of that kind.
+        home: folder for its files.
+
+    Returns:
+        What came of it.
+    """
+    life, began = Life(plan), time.monotonic()
+    with new_place(plan.place, plan.seed, cloud, home) as place:
+        _Living(life, place, Ledger()).run()
+    life.seconds = time.monotonic() - began
+    return life
+
+
+@dataclass
+class _Living:
+    """A life while it is lived."""
+
+    life: Life
+    place: Place
+    ledger: Ledger
+    server: Forked | None = None
+
+    def run(self) -> None:
+        """All of it."""
+        try:
+            self._held("set up", fork_step(partial(steps.set_up, self.place)).wait(), must_succeed=True)
+            for step in self.life.plan.steps:
+                self._strike(step)
+                if step.fault is not None and step.is_repeated:
+                    self._do(f"{step.name} again", self._work(step.name, step))
+            self._end()
+        finally:
+            self._stop_server()
+
+    def _strike(self, step: Step) -> None:
+        """Do a step while its fault is there."""
+        drawn = random.Random(step.seed)
+        work, name = self._work(step.name, step), f"{step.name} ({step.fault})" if step.fault else step.name
+        fault = step.fault if step.fault != "full-disk" or self.place.is_disk else None
+        self.life.struck[fault or "none"] = self.life.struck.get(fault or "none", 0) + 1
+        match fault:
+            case "kill":
+                arm = kill_before_change(int(_MOST_CHANGES * drawn.random() ** 2), self.place.folder)
+                self._do(name, work, arm=arm)
+            case "late-kill":
+                self._held(name, fork_step(work).wait(kill_after=0.3 * drawn.random() ** 2))
+            case "clock-jump":
+                self._do(name, work, arm=set_clock_wrong(drawn))
+            case "full-disk":
+                self.place.fill_disk(drawn.choice(_ROOM))
+                self._do(name, work)
+                self.place.free_disk()
+            case "two-at-once":
+                other = fork_step(self._work(step.beside, step))
+                self._do(name, work)
+                self._held(f"{step.beside} beside it", other.wait())
+            case "cut-line":
+                with self._cut_line() as url:
+                    self._do(name, self._work(step.name, step, url=url))
+            case "server-kill":
+                running = fork_step(work)
+                time.sleep(0.4 * drawn.random() ** 2)
+                self._stop_server()
+                self._start_server()
+                self._held(name, running.wait())
+            case "store-errors":
+                self.place.let_store_fail(drawn.choice((0.05, 0.2)), step.seed)
+                self._do(name, work)
+                self.place.let_store_fail(0, 0)
+            case "database-cut":
+                running = fork_step(work)
+                for _ in range(3):
+                    time.sleep(0.06 * drawn.random())
+                    self.place.cut_database()
+                self._held(name, running.wait())
+            case _:
+                self._do(name, work)
+
+    def _work(self, name: str, step: Step, *, url: str = "") -> Work:
+        place, seed = self.place, step.seed
+        if name in ("send", "withdraw sent"):
+            self._start_server()
+        if name == "erase":
+            self.ledger.erasing.add(step.contributor)
+        known: Mapping[str, Work] = {
+            "record near": partial(steps.record_take, place.near, step.contributor, seed),
+            "record far": partial(steps.record_take, place.far, step.contributor, seed),
+            "send": partial(steps.send, place, url or place.url),
+            "submit": partial(steps.submit, place),
+            "process": partial(steps.process_waiting, place),
+            "review": partial(steps.review, place, seed),
+            "publish": partial(steps.publish, place),
+            "export": partial(steps.export, place, seed),
+            "withdraw": partial(steps.withdraw, place, seed, False),
+            "withdraw sent": partial(steps.withdraw, place, seed, True),
+            "erase": partial(steps.erase, place, step.contributor),
+            "doctor": partial(steps.doctor, place),
+            "read": partial(steps.read, place),
+        }
+        return known[name]
+
+    def _end(self) -> None:
+        """Do everything once more, as people do when all works again, and hold the invariants."""
+        place = self.place
+        self._stop_server()
+        self._start_server()
+        for folder in (place.near, place.far):
+            self._do("status at the end", partial(steps.catch_up, folder), must_succeed=True)
+        for contributor in sorted(self.ledger.erasing):
+            self._do("erase at the end", partial(steps.erase, place, contributor), must_succeed=True)
+        for where, recording in sorted(self.ledger.withdrawing):
+            if not self._is_erased(recording):
+                folder = place.near if where == "near" else place.far
+                self._do("withdraw at the end", partial(steps.withdraw_one, folder, recording), must_succeed=True)
+        self._do("send at the end", partial(steps.send, place, place.url))
+        self._do("submit at the end", partial(steps.submit, place), must_succeed=True)
+        self._do("erase withdrawn at the end", partial(steps.erase_withdrawn, place), must_succeed=True)
+        ended = self._do("process at the end", partial(steps.process_waiting, place), must_succeed=True)
+        for line in ended.confirmed:
+            if line[0] == "failed":
+                self._break("process at the end", f"{line[1]} cannot be processed: {line[2]}")
+        self._do("publish at the end", partial(steps.publish, place))
+        self._stop_server()
+        judged = fork_step(partial(broken_invariants, place, self.ledger)).wait(120)
+        self.life.broken += [f"{name}: {words}" for told, name, words in judged.confirmed if told == "broken"]
+        if judged.code:
+            self._break("the invariants", f"could not be looked at: {judged.output[-2000:]}")
+
+    def _is_erased(self, recording: str) -> bool:
+        contributors = {name: contributor for _, name, contributor, _ in self.ledger.of("recorded")}
+        return contributors.get(recording) in self.ledger.erasing
+
+    def _do(
+        self, name: str, work: Work, *, arm: Callable[[], None] = lambda: None, must_succeed: bool = False
+    ) -> Ended:
+        ended = fork_step(work, arm=arm).wait()
+        self._held(name, ended, must_succeed=must_succeed)
+        return ended
+
+    def _held(self, name: str, ended: Ended, *, must_succeed: bool = False) -> None:
+        """Enter what a step confirmed, and hold its end to what ends may be."""
+        self.life.steps += 1
+        self.life.confirmed += len(ended.confirmed)
+        self.ledger.told += ended.confirmed
+        last = next((line for line in reversed(ended.output.splitlines()) if line.startswith("error: ")), "")
+        told = ", ".join(" ".join(line[:3]) for line in ended.confirmed)
+        self.life.story.append(f"{name}, {ended.core_seconds:.2f} s: {ended.code} {told} {last}".rstrip())
+        is_killed = ended.code == -signal.SIGKILL
+        if ended.is_bug or "Traceback" in ended.output:
+            self._break(name, f"ended by a bug: {ended.output[-3000:]}")
+        elif ended.code not in (0, 1) and not is_killed:
+            self._break(name, f"ended with {ended.code}: {ended.output[-1000:]}")
+        elif ended.code == 1 and not last:
+            self._break(name, f"failed and did not say why: {ended.output[-1000:]}")
+        elif must_succeed and ended.code:
+            self._break(name, f"fails though nothing is wrong any more: {ended.output[-1000:]}")
+
+    def _break(self, name: str, words: str) -> None:
+        self.life.broken.append(f"{name}: {words}")
+
+    def _start_server(self) -> None:
+        if self.server is not None:
+            return
+        self.server = fork_step(partial(steps.serve, self.place))
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", self.place.port), timeout=1).close()
+                return
+            ended, _ = os.waitpid(self.server.process, os.WNOHANG)
+            if ended:
+                break
+            time.sleep(0.01)
+        self._break("the server", "did not start")
+
+    def _stop_server(self) -> None:
+        """Kill the server, as always here; what it printed may be a bug of its."""
+        if self.server is None:
+            return
+        self.server.kill()
+        ended, self.server = self.server.wait(), None
+        if ended.code != -signal.SIGKILL or ended.is_bug or "Traceback" in ended.output:
+            self._break("the server", f"ended with {ended.code}, or a bug: {ended.output[-3000:]}")
+
+    @contextmanager
+    def _cut_line(self) -> Iterator[str]:
+        """A line to the server that breaks every few kilobytes."""
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            port: int = listening.getsockname()[1]
+
+            def run(_tell: Tell) -> None:
+                BreakingProxy(self.place.port, cut_after=(300, 9000), port=port).accept(listening)
+
+            with running_beside(run):
+                yield f"http://127.0.0.1:{port}"
