@@ -9,6 +9,7 @@ import gc
 import importlib
 import multiprocessing
 import os
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -44,6 +45,7 @@ def main() -> int:
     given = options.parse_args()
     is_one = given.seed is not None and "--seeds" not in sys.argv
     seeds = [given.seed] if is_one else range(given.seed or 0, (given.seed or 0) + given.seeds)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and clean up
     lives = run_lives(seeds, places=given.place or ("folder", "cloud"), only=given.only, jobs=given.jobs)
     found = []
     for life in lives:
@@ -103,7 +105,7 @@ def print_lives(lives: Sequence[Life]) -> None:
     broken = [life for life in lives if life.broken]
     say(
         f"{len(lives)} lives, {sum(life.steps for life in lives)} steps, {sum(life.confirmed for life in lives)} "
-        f"confirmations, {sum(life.seconds for life in lives):.0f} s of lives: {len(broken)} broke"
+        f"confirmations, {sum(life.core_seconds for life in lives):.0f} s of processor time: {len(broken)} broke"
     )
     if broken:
         say("seeds: " + " ".join(str(life.plan.seed) for life in broken))

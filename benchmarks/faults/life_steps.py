@@ -30,7 +30,7 @@ from kinesphere.dataset import open_dataset
 from kinesphere.errors import KinesphereError
 from kinesphere.objects.store import open_objects
 from kinesphere.trajectory import Trajectory
-from kinesphere.versions.manifests import list_versions
+from kinesphere.versions.manifests import list_versions, read_manifest
 from storage.catalog import CheckRecord, Reviews, TrajectoryRecord
 from storage.footage.video_reader import open_video
 from storage.inspection.workspace_inspection import inspect
@@ -211,6 +211,8 @@ def check_numbers(place: Place) -> int:
     numbers = list_versions(objects, DATASET) if DATASET in objects.folders("datasets") else []
     if not numbers:
         return 0
+    if read_manifest(objects, DATASET, numbers[-1]).is_withdrawn:
+        return 0
     dataset = open_dataset(f"{objects.url}/datasets/{DATASET}")
     for number, row in enumerate(dataset.episodes.to_pylist()):
         expected = made_up(row["recording"], row["contributor"], row["length"])
@@ -292,7 +294,7 @@ def serve(place: Place, tell: Tell) -> None:
             return reader.info
 
     submissions.probe = probe
-    command("serve", "--port", str(place.port), "-w", str(place.far))
+    command("serve", "--port", str(place.port), "--log", "json", "-w", str(place.far))
 
 
 def catch_up(folder: Path, tell: Tell) -> None:

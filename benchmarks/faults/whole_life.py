@@ -6,8 +6,10 @@ Nothing here opens a workspace: a process that uses a store or threads cannot be
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
+import resource
 import signal
 import socket
 import time
@@ -31,6 +33,10 @@ _ROOM = (0, 4_096, 40_000, 200_000, 600_000)
 """Bytes that a full disk has left."""
 
 
+_EXPLAINED = ("StorageFailed", "CorruptObject", "OSError", "TimeoutError")
+"""What a server may log of itself; all else is a bug of ours, or what is no line of JSON."""
+
+
 @dataclass
 class Life:
     """What came of a life."""
@@ -43,6 +49,8 @@ class Life:
     steps: int = 0
     confirmed: int = 0
     seconds: float = 0.0
+    core_seconds: float = 0.0
+    """Processor time, without that of the servers of the cloud."""
     story: list[str] = field(default_factory=list)
     """What happened, in lines."""
 
@@ -62,6 +70,8 @@ def live(plan: LifePlan, cloud: Cloud | None, home: Path) -> Life:
     with new_place(plan.place, plan.seed, cloud, home) as place:
         _Living(life, place, Ledger()).run()
     life.seconds = time.monotonic() - began
+    used = resource.getrusage(resource.RUSAGE_CHILDREN), resource.getrusage(resource.RUSAGE_SELF)
+    life.core_seconds = sum(one.ru_utime + one.ru_stime for one in used)
     return life
 
 
@@ -233,8 +243,12 @@ class _Living:
             return
         self.server.kill()
         ended, self.server = self.server.wait(), None
-        if ended.code != -signal.SIGKILL or ended.is_bug or "Traceback" in ended.output:
-            self._break("the server", f"ended with {ended.code}, or a bug: {ended.output[-3000:]}")
+        if ended.code != -signal.SIGKILL or ended.is_bug:
+            self._break("the server", f"ended with {ended.code}: {ended.output[-3000:]}")
+        for line in ended.output.splitlines():
+            found = json.loads(line) if line.startswith("{") and line.endswith("}") else {"kind": line}
+            if found.get("kind", "StorageFailed") not in _EXPLAINED:
+                self._break("the server", f"met {found['kind']}: {found.get('traceback', '')}")
 
     @contextmanager
     def _cut_line(self) -> Iterator[str]:
