@@ -33,6 +33,8 @@ _MORE = (
     "studio.commands.contributors.sending",
 )  # fmt: skip
 
+PLACES: tuple[PlaceKind, ...] = ("folder", "disk", "cloud")
+
 
 def main() -> int:
     """Live, and print what broke."""
@@ -40,13 +42,13 @@ def main() -> int:
     options.add_argument("--seeds", type=int, default=20, help="how many lives (20)")
     options.add_argument("--seed", type=int, help="the first seed; alone, only this life, with its story")
     options.add_argument("--only", action="append", choices=FAULTS, default=[], help="only this fault; once for each")
-    options.add_argument("--place", action="append", choices=("folder", "cloud"), help="only there")
+    options.add_argument("--place", action="append", choices=PLACES, help="only there")
     options.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="lives at a time")
     given = options.parse_args()
     is_one = given.seed is not None and "--seeds" not in sys.argv
     seeds = [given.seed] if is_one else range(given.seed or 0, (given.seed or 0) + given.seeds)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and clean up
-    lives = run_lives(seeds, places=given.place or ("folder", "cloud"), only=given.only, jobs=given.jobs)
+    lives = run_lives(seeds, places=given.place or PLACES, only=given.only, jobs=given.jobs)
     found = []
     for life in lives:
         found.append(life)

@@ -23,38 +23,39 @@ _JUMPS = (-400 * 86_400, -3600, -61, 61, 3600, 400 * 86_400)
 """Seconds by which a clock is wrong."""
 
 
-def kill_before_change(number: int, folder: Path) -> Callable[[], None]:
-    """Let a process kill itself before its change of a number; see `tests.support.power_cut` for what counts.
+def before_change(number: int, folder: Path, strike: Callable[[], None]) -> None:
+    """Let something strike the process that calls this before its change of a number.
+
+    A change is a call of Python's that changes files, a call that changes objects, or a commit of the catalog.
 
     Args:
         number: of the change, from 0; if there are fewer, nothing happens.
         folder: below which files count.
-
-    Returns:
-        What arms the process that calls it.
+        strike: what strikes.
     """
+    lock, changes = threading.Lock(), 0
 
-    def arm() -> None:
-        lock, changes = threading.Lock(), 0
+    def change(*_: Any) -> None:
+        nonlocal changes
+        with lock:
+            if changes == number:
+                strike()
+            changes += 1
 
-        def change(*_: Any) -> None:
-            nonlocal changes
-            with lock:
-                if changes == number:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                changes += 1
+    def audit(name: str, arguments: tuple[Any, ...]) -> None:
+        is_change = name in _CHANGES or (name == "open" and arguments[2] & _WRITING)
+        if is_change and any(_is_below(folder, argument) for argument in arguments[:2]):
+            change()
 
-        def audit(name: str, arguments: tuple[Any, ...]) -> None:
-            is_change = name in _CHANGES or (name == "open" and arguments[2] & _WRITING)
-            if is_change and any(_is_below(folder, argument) for argument in arguments[:2]):
-                change()
+    for method in ("put", "put_if_absent", "delete", "delete_below"):
+        _before(Objects, method, change)
+    event.listen(Engine, "commit", change)
+    sys.addaudithook(audit)
 
-        for method in ("put", "put_if_absent", "delete", "delete_below"):
-            _before(Objects, method, change)
-        event.listen(Engine, "commit", change)
-        sys.addaudithook(audit)
 
-    return arm
+def kill_self() -> None:
+    """End this process as a crash does."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def set_clock_wrong(drawn: random.Random) -> Callable[[], None]:

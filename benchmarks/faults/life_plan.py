@@ -7,14 +7,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-PlaceKind = Literal["folder", "cloud"]
-"""SQLite and a folder, or PostgreSQL and an object store."""
+PlaceKind = Literal["folder", "disk", "cloud"]
+"""SQLite and a folder in memory; the same on a real disk, whose power may be cut; PostgreSQL and an object store."""
 
 CONTRIBUTORS = ("anna", "ben", "carla")
 FAULTS = ("kill", "late-kill", "full-disk", "clock-jump", "two-at-once", "cut-line", "server-kill", "store-errors",
-          "database-cut")  # fmt: skip
+          "database-cut", "power-cut")  # fmt: skip
 """What can go wrong at a step. `kill` strikes before a change to the disk, the store or the catalog; `late-kill` at any
-moment. A power cut needs a disk of its own: see `tests/e2e/test_power_cut.py`."""
+moment; the power is cut before a change, or as soon as the step has ended."""
 
 _STEPS = (
     # weight, name
@@ -27,10 +27,22 @@ _CAN_STRIKE: dict[str, tuple[str, ...]] = {
     "cut-line": ("send", "withdraw sent"),
     "server-kill": ("send", "withdraw sent"),
     "full-disk": ("record near", "record far", "send", "submit", "process", "publish", "export", "erase"),
+    "power-cut": (
+        "record near",
+        "record far",
+        "send",
+        "submit",
+        "process",
+        "review",
+        "publish",
+        "export",
+        "withdraw",
+        "erase",
+    ),
     "two-at-once": ("send", "submit", "process", "publish", "withdraw", "erase", "export"),
 }
 """The steps at which a fault makes sense; those that are not here strike anywhere."""
-_ONLY_CLOUD = ("store-errors", "database-cut")
+_ONLY_IN: dict[str, PlaceKind] = {"store-errors": "cloud", "database-cut": "cloud", "power-cut": "disk"}
 _BESIDE: dict[str, tuple[str, ...]] = {
     "send": ("send", "withdraw", "erase", "process", "publish"),
     "submit": ("submit", "withdraw", "erase", "process"),
@@ -79,10 +91,8 @@ def plan_life(seed: int, *, places: Sequence[PlaceKind], only: Collection[str] =
         The plan.
     """
     drawn = random.Random(seed)
-    place = drawn.choices(sorted(places, reverse=True), (2, 1)[: len(places)])[0]
-    faults = [
-        fault for fault in FAULTS if (not only or fault in only) and (place == "cloud" or fault not in _ONLY_CLOUD)
-    ]
+    place = drawn.choice(sorted(places))
+    faults = [fault for fault in FAULTS if (not only or fault in only) and _ONLY_IN.get(fault, place) == place]
     weights, names = zip(*_STEPS, strict=True)
     chosen = [*_BEGINNING, *drawn.choices(names, weights, k=drawn.randint(6, 11))]
     return LifePlan(seed, place, tuple(_step(drawn, name, faults) for name in chosen))

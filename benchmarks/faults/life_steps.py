@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -30,7 +31,7 @@ from kinesphere.dataset import open_dataset
 from kinesphere.errors import KinesphereError
 from kinesphere.objects.store import open_objects
 from kinesphere.trajectory import Trajectory
-from kinesphere.versions.manifests import list_versions, read_manifest
+from kinesphere.versions.manifests import list_datasets, list_versions, read_manifest
 from storage.catalog import CheckRecord, Reviews, TrajectoryRecord
 from storage.footage.video_reader import open_video
 from storage.inspection.workspace_inspection import inspect
@@ -208,7 +209,7 @@ def check_numbers(place: Place) -> int:
         How many there are.
     """
     objects = open_objects(place.store if "://" in place.store else place.far)
-    numbers = list_versions(objects, DATASET) if DATASET in objects.folders("datasets") else []
+    numbers = list_versions(objects, DATASET) if DATASET in list_datasets(objects) else []
     if not numbers:
         return 0
     if read_manifest(objects, DATASET, numbers[-1]).is_withdrawn:
@@ -231,6 +232,11 @@ def explained() -> Iterator[None]:
         yield
     except KinesphereError as error:
         print(f"error: {error}")
+        raise SystemExit(1) from error
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(f"error: {error.filename or 'the disk'}: {error.strerror}")
         raise SystemExit(1) from error
 
 

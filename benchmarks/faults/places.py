@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import socket
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,9 +16,8 @@ from typing import Any
 from sqlalchemy import create_engine, make_url, text
 
 from benchmarks.faults.failing_store import new_bucket, set_failing
+from benchmarks.faults.life_disks import LifeDisk
 from benchmarks.faults.life_plan import PlaceKind
-
-_DISK = "48m"
 
 
 @dataclass(frozen=True)
@@ -38,8 +36,8 @@ class Place:
     kind: PlaceKind
     folder: Path
     """In which everything local lies."""
-    is_disk: bool
-    """Whether the folder is a disk of its own, which may be full."""
+    disk: LifeDisk | None
+    """Its own; None where nobody may mount one: then it is never full, and its power never cut."""
     catalog: str
     """URL of the server's catalog."""
     store: str
@@ -63,16 +61,6 @@ class Place:
         """Of the server."""
         return f"http://127.0.0.1:{self.port}"
 
-    def fill_disk(self, bytes_left: int) -> None:
-        """Let the disk have so much room and no more."""
-        usage = shutil.disk_usage(self.folder)
-        with (self.folder / "ballast").open("wb") as ballast:
-            os.posix_fallocate(ballast.fileno(), 0, max(1, usage.free - bytes_left))
-
-    def free_disk(self) -> None:
-        """Let it have all its room again."""
-        (self.folder / "ballast").unlink(missing_ok=True)
-
     def let_store_fail(self, rate: float, seed: int) -> None:
         """Let the object store fail at a share of all requests; 0 lets it work."""
         if self.cloud is not None:
@@ -92,7 +80,10 @@ class Place:
 def new_place(kind: PlaceKind, seed: int, cloud: Cloud | None, home: Path) -> Iterator[Place]:
     """Make a place, and take it away at the end of the block."""
     folder = Path(tempfile.mkdtemp(prefix=f"life-{seed}-", dir=home))
-    is_disk = _mounted(folder)
+    disk = LifeDisk(folder, home / f"{folder.name}.img" if kind == "disk" else None)
+    if kind == "disk":
+        disk.format()
+    is_mounted = disk.mount()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
     name = f"life_{seed}_{folder.name.rsplit('-', 1)[1]}".lower().replace("_", "")
@@ -103,23 +94,17 @@ def new_place(kind: PlaceKind, seed: int, cloud: Cloud | None, home: Path) -> It
             catalog, store = _new_database(cloud, name), f"s3://{name}/workspace"
             new_bucket(cloud.s3_port, name)
             _point_to(cloud.proxy_port)
-        yield Place(kind, folder, is_disk, catalog, store, port, cloud if kind == "cloud" else None)
+        own = disk if is_mounted else None
+        yield Place(kind, folder, own, catalog, store, port, cloud if kind == "cloud" else None)
     finally:
         if kind == "cloud" and cloud is not None:
             with contextlib.suppress(Exception), _admin(cloud) as connection:
                 connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-        if is_disk:
-            subprocess.run(["umount", "-l", str(folder)], check=False)
+        if is_mounted:
+            disk.unmount()
+        if disk.image is not None:
+            disk.image.unlink()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _mounted(folder: Path) -> bool:
-    """Mount a small disk where root may; elsewhere no disk is ever full."""
-    command = ["mount", "-t", "tmpfs", "-o", f"size={_DISK}", "tmpfs", str(folder)]
-    try:
-        return os.geteuid() == 0 and subprocess.run(command, check=False, capture_output=True).returncode == 0
-    except FileNotFoundError:
-        return False
 
 
 def _point_to(port: int) -> None:

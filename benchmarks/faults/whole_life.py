@@ -21,8 +21,9 @@ from pathlib import Path
 
 from benchmarks.faults import life_steps as steps
 from benchmarks.faults.forked_steps import Ended, Forked, Tell, Work, fork_step, running_beside
-from benchmarks.faults.injected_faults import kill_before_change, set_clock_wrong
+from benchmarks.faults.injected_faults import before_change, kill_self, set_clock_wrong
 from benchmarks.faults.invariants import Ledger, broken_invariants
+from benchmarks.faults.life_disks import CUT, LifeDisk
 from benchmarks.faults.life_plan import LifePlan, Step
 from benchmarks.faults.places import Cloud, Place, new_place
 from tests.support.breaking_proxy import BreakingProxy
@@ -100,20 +101,25 @@ class _Living:
         """Do a step while its fault is there."""
         drawn = random.Random(step.seed)
         work, name = self._work(step.name, step), f"{step.name} ({step.fault})" if step.fault else step.name
-        fault = step.fault if step.fault != "full-disk" or self.place.is_disk else None
+        disk = self.place.disk
+        fault = step.fault if step.fault not in ("full-disk", "power-cut") or disk is not None else None
         self.life.struck[fault or "none"] = self.life.struck.get(fault or "none", 0) + 1
         match fault:
             case "kill":
-                arm = kill_before_change(int(_MOST_CHANGES * drawn.random() ** 2), self.place.folder)
-                self._do(name, work, arm=arm)
+                number = int(_MOST_CHANGES * drawn.random() ** 2)
+                self._do(name, work, arm=lambda: before_change(number, self.place.folder, kill_self))
             case "late-kill":
                 self._held(name, fork_step(work).wait(kill_after=0.3 * drawn.random() ** 2))
             case "clock-jump":
                 self._do(name, work, arm=set_clock_wrong(drawn))
             case "full-disk":
-                self.place.fill_disk(drawn.choice(_ROOM))
+                assert disk is not None
+                disk.fill(drawn.choice(_ROOM))
                 self._do(name, work)
-                self.place.free_disk()
+                disk.free()
+            case "power-cut":
+                assert disk is not None
+                self._cut_power(disk, name, work, int(_MOST_CHANGES * drawn.random() ** 2))
             case "two-at-once":
                 other = fork_step(self._work(step.beside, step))
                 self._do(name, work)
@@ -139,6 +145,13 @@ class _Living:
                 self._held(name, running.wait())
             case _:
                 self._do(name, work)
+
+    def _cut_power(self, disk: LifeDisk, name: str, work: Work, number: int) -> None:
+        """Cut the power before a change of a step, or at its end, and start the computer again."""
+        self._do(name, work, arm=lambda: before_change(number, disk.folder, disk.power_cut()))
+        disk.cut_power()
+        self._stop_server(is_judged=False)
+        disk.come_back()
 
     def _work(self, name: str, step: Step, *, url: str = "") -> Work:
         place, seed = self.place, step.seed
@@ -173,7 +186,7 @@ class _Living:
         for contributor in sorted(self.ledger.erasing):
             self._do("erase at the end", partial(steps.erase, place, contributor), must_succeed=True)
         for where, recording in sorted(self.ledger.withdrawing):
-            if not self._is_erased(recording):
+            if where == "near" or not self._is_erased(recording):
                 folder = place.near if where == "near" else place.far
                 self._do("withdraw at the end", partial(steps.withdraw_one, folder, recording), must_succeed=True)
         self._do("send at the end", partial(steps.send, place, place.url))
@@ -212,7 +225,7 @@ class _Living:
         is_killed = ended.code == -signal.SIGKILL
         if ended.is_bug or "Traceback" in ended.output:
             self._break(name, f"ended by a bug: {ended.output[-3000:]}")
-        elif ended.code not in (0, 1) and not is_killed:
+        elif ended.code not in (0, 1, CUT) and not is_killed:
             self._break(name, f"ended with {ended.code}: {ended.output[-1000:]}")
         elif ended.code == 1 and not last:
             self._break(name, f"failed and did not say why: {ended.output[-1000:]}")
@@ -231,22 +244,25 @@ class _Living:
             with contextlib.suppress(OSError):
                 socket.create_connection(("127.0.0.1", self.place.port), timeout=1).close()
                 return
-            ended, _ = os.waitpid(self.server.process, os.WNOHANG)
-            if ended:
+            if os.waitid(os.P_PID, self.server.process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
                 break
             time.sleep(0.01)
         self._break("the server", "did not start")
 
-    def _stop_server(self) -> None:
-        """Kill the server, as always here; what it printed may be a bug of its."""
+    def _stop_server(self, *, is_judged: bool = True) -> None:
+        """Kill the server, as always here; what it printed may be a bug of its, unless its disk had gone."""
         if self.server is None:
             return
         self.server.kill()
         ended, self.server = self.server.wait(), None
+        if not is_judged:
+            return
         if ended.code != -signal.SIGKILL or ended.is_bug:
             self._break("the server", f"ended with {ended.code}: {ended.output[-3000:]}")
         for line in ended.output.splitlines():
-            found = json.loads(line) if line.startswith("{") and line.endswith("}") else {"kind": line}
+            found = {"kind": line}
+            with contextlib.suppress(ValueError):
+                found = json.loads(line)
             if found.get("kind", "StorageFailed") not in _EXPLAINED:
                 self._break("the server", f"met {found['kind']}: {found.get('traceback', '')}")
 
