@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.faults.failing_store import failing_store, s3_server
-from benchmarks.faults.life_plan import FAULTS, PlaceKind, plan_life
+from benchmarks.faults.life_plan import FAULTS, PLACES, PlaceKind, plan_life
 from benchmarks.faults.places import Cloud
 from benchmarks.faults.whole_life import Life, live
 from studio.commands.output import print_table, say
@@ -32,8 +32,6 @@ _MORE = (
     "numpy.ma", "httpcore", "h11", "av.subtitles.stream", "faulthandler", "typer._adapters", "rich.status", "certifi",
     "studio.commands.contributors.sending",
 )  # fmt: skip
-
-PLACES: tuple[PlaceKind, ...] = ("folder", "disk", "cloud")
 
 
 def main() -> int:

@@ -9,8 +9,9 @@ import os
 import random
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from annotate.duplicates.change_fingerprint import ChangeFingerprint
 from annotate.duplicates.fingerprint import Fingerprint
 from annotate.duplicates.motion_fingerprint import motion_fingerprint
 from annotate.duplicates.video_fingerprint import VideoFingerprint
-from benchmarks.faults.forked_steps import Tell
+from benchmarks.faults.forked_steps import Tell, Work
 from benchmarks.faults.life_plan import CONTRIBUTORS
 from benchmarks.faults.places import Place
 from capture.drafts.outbox import adopt_drafts, take
@@ -28,7 +29,7 @@ from capture.drafts.unfinished import recover
 from capture.recorder.recorder import record
 from capture.sources.pattern_source import PatternSource
 from kinesphere.dataset import open_dataset
-from kinesphere.errors import KinesphereError
+from kinesphere.errors import KinesphereError, StorageFailed
 from kinesphere.objects.store import open_objects
 from kinesphere.trajectory import Trajectory
 from kinesphere.versions.manifests import list_datasets, list_versions, read_manifest
@@ -257,7 +258,10 @@ class MadeUp:
             try:
                 yield _extracted(job)
             except KinesphereError as error:
-                yield Failure(job.recording.recording, str(error))
+                failure = Failure(job.recording.recording, str(error))
+                if hasattr(failure, "counts"):
+                    failure = replace(failure, counts=not isinstance(error, StorageFailed))
+                yield failure
 
 
 def _extracted(job: Job) -> Extracted:
@@ -301,6 +305,12 @@ def serve(place: Place, tell: Tell) -> None:
 
     submissions.probe = probe
     command("serve", "--port", str(place.port), "--log", "json", "-w", str(place.far))
+
+
+def one_after_the_other(works: Sequence[Work], tell: Tell) -> None:
+    """Do several things in one process; the first that fails ends it."""
+    for work in works:
+        work(tell)
 
 
 def catch_up(folder: Path, tell: Tell) -> None:

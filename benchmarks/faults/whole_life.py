@@ -181,21 +181,24 @@ class _Living:
         place = self.place
         self._stop_server()
         self._start_server()
-        for folder in (place.near, place.far):
-            self._do("status at the end", partial(steps.catch_up, folder), must_succeed=True)
-        for contributor in sorted(self.ledger.erasing):
-            self._do("erase at the end", partial(steps.erase, place, contributor), must_succeed=True)
-        for where, recording in sorted(self.ledger.withdrawing):
-            if where == "near" or not self._is_erased(recording):
-                folder = place.near if where == "near" else place.far
-                self._do("withdraw at the end", partial(steps.withdraw_one, folder, recording), must_succeed=True)
+        works: list[Work] = [partial(steps.catch_up, place.near), partial(steps.catch_up, place.far)]
+        works += [partial(steps.erase, place, contributor) for contributor in sorted(self.ledger.erasing)]
+        works += [
+            partial(steps.withdraw_one, place.near if where == "near" else place.far, recording)
+            for where, recording in sorted(self.ledger.withdrawing)
+            if where == "near" or not self._is_erased(recording)
+        ]
+        self._do("erasures at the end", partial(steps.one_after_the_other, works), must_succeed=True)
         self._do("send at the end", partial(steps.send, place, place.url))
-        self._do("submit at the end", partial(steps.submit, place), must_succeed=True)
-        self._do("erase withdrawn at the end", partial(steps.erase_withdrawn, place), must_succeed=True)
-        ended = self._do("process at the end", partial(steps.process_waiting, place), must_succeed=True)
+        works = [
+            partial(steps.submit, place),
+            partial(steps.erase_withdrawn, place),
+            partial(steps.process_waiting, place),
+        ]
+        ended = self._do("processing at the end", partial(steps.one_after_the_other, works), must_succeed=True)
         for line in ended.confirmed:
             if line[0] == "failed":
-                self._break("process at the end", f"{line[1]} cannot be processed: {line[2]}")
+                self._break("processing at the end", f"{line[1]} cannot be processed: {line[2]}")
         self._do("publish at the end", partial(steps.publish, place))
         self._stop_server()
         judged = fork_step(partial(broken_invariants, place, self.ledger)).wait(120)
@@ -273,7 +276,7 @@ class _Living:
             port: int = listening.getsockname()[1]
 
             def run(_tell: Tell) -> None:
-                BreakingProxy(self.place.port, cut_after=(300, 9000), port=port).accept(listening)
+                BreakingProxy(self.place.port, cut_after=(1500, 20_000), port=port).accept(listening)
 
             with running_beside(run):
                 yield f"http://127.0.0.1:{port}"
