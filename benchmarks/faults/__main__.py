@@ -7,18 +7,20 @@ import contextlib
 import functools
 import gc
 import importlib
-import multiprocessing
 import os
+import pickle
+import select
 import signal
 import sys
 import tempfile
+import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.faults.failing_store import failing_store, s3_server
-from benchmarks.faults.life_plan import FAULTS, PLACES, PlaceKind, plan_life
+from benchmarks.faults.life_plan import FAULTS, PLACES, LifePlan, PlaceKind, plan_life
 from benchmarks.faults.places import Cloud
 from benchmarks.faults.whole_life import Life, live
 from studio.commands.output import print_table, say
@@ -73,10 +75,55 @@ def run_lives(
     preload()
     with tempfile.TemporaryDirectory(prefix="kinesphere-faults-") as name, _cloud(places, Path(name)) as cloud:
         plans = [plan_life(seed, places=places, only=only) for seed in seeds]
-        with multiprocessing.get_context("fork").Pool(jobs, maxtasksperchild=1) as pool:
-            jobs_done = [pool.apply_async(live, (plan, cloud, Path(name))) for plan in plans]
-            for done in jobs_done:
-                yield done.get()
+        yield from lived(plans, cloud, Path(name), jobs)
+
+
+def lived(plans: Sequence[LifePlan], cloud: Cloud | None, home: Path, jobs: int) -> Iterator[Life]:
+    """Live some lives at a time, each in a fork of this process. A pool would fork beside threads of its own.
+
+    Args:
+        plans: the lives.
+        cloud: the servers that some of them need.
+        home: folder for their files.
+        jobs: how many at a time.
+
+    Yields:
+        What came of each, in any order.
+    """
+    waiting, running = list(plans[::-1]), dict[int, tuple[LifePlan, int]]()
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                plan = waiting.pop()
+                process, answer = _forked(plan, cloud, home)
+                running[answer] = (plan, process)
+            ready, _, _ = select.select(list(running), [], [])
+            for answer in ready:
+                plan, process = running.pop(answer)
+                with os.fdopen(answer, "rb") as told:
+                    content = told.read()
+                os.waitpid(process, 0)
+                yield pickle.loads(content) if content else Life(plan, ["the bench: this life ended without a word"])
+    finally:
+        for _, process in running.values():
+            os.kill(process, signal.SIGTERM)
+            os.waitpid(process, 0)
+
+
+def _forked(plan: LifePlan, cloud: Cloud | None, home: Path) -> tuple[int, int]:
+    """Begin a life; gives its process, and where it tells what came of it."""
+    ours, theirs = os.pipe()
+    process = os.fork()
+    if process:
+        os.close(theirs)
+        return process, ours
+    try:
+        life = live(plan, cloud, home)
+    except BaseException:  # noqa: BLE001  told as what came of the life
+        life = Life(plan, [f"the bench: {traceback.format_exc()}"])
+    with os.fdopen(theirs, "wb") as told:
+        told.write(pickle.dumps(life))
+    os._exit(0)
 
 
 def preload() -> None:
@@ -104,7 +151,8 @@ def print_lives(lives: Sequence[Life]) -> None:
     print_table("Steps by the fault that struck", ["fault", "steps"], rows)
     broken = [life for life in lives if life.broken]
     say(
-        f"{len(lives)} lives, {sum(life.steps for life in lives)} steps, {sum(life.confirmed for life in lives)} "
+        f"{len(lives)} lives, {sum(life.steps for life in lives)} steps, of which {sum(life.killed for life in lives)} "
+        f"were killed and {sum(life.refused for life in lives)} refused, {sum(life.confirmed for life in lives)} "
         f"confirmations, {sum(life.core_seconds for life in lives):.0f} s of processor time: {len(broken)} broke"
     )
     if broken:

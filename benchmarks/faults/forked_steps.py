@@ -10,8 +10,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -136,14 +135,3 @@ def _child(work: Work, arm: Callable[[], None], answers: int, output: int) -> in
         sys.stdout.flush()
         sys.stderr.flush()
     return 0
-
-
-@contextmanager
-def running_beside(work: Work) -> Iterator[Forked]:
-    """Run something until the block ends, and kill it then."""
-    forked = fork_step(work)
-    try:
-        yield forked
-    finally:
-        forked.kill()
-        forked.wait()

@@ -96,9 +96,9 @@ def processed_and_published(place: Place, ledger: Ledger) -> Broken:
         for row in far.catalog.recordings(State.SUBMITTED):
             yield f"{row.recording} still waits to be processed: it stops the line"
         numbers = list_versions(far.objects, DATASET) if DATASET in list_datasets(far.objects) else []
-        for (number,) in ledger.of("published"):
-            if int(number) not in numbers:
-                yield f"published version {number} is gone"
+        for (published,) in ledger.of("published"):
+            if int(published) not in numbers:
+                yield f"published version {published} is gone"
         for number in numbers:
             yield from _version_whole(far.objects, number)
         accepted = far.catalog.recordings(State.ACCEPTED)
@@ -182,7 +182,7 @@ def doctor_is_content(place: Place, ledger: Ledger) -> Broken:
         with opened(folder) as workspace:
             repair(workspace)
             for problem in inspect(workspace, deep=True).problems:
-                yield f"doctor --deep of {folder.name}: {problem.where} {problem.words}"
+                yield f"doctor --deep of {folder.name}: {problem.what} {problem.words}"
 
 
 INVARIANTS: Mapping[str, Callable[[Place, Ledger], Broken]] = {

@@ -56,11 +56,6 @@ class Place:
         """The server's workspace."""
         return self.folder / "far"
 
-    @property
-    def url(self) -> str:
-        """Of the server."""
-        return f"http://127.0.0.1:{self.port}"
-
     def let_store_fail(self, rate: float, seed: int) -> None:
         """Let the object store fail at a share of all requests; 0 lets it work."""
         if self.cloud is not None:

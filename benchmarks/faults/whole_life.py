@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.faults import life_steps as steps
-from benchmarks.faults.forked_steps import Ended, Forked, Tell, Work, fork_step, running_beside
+from benchmarks.faults.forked_steps import Ended, Forked, Tell, Work, fork_step
 from benchmarks.faults.injected_faults import before_change, kill_self, set_clock_wrong
 from benchmarks.faults.invariants import Ledger, broken_invariants
 from benchmarks.faults.life_disks import CUT, LifeDisk
@@ -30,6 +30,8 @@ from tests.support.breaking_proxy import BreakingProxy
 
 _MOST_CHANGES = 60
 """A process is killed before one of its first changes; most steps have fewer, and then are not."""
+_CUT_AFTER = (1500, 20_000)
+"""Bytes that a line carries before it is cut."""
 _ROOM = (0, 4_096, 40_000, 200_000, 600_000)
 """Bytes that a full disk has left."""
 
@@ -48,6 +50,10 @@ class Life:
     struck: dict[str, int] = field(default_factory=dict)
     """How often each fault struck a step: a process was killed, refused to go on, or worked on in spite of it."""
     steps: int = 0
+    killed: int = 0
+    """Processes that a fault ended: killed, or without power."""
+    refused: int = 0
+    """Processes that ended with an error that explains itself."""
     confirmed: int = 0
     seconds: float = 0.0
     core_seconds: float = 0.0
@@ -69,7 +75,7 @@ def live(plan: LifePlan, cloud: Cloud | None, home: Path) -> Life:
     """
     life, began = Life(plan), time.monotonic()
     with new_place(plan.place, plan.seed, cloud, home) as place:
-        _Living(life, place, Ledger()).run()
+        _Living(life, place, Ledger(), _Line(place.port)).run()
     life.seconds = time.monotonic() - began
     used = resource.getrusage(resource.RUSAGE_CHILDREN), resource.getrusage(resource.RUSAGE_SELF)
     life.core_seconds = sum(one.ru_utime + one.ru_stime for one in used)
@@ -83,10 +89,12 @@ class _Living:
     life: Life
     place: Place
     ledger: Ledger
+    line: _Line
     server: Forked | None = None
 
     def run(self) -> None:
         """All of it."""
+        self.line.begin()
         try:
             self._held("set up", fork_step(partial(steps.set_up, self.place)).wait(), must_succeed=True)
             for step in self.life.plan.steps:
@@ -96,6 +104,7 @@ class _Living:
             self._end()
         finally:
             self._stop_server()
+            self.line.end()
 
     def _strike(self, step: Step) -> None:
         """Do a step while its fault is there."""
@@ -125,8 +134,8 @@ class _Living:
                 self._do(name, work)
                 self._held(f"{step.beside} beside it", other.wait())
             case "cut-line":
-                with self._cut_line() as url:
-                    self._do(name, self._work(step.name, step, url=url))
+                with self.line.cut():
+                    self._do(name, work)
             case "server-kill":
                 running = fork_step(work)
                 time.sleep(0.4 * drawn.random() ** 2)
@@ -153,7 +162,7 @@ class _Living:
         self._stop_server(is_judged=False)
         disk.come_back()
 
-    def _work(self, name: str, step: Step, *, url: str = "") -> Work:
+    def _work(self, name: str, step: Step) -> Work:
         place, seed = self.place, step.seed
         if name in ("send", "withdraw sent"):
             self._start_server()
@@ -162,7 +171,7 @@ class _Living:
         known: Mapping[str, Work] = {
             "record near": partial(steps.record_take, place.near, step.contributor, seed),
             "record far": partial(steps.record_take, place.far, step.contributor, seed),
-            "send": partial(steps.send, place, url or place.url),
+            "send": partial(steps.send, place, self.line.url),
             "submit": partial(steps.submit, place),
             "process": partial(steps.process_waiting, place),
             "review": partial(steps.review, place, seed),
@@ -189,7 +198,7 @@ class _Living:
             if where == "near" or not self._is_erased(recording)
         ]
         self._do("erasures at the end", partial(steps.one_after_the_other, works), must_succeed=True)
-        self._do("send at the end", partial(steps.send, place, place.url))
+        self._do("send at the end", partial(steps.send, place, self.line.url))
         works = [
             partial(steps.submit, place),
             partial(steps.erase_withdrawn, place),
@@ -225,10 +234,12 @@ class _Living:
         last = next((line for line in reversed(ended.output.splitlines()) if line.startswith("error: ")), "")
         told = ", ".join(" ".join(line[:3]) for line in ended.confirmed)
         self.life.story.append(f"{name}, {ended.core_seconds:.2f} s: {ended.code} {told} {last}".rstrip())
-        is_killed = ended.code == -signal.SIGKILL
+        is_killed = ended.code in (-signal.SIGKILL, CUT)
+        self.life.killed += is_killed
+        self.life.refused += ended.code == 1
         if ended.is_bug or "Traceback" in ended.output:
-            self._break(name, f"ended by a bug: {ended.output[-3000:]}")
-        elif ended.code not in (0, 1, CUT) and not is_killed:
+            self._break(name, f"ended by a bug: {ended.output[:4000]} ... {ended.output[4000:][-2000:]}")
+        elif ended.code not in (0, 1) and not is_killed:
             self._break(name, f"ended with {ended.code}: {ended.output[-1000:]}")
         elif ended.code == 1 and not last:
             self._break(name, f"failed and did not say why: {ended.output[-1000:]}")
@@ -269,14 +280,41 @@ class _Living:
             if found.get("kind", "StorageFailed") not in _EXPLAINED:
                 self._break("the server", f"met {found['kind']}: {found.get('traceback', '')}")
 
-    @contextmanager
-    def _cut_line(self) -> Iterator[str]:
-        """A line to the server that breaks every few kilobytes."""
+
+@dataclass
+class _Line:
+    """The line from the contributors to the server, whose address they know; it can be cut again and again."""
+
+    target: int
+    url: str = ""
+    _process: Forked | None = None
+
+    def begin(self) -> None:
+        """Let it be there until `end`."""
         with socket.create_server(("127.0.0.1", 0)) as listening:
             port: int = listening.getsockname()[1]
+            self.url = f"http://127.0.0.1:{port}"
 
             def run(_tell: Tell) -> None:
-                BreakingProxy(self.place.port, cut_after=(1500, 20_000), port=port).accept(listening)
+                proxy = BreakingProxy(self.target, port=port)
+                signal.signal(signal.SIGUSR1, lambda *_: setattr(proxy, "cut_after", _CUT_AFTER))
+                signal.signal(signal.SIGUSR2, lambda *_: setattr(proxy, "cut_after", None))
+                proxy.accept(listening)
 
-            with running_beside(run):
-                yield f"http://127.0.0.1:{port}"
+            self._process = fork_step(run)
+
+    @contextmanager
+    def cut(self) -> Iterator[None]:
+        """Cut it every few kilobytes within the block."""
+        assert self._process is not None
+        os.kill(self._process.process, signal.SIGUSR1)
+        try:
+            yield
+        finally:
+            os.kill(self._process.process, signal.SIGUSR2)
+
+    def end(self) -> None:
+        """Take it away."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
