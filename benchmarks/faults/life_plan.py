@@ -48,7 +48,7 @@ _CAN_STRIKE: dict[str, tuple[str, ...]] = {
 """The steps at which a fault makes sense; those that are not here strike anywhere."""
 _ONLY_IN: dict[str, PlaceKind] = {"store-errors": "cloud", "database-cut": "cloud", "power-cut": "disk"}
 _BESIDE: dict[str, tuple[str, ...]] = {
-    "send": ("send", "withdraw", "erase", "process", "publish"),
+    "send": ("send", "withdraw", "erase", "process", "publish", "serve"),
     "submit": ("submit", "withdraw", "erase", "process"),
     "process": ("process", "withdraw", "erase", "publish", "submit"),
     "publish": ("publish", "erase", "withdraw", "process"),

@@ -296,7 +296,7 @@ def _extracted(job: Job) -> Extracted:
     )
 
 
-def serve(place: Place, tell: Tell) -> None:
+def serve(place: Place, port: int, tell: Tell) -> None:
     """Be the server. Videos are looked into here and not in a process of their own, which would take half a second."""
     from studio.web.uploads import submissions
 
@@ -305,7 +305,7 @@ def serve(place: Place, tell: Tell) -> None:
             return reader.info
 
     setattr(submissions, "probe", probe)  # noqa: B010  it is not exported
-    command("serve", "--port", str(place.port), "--log", "json", "-w", str(place.far))
+    command("serve", "--port", str(port), "--log", "json", "-w", str(place.far))
 
 
 def one_after_the_other(works: Sequence[Work], tell: Tell) -> None:

@@ -6,6 +6,7 @@ Nothing here opens a workspace: a process that uses a store or threads cannot be
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import random
@@ -38,6 +39,10 @@ _ROOM = (0, 4_096, 40_000, 200_000, 600_000)
 
 _EXPLAINED = ("StorageFailed", "CorruptObject", "OSError", "TimeoutError")
 """What a server may log of itself; all else is a bug of ours, or what is no line of JSON."""
+
+
+_IS_ONE_SERVER = importlib.util.find_spec("storage.catalog.server_lock") is not None
+"""Whether a second server of a workspace is refused."""
 
 
 @dataclass
@@ -132,7 +137,10 @@ class _Living:
             case "two-at-once":
                 other = fork_step(self._work(step.beside, step))
                 self._do(name, work)
-                self._held(f"{step.beside} beside it", other.wait())
+                if step.beside == "serve":
+                    self._refused_server(other)
+                else:
+                    self._held(f"{step.beside} beside it", other.wait())
             case "cut-line":
                 with self.line.cut():
                     self._do(name, work)
@@ -177,6 +185,7 @@ class _Living:
             "review": partial(steps.review, place, seed),
             "publish": partial(steps.publish, place),
             "export": partial(steps.export, place, seed),
+            "serve": partial(steps.serve, place, 0),
             "withdraw": partial(steps.withdraw, place, seed, False),
             "withdraw sent": partial(steps.withdraw, place, seed, True),
             "erase": partial(steps.erase, place, step.contributor),
@@ -249,10 +258,17 @@ class _Living:
     def _break(self, name: str, words: str) -> None:
         self.life.broken.append(f"{name}: {words}")
 
+    def _refused_server(self, second: Forked) -> None:
+        """Hold a second server of the workspace to what it must be: refused in words."""
+        ended = second.wait(kill_after=20 if _IS_ONE_SERVER else 1)
+        self.life.story.append(f"serve beside it: {ended.code}")
+        if _IS_ONE_SERVER and not (ended.code == 1 and "command failed" in ended.output):
+            self._break("serve beside it", f"a second server of one workspace was let in: {ended.output[-1000:]}")
+
     def _start_server(self) -> None:
         if self.server is not None:
             return
-        self.server = fork_step(partial(steps.serve, self.place))
+        self.server = fork_step(partial(steps.serve, self.place, self.place.port))
         until = time.monotonic() + 30
         while time.monotonic() < until:
             with contextlib.suppress(OSError):
