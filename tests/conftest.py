@@ -6,7 +6,8 @@ import os
 import secrets
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from storage.shards.shard_writer import ShardRecord, write_shard
 from storage.workspace import Workspace, create_workspace
 from tests.support.browser import chromium
 from tests.support.generated_trajectories import make_dataset, make_trajectory
+from tests.support.real_time import in_real_time
 from tests.support.selection import CostRecorder, select
 
 if TYPE_CHECKING:
@@ -50,6 +52,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what was not asked for."""
     select(config, items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let a test that records in real time do so."""
+    with in_real_time() if item.get_closest_marker("real_time") else nullcontext():
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,6 @@ MOST_FRAMES = 2**18
 _SYNC_SECONDS = 1.0
 _LATE = 1.5
 """A frame is late when it comes this many frame intervals after the one before, or more."""
-"""How many losses of each kind are told with their times; all are counted."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
 
+_READY_BYTES = 128 * 2**20
+_MOST_READY = 60
+"""Pictures that are decoded before a clip begins: a busy computer is behind now and then, where a camera never is."""
+
+
 def open_clip(address: str, criteria: Criteria | None = None) -> ClipSource:
     """Open a clip by its path; it has but one mode.
 
@@ -34,7 +39,13 @@ class ClipSource(PacedSource):
         self._reader = open_video(path)
         info = self._reader.info
         # the folder may name a person, and names of sources are kept with recordings
-        super().__init__(f"file:{path.name}", info.width, info.height, info.frame_rate or 30.0)
+        super().__init__(
+            f"file:{path.name}",
+            info.width,
+            info.height,
+            info.frame_rate or 30.0,
+            ready_first=min(_MOST_READY, _READY_BYTES * 2 // (3 * info.width * info.height)),
+        )
 
     def pictures(self) -> Iterator[tuple[VideoFrame, int]]:
         for shown in self._reader.pictures():

@@ -25,7 +25,17 @@ class PacedSource:
     later: a machine too slow to prepare pictures in time shows in the times.
     """
 
-    def __init__(self, name: str, width: int, height: int, frame_rate: float) -> None:
+    def __init__(self, name: str, width: int, height: int, frame_rate: float, *, ready_first: int = 0) -> None:
+        """Say what the source gives.
+
+        Args:
+            name: what the contributor called it.
+            width: of its pictures, in pixels.
+            height: of its pictures, in pixels.
+            frame_rate: frames a second that it means to give.
+            ready_first: so many pictures are ready before the first one counts as taken.
+        """
+        self._ready_first = ready_first
         self.name, self.width, self.height, self.frame_rate = name, width, height, frame_rate
         self.lost = 0
         self._closed = threading.Event()
@@ -35,11 +45,13 @@ class PacedSource:
         raise NotImplementedError
 
     def frames(self) -> Iterator[CapturedFrame]:
-        ready: queue.Queue[tuple[VideoFrame, int, int]] = queue.Queue(_AHEAD)
+        ready: queue.Queue[tuple[VideoFrame, int, int]] = queue.Queue(max(_AHEAD, self._ready_first))
         worker = Worker("pictures", lambda: self._prepare(ready.put))
         worker.start()
         start_ns = None
         try:
+            while ready.qsize() < self._ready_first and worker.is_alive() and not self._closed.wait(0.005):
+                pass
             while not self._closed.is_set():
                 try:
                     frame, timestamp_ns, ready_ns = ready.get(timeout=0.05)

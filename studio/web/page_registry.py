@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 
 from kinesphere.errors import InvalidInput
-from storage.extension_points import package_of
+from storage.extension_points import ExtensionPoint, described
 from studio.web.page import Page
 
-GROUP = "kinesphere.pages"
-"""Of entry points: each names a `Page` of an installed package."""
+INSTALLED = ExtensionPoint[Page]("page", "kinesphere.pages", {})
+"""Entry points: each names a `Page` of an installed package."""
 
 BUILT_IN = (
     "labelling.label_routes",
@@ -42,10 +42,12 @@ def installed_pages() -> tuple[Page, ...]:
     """The pages that installed packages bring, by the names of their entry points.
 
     Raises:
+        Conflict: two packages have one of the same name.
         InvalidInput: one cannot be loaded, is no `Page`, or does not say who may use it. A studio that left it out in
             silence would be searched for the fault in the wrong place.
     """
-    return tuple(_loaded(point) for point in sorted(entry_points(group=GROUP), key=lambda point: point.name))
+    points = (INSTALLED.entry_point(name) for name in INSTALLED.names())
+    return tuple(_loaded(point) for point in points if point is not None)
 
 
 def _loaded(point: EntryPoint) -> Page:
@@ -57,6 +59,4 @@ def _loaded(point: EntryPoint) -> Page:
         if isinstance(page, Page) and page.roles is not None:
             return page
         reason = "it does not say which roles may use it" if isinstance(page, Page) else f"{point.value} is no Page"
-    raise InvalidInput(
-        f"the page '{point.name}' of {package_of(point)} cannot be used ({reason}); mend or uninstall the package"
-    )
+    raise InvalidInput(f"page {described(point)} cannot be used ({reason}); mend or uninstall the package")

@@ -17,7 +17,7 @@ from studio.commands.demo_command import run as demo_of
 from tests.support.command import Command
 from tests.support.video_clips import make_clip
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.real_time]
 
 
 @pytest.fixture(scope="module")

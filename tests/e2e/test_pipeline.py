@@ -138,15 +138,19 @@ def test_two_recorders_on_one_outbox_do_not_disturb_each_other(command: Command,
     assert len({one["recording"]["recording"] for one in made}) == 2
 
 
+@pytest.mark.real_time
 def test_ctrl_c_ends_a_take_and_keeps_it(command: Command) -> None:
     words = command.arguments("record", "-t", "move", "-c", "c001", "--yes", "--source", "test", "--json")
     recorder = subprocess.Popen(words, env=command.environment, stdout=subprocess.PIPE, text=True)
-    time.sleep(4)
+    while not list(command.workspace.rglob("*.partial.json")):  # there is a first second; a busy machine takes a while
+        assert recorder.poll() is None
+        time.sleep(0.05)
+    time.sleep(1)
     recorder.send_signal(signal.SIGINT)
     made = json.loads(recorder.communicate(timeout=30)[0])
     assert recorder.returncode == 0
     assert made["report"]["ended"] == "asked"
-    assert made["recording"]["video"]["frames"] > 30
+    assert made["recording"]["video"]["frames"] > 10
     assert len(command.json("status")["recordings"]) == 1
 
 

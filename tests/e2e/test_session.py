@@ -11,7 +11,7 @@ from storage.recordings.recording import RecordingFile
 from tests.support.command import Command
 from tests.support.terminal import Person as Terminal
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.real_time]
 
 
 class Person(Terminal):

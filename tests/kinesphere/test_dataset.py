@@ -168,23 +168,26 @@ def test_publishers_at_once_in_an_object_store_get_different_numbers(s3_url: str
 
 
 def test_the_reader_imports_in_under_half_a_second_and_loads_no_zarr() -> None:
+    reader, numpy = float("inf"), float("inf")
+    for _ in range(10):  # a busy machine is slower at some moments than at others
+        reader = min(reader, float(_after_importing("kinesphere.dataset")[0]))
+        numpy = min(numpy, float(_after_importing("numpy")[0]))
+        if reader < max(0.5, 3.3 * numpy):  # half a second on a machine where importing NumPy takes 0.15
+            break
+    else:
+        pytest.fail(f"importing the reader takes {reader:.2f} s, and NumPy alone {numpy:.2f} s")
+    loaded = _after_importing("kinesphere.dataset")[1:]
+    for heavy in ("zarr", "sqlglot", "torch", "sqlalchemy", "pydantic", "av", "cv2", "xarray"):
+        assert heavy not in loaded
+
+
+def _after_importing(module: str) -> list[str]:
+    """The seconds of processor time that an import takes in a process of its own, and the packages that it loads."""
     code = (
-        "import sys, time; began = time.process_time(); import kinesphere.dataset; "
+        f"import sys, time; began = time.process_time(); import {module}; "
         "print(time.process_time() - began, *sorted({name.split('.')[0] for name in sys.modules}))"
     )
-    runs = [
-        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
-        for _ in range(3)
-    ]
-    # in what importing NumPy takes, as a machine is not equally fast all the time: half a second where that takes 0.15
-    code = "import time; began = time.process_time(); import numpy; print(time.process_time() - began)"
-    numpy = min(
-        float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
-        for _ in range(3)
-    )
-    assert min(float(run[0]) for run in runs) < max(0.5, 3.3 * numpy)
-    for heavy in ("zarr", "sqlglot", "torch", "sqlalchemy", "pydantic", "av", "cv2", "xarray"):
-        assert heavy not in runs[0]
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
 
 
 def _episode(dataset: Dataset, row: int) -> dict[str, Any]:

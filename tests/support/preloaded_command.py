@@ -20,6 +20,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+from tests.support.real_time import priority, set_priority
+
 ROOT = Path(__file__).parents[2]
 IMPORTED = (
     "annotate.agreement.agreement", "annotate.checks.checks", "annotate.duplicates.duplicates", "annotate.gate.review",
@@ -42,7 +44,9 @@ def run(words: Sequence[str], environment: Mapping[str, str], seconds: float) ->
     ours, theirs = socket.socketpair()
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors, ours:
         with theirs, Path(os.devnull).open() as nothing:
-            request = json.dumps({"words": words, "environment": dict(environment), "folder": str(Path.cwd())}).encode()
+            request = json.dumps({
+                "words": words, "environment": dict(environment), "folder": str(Path.cwd()), "priority": priority(),
+            }).encode()  # fmt: skip
             socket.send_fds(_waiting(), [request], [nothing.fileno(), out.fileno(), errors.fileno(), theirs.fileno()])
         with ours.makefile("r") as answers:
             process = int(answers.readline())
@@ -112,6 +116,7 @@ def _keep(message: bytes, descriptors: Sequence[int]) -> None:
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     sys.path += [path for path in paths if path and path not in sys.path]
     os.chdir(request["folder"])
+    set_priority(request["priority"])
     sys.argv = ["kinesphere", *request["words"]]
 
 

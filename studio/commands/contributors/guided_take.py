@@ -24,7 +24,7 @@ from capture.recorder.controls import Controls
 from capture.recorder.recorder import CaptureReport, RecordingProgress, record
 from kinesphere.errors import InvalidInput, KinesphereError
 from storage.recordings.recording import Origin
-from storage.tasks.criteria import Criteria
+from storage.tasks.task import Task
 from studio.commands.contributors.keyboard import Keyboard, keyboard
 from studio.commands.contributors.preview import Preview
 from studio.commands.output import messages, progress, say
@@ -55,7 +55,7 @@ class Session:
     viewer: Viewer
     keys: Keyboard
     preview: Preview
-    criteria: Criteria
+    task: Task
     seconds: float | None
     note: str
     """What the panel says besides, e.g. why nobody looks for people."""
@@ -137,17 +137,18 @@ class Session:
                 time.sleep(0.05)
 
     def _tell(self, video: Path, report: CaptureReport) -> None:
-        checks = self._checked(video, report)
+        from annotate.gate.feedback import advice_from_checks, texts, where
+
+        doubted = {check.check: check for check in self._checked(video, report) if check.verdict != "pass"}
         say(f"\nYour take: {report.duration_ns / 1e9:.1f} s, {report.frames} frames, {report.dropped} dropped.")
         if report.ended == "source failed":
             say(f"It ended early: {report.failure}")
         elif report.ended == "full":
             say("It is as long as a recording may be; begin another one for the rest.")
-        doubted = [check for check in checks if check.verdict != "pass"]
-        for check in doubted:
-            where = ", ".join(f"{start / 1e9:.1f} to {end / 1e9:.1f} s" for start, end in check.ranges[:3])
-            verdict = "Would be rejected" if check.verdict == "fail" else "May be doubted"
-            say(f"  {verdict}: {check.message}" + (f"; at {where}" if where else ""))
+        for advice in advice_from_checks(list(doubted.values()), texts(self.task)):
+            fails = any(doubted[name].verdict == "fail" for name in advice.named)
+            found = f"{advice.what}; at {where(advice.ranges)}" if advice.ranges else advice.what
+            say(f"  {'Would be rejected' if fails else 'May be doubted'}: {found}. {advice.better}")
         if not doubted:
             say("  Nothing that the automatic checks would doubt was found in picture and timing.")
         say("Enter: keep it   r: do it again   d: discard it")
@@ -166,7 +167,7 @@ class Session:
             lengths = {"the recorder": report.duration_ns}
             size, damaged = (report.width, report.height), reader.damaged
             footage = Footage(np.array(times), *size, samples, damaged, report.origin(), lengths)
-        return check_footage(self.criteria, footage)
+        return check_footage(self.task.criteria, footage)
 
     def _still_running(self) -> None:
         if self.camera.has_ended:
@@ -195,7 +196,7 @@ class Session:
         from annotate.checks.evidence import LiveView
 
         person, hands = (view.seen.person, view.seen.hands) if view.seen is not None else (None, None)
-        return advise(self.criteria, LiveView(view.measured, rate, person, hands))
+        return advise(self.task.criteria, LiveView(view.measured, rate, person, hands))
 
     def _shown(self, title: str, keys: str, rows: list[tuple[str, str]] | None = None) -> Panel:
         """The panel: what is going on, what the camera sees, advice, and the keys."""
@@ -221,13 +222,13 @@ class Session:
 
 
 @contextmanager
-def session(camera: LiveSource, criteria: Criteria, *, seconds: float | None, with_preview: bool) -> Iterator[Session]:
+def session(camera: LiveSource, task: Task, *, seconds: float | None, with_preview: bool) -> Iterator[Session]:
     """A session with a camera that runs, at the keyboard of this terminal."""
     watch, note = _watch()
     preview = Preview(is_shown=with_preview)
     try:
         with closing(Viewer(camera, watch)) as viewer, keyboard() as keys:
-            yield Session(camera, viewer, keys, preview, criteria, seconds, note)
+            yield Session(camera, viewer, keys, preview, task, seconds, note)
     finally:
         preview.close()
         if watch is not None:

@@ -166,11 +166,11 @@ def _record_in_session(
     from capture.sources.source_by_name import open_source
     from studio.commands.contributors.guided_take import Discarded, Redo, session
 
-    criteria = workspace.catalog.task(task).task.criteria
+    known_task = workspace.catalog.task(task).task
     with (
         native_logs_aside(),
-        closing(LiveSource(open_source(source, criteria))) as camera,
-        session(camera, criteria, seconds=seconds, with_preview=with_preview) as sitting,
+        closing(LiveSource(open_source(source, known_task.criteria))) as camera,
+        session(camera, known_task, seconds=seconds, with_preview=with_preview) as sitting,
     ):
         known = lengths.of(workspace, camera, quiet=False)
         while True:

@@ -7,6 +7,8 @@ computer would hold every connection of a server (https://en.wikipedia.org/wiki/
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -113,6 +115,8 @@ class LimitedConnection(HttpToolsProtocol):
     _part: Literal["nothing", "headers", "body"] = "nothing"
     """What of a request is coming in."""
     _is_refused = False
+    _answering: RequestResponseCycle | None = None
+    """The request that is or was answered; uvicorn's `cycle` is the last that came."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, or close it at once where there are too many."""
@@ -125,8 +129,9 @@ class LimitedConnection(HttpToolsProtocol):
         self._await_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget all timers."""
+        """Forget all timers, and end the answer under way."""
         self._cancel_deadline()
+        self._end_answer()
         self.resume_writing()
         super().connection_lost(exc)
 
@@ -166,6 +171,8 @@ class LimitedConnection(HttpToolsProtocol):
         if not self._is_refused:
             self._cancel_deadline()
             super().on_headers_complete()
+            if not self.pipeline:
+                self._answering = self._cycle()
 
     def on_body(self, body: bytes) -> None:
         """A part of a body."""
@@ -180,6 +187,8 @@ class LimitedConnection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """An answer has been sent; await the next request."""
+        if self.pipeline:
+            self._answering = self.pipeline[-1][0]
         super().on_response_complete()
         if not self._is_answering():
             self._await_headers()
@@ -209,14 +218,27 @@ class LimitedConnection(HttpToolsProtocol):
             self._count_refusal("SlowHeaders")
             self._answer(408, b"Request Timeout")
         else:
-            self.transport.abort()
+            self._abort()
 
     def _abort_if_unread(self) -> None:
         before, self._unsent_bytes = self._unsent_bytes, self.transport.get_write_buffer_size()
         if self._unsent_bytes >= before:
-            self.transport.abort()
+            self._abort()
         else:
             self._unread = self.loop.call_later(self.connection_limits.unread_seconds, self._abort_if_unread)
+
+    def _abort(self) -> None:
+        """Close at once; neither the kernel nor the one who answers may go on with what nobody reads."""
+        self._end_answer()
+        at_once = struct.pack("ii", 1, 0)
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        self.transport.abort()
+
+    def _end_answer(self) -> None:
+        """Tell the answer under way that nobody reads it; of several requests at once uvicorn tells only the last."""
+        if self._answering is not None:
+            self._answering.disconnected = True
+            self._answering.message_event.set()
 
     def _cancel_deadline(self) -> None:
         if self._deadline is not None:
@@ -251,7 +273,7 @@ class LimitedConnection(HttpToolsProtocol):
         self._is_refused = True
         self._cancel_deadline()
         if self._is_answering():
-            self.transport.abort()  # an answer is under way, and this would stand in the middle of it
+            self._abort()  # an answer is under way, and this would stand in the middle of it
         else:
             self.transport.write(b"HTTP/1.1 %d %b\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" % (status, phrase))
             self.transport.close()

@@ -22,6 +22,8 @@ from storage.tasks.task import ConsentScopes, Task
 from storage.workspace import Workspace
 from tests.support import video_clips as clips
 
+pytestmark = pytest.mark.real_time
+
 TASK = Task(name="pour", title="Pour", instructions="Pour water.", consent="I agree.")
 
 

@@ -23,6 +23,8 @@ from capture.sources.pattern_source import PatternSource
 from kinesphere.errors import InvalidInput
 from storage.footage.video_reader import open_video
 
+pytestmark = pytest.mark.real_time
+
 
 def wait_until(condition: Callable[[], object], seconds: float = 10) -> None:
     end = time.monotonic() + seconds

@@ -31,6 +31,8 @@ from storage.footage.video_reader import open_video
 from storage.recordings.recording import Origin
 from tests.support.video_clips import TICKS, make_clip, uneven_times
 
+pytestmark = pytest.mark.real_time
+
 
 def numbers_in(path: Path) -> list[int]:
     return [read_counter(frame.image) for frame in open_video(path).frames()]

@@ -26,6 +26,8 @@ from storage.recordings.recording import RecordingFile
 from storage.workspace import Workspace
 from tests.support.submitted_takes import make_workspace
 
+pytestmark = pytest.mark.real_time
+
 SECOND = 1_000_000_000
 
 

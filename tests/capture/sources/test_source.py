@@ -19,6 +19,8 @@ from capture.sources.source_by_name import open_source
 from kinesphere.errors import InvalidInput, InvalidVideo
 from tests.support.video_clips import TICKS, cut_off, make_clip, uneven_times
 
+pytestmark = pytest.mark.real_time
+
 
 def test_a_clip_plays_at_its_own_pace_upright(tmp_path: Path) -> None:
     times = uneven_times(15)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kinesphere.errors import InvalidInput
+from kinesphere.errors import Conflict, InvalidInput
 from storage.catalog import Role
 from storage.workspace import Workspace
 from studio.web.page import Page
@@ -54,14 +54,14 @@ TEMPLATE = """{% extends "base.html" %}
 """
 
 
-def install(folder: Path, patch: pytest.MonkeyPatch, target: str) -> None:
+def install(folder: Path, patch: pytest.MonkeyPatch, target: str, package: str = "acme-pages") -> None:
     """Install a package with a page into a folder, as pip would."""
     (folder / "acme_pages.py").write_text(MODULE)
-    (folder / "acme_templates").mkdir()
+    (folder / "acme_templates").mkdir(exist_ok=True)
     (folder / "acme_templates" / "counts.html").write_text(TEMPLATE)
-    metadata = folder / "acme_pages-0.3.dist-info"
+    metadata = folder / f"{package.replace('-', '_')}-0.3.dist-info"
     metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-pages\nVersion: 0.3\n")
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 0.3\n")
     (metadata / "entry_points.txt").write_text(f"[kinesphere.pages]\ncounts = acme_pages:{target}\n")
     patch.syspath_prepend(folder)
     patch.delitem(sys.modules, "acme_pages", raising=False)
@@ -102,8 +102,15 @@ def test_a_page_that_cannot_be_used_is_named(
     with pytest.raises(InvalidInput) as refused:
         installed_pages()
     assert str(refused.value) == (
-        f"the page 'counts' of acme-pages 0.3 cannot be used ({reason}); mend or uninstall the package"
+        f"page counts of acme-pages 0.3 cannot be used ({reason}); mend or uninstall the package"
     )
+
+
+def test_two_packages_with_a_page_of_one_name_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("acme-pages", "other-pages"):
+        install(tmp_path, monkeypatch, "PAGE", package)
+    with pytest.raises(Conflict, match=r"page counts of \S+ 0.3, and counts of \S+ 0.3; uninstall one"):
+        installed_pages()
 
 
 def test_a_page_in_the_navigation_needs_a_path() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from kinesphere.errors import InvalidInput
 from storage.workspace import Workspace
 from studio.web.access.rate_limits import network_of
 from studio.web.http.connection_limits import ConnectionLimits, http_server
+from studio.web.http.page_rendering import static_digest
 from tests.support.studio_server import Studio, running_studio
 
 LIMITS = ConnectionLimits(header_seconds=1.0, unread_seconds=1.0, from_one_address=10)
@@ -88,6 +90,16 @@ def test_headers_that_are_too_large_or_too_many_are_refused(studio: Studio, head
     with studio.client(token=None) as client:
         assert client.get("/sign-in", headers={"X": "a" * 20_000}).status_code == 200
         assert client.get("/sign-in", params={"next": "a" * 40_000}).status_code == 431
+
+
+def test_who_reads_no_answer_is_let_go(studio: Studio, caplog: pytest.LogCaptureFixture) -> None:
+    with connect(studio) as deaf:
+        path = f"/static/{static_digest()}/js/label/timeline_painter.js"
+        deaf.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * 1000)
+        hung_up = select.poll()
+        hung_up.register(deaf, select.POLLHUP)
+        assert hung_up.poll(SECONDS * 1000), "it was let go though it never read"
+    assert not [record for record in caplog.records if record.levelname == "ERROR"], "nor does the answer go on"
 
 
 def test_one_address_has_so_many_connections_and_others_are_served_meanwhile(studio: Studio) -> None:

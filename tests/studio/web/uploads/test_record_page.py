@@ -33,6 +33,8 @@ from tests.support.video_clips import make_clip
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+pytestmark = pytest.mark.real_time
+
 ARRIVED = "parseFloat(document.getElementById('sent').textContent) >= 0.1"
 OPEN = {"Tus-Resumable": "1.0.0", "Upload-Defer-Length": "1"}
 PART = {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream"}

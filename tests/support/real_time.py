@@ -1,0 +1,56 @@
+"""Real time on a busy machine: tests that record at a camera's pace go one at a time, before other work.
+
+A recorder that gets no processor loses frames, as it must, and its test would say so of a recorder without a fault.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_BEFORE_OTHERS = -15
+"""As `nice` counts: about thirty times as much of a processor as a process that asks for nothing."""
+_SESSION = Path("/proc/self/autogroup")
+"""Linux shares processors out among sessions first, and by priority only within one: see sched(7)."""
+
+
+@contextmanager
+def in_real_time() -> Iterator[None]:
+    """Hold what runs meanwhile in this thread, and what it starts, before other work.
+
+    Yields:
+        When no other test of this user runs in real time. Without the right to a higher priority (root's, or
+        CAP_SYS_NICE) the test runs all the same, and needs a machine that is not too busy.
+    """
+    with (Path(tempfile.gettempdir()) / f"kinesphere-real-time-{os.getuid()}").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = priority()
+        try:
+            set_priority(min(before, _BEFORE_OTHERS))
+        except PermissionError:
+            yield
+            return
+        try:
+            yield
+        finally:
+            set_priority(before)
+
+
+def priority() -> int:
+    """How much of a processor this thread gets: 19 is least, -20 most."""
+    return os.getpriority(os.PRIO_PROCESS, 0)
+
+
+def set_priority(nice: int) -> None:
+    """Let this thread have more or less of a processor, and its session as well.
+
+    Raises:
+        PermissionError: it may not have more.
+    """
+    os.setpriority(os.PRIO_PROCESS, 0, nice)
+    if _SESSION.exists() and _SESSION.read_text().split()[-1] != str(nice):
+        _SESSION.write_text(str(nice))
