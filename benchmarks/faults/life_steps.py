@@ -260,7 +260,6 @@ class MadeUp:
             except KinesphereError as error:
                 failure = Failure(job.recording.recording, str(error))
                 if hasattr(failure, "counts"):
-                    # TODO(merge)
                     failure = replace(failure, counts=not isinstance(error, StorageFailed))  # type: ignore[call-arg]
                 yield failure
 

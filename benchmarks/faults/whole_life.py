@@ -6,7 +6,6 @@ Nothing here opens a workspace: a process that uses a store or threads cannot be
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import random
@@ -25,7 +24,7 @@ from benchmarks.faults.forked_steps import Ended, Forked, Tell, Work, fork_step
 from benchmarks.faults.injected_faults import before_change, kill_self, set_clock_wrong
 from benchmarks.faults.invariants import Ledger, broken_invariants
 from benchmarks.faults.life_disks import CUT, LifeDisk
-from benchmarks.faults.life_plan import LifePlan, Step
+from benchmarks.faults.life_plan import IS_FLUSHED, LifePlan, Step
 from benchmarks.faults.places import Cloud, Place, new_place
 from tests.support.breaking_proxy import BreakingProxy
 
@@ -39,10 +38,6 @@ _ROOM = (0, 4_096, 40_000, 200_000, 600_000)
 
 _EXPLAINED = ("StorageFailed", "CorruptObject", "OSError", "TimeoutError")
 """What a server may log of itself; all else is a bug of ours, or what is no line of JSON."""
-
-
-_IS_ONE_SERVER = importlib.util.find_spec("storage.catalog.server_lock") is not None
-"""Whether a second server of a workspace is refused."""
 
 
 @dataclass
@@ -198,6 +193,7 @@ class _Living:
         """Do everything once more, as people do when all works again, and hold the invariants."""
         place = self.place
         self._stop_server()
+        self.place.let_time_pass()
         self._start_server()
         works: list[Work] = [partial(steps.catch_up, place.near), partial(steps.catch_up, place.far)]
         works += [partial(steps.erase, place, contributor) for contributor in sorted(self.ledger.erasing)]
@@ -245,6 +241,8 @@ class _Living:
         self.life.story.append(f"{name}, {ended.core_seconds:.2f} s: {ended.code} {told} {last}".rstrip())
         is_killed = ended.code in (-signal.SIGKILL, CUT)
         self.life.killed += is_killed
+        if is_killed:
+            self.place.let_time_pass()
         self.life.refused += ended.code == 1
         if ended.is_bug or "Traceback" in ended.output:
             self._break(name, f"ended by a bug: {ended.output[:4000]} ... {ended.output[4000:][-2000:]}")
@@ -260,9 +258,9 @@ class _Living:
 
     def _refused_server(self, second: Forked) -> None:
         """Hold a second server of the workspace to what it must be: refused in words."""
-        ended = second.wait(kill_after=20 if _IS_ONE_SERVER else 1)
+        ended = second.wait(kill_after=20 if IS_FLUSHED else 1)
         self.life.story.append(f"serve beside it: {ended.code}")
-        if _IS_ONE_SERVER and not (ended.code == 1 and "command failed" in ended.output):
+        if IS_FLUSHED and not (ended.code == 1 and "command failed" in ended.output):
             self._break("serve beside it", f"a second server of one workspace was let in: {ended.output[-1000:]}")
 
     def _start_server(self) -> None:
