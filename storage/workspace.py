@@ -29,6 +29,8 @@ from storage.catalog import Catalog
 
 FORMAT_VERSION = 1
 FILE_NAME = "workspace.toml"
+RESTORING = "restoring.json"
+"""Name of the note that lies in the folder of a workspace until all of it is restored from a backup."""
 _OWNER_ONLY = 0o700
 
 
@@ -105,6 +107,23 @@ def create_workspace(
         Conflict: there is a workspace already.
         StorageFailed: the folder cannot be written; nothing is left of the attempt.
     """
+    lay_out_workspace(folder, name=name, catalog=catalog, store=store)
+    return open_workspace(folder)
+
+
+def lay_out_workspace(folder: Path, *, name: str | None, catalog: str, store: str) -> None:
+    """Do what `create_workspace` does, and do not open it: a workspace that is being restored is opened otherwise.
+
+    Args:
+        folder: made if it is not there.
+        name: of the workspace; by default the folder's.
+        catalog: SQLAlchemy URL.
+        store: URL of a prefix in an object store, or a folder.
+
+    Raises:
+        Conflict: there is a workspace already.
+        StorageFailed: the folder cannot be written; nothing is left of the attempt.
+    """
     folder = folder.absolute()
     file = folder / FILE_NAME
     if file.exists():
@@ -115,16 +134,15 @@ def create_workspace(
         with private_files():
             _make_folder(folder)
             if "://" not in store:
-                _make_folder(Path(_store_location(folder, store)))
-            Catalog.open(_catalog_url(folder, catalog), create=True).close()
-            open_objects(_store_location(folder, store), create=True)
+                _make_folder(Path(resolved_store(folder, store)))
+            Catalog.open(resolved_catalog(folder, catalog), create=True).close()
+            open_objects(resolved_store(folder, store), create=True)
             _write_description(folder, name, catalog, store)
     except (KinesphereError, OSError) as error:
         _remove_new(folder, before)
         if isinstance(error, KinesphereError):
             raise
         raise StorageFailed(f"cannot make a workspace in {folder}: {os.strerror(error.errno or 0).lower()}") from error
-    return open_workspace(folder)
 
 
 def _make_folder(folder: Path) -> None:
@@ -143,27 +161,32 @@ def _write_description(folder: Path, name: str, catalog: str, store: str) -> Non
     partial.replace(file)
 
 
-def open_workspace(folder: Path) -> Workspace:
+def open_workspace(folder: Path, *, create_catalog: bool = False, restoring: bool = False) -> Workspace:
     """Open the workspace in `folder`.
 
     Args:
         folder: that `create_workspace` has made.
+        create_catalog: make the SQLite file of the catalog where it is lost.
+        restoring: open it though it is not yet restored as a whole.
 
     Returns:
         The workspace, open.
 
     Raises:
         NotFound: there is none.
+        Conflict: it is not yet restored as a whole.
         NewerFormat: it was made by a later release.
         CorruptObject: its `workspace.toml` cannot be read.
     """
     folder = folder.absolute()
     name, catalog, store = _settings(folder)
+    if not restoring and (folder / RESTORING).exists():
+        raise Conflict(f"{folder} is being restored, or that was interrupted; go on with: kinesphere restore SOURCE")
     return Workspace(
         folder,
         name,
-        Catalog.open(_catalog_url(folder, catalog)),
-        open_objects(_store_location(folder, store)),
+        Catalog.open(resolved_catalog(folder, catalog), create=create_catalog),
+        open_objects(resolved_store(folder, store)),
     )
 
 
@@ -182,7 +205,24 @@ def open_store(folder: Path) -> Objects:
         CorruptObject: its `workspace.toml` cannot be read.
     """
     folder = folder.absolute()
-    return open_objects(_store_location(folder, _settings(folder)[2]))
+    return open_objects(resolved_store(folder, _settings(folder)[2]))
+
+
+def catalog_url(folder: Path) -> str:
+    """Where the catalog of a workspace is, whether it can be opened or not.
+
+    Args:
+        folder: of the workspace.
+
+    Returns:
+        A SQLAlchemy URL; a SQLite file is absolute.
+
+    Raises:
+        NotFound: there is no workspace.
+        NewerFormat: it was made by a later release.
+        CorruptObject: its `workspace.toml` cannot be read.
+    """
+    return resolved_catalog(folder.absolute(), _settings(folder.absolute())[1])
 
 
 def _settings(folder: Path) -> tuple[str, str, str]:
@@ -206,7 +246,19 @@ def _settings(folder: Path) -> tuple[str, str, str]:
     return name, catalog, store
 
 
-def _catalog_url(folder: Path, url: str) -> str:
+def resolved_catalog(folder: Path, url: str) -> str:
+    """The URL of a catalog, a SQLite file taken from the workspace's folder.
+
+    Args:
+        folder: of the workspace, absolute.
+        url: as `workspace.toml` says it.
+
+    Returns:
+        A SQLAlchemy URL.
+
+    Raises:
+        InvalidInput: it cannot be read.
+    """
     try:
         parsed = make_url(url)
     except ArgumentError as error:
@@ -218,7 +270,16 @@ def _catalog_url(folder: Path, url: str) -> str:
     return parsed.render_as_string(hide_password=False)
 
 
-def _store_location(folder: Path, store: str) -> str:
+def resolved_store(folder: Path, store: str) -> str:
+    """Where the objects are, a folder taken from the workspace's.
+
+    Args:
+        folder: of the workspace, absolute.
+        store: as `workspace.toml` says it.
+
+    Returns:
+        A folder, or a URL.
+    """
     return store if "://" in store else str((folder / store).resolve())
 
 

@@ -26,12 +26,15 @@ from studio.commands.contributors import (
 )
 from studio.commands.operators import (
     account_command,
+    backup_command,
     blur_command,
     contributor_command,
     doctor_command,
     erase_command,
     init_command,
     process_command,
+    rebuild_command,
+    restore_command,
     serve_command,
     task_command,
 )
@@ -113,6 +116,9 @@ for _command in (
     process_command,
     serve_command,
     doctor_command,
+    backup_command,
+    restore_command,
+    rebuild_command,
     demo_command,
     checks_command,
     review_command,

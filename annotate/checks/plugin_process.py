@@ -14,6 +14,7 @@ from pathlib import Path
 from annotate.checks.evidence import Evidence
 from annotate.checks.findings import Check, Finding
 from annotate.checks.limits import Limit
+from pose.engines.lifeline import end_with_parent
 from storage.tasks.criteria import Thresholds
 
 GROUP = "kinesphere.checks"
@@ -24,6 +25,7 @@ EVIDENCE, ANSWER = "evidence.pickle", "answer.json"
 
 def main(name: str, folder: Path, memory: int, thresholds: str) -> None:
     """Load the plugin, let it find, and write the answer. What it raises ends the process, and its text is told."""
+    end_with_parent()
     _limit_memory(memory)
     check = _load(name)
     answer: dict[str, object] = {

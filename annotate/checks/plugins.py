@@ -221,7 +221,7 @@ def _ask(name: str, folder: Path, thresholds: str, seconds: float, memory: int) 
     command = [sys.executable, "-P", "-m", "annotate.checks.plugin_process", name, str(folder), str(memory), thresholds]
     process = subprocess.Popen(
         command,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,  # on which nothing comes, until this process ends
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         cwd=folder,
@@ -229,6 +229,7 @@ def _ask(name: str, folder: Path, thresholds: str, seconds: float, memory: int) 
         env=os.environ | {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
         start_new_session=True,
     )
+    assert process.stdin is not None
     output = _Output(process)
     is_late = False
     try:
@@ -239,6 +240,7 @@ def _ask(name: str, folder: Path, thresholds: str, seconds: float, memory: int) 
         _kill(process)  # and all that it started
         process.wait()
         output.close()
+        process.stdin.close()
     if is_late:
         raise PluginFailed(f"it was not done after {seconds:g} s")
     if output.size > OUTPUT_BYTES:

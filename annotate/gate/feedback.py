@@ -49,7 +49,14 @@ class Feedback:
 
 
 def texts(task: Task) -> dict[str, str]:
-    """The feedback that reviewers may name: a task's own texts, in its language, before the built-in English ones."""
+    """The feedback that reviewers may name: a task's own texts, in its language, before the built-in English ones.
+
+    Args:
+        task: whose texts come first.
+
+    Returns:
+        A text by the name of a check, or of what lies beyond checks.
+    """
     return {**TEMPLATES, **BEYOND_CHECKS, **task.feedback}
 
 
@@ -145,7 +152,15 @@ def _advice(catalog: Catalog, row: RecordingRecord) -> list[Advice]:
 
 
 def advice_from_checks(failed: Sequence[CheckRecord], known: Mapping[str, str]) -> list[Advice]:
-    """One piece of advice a fault: checks that are helped by the same text are told together."""
+    """One piece of advice a fault: checks that are helped by the same text are told together.
+
+    Args:
+        failed: results that are not passes.
+        known: texts by the name of a check (`texts`); a check without one is helped by the advice in its message.
+
+    Returns:
+        In the order of the first check of each.
+    """
     by_text: dict[str, list[CheckRecord]] = {}
     for check in failed:
         # the message of a result ends with the check's advice, which only for a plugin is all that there is

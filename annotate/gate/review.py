@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from annotate.gate.feedback import TEMPLATES, composed, merged, texts
-from kinesphere.errors import InvalidInput, NotFound
+from kinesphere.errors import Conflict, InvalidInput, NotFound
 from kinesphere.video.video_keys import video_key
-from storage.catalog import Decision, ReviewLease, ReviewLeases, ReviewRecord, Reviews, Verdict
+from storage.catalog import Decision, FailedTries, ReviewLease, ReviewLeases, ReviewRecord, Reviews, Verdict
 from storage.workspace import Workspace
 
 
@@ -42,6 +42,8 @@ class ReviewEvidence:
     """Path of the video, or its address in the object store."""
     open_at: tuple[str, ...]
     """Commands that play the video from a little before each doubtful range (the first ten), or from its beginning."""
+    failure: str | None
+    """Why it could not be processed, if it could not: then nothing was checked, and it cannot be accepted."""
     findings: tuple[CheckFinding, ...]
     """Of all checks; those that doubt it come first."""
     templates: Mapping[str, str]
@@ -128,7 +130,8 @@ def decide(
     Raises:
         NotFound: there is no such recording, or no such text.
         InvalidInput: a range lies outside the recording, or nothing tells the contributor why.
-        Conflict: they may not decide on it (now); the message says why. Nothing has changed.
+        Conflict: they may not decide on it (now), or it is to be accepted and could not be processed; the message says
+            why. Nothing has changed.
     """
     catalog = workspace.catalog
     row = catalog.recording(recording)
@@ -136,6 +139,11 @@ def decide(
     unknown = [name for name in named if name not in texts(task)]
     if unknown:
         raise NotFound("feedback text", unknown[0], list(texts(task)), "a task names its own under [feedback]")
+    if decision == "accept" and FailedTries(catalog).unprocessed(recording):
+        raise Conflict(
+            f"recording {recording} could not be processed, so there is nothing to accept; return it, reject it, or "
+            f"try again: kinesphere process --again {recording}"
+        )
     if decision != "accept" and not named and not words.strip():
         raise InvalidInput(
             f"tell the contributor why: --feedback TEXT or --template CHECK is needed to {decision} a recording"
@@ -193,6 +201,7 @@ def evidence(workspace: Workspace, lease: ReviewLease) -> ReviewEvidence:
         language=task.language,
         duration_ns=row.duration_ns,
         video=video,
+        failure=FailedTries(catalog).unprocessed(row.recording).get(row.recording),
         open_at=tuple(
             f"mpv --start={max(0, start / 1e9 - 1):.1f} {shlex.quote(video)}" for start in starts[:10] or [0]
         ),

@@ -11,7 +11,6 @@ import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -258,10 +257,7 @@ class MadeUp:
             try:
                 yield _extracted(job)
             except KinesphereError as error:
-                failure = Failure(job.recording.recording, str(error))
-                if hasattr(failure, "counts"):
-                    failure = replace(failure, counts=not isinstance(error, StorageFailed))  # type: ignore[call-arg]
-                yield failure
+                yield Failure(job.recording.recording, str(error), counts=not isinstance(error, StorageFailed))
 
 
 def _extracted(job: Job) -> Extracted:

@@ -1,4 +1,4 @@
-"""Objects: bytes under a key, in a local folder or an object store; the only file that talks to obstore."""
+"""Objects: bytes under a key, in a local folder or an object store; with `object_listing.py` all that uses obstore."""
 
 from __future__ import annotations
 

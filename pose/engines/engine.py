@@ -7,7 +7,19 @@ from typing import Protocol, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-OnFrame = Callable[[], None]
+
+
+class OnFrame(Protocol):
+    """Told by work how far it is; who stops the work does it by what this raises."""
+
+    def __call__(self, frames: int = 1, /) -> None:
+        """Count frames.
+
+        Args:
+            frames: how many were done since the last call; 0 only asks whether to go on.
+        """
+
+
 Work = Callable[[Item, OnFrame], Result]
 """Does one item, calling the function it is given once a frame. To run elsewhere, it and its items can be pickled."""
 
@@ -28,7 +40,7 @@ class Engine(Protocol):
         Args:
             work: what to do with each. What it raises, this raises, once the rest has stopped.
             items: what to do it with.
-            on_frame: called once a frame, from any thread; never, where frames are not counted here.
+            on_frame: called with the frames that were done, from any thread; never, where they are not counted here.
 
         Yields:
             Results as they become ready, in any order.

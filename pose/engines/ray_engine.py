@@ -60,7 +60,7 @@ class RayCluster:
 
 
 def _do_quietly(work: Work[Item, Result], item: Item) -> Result:
-    return work(item, lambda: None)
+    return work(item, lambda _frames=1: None)
 
 
 def _refuse_if_unreachable(address: str) -> None:

@@ -11,7 +11,7 @@ from pose.engines.engine import CORES_PER_RECORDING, Item, OnFrame, Result, Work
 
 
 class _Stopped(BaseException):
-    """Ends work at its next frame. No error: nobody but the engine may catch it."""
+    """Ends work at its next frame, or when it asks. No error: nobody but the engine may catch it."""
 
 
 class Threads:
@@ -28,17 +28,18 @@ class Threads:
         Args:
             work: what to do with each. What it raises, this raises, once the rest has stopped.
             items: what to do it with.
-            on_frame: called once a frame, from any thread.
+            on_frame: called with the frames that were done, from any thread.
 
         Yields:
             Results as they become ready, in any order.
         """
         stopping = threading.Event()
 
-        def count() -> None:
+        def count(frames: int = 1, /) -> None:
             if stopping.is_set():
                 raise _Stopped
-            on_frame()
+            if frames:
+                on_frame(frames)
 
         with ThreadPoolExecutor(self._workers, "recording") as pool:
             futures = [pool.submit(work, item, count) for item in items]

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from storage.catalog.catalog import Catalog
     from storage.catalog.erasure_entries import Erasures
     from storage.catalog.export_entries import Exports
+    from storage.catalog.failed_tries import MOST_TRIES, PROCESSING, FailedTries
     from storage.catalog.labels.annotations import Annotations, SegmentAgreement
     from storage.catalog.labels.label_log import MOST_SEGMENTS
     from storage.catalog.labels.label_operations import LabelOperations
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         Event,
         ExportRecord,
         ExportState,
+        Failed,
         GoldRecord,
         Queue,
         Reason,
@@ -64,6 +66,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MOST_SEGMENTS",
+    "MOST_TRIES",
+    "PROCESSING",
     "Account",
     "Accounts",
     "AnnotationRecord",
@@ -88,6 +92,8 @@ __all__ = [
     "ExportRecord",
     "ExportState",
     "Exports",
+    "Failed",
+    "FailedTries",
     "FinishedAnnotation",
     "GoldRecord",
     "GoldRecordings",
@@ -126,6 +132,7 @@ _MODULES = {
     "catalog": ("Catalog",),
     "erasure_entries": ("Erasures",),
     "export_entries": ("Exports",),
+    "failed_tries": ("MOST_TRIES", "PROCESSING", "FailedTries"),
     "labels.annotations": (
         "SegmentAgreement",
         "Annotations",
@@ -173,6 +180,7 @@ _MODULES = {
         "Event",
         "ExportRecord",
         "ExportState",
+        "Failed",
         "GoldRecord",
         "Queue",
         "Reason",

@@ -31,8 +31,8 @@ _THREADS = 40
 """Of the studio, and of anyio's by default: opening a connection anew takes as long as a transaction."""
 
 
-def connect(url: str, *, create: bool) -> Engine:
-    """Open the database at `url` and bring its schema up to date.
+def connect(url: str, *, create: bool, revision: str | None = "head") -> Engine:
+    """Open the database at `url` and bring its schema up to date, or to an earlier revision, or not at all.
 
     Raises:
         NotFound: there is no such SQLite file (unless `create`).
@@ -59,9 +59,10 @@ def connect(url: str, *, create: bool) -> Engine:
         raise MissingDependency(f"{error}; install it with: pip install 'kinesphere-studio[postgres]'") from error
     if engine.dialect.name == "sqlite":
         _configure_sqlite(engine)
-    shown = parsed.render_as_string(hide_password=True)
-    with database_errors(shown):
-        _migrate(engine, shown)
+    if revision is not None:
+        shown = parsed.render_as_string(hide_password=True)
+        with database_errors(shown):
+            migrate(engine, shown, revision)
     return engine
 
 
@@ -134,13 +135,14 @@ def _configure_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _migrate(engine: Engine, url: str) -> None:
+def migrate(engine: Engine, url: str, target: str = "head") -> None:
+    """Bring the schema of an open database to a revision, by default the newest; errors as in `connect`."""
     with engine.connect() as connection:
         revision = None
         if inspect(connection).has_table("alembic_version"):
             revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     if revision == NEWEST_REVISION:
-        return
+        return  # later than or the same as any other that this release knows
     # Alembic takes a third of a second to import: only where there is something to do.
     from alembic import command
     from alembic.config import Config
@@ -149,8 +151,9 @@ def _migrate(engine: Engine, url: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if revision is not None and revision not in known:
-        raise NewerFormat(f"the catalog {url}", revision, NEWEST_REVISION)
+    for named in (revision, target):
+        if named not in (None, "head", *known):
+            raise NewerFormat(f"the catalog {url}", named, NEWEST_REVISION)
     with engine.execution_options(writes=True).begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, target)

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import cast
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from kinesphere.errors import Conflict
 from storage.catalog.records import CheckRecord, CheckValue, ReviewRecord, TrajectoryRecord, Verdict
-from storage.catalog.state_machine import locked, move
+from storage.catalog.state_machine import locked, move, new_event
 from storage.catalog.tables import CheckTable, RecordingTable, ReviewTable, TrajectoryTable
 from storage.catalog.transactions import Transactions, record_of
 from storage.recordings.recording import State
@@ -33,7 +34,7 @@ class OutcomeEntries(Transactions):
         """Enter what processing found: the checks, the trajectory and the state that follows from them.
 
         Args:
-            recording: id of a submitted recording.
+            recording: id of a submitted recording, or of one that is flagged because it could not be processed.
             state: that it goes to.
             checks: results of the automated checks.
             trajectory: that was extracted.
@@ -45,7 +46,11 @@ class OutcomeEntries(Transactions):
             Conflict: it is no longer waiting; another process was faster, or it was withdrawn.
         """
         with self.writing() as session:
-            move(session, recording, state, who=who, why=why)
+            row = locked(session, recording)
+            if state is State.FLAGGED and is_unprocessed(session, row):  # reviewers are asked already
+                session.add(new_event(recording, who, row.state, state, why))
+            else:
+                move(session, recording, state, who=who, why=why)
             for check in checks:
                 session.merge(CheckTable(recording=recording, **vars(check)))
             session.merge(TrajectoryTable(**vars(trajectory), created_at=datetime.now(UTC)))
@@ -130,3 +135,19 @@ class OutcomeEntries(Transactions):
         query = select(ReviewTable).where(ReviewTable.recording == recording, ReviewTable.reason != "gold")
         with self.reading() as session:
             return [record_of(ReviewRecord, row) for row in session.scalars(query.order_by(ReviewTable.review))]
+
+
+def is_unprocessed(session: Session, row: RecordingTable) -> bool:
+    """Whether a recording is flagged because it could not be processed.
+
+    Args:
+        session: of a transaction.
+        row: of the recording.
+
+    Returns:
+        False for one that is flagged because of what was found in it.
+    """
+    if row.state is not State.FLAGGED:
+        return False
+    found = session.scalars(select(TrajectoryTable.shard).where(TrajectoryTable.recording == row.recording))
+    return found.first() is None

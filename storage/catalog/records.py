@@ -64,6 +64,16 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Failed:
+    """What follows from a recording that could not be processed."""
+
+    tries: int
+    """How often that has happened while it waited."""
+    state: State
+    """It waits to be tried again, or for a person."""
+
+
+@dataclass(frozen=True)
 class CheckRecord:
     """One automated criterion applied to a recording.
 

@@ -62,6 +62,7 @@ class Throughput:
             select(RecordingTable.state, func.max(EventTable.at))
             .join(EventTable, EventTable.recording == RecordingTable.recording)
             .where(RecordingTable.state.in_(WAITING), EventTable.to_state == RecordingTable.state)
+            .where(EventTable.from_state.is_distinct_from(EventTable.to_state))  # a failed try ends no wait
             .group_by(RecordingTable.state, RecordingTable.recording)
         )
         now = self.clock()

@@ -101,7 +101,7 @@ def _erase(
     drop_freed_space(workspace.catalog.engine, None if contributor is None else contributor.encode())
     delete_uploads(workspace, departed)  # those that began before the catalog had forgotten them
     (done,) = (record for record in erasures.done() if record.receipt == erasure.receipt)
-    _keep_tombstone(objects, done)
+    keep_tombstone(objects, done)
     return done
 
 
@@ -184,7 +184,7 @@ def _done_before(workspace: Workspace, erasures: Erasures, contributor: str | No
         delete_strays(workspace, departed)
         _delete_local(workspace, departed)
         forget_cached(_urls(workspace), departed.recordings, record.tombstone["shards"])
-        _keep_tombstone(workspace.objects, record)
+        keep_tombstone(workspace.objects, record)
     drop_freed_space(workspace.catalog.engine, contributor.encode())
     return found[-1]
 
@@ -256,7 +256,8 @@ def _tombstone(
     }
 
 
-def _keep_tombstone(objects: Objects, record: ErasureRecord) -> None:
+def keep_tombstone(objects: Objects, record: ErasureRecord) -> None:
+    """Write the tombstone of an erasure that is done under its key."""
     content = (json.dumps(record.tombstone, indent=2) + "\n").encode()
     objects.put(tombstone_key(record.receipt), content)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -16,7 +16,7 @@ from storage.footage.mp4_index import NoIndex, read_frame_index
 Edges = NDArray[np.float64]
 
 
-def frame_edges(objects: Objects, key: str) -> Edges:
+def frame_edges(objects: Objects, key: str, without_index: Callable[[Objects, str], Edges] | None = None) -> Edges:
     """Nanoseconds at which the frames of the video `key` begin, and at which the last one ends.
 
     float64 `(frames + 1,)`, strictly increasing, on the container's own clock with its edit list applied: a browser's
@@ -26,6 +26,7 @@ def frame_edges(objects: Objects, key: str) -> Edges:
     Args:
         objects: an object store.
         key: of the video.
+        without_index: reads those through; by default `read_through`, here.
 
     Returns:
         int64 `[frames + 1]`, since the recording began.
@@ -39,12 +40,23 @@ def frame_edges(objects: Objects, key: str) -> Edges:
     try:
         index = read_frame_index(lambda start, stop: objects.get(key, (start, stop)), size)
     except NoIndex:
-        return _read_through(objects, key)
+        return (without_index or read_through)(objects, key)
     return _edges(index.ticks.tolist(), index.end, Fraction(1, index.ticks_per_second))
 
 
-def _read_through(objects: Objects, key: str) -> Edges:
-    """The edges by demuxing every packet."""
+def read_through(objects: Objects, key: str) -> Edges:
+    """The edges of the frames of a video, as `frame_edges` gives them, by demuxing every packet with FFmpeg.
+
+    Args:
+        objects: an object store.
+        key: of the video.
+
+    Returns:
+        As `frame_edges`.
+
+    Raises:
+        InvalidVideo: it is no video, or shows no frame.
+    """
     ends: dict[int, int] = {}
     with objects.open(key) as file, opened(file, key) as (container, stream):
         if stream.time_base is None:

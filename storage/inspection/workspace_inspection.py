@@ -15,14 +15,14 @@ from kinesphere.objects.store import Objects
 from kinesphere.shards.shard import Shard
 from kinesphere.versions.manifests import list_datasets, list_versions, read_episodes, read_manifest, version_key
 from kinesphere.video.video_keys import video_key
-from storage.catalog import Erasures, RecordingRecord
+from storage.catalog import Erasures, FailedTries, RecordingRecord
 from storage.inspection.leftovers import Leftover, leftovers
 from storage.recordings.recording import RecordingFile, State, description_key
 from storage.workspace import Workspace
 
 _AT_ONCE = 16
 _BLOCK_BYTES = 1 << 20
-_HERE = frozenset({State.SUBMITTED, State.ACCEPTED, State.FLAGGED, State.REJECTED, State.RETURNED})
+HERE = frozenset({State.SUBMITTED, State.ACCEPTED, State.FLAGGED, State.REJECTED, State.RETURNED})
 """In these states a recording's video is among the objects."""
 
 
@@ -66,7 +66,7 @@ def inspect(
     on_step("the catalog")
     found = list(_in_catalog(workspace))
     rows = [row for row in workspace.catalog.recordings() if row.sent_to is None]
-    stored = [row for row in rows if row.state in _HERE]
+    stored = [row for row in rows if row.state in HERE]
     on_step("recordings")
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         for problems in threads.map(partial(_of_recording, workspace.objects, deep=deep), stored):
@@ -97,8 +97,9 @@ def _in_catalog(workspace: Workspace) -> Iterator[Problem]:
                     if tuple(said) != ("ok",):
                         words = " ".join(map(str, said))
                         yield Problem("catalog", f"{check} says: {words}; restore it from a copy")
+    unprocessed = FailedTries(catalog).unprocessed()
     for row in catalog.recordings(State.ACCEPTED, State.FLAGGED):
-        if row.sent_to is None and catalog.trajectory(row.recording) is None:
+        if row.sent_to is None and row.recording not in unprocessed and catalog.trajectory(row.recording) is None:
             yield Problem(f"recording {row.recording}", f"is {row.state} and has no trajectory: process --again")
 
 
@@ -134,7 +135,7 @@ def _of_video(objects: Objects, row: RecordingRecord, size_bytes: int | None, *,
             return [Problem(name, f"its video '{key}' is empty; restore it from a copy")]
         if size_bytes is not None and size != size_bytes:
             return [Problem(name, f"its video '{key}' has {size} bytes, not {size_bytes}; restore it from a copy")]
-        if deep and _sha256(objects, key) != row.video_sha256:
+        if deep and object_sha256(objects, key) != row.video_sha256:
             return [Problem(name, f"its video '{key}' was changed: its sha256 differs; restore it from a copy")]
     except CorruptObject:
         return [Problem(name, f"its video '{key}' is missing; restore it from a copy")]
@@ -159,7 +160,7 @@ def _of_shard(objects: Objects, shard_id: str, *, deep: bool) -> list[Problem]:
     for inside, listed in attributes["objects"].items():
         key = f"{shard.key}/{inside}"
         try:
-            if objects.size(key) != listed["size_bytes"] or (deep and _sha256(objects, key) != listed["sha256"]):
+            if objects.size(key) != listed["size_bytes"] or (deep and object_sha256(objects, key) != listed["sha256"]):
                 problems.append(Problem(name, f"object '{key}' was changed; restore it from a copy"))
         except CorruptObject:
             problems.append(Problem(name, f"object '{key}' is missing; restore it from a copy"))
@@ -189,7 +190,8 @@ def _shards_of_versions(workspace: Workspace) -> set[str]:
     return found
 
 
-def _sha256(objects: Objects, key: str) -> str:
+def object_sha256(objects: Objects, key: str) -> str:
+    """SHA-256 of an object, of which a little at a time is held in memory; CorruptObject if it is missing."""
     digest = hashlib.sha256()
     with objects.open(key) as content:
         while block := content.read(_BLOCK_BYTES):

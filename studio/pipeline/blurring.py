@@ -6,14 +6,16 @@ import json
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kinesphere.errors import Conflict, CorruptObject, InvalidInput
-from kinesphere.video.video_keys import blurred_key, video_key
+from kinesphere.errors import Conflict, CorruptObject
+from kinesphere.video.video_keys import blurred_key
+from pose.engines.isolation import WORK_PROCESSES
 from storage.erasure.late_writes import remove_empty_folder
 from storage.recordings.recording import State, blurred_note_key
+from studio.pipeline.isolated_blurring import Blurring, done, hide, look
 
 if TYPE_CHECKING:
     from kinesphere.objects.store import Objects
@@ -58,12 +60,36 @@ def blur_recording(
     Raises:
         Conflict: the recording has no trajectory yet, was sent elsewhere, or is withdrawn.
         InvalidInput: nobody was found in it.
+        InvalidVideo: it takes more memory or time than it may.
         CorruptObject: its video is missing or is not what was submitted.
     """
-    from pose.drawing.blur import blur_video
-    from pose.drawing.bystanders import look_for_people
-    from pose.networks.models import pose_model
-    from storage.footage.video_reader import open_video
+    try:
+        return _blur_recording(workspace, recording, output=output, strict=strict, progress=progress)
+    finally:
+        WORK_PROCESSES.end_idle()
+
+
+def blur_all(workspace: Workspace, recordings: Sequence[str], *, progress: Progress = no_progress) -> None:
+    """Make sure that each recording has a `blurred.mp4` of its newest trajectory; raises what `blur_recording` does.
+
+    What was hidden with `--strict` hides more, and is kept.
+    """
+    try:
+        for recording in recordings:
+            trajectory = workspace.catalog.trajectory(recording)
+            earlier = _earlier(workspace.objects, recording)
+            if trajectory is not None and earlier is not None:
+                video_sha256 = workspace.catalog.recording(recording).video_sha256
+                if earlier["made_of"] == _note(video_sha256, trajectory, strict=True):
+                    continue
+            _blur_recording(workspace, recording, output=None, strict=False, progress=progress)
+    finally:
+        WORK_PROCESSES.end_idle()
+
+
+def _blur_recording(
+    workspace: Workspace, recording: str, *, output: Path | None, strict: bool, progress: Progress
+) -> dict[str, Any]:
     from studio.pipeline.extraction import verified_description
 
     row, objects = workspace.catalog.recording(recording), workspace.objects
@@ -77,19 +103,18 @@ def blur_recording(
     earlier = _earlier(objects, recording)
     if output is None and earlier is not None and earlier["made_of"] == note:
         return _result(recording, f"{objects.url}/{blurred_key(recording)}", earlier["report"], is_new=False)
-    arrays = _arrays(objects, trajectory)
     verified_description(objects, row)
     workspace.temporary.mkdir(exist_ok=True)  # where an erasure finds what a kill leaves
     with (
         tempfile.TemporaryDirectory(prefix=f"{recording}-", dir=workspace.temporary) as folder,
-        objects.open(video_key(recording)) as content,
+        WORK_PROCESSES.borrowed() as process,
     ):
         file = output or Path(folder) / "blurred.mp4"
-        video = open_video(content, video_key(recording))
+        job = Blurring(objects.url, trajectory, row.frames, file, strict)
         with progress(f"Looking for people in {recording}", row.frames) as show:
-            others = look_for_people(video, pose_model(), show)
+            job = replace(job, others=done(process, look, job, show))
         with progress(f"Hiding heads in {recording}", row.frames) as show:
-            report = asdict(blur_video(video, arrays, file, others=others, strict=strict, on_progress=show))
+            report = asdict(done(process, hide, job, show))
         if output is not None:
             return _result(recording, str(output), report, is_new=True)
         objects.delete(blurred_note_key(recording))  # until the new one is whole, nothing vouches for it
@@ -101,21 +126,6 @@ def blur_recording(
         remove_empty_folder(objects, f"recordings/{recording}")
         raise Conflict(f"recording {recording} was withdrawn meanwhile; nothing was kept")
     return _result(recording, f"{objects.url}/{blurred_key(recording)}", report, is_new=True)
-
-
-def blur_all(workspace: Workspace, recordings: Sequence[str], *, progress: Progress = no_progress) -> None:
-    """Make sure that each recording has a `blurred.mp4` of its newest trajectory; raises what `blur_recording` does.
-
-    What was hidden with `--strict` hides more, and is kept.
-    """
-    for recording in recordings:
-        trajectory = workspace.catalog.trajectory(recording)
-        earlier = _earlier(workspace.objects, recording)
-        if trajectory is not None and earlier is not None:
-            video_sha256 = workspace.catalog.recording(recording).video_sha256
-            if earlier["made_of"] == _note(video_sha256, trajectory, strict=True):
-                continue
-        blur_recording(workspace, recording, progress=progress)
 
 
 def _note(video_sha256: str, trajectory: TrajectoryRecord, *, strict: bool) -> dict[str, Any]:
@@ -135,23 +145,6 @@ def _earlier(objects: Objects, recording: str) -> dict[str, Any] | None:
         return {"made_of": found["made_of"], "report": found["report"]}
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptObject(f"object '{blurred_note_key(recording)}' is damaged; delete it and blur again") from error
-
-
-def _arrays(objects: Objects, trajectory: TrajectoryRecord) -> dict[str, Any]:
-    from kinesphere.shards.shard import OpenShards
-    from kinesphere.trajectory import from_stored
-
-    shards, stop = OpenShards(objects), trajectory.first_frame + trajectory.length
-    specs = shards.specs(trajectory.shard)
-    if "body_image" not in specs:
-        raise InvalidInput(
-            f"recording {trajectory.recording} cannot be blurred: its extractor gives no 'body_image', so nobody knows "
-            "where heads are; extract it with the built-in one: kinesphere process --again"
-        )
-    return {
-        name: from_stored(specs[name], shards.read(trajectory.shard, name, trajectory.first_frame, stop))
-        for name in ("timestamp", "body_image", "valid")
-    }
 
 
 def _result(recording: str, location: str, report: dict[str, Any], *, is_new: bool) -> dict[str, Any]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from kinesphere.errors import CorruptObject, KinesphereError
+from kinesphere.errors import CorruptObject, KinesphereError, MissingDependency, NewerFormat, StorageFailed
 from kinesphere.objects.store import Objects, open_objects
 from kinesphere.trajectory import Trajectory, Valid
 from kinesphere.version import __version__
 from kinesphere.video.video_keys import video_key
+from pose.engines.engine import OnFrame
 from pose.extractors.extractor import DEFAULT, ExtractorOptions
 from storage.catalog import CheckRecord, RecordingRecord, TrajectoryRecord
 from storage.recordings.recording import RecordingFile, State, check_length, description_key
@@ -62,10 +62,16 @@ class Extracted:
 
 @dataclass(frozen=True)
 class Failure:
-    """A recording that could not be processed; it still waits as submitted."""
+    """A recording that could not be processed."""
 
     recording: str
     error: str
+    counts: bool = True
+    """Whether it says something of the recording, and not of a full disk, a network or what is installed."""
+    tries: int | None = None
+    """How often it has failed by now, where that is counted; it waits to be tried again, or for a person."""
+    state: State | None = None
+    """Of the recording now; None where it is as it was."""
 
 
 @lru_cache(maxsize=4)
@@ -80,17 +86,31 @@ def load_extractor(name: str = DEFAULT, options: ExtractorOptions | None = None)
     return open_extractor(name, options or ExtractorOptions())
 
 
-def extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted | Failure:
+def refuse_beforehand(job: Job, _on_frame: OnFrame) -> Failure | None:
+    """Open the extractor, which stays open. What fails then is not the recording's fault."""
+    try:
+        load_extractor(job.extractor, job.options)
+    except KinesphereError as error:
+        return Failure(job.recording.recording, str(error), counts=False)
+    return None
+
+
+def extract_and_check(job: Job, on_frame: OnFrame) -> Extracted | Failure:
     """Extract and check one recording and write its shard. Repeated, it gives the same and writes the same bytes."""
+    refused = refuse_beforehand(job, on_frame)
+    if refused is not None:
+        return refused
     try:
         with CORE_TIME.measured() as meter:
             found = _extract_and_check(job, on_frame)
+    except (StorageFailed, MissingDependency, NewerFormat) as error:
+        return Failure(job.recording.recording, str(error), counts=False)
     except KinesphereError as error:
         return Failure(job.recording.recording, str(error))
     return replace(found, trajectory=replace(found.trajectory, core_seconds=meter.core_seconds))
 
 
-def _extract_and_check(job: Job, on_frame: Callable[[], None]) -> Extracted:
+def _extract_and_check(job: Job, on_frame: OnFrame) -> Extracted:
     from annotate.checks.checks import next_state, run_checks
     from annotate.checks.evidence import Evidence, Footage, ImageSampler
     from annotate.duplicates.change_fingerprint import ChangeHasher

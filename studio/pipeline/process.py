@@ -8,16 +8,18 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
-from kinesphere.errors import Conflict, NotFound
+from kinesphere.errors import Conflict, CorruptObject, NotFound
 from pose.engines.engine import Engine
+from pose.engines.isolation import WORK_PROCESSES, Limits
 from pose.extractors.extractor import DEFAULT, ExtractorOptions
-from storage.catalog import RecordingRecord
+from storage.catalog import PROCESSING, FailedTries, RecordingRecord
 from storage.erasure.erasure import delete_shard
 from storage.erasure.late_writes import remove_empty_folder
 from storage.recordings.recording import State
 from storage.workspace import Workspace
 from studio.event_log import note
-from studio.pipeline.extraction import Extracted, Failure, Job, extract_and_check
+from studio.pipeline.extraction import Extracted, Failure, Job
+from studio.pipeline.isolated_extraction import IsolatedExtraction
 
 
 @dataclass(frozen=True)
@@ -79,16 +81,19 @@ def process(
     engine: Engine,
     extractor: str = DEFAULT,
     options: ExtractorOptions | None = None,
+    limits: Limits | None = None,
     on_frames: Callable[[int], None] = lambda frames: None,
 ) -> list[Outcome | Failure]:
     """Extract, check and shard recordings; one that fails does not stop the others.
 
-    Recordings that were processed before keep their checks and their state and get another trajectory, which is the
-    one that counts from then on.
+    Each is worked on in a process with limits. What fails is counted, and after `MOST_TRIES` it is flagged. Recordings
+    that were processed before keep their checks and their state and get another trajectory, which is the one that
+    counts from then on.
 
     Args:
         extractor: name of the extractor.
         options: what was chosen about the extraction.
+        limits: on what the work on one recording may use.
         on_frames: told the number of frames done over all recordings, from any thread.
 
     Interrupted and repeated it ends the same: shards are named by their content, and a recording's checks,
@@ -100,12 +105,13 @@ def process(
         catch_up(workspace)
     counted, finished, lock = 0, 0, threading.Lock()
 
-    def count() -> None:
+    def count(frames: int = 1, /) -> None:
         nonlocal counted
         with lock:
-            counted += 1
+            counted += frames
             on_frames(max(counted, finished))
 
+    unprocessed = FailedTries(workspace.catalog).unprocessed()
     jobs = [
         Job(
             row,
@@ -113,7 +119,7 @@ def process(
             workspace.objects.url,
             extractor,
             options or ExtractorOptions(),
-            is_repeated=row.state is not State.SUBMITTED,
+            is_repeated=row.state is not State.SUBMITTED and row.recording not in unprocessed,
         )
         for row in recordings
     ]
@@ -121,12 +127,17 @@ def process(
     results: dict[str, Outcome | Failure] = {}
     begun = time.monotonic()
     note("processing begun", recordings=len(jobs), frames=sum(row.frames for row in recordings))
-    for found in engine.run(extract_and_check, jobs, count):
-        results[found.recording] = found if isinstance(found, Failure) else _enter(workspace, found, repeated)
-        _note_result(results[found.recording], time.monotonic() - begun)
-        if isinstance(found, Extracted):
-            finished += found.frames
-            on_frames(max(counted, finished))
+    try:
+        for found in engine.run(IsolatedExtraction(limits or Limits()), jobs, count):
+            if isinstance(found, Extracted):
+                results[found.recording] = _enter(workspace, found, repeated)
+                finished += found.frames
+                on_frames(max(counted, finished))
+            else:
+                results[found.recording] = _count(workspace, found, repeated)
+            _note_result(results[found.recording], time.monotonic() - begun)
+    finally:
+        WORK_PROCESSES.end_idle()
     failed = sum(isinstance(result, Failure) for result in results.values())
     note("processing done", recordings=len(results), failed=failed, seconds=round(time.monotonic() - begun, 3))
     return [results[row.recording] for row in recordings]
@@ -134,7 +145,14 @@ def process(
 
 def _note_result(result: Outcome | Failure, seconds: float) -> None:
     if isinstance(result, Failure):
-        note("recording failed", level=logging.WARNING, recording=result.recording, reason=result.error)
+        note(
+            "recording failed",
+            level=logging.WARNING,
+            recording=result.recording,
+            reason=result.error,
+            tries=result.tries,
+            state=result.state,
+        )
     else:
         note(
             "recording processed",
@@ -143,6 +161,17 @@ def _note_result(result: Outcome | Failure, seconds: float) -> None:
             frames=result.frames,
             since_begun_seconds=round(seconds, 3),
         )
+
+
+def _count(workspace: Workspace, failure: Failure, repeated: Collection[str]) -> Failure:
+    """The failure, once it is entered as a try where it counts as one."""
+    if not failure.counts or failure.recording in repeated:
+        return failure
+    try:
+        failed = FailedTries(workspace.catalog).enter(failure.recording, why=failure.error)
+    except (Conflict, NotFound):  # somebody else has processed it, or it was withdrawn
+        return failure
+    return replace(failure, tries=failed.tries, state=failed.state)
 
 
 def _enter(workspace: Workspace, found: Extracted, repeated: Collection[str]) -> Outcome | Failure:
@@ -158,15 +187,15 @@ def _enter(workspace: Workspace, found: Extracted, repeated: Collection[str]) ->
                 found.state,
                 checks=found.checks,
                 trajectory=found.trajectory,
-                who="kinesphere",
+                who=PROCESSING,
                 why=found.why,
             )
-    except (Conflict, NotFound) as error:
+    except (Conflict, NotFound, CorruptObject) as error:
         if workspace.catalog.departed([found.recording]):  # it was withdrawn while it was extracted
             delete_shard(workspace.objects, found.trajectory.shard)
             forget_fingerprint(workspace, found.recording)
             remove_empty_folder(workspace.objects, f"recordings/{found.recording}")
-        return Failure(found.recording, str(error))
+        return Failure(found.recording, str(error), counts=False)
     return Outcome(
         recording=found.recording,
         state=found.state,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,8 @@ from storage.workspace import open_workspace
 from studio.pipeline.process import Outcome, process
 from tests.support import video_clips as clips
 from tests.support.command import Command
+from tests.support.frail_extractor import CommandWithPoison
+from tests.support.other_processes import wait_until_gone
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")]
 
@@ -84,6 +87,27 @@ def test_the_command_starts_a_cluster_of_its_own_where_there_is_none(tmp_path: P
     command.run("submit", "--all")
     (outcome,) = command.json("process", "--engine", "ray")["processed"]
     assert outcome["frames"] == 30
+
+
+def test_poison_on_the_cluster_fails_alone(tmp_path: Path) -> None:
+    command = CommandWithPoison.prepared(tmp_path)
+    made = []
+    for number in range(3):
+        clip = clips.make_clip(tmp_path / f"{number}.mp4", frames=40 + number)
+        made.append(
+            command.json("import", str(clip), "-t", "move", "-c", "c001", "--yes")["recordings"][0]["recording"]
+        )
+    command.run("submit", "--all")
+    command.poison.set({made[0]: "eat", made[1]: "crash"})
+    words = ("process", "--engine", "ray", "--extractor", "frail", "--memory-limit", "0.6")
+    shown = json.loads(command.run(*words, "--json", code=1).stdout)
+    assert [outcome["recording"] for outcome in shown["processed"]] == [made[2]]
+    assert {failed["recording"]: failed["error"] for failed in shown["failed"]} == {
+        made[0]: "it needed more than 0.6 GB of memory",
+        made[1]: "what reads or extracts it crashed (SIGSEGV)",
+    }
+    assert {failed["tries"] for failed in shown["failed"]} == {1}
+    wait_until_gone(int(command.poison.note(name).read_text()) for name in made[:2])
 
 
 def test_a_cluster_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

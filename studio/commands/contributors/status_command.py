@@ -29,6 +29,8 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Show where recordings are, and what the checks and reviewers said."""
+    from storage.catalog import FailedTries
+
     with opened(folder) as workspace:
         recovered = catch_up(workspace, quiet=as_json)
         if recording is not None:
@@ -45,6 +47,9 @@ def status(
             for row in rows:
                 if row.state is State.RETURNED and row.recording not in replaced:
                     say(f"{row.recording} was returned to you; how to do better: kinesphere status {row.recording}")
+            tries = FailedTries(workspace.catalog)
+            for name, why in (tries.waiting() | tries.unprocessed()).items():
+                say(f"{name} could not be processed: {why}")
             for url in sorted({row.sent_to for row in rows if row.sent_to}):
                 say(f"Sent to {url}: {', '.join(row.recording for row in rows if row.sent_to == url)}")
 

@@ -36,7 +36,7 @@ def erase(
 
     Each version that names them is replaced by one without them. What stays is a tombstone with a receipt.
     Interrupted, it can be repeated. Copies elsewhere and readers' caches are out of its reach: the tombstone lists
-    what they should delete.
+    what they should delete. A backup loses them with the next `kinesphere backup`.
     """
     if (contributor is None) == (not withdrawn):
         raise InvalidInput("say whom to erase: kinesphere erase CONTRIBUTOR, or kinesphere erase --withdrawn")

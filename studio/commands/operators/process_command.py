@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,9 @@ from studio.commands.options import (
 )
 from studio.commands.output import messages, native_logs_aside, print_json, print_table, progress, say, say_error
 from studio.event_log import LogForm, begin_log, writes_json
+
+if TYPE_CHECKING:
+    from studio.pipeline.extraction import Failure
 
 
 class Filter(StrEnum):
@@ -72,17 +75,39 @@ def process(
     again: Annotated[bool, typer.Option("--again", help="Extract accepted and flagged recordings again.")] = False,
     pose_model: PoseModelOption = None,
     hand_model: HandModelOption = None,
+    memory_limit: Annotated[
+        float,
+        typer.Option(
+            min=0.5, envvar="KINESPHERE_MEMORY_LIMIT", help="GB that the work on one recording may need.", metavar="GB"
+        ),
+    ] = 4,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01,
+            envvar="KINESPHERE_TIME_LIMIT",
+            help="Minutes that the work on one recording may take.",
+            metavar="MINUTES",
+            show_default="10, or a second a frame",
+        ),
+    ] = None,
     log: LogOption = LogForm.text,
     folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
-    """Check and extract what is waiting: video becomes trajectories, doubts go to review."""
+    """Check and extract what is waiting: video becomes trajectories, doubts go to review.
+
+    A recording that cannot be processed is tried three times and then flagged for a person; the others go on.
+    """
     from pose.engines.engine_by_name import make_engine
+    from pose.engines.isolation import Limits
     from pose.extractors.extractor import ExtractorOptions
     from pose.extractors.extractor_by_name import open_extractor
     from studio.pipeline import process as processing
     from studio.pipeline.extraction import Failure
+    from studio.pipeline.isolated_extraction import load_ahead
 
+    limits = Limits(round(memory_limit * (1 << 30)), seconds=None if time_limit is None else 60 * time_limit)
     if log is LogForm.json:  # people get all of it by other words
         begin_log(log)
     with opened(folder) as workspace:
@@ -90,16 +115,18 @@ def process(
         total = sum(row.frames for row in rows)
         options = ExtractorOptions(pose_model, hand_model, tracks.value)
         runner = make_engine(engine, workers)
-        if rows and runner.runs_here:
-            open_extractor(extractor, options, on_fetch=messages.print)
         title = f"Processing {len(rows)} recordings"
         with native_logs_aside(), progress(title, total, quiet=as_json or writes_json() or not rows) as show:
+            if rows and runner.runs_here:
+                load_ahead()
+                open_extractor(extractor, options, on_fetch=messages.print)
             results = processing.process(
                 workspace,
                 rows,
                 engine=runner,
                 extractor=extractor,
                 options=options,
+                limits=limits,
                 on_frames=show,
             )
     outcomes = [result for result in results if isinstance(result, processing.Outcome)]
@@ -118,5 +145,15 @@ def process(
                 say(f"{outcome.recording} is {outcome.state}: {outcome.why}")
     if failures:
         for failure in () if writes_json() else failures:  # the log has told of them
-            say_error(f"{failure.recording}: {failure.error}")
+            say_error(f"{failure.recording}: {failure.error}{_what_follows(failure)}")
         raise typer.Exit(1)
+
+
+def _what_follows(failure: Failure) -> str:
+    from storage.catalog import MOST_TRIES
+
+    if failure.state is State.FLAGGED:
+        return f" (tried {failure.tries} times; a person decides, or tries again with --again: kinesphere review)"
+    if failure.tries is not None:
+        return f" (try {failure.tries} of {MOST_TRIES})"
+    return ""

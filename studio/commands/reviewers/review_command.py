@@ -105,9 +105,10 @@ def seconds_range(text: str) -> tuple[int, int]:
 
 
 def _list(workspace: Workspace, *, task: str | None, language: str | None, as_json: bool) -> None:
-    from storage.catalog import Reviews
+    from storage.catalog import FailedTries, Reviews
 
     queue = Reviews(workspace.catalog).queue(task=task, language=language)
+    failures = FailedTries(workspace.catalog).unprocessed()
     checks = {row.recording.recording: workspace.catalog.checks(row.recording.recording) for row in queue}
     if as_json:
         print_json(
@@ -115,6 +116,7 @@ def _list(workspace: Workspace, *, task: str | None, language: str | None, as_js
                 {
                     "recording": row.recording,
                     "checks": checks[row.recording.recording],
+                    "failure": failures.get(row.recording.recording),
                     "reasons": row.reasons,
                     "asked_at": row.asked_at,
                     "opinions": row.opinions,
@@ -136,7 +138,8 @@ def _list(workspace: Workspace, *, task: str | None, language: str | None, as_js
             _age(now - row.asked_at),
             ", ".join(row.reasons),
             row.leased_by or "",
-            "; ".join(check.message for check in checks[row.recording.recording] if check.verdict == "doubt"),
+            failures.get(row.recording.recording)
+            or "; ".join(check.message for check in checks[row.recording.recording] if check.verdict == "doubt"),
         )
         for row in queue
     ]
@@ -243,7 +246,10 @@ def show(found: ReviewEvidence) -> None:
         (one.check, one.verdict, f"{one.value:.4g}", f"{one.doubt:g} / {one.fail:g}", where(one.ranges), one.message)
         for one in found.findings
     ]
-    print_table("Checks", ["check", "verdict", "value", "doubt / fail", "where", "finding"], cells)
+    if found.failure is not None:
+        say(f"It could not be processed: {found.failure}")
+    else:
+        print_table("Checks", ["check", "verdict", "value", "doubt / fail", "where", "finding"], cells)
     say(f"Video: {found.video}")
     for command in found.open_at:
         say(f"  {command}")

@@ -60,7 +60,7 @@ class ErasureThread:
                 failed = False
                 if done is not None:
                     note("withdrawn recordings erased", receipt=done.receipt)
-            except KinesphereError as error:
+            except (KinesphereError, OSError) as error:  # a full disk, mostly; who stops now would never erase again
                 note(
                     "withdrawn recordings are not erased yet",
                     level=logging.ERROR,

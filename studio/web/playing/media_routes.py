@@ -24,6 +24,7 @@ from studio.web.access.auth import Person, needs
 from studio.web.http.byte_ranges import ranged
 from studio.web.http.result_cache import ResultCache
 from studio.web.page import Page, Studio
+from studio.web.playing.isolated_edges import read_through_apart
 
 MOST_RUNS = 1 << 16
 """Runs of frames in one answer of signals: 4 MB."""
@@ -82,7 +83,7 @@ class Media:
     def edges(self, row: RecordingRecord) -> Edges:
         """See `storage.footage.frame_edges`."""
         objects, key = self._workspace.objects, video_key(row.recording)
-        return self._edges.get(_identity(row), lambda: frame_edges(objects, key))
+        return self._edges.get(_identity(row), lambda: frame_edges(objects, key, read_through_apart))
 
     def codec(self, row: RecordingRecord) -> str:
         """FFmpeg's name of how the video is encoded."""

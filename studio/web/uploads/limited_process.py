@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kinesphere.errors import InvalidVideo, StorageFailed
+from pose.engines.lifeline import end_with_parent, lifeline
 
 MEMORY_BYTES = 4 << 30
 """Of addresses, which libraries reserve far more of than they use."""
@@ -33,7 +34,8 @@ class Limits:
     written_bytes: int = 0
 
     def apply(self) -> None:
-        """Hold this very process to them."""
+        """Hold this very process to them, and to the life of the one that has started it."""
+        end_with_parent()
         for kind, limit in (
             (resource.RLIMIT_CPU, self.cpu_seconds),
             (resource.RLIMIT_AS, MEMORY_BYTES),
@@ -65,7 +67,10 @@ def run_limited(module: str, *words: str, limits: Limits) -> dict[str, Any]:
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     command = [sys.executable, "-m", module, *words]
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, timeout=limits.wall_seconds)
+        with lifeline() as stdin:
+            done = subprocess.run(
+                command, env=environment, stdin=stdin, capture_output=True, timeout=limits.wall_seconds
+            )
     except subprocess.TimeoutExpired as error:
         raise InvalidVideo("the video takes too long to read; record it again") from error
     except OSError as error:

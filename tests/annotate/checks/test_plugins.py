@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -17,6 +19,7 @@ from kinesphere.trajectory import ARRAYS, ExtractorIdentity, Trajectory, Valid
 from storage.catalog import CheckRecord
 from storage.recordings.recording import State
 from storage.tasks.criteria import Thresholds
+from tests.support.other_processes import noted_processes, wait_until_gone
 from tests.support.plugin_package import NAMES, install_plugins
 
 WANTED = Thresholds(doubt=0.8, fail=0.2)
@@ -32,6 +35,11 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def evidence() -> Evidence:
+    """As `some_evidence`."""
+    return some_evidence()
+
+
+def some_evidence() -> Evidence:
     """Ten frames; somebody is seen in half of them."""
     times = np.arange(10, dtype=np.int64) * 33_000_000
     arrays = {name: np.zeros((10, *spec.shape), np.float32) for name, spec in ARRAYS.items()}
@@ -131,3 +139,21 @@ def test_thresholds_the_wrong_way_round_for_their_plugin_are_told(package: Path)
     assert refuse_wrong_way({"fine": WANTED, "nowhere": WANTED}) == ["nowhere"]
     with pytest.raises(InvalidTask, match=r"criteria\.plugins\.lower.*fail \(0.2\) must not be below doubt \(0.8\)"):
         refuse_wrong_way({"lower": WANTED})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread watches, which needs the interpreter")
+def test_one_that_hangs_ends_with_whoever_is_killed_while_it_runs(package: Path, tmp_path: Path) -> None:
+    code = (
+        "from annotate.checks.plugins import run_plugins\n"
+        "from storage.tasks.criteria import Thresholds\n"
+        "from tests.annotate.checks.test_plugins import some_evidence\n"
+        "run_plugins({'hanging': Thresholds(doubt=0.8, fail=0.2)}, some_evidence(), seconds=600)\n"
+    )
+    note = tmp_path / "processes"
+    path = os.pathsep.join([str(package), *sys.path])
+    environment = os.environ | {"PYTHONPATH": path, "KINESPHERE_TEST_NOTE": str(note)}
+    parent = subprocess.Popen([sys.executable, "-c", code], env=environment)
+    processes = noted_processes(note, parent)
+    parent.kill()
+    parent.wait()
+    wait_until_gone(processes)

@@ -48,7 +48,7 @@ def test_built_in_engines_are_made_by_name() -> None:
 
 def test_an_installed_engine_runs_the_work(installed: Path) -> None:
     engine = make_engine("one-by-one", 2)
-    assert list(engine.run(lambda item, on_frame: item * item, [1, 2, 3], lambda: None)) == [1, 4, 9]
+    assert list(engine.run(lambda item, on_frame: item * item, [1, 2, 3], lambda _frames=1: None)) == [1, 4, 9]
 
 
 def test_what_makes_no_engine_is_told_with_its_package(installed: Path) -> None:

@@ -19,9 +19,9 @@ def test_threads_do_every_item_once_and_count_its_frames() -> None:
             on_frame()
         return item * item
 
-    results = list(Threads(3).run(work, range(10), lambda: counted.append(1)))
+    results = list(Threads(3).run(work, range(10), lambda frames=1: counted.append(frames)))
     assert sorted(results) == [item * item for item in range(10)]
-    assert len(counted) == sum(range(10))
+    assert counted == [1] * sum(range(10))
 
 
 def test_an_error_in_one_item_stops_the_others_at_their_next_frame() -> None:
@@ -37,7 +37,7 @@ def test_an_error_in_one_item_stops_the_others_at_their_next_frame() -> None:
             on_frame()
 
     with pytest.raises(ValueError, match="a bug"):
-        list(Threads(2).run(work, [0, 1], lambda: None))
+        list(Threads(2).run(work, [0, 1], lambda _frames=1: None))
     assert threading.active_count() == 1 or all("recording" not in thread.name for thread in threading.enumerate())
     assert frames
 
@@ -52,7 +52,7 @@ def test_leaving_the_loop_early_stops_the_work() -> None:
             on_frame()
         return item
 
-    results: Iterator[int] = iter(Threads(2).run(work, range(20), lambda: None))
+    results: Iterator[int] = iter(Threads(2).run(work, range(20), lambda _frames=1: None))
     assert next(results) == 0
     results.close()  # type: ignore[attr-defined]  # a generator
     assert len(began) < 5

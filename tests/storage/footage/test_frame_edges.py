@@ -42,8 +42,8 @@ def test_the_index_alone_tells_when_frames_are_played(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     objects = stored(tmp_path, **BY_INDEX[name])
-    read_through = frame_edges_module._read_through(objects, "video.mp4")
-    monkeypatch.setattr(frame_edges_module, "_read_through", lambda *_: pytest.fail("the video was read through"))
+    read_through = frame_edges_module.read_through(objects, "video.mp4")
+    monkeypatch.setattr(frame_edges_module, "read_through", lambda *_: pytest.fail("the video was read through"))
     edges = frame_edges(objects, "video.mp4")
     assert edges.dtype == np.float64 and (np.diff(edges) > 0).all()
     assert np.abs(edges - read_through).max() < 1

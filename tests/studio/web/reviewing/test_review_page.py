@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from annotate.gate.review import decide, next_to_review
-from storage.catalog import CheckRecord, Reviews, Role
+from storage.catalog import CheckRecord, FailedTries, Reviews, Role
 from storage.recordings.recording import State
 from storage.workspace import Workspace
 from tests.support.browser import accessibility_violations, opened_page, wait_until
@@ -86,6 +86,29 @@ def test_a_reviewer_decides_with_one_key_and_the_contributor_reads_why(
         page.wait_for_url("**/mine?contributor=c001")
     assert workspace.catalog.recording(returned).state is State.ERASED
     assert not any(returned in key for key in workspace.objects.keys("recordings"))
+
+
+def test_what_could_not_be_processed_is_shown_with_its_reason_and_not_accepted(
+    studio: Studio, workspace: Workspace, clip: Path, browser: Browser
+) -> None:
+    recording = add_played(workspace, clip, contributor="c001", trajectory=False)
+    for _ in range(3):
+        FailedTries(workspace.catalog).enter(recording, why="it needed more than 4 GB of memory")
+    new_account(workspace, "rosa", Role.REVIEWER)
+    with opened_page(browser, cookies=[session_cookie(studio, "rosa")]) as page:
+        page.goto(f"{studio.url}/review")
+        page.get_by_text("nothing was checked: try 3 of 3 failed: it needed more than 4 GB of memory").wait_for()
+        wait_until(page, "document.querySelector('video')?.readyState >= 2")
+        assert accessibility_violations(page) == []
+        page.keyboard.press("a")
+        page.get_by_text("there is nothing to accept").wait_for()
+        assert workspace.catalog.recording(recording).state is State.FLAGGED
+        page.keyboard.press("w")
+        page.keyboard.type("Please record it in a smaller size.")
+        page.keyboard.press("Escape")
+        page.keyboard.press("t")
+        page.get_by_text("Returned with advice").wait_for()
+    assert workspace.catalog.recording(recording).state is State.RETURNED
 
 
 def test_what_a_reviewer_closed_the_laptop_on_is_theirs_again(

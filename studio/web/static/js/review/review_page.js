@@ -9,7 +9,7 @@ import { clock } from "../shared/times.js";
 /**
  * @typedef {{check: string, verdict: "pass" | "doubt" | "fail", message: string, ranges: [number, number][]}} Finding
  * @typedef {{recording: string, title: string, instructions: string, duration_ns: number, findings: Finding[],
- *   templates: Record<string, string>, beyond_checks: string[]}} Evidence
+ *   failure: string | null, templates: Record<string, string>, beyond_checks: string[]}} Evidence
  */
 
 const RENEW_MS = 5 * 60_000;
@@ -76,6 +76,10 @@ class ReviewPage {
   /** @param {"accept" | "return" | "reject"} decision */
   async decide(decision) {
     if (!this.evidence || this.busy) return;
+    if (decision === "accept" && this.evidence.failure) {
+      notice("It could not be processed, so there is nothing to accept: return it, reject it, or leave it to others.");
+      return;
+    }
     this.busy = true;
     const named = [.../** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll("#templates input:checked"))];
     const words = /** @type {HTMLTextAreaElement} */ (element("words")).value;
@@ -172,7 +176,9 @@ class ReviewPage {
     }
     if (!doubted.length) {
       const item = document.createElement("li");
-      item.textContent = "No check raised a doubt: please judge for yourself.";
+      item.textContent = evidence.failure
+        ? `It could not be processed, so nothing was checked: ${evidence.failure}`
+        : "No check raised a doubt: please judge for yourself.";
       list.append(item);
     }
     const passed = evidence.findings.filter((finding) => finding.verdict === "pass");
