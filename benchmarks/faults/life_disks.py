@@ -19,7 +19,7 @@ _SHUTDOWN = 0x8004587D
 """EXT4_IOC_SHUTDOWN."""
 _WITHOUT_LOG = 2
 """EXT4_GOING_FLAGS_NOLOGFLUSH: what the log was not made to keep is lost."""
-_OPTIONS = "loop,noauto_da_alloc,commit=600"
+_OPTIONS = "noauto_da_alloc,commit=600"
 """Nothing is flushed that was not asked for: without these, ext4 flushes some of it by itself, as others do not."""
 
 
@@ -29,24 +29,35 @@ class LifeDisk:
 
     folder: Path
     image: Path | None = None
+    device: str = ""
+    """The loop device of the image: one for the whole life, for one that is let go of goes when the kernel likes."""
+
+    @classmethod
+    def on_device(cls, folder: Path, image: Path) -> LifeDisk | None:
+        """An empty ext4 file system on a loop device, which may be had by root on Linux; None elsewhere."""
+        with image.open("wb") as file:
+            file.truncate(int(_SIZE[:-1]) << 20)
+        if os.geteuid() != 0 or shutil.which("losetup") is None or shutil.which("mkfs.ext4") is None:
+            return None
+        attached = subprocess.run(["losetup", "-f", "--show", str(image)], check=False, capture_output=True, text=True)
+        if attached.returncode:
+            return None
+        device = attached.stdout.strip()
+        subprocess.run(["mkfs.ext4", "-q", "-F", "-J", "size=4", device], check=True, capture_output=True)
+        return cls(folder, image, device)
 
     def mount(self) -> bool:
         """Make it usable; after a power cut the log is read. Says whether it could be: root may, on Linux."""
         if os.geteuid() != 0 or shutil.which("mount") is None:
             return False
-        kind = ["-t", "tmpfs", "-o", f"size={_SIZE}", "tmpfs"] if self.image is None else ["-o", _OPTIONS, self.image]
+        kind = ["-t", "tmpfs", "-o", f"size={_SIZE}", "tmpfs"] if self.image is None else ["-o", _OPTIONS, self.device]
         return subprocess.run(["mount", *kind, str(self.folder)], check=False, capture_output=True).returncode == 0
-
-    def format(self) -> None:
-        """Make an empty file system in the file."""
-        assert self.image is not None
-        with self.image.open("wb") as file:
-            file.truncate(int(_SIZE[:-1]) << 20)
-        subprocess.run(["mkfs.ext4", "-q", "-F", "-J", "size=4", str(self.image)], check=True, capture_output=True)
 
     def unmount(self) -> None:
         """Let go of it, also where something still uses it."""
         subprocess.run(["umount", "-l", str(self.folder)], check=False)
+        if self.device:
+            subprocess.run(["losetup", "-d", self.device], check=False)
 
     def fill(self, bytes_left: int) -> None:
         """Let it have so much room and no more."""
@@ -86,4 +97,6 @@ class LifeDisk:
         assert self.mount(), f"{self.folder} cannot be mounted after a power cut"
 
     def _shut_down(self, descriptor: int) -> None:
+        around = self.folder.parent.stat().st_dev
+        assert os.fstat(descriptor).st_dev != around, "this is no disk of a life's own, but the computer's"
         fcntl.ioctl(descriptor, _SHUTDOWN, struct.pack("I", _WITHOUT_LOG))

@@ -84,10 +84,9 @@ class Place:
 def new_place(kind: PlaceKind, seed: int, cloud: Cloud | None, home: Path) -> Iterator[Place]:
     """Make a place, and take it away at the end of the block."""
     folder = Path(tempfile.mkdtemp(prefix=f"life-{seed}-", dir=home))
-    disk = LifeDisk(folder, home / f"{folder.name}.img" if kind == "disk" else None)
-    if kind == "disk":
-        disk.format()
-    is_mounted = disk.mount()
+    image = home / f"{folder.name}.img"
+    disk = LifeDisk.on_device(folder, image) if kind == "disk" else LifeDisk(folder)
+    own = disk if disk is not None and disk.mount() else None
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
     name = f"life_{seed}_{folder.name.rsplit('-', 1)[1]}".lower().replace("_", "")
@@ -98,16 +97,14 @@ def new_place(kind: PlaceKind, seed: int, cloud: Cloud | None, home: Path) -> It
             catalog, store = _new_database(cloud, name), f"s3://{name}/workspace"
             new_bucket(cloud.s3_port, name)
             _point_to(cloud.proxy_port)
-        own = disk if is_mounted else None
         yield Place(kind, folder, own, catalog, store, port, cloud if kind == "cloud" else None)
     finally:
         if kind == "cloud" and cloud is not None:
             with contextlib.suppress(Exception), _admin(cloud) as connection:
                 connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-        if is_mounted:
-            disk.unmount()
-        if disk.image is not None:
-            disk.image.unlink()
+        if own is not None:
+            own.unmount()
+        image.unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
 
 

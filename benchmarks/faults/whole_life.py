@@ -164,6 +164,7 @@ class _Living:
         disk.cut_power()
         self._stop_server(is_judged=False)
         disk.come_back()
+        self.place.let_time_pass()
 
     def _work(self, name: str, step: Step) -> Work:
         place, seed = self.place, step.seed
@@ -241,7 +242,7 @@ class _Living:
         self.life.story.append(f"{name}, {ended.core_seconds:.2f} s: {ended.code} {told} {last}".rstrip())
         is_killed = ended.code in (-signal.SIGKILL, CUT)
         self.life.killed += is_killed
-        if is_killed:
+        if is_killed and ended.code != CUT:
             self.place.let_time_pass()
         self.life.refused += ended.code == 1
         if ended.is_bug or "Traceback" in ended.output:
