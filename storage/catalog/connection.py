@@ -49,7 +49,10 @@ def connect(url: str, *, create: bool, revision: str | None = "head") -> Engine:
         if parsed.get_backend_name() == "sqlite" and not create and not Path(str(parsed.database)).is_file():
             raise NotFound("catalog", str(parsed.database), hint="the workspace is damaged; restore it from a copy")
         # SQLite's connections are a file each: as many are kept open as the studio has threads.
-        engine = create_engine(parsed, **({"pool_size": _THREADS} if parsed.get_backend_name() == "sqlite" else {}))
+        # The values of a statement are about people: no error or traceback shows them.
+        engine = create_engine(
+            parsed, hide_parameters=True, **({"pool_size": _THREADS} if parsed.get_backend_name() == "sqlite" else {})
+        )
     except (ArgumentError, NoSuchModuleError) as error:
         raise InvalidInput(f"catalog URL '{url}' cannot be read: {error}") from error
     except ImportError as error:
@@ -57,8 +60,9 @@ def connect(url: str, *, create: bool, revision: str | None = "head") -> Engine:
     if engine.dialect.name == "sqlite":
         _configure_sqlite(engine)
     if revision is not None:
-        with database_errors(url):
-            migrate(engine, url, revision)
+        shown = parsed.render_as_string(hide_password=True)
+        with database_errors(shown):
+            migrate(engine, shown, revision)
     return engine
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kinesphere.errors import InvalidInput
+from studio.event_log import LogForm
 
 if TYPE_CHECKING:
     from storage.workspace import Workspace
@@ -66,6 +67,12 @@ PoseModelOption = Annotated[Path | None, typer.Option(help="Your own pose landma
 HandModelOption = Annotated[Path | None, typer.Option(help="Your own hand landmarker .task file.")]
 TokenOption = Annotated[
     str | None, typer.Option(envvar="KINESPHERE_TOKEN", help="Token of the server, as its operator gave it to you.")
+]
+LogOption = Annotated[
+    LogForm,
+    typer.Option(
+        "--log", envvar="KINESPHERE_LOG", help="How stderr tells what happens: warnings as text, or all as JSON lines."
+    ),
 ]
 HERE = Path()
 

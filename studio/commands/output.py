@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -26,6 +27,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kinesphere.errors import KinesphereError
+from studio.event_log import note, writes_json
 from studio.printable_text import printable, printable_json
 
 
@@ -122,7 +124,10 @@ def confirm(question: str) -> bool:
 
 
 def say_error(text: object) -> None:
-    """Print what went wrong as one line on stderr, whatever line breaks and markup it holds."""
+    """Print what went wrong as one line on stderr, whatever line breaks and markup it holds; or log it, if all is."""
+    if writes_json():
+        note("command failed", level=logging.ERROR, reason=" ".join(str(text).split()))
+        return
     messages.print(Text.assemble(("error: ", "bold red"), printable(" ".join(str(text).split()))), soft_wrap=True)
 
 

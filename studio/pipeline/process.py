@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +17,7 @@ from storage.erasure.erasure import delete_shard
 from storage.erasure.late_writes import remove_empty_folder
 from storage.recordings.recording import State
 from storage.workspace import Workspace
+from studio.event_log import note
 from studio.pipeline.extraction import Extracted, Failure, Job
 from studio.pipeline.isolated_extraction import IsolatedExtraction
 
@@ -122,6 +125,8 @@ def process(
     ]
     repeated = {job.recording.recording for job in jobs if job.is_repeated}
     results: dict[str, Outcome | Failure] = {}
+    begun = time.monotonic()
+    note("processing begun", recordings=len(jobs), frames=sum(row.frames for row in recordings))
     try:
         for found in engine.run(IsolatedExtraction(limits or Limits()), jobs, count):
             if isinstance(found, Extracted):
@@ -130,9 +135,32 @@ def process(
                 on_frames(max(counted, finished))
             else:
                 results[found.recording] = _count(workspace, found, repeated)
+            _note_result(results[found.recording], time.monotonic() - begun)
     finally:
         WORK_PROCESSES.end_idle()
+    failed = sum(isinstance(result, Failure) for result in results.values())
+    note("processing done", recordings=len(results), failed=failed, seconds=round(time.monotonic() - begun, 3))
     return [results[row.recording] for row in recordings]
+
+
+def _note_result(result: Outcome | Failure, seconds: float) -> None:
+    if isinstance(result, Failure):
+        note(
+            "recording failed",
+            level=logging.WARNING,
+            recording=result.recording,
+            reason=result.error,
+            tries=result.tries,
+            state=result.state,
+        )
+    else:
+        note(
+            "recording processed",
+            recording=result.recording,
+            state=result.state.value,
+            frames=result.frames,
+            since_begun_seconds=round(seconds, 3),
+        )
 
 
 def _count(workspace: Workspace, failure: Failure, repeated: Collection[str]) -> Failure:

@@ -15,6 +15,7 @@ from storage.catalog import Role
 from storage.workspace import Workspace
 from studio.web.access.credentials import Credentials
 from studio.web.contributing.erasure_thread import ErasureThread
+from studio.web.monitoring.server_metrics import ServerMetrics
 from studio.web.uploads.upload_files import Uploads
 
 
@@ -26,6 +27,7 @@ class Studio:
     credentials: Credentials
     uploads: Uploads
     erasure_thread: ErasureThread
+    metrics: ServerMetrics
     recording_locks: defaultdict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
     """By id: held while a recording is taken in, whichever way it comes."""
 

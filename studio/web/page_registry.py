@@ -27,6 +27,7 @@ BUILT_IN = (
     "uploads.browser_recorder",
     "labelling.proposal_routes",
     "contributing.recording_routes",
+    "monitoring.monitoring_pages",
 )
 """The modules below `studio.web` that have a `PAGE`. A request looks for its route in this order, so what is asked for
 most often comes first: an annotator's keys wait for their route."""

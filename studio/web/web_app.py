@@ -11,14 +11,18 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
+from kinesphere.version import __version__
 from storage.catalog import Role
 from storage.workspace import Workspace
+from studio.event_log import note
 from studio.web.access.auth import needs
 from studio.web.access.credentials import Credentials, Identify
 from studio.web.contributing.erasure_thread import ErasureThread
 from studio.web.http.error_handlers import add_error_handlers
 from studio.web.http.page_rendering import NavigationEntry, SafeHeaders, add_rendering
 from studio.web.http.request_limits import RequestLimits
+from studio.web.monitoring.request_record import RequestRecord
+from studio.web.monitoring.server_metrics import ServerMetrics
 from studio.web.page import Page, Studio
 from studio.web.page_registry import built_in_pages, installed_pages
 from studio.web.uploads.upload_files import Uploads
@@ -26,8 +30,6 @@ from studio.web.uploads.upload_quota import UploadQuota
 
 CLEANED_EVERY_SECONDS = 3600.0
 """How often uploads that nobody goes on with are removed while the server runs."""
-
-log = logging.getLogger("kinesphere")
 
 
 def create_app(
@@ -45,14 +47,17 @@ def create_app(
         InvalidInput: a page of an installed package cannot be used.
     """
     uploads = Uploads(workspace.uploads, upload_limit, upload_quota or UploadQuota())
-    studio = Studio(workspace, credentials, uploads, ErasureThread(workspace))
+    metrics = ServerMetrics()
+    studio = Studio(workspace, credentials, uploads, ErasureThread(workspace), metrics)
 
     @asynccontextmanager
     async def while_serving(_app: FastAPI) -> AsyncIterator[None]:
         studio.erasure_thread.start()
         cleaning = asyncio.create_task(_remove_old(uploads))
+        note("server started", version=__version__)
         yield
         cleaning.cancel()
+        note("server stops")
         await run_in_threadpool(studio.erasure_thread.stop)
 
     app = FastAPI(
@@ -63,12 +68,14 @@ def create_app(
         redirect_slashes=False,
         lifespan=while_serving,
     )
+    app.state.metrics = metrics
     uploads.remove_old()
     _add_pages(app, studio, (*built_in_pages(), *installed_pages()))
     app.include_router(_description(app))
     add_error_handlers(app)
     app.add_middleware(RequestLimits)
     app.add_middleware(Identify, credentials=credentials)
+    app.add_middleware(RequestRecord, metrics=metrics)
     app.add_middleware(SafeHeaders)
     return app
 
@@ -79,7 +86,7 @@ async def _remove_old(uploads: Uploads) -> None:
         try:
             await run_in_threadpool(uploads.remove_old)
         except OSError as error:
-            log.error("old uploads could not be removed: %s", error.strerror)
+            note("old uploads are not removed", level=logging.ERROR, kind=type(error).__name__, reason=error.strerror)
 
 
 def _add_pages(app: FastAPI, studio: Studio, pages: tuple[Page, ...]) -> None:

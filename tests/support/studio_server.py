@@ -22,6 +22,7 @@ from studio.web.uploads.upload_quota import UploadQuota
 from studio.web.web_app import create_app
 
 TOKEN = "a-token-for-the-tests"
+MONITORING_TOKEN = "a-token-for-monitoring"
 LIMIT = 1_000_000
 
 
@@ -51,7 +52,7 @@ def running_studio(
     quota: UploadQuota | None = None,
 ) -> Iterator[Studio]:
     """Serve a workspace in a thread, until the block ends."""
-    credentials = Credentials(SignIns(workspace.catalog), LocalAccess("olivia", TOKEN))
+    credentials = Credentials(SignIns(workspace.catalog), LocalAccess("olivia", TOKEN), MONITORING_TOKEN)
     app = create_app(workspace, credentials=credentials, upload_limit=limit, upload_quota=quota)
     server = http_server(app, limits=connections, timeout_graceful_shutdown=2)
     with socket.create_server(("127.0.0.1", 0)) as listening:

@@ -17,9 +17,11 @@ from storage.workspace import Workspace, create_workspace
 TASK = Task(name="move", title="Move", instructions="Move about.", consent="I agree to the test.")
 
 
-def make_workspace(folder: Path, *, task: Task = TASK, contributor: str = "c001") -> Workspace:
+def make_workspace(
+    folder: Path, *, task: Task = TASK, contributor: str = "c001", catalog: str = "sqlite:///catalog.sqlite"
+) -> Workspace:
     """A workspace with one task and one contributor."""
-    made = create_workspace(folder)
+    made = create_workspace(folder, catalog=catalog)
     made.catalog.add_task(task)
     made.catalog.add_contributor(contributor)
     return made

@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from storage.recordings.recording import State
-from studio.commands.options import HERE, HandModelOption, JsonOption, PoseModelOption, WorkspaceOption, opened
+from studio.commands.options import (
+    HERE,
+    HandModelOption,
+    JsonOption,
+    LogOption,
+    PoseModelOption,
+    WorkspaceOption,
+    opened,
+)
 from studio.commands.output import messages, native_logs_aside, print_json, print_table, progress, say, say_error
+from studio.event_log import LogForm, begin_log, writes_json
 
 if TYPE_CHECKING:
     from studio.pipeline.extraction import Failure
@@ -82,6 +91,7 @@ def process(
             show_default="10, or a second a frame",
         ),
     ] = None,
+    log: LogOption = LogForm.text,
     folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -98,13 +108,15 @@ def process(
     from studio.pipeline.isolated_extraction import load_ahead
 
     limits = Limits(round(memory_limit * (1 << 30)), seconds=None if time_limit is None else 60 * time_limit)
+    if log is LogForm.json:  # people get all of it by other words
+        begin_log(log)
     with opened(folder) as workspace:
         rows = (processing.processed if again else processing.waiting)(workspace, recordings or ())
         total = sum(row.frames for row in rows)
         options = ExtractorOptions(pose_model, hand_model, tracks.value)
         runner = make_engine(engine, workers)
         title = f"Processing {len(rows)} recordings"
-        with native_logs_aside(), progress(title, total, quiet=as_json or not rows) as show:
+        with native_logs_aside(), progress(title, total, quiet=as_json or writes_json() or not rows) as show:
             if rows and runner.runs_here:
                 load_ahead()
                 open_extractor(extractor, options, on_fetch=messages.print)
@@ -132,7 +144,7 @@ def process(
             if outcome.state is not State.ACCEPTED:
                 say(f"{outcome.recording} is {outcome.state}: {outcome.why}")
     if failures:
-        for failure in failures:
+        for failure in () if writes_json() else failures:  # the log has told of them
             say_error(f"{failure.recording}: {failure.error}{_what_follows(failure)}")
         raise typer.Exit(1)
 

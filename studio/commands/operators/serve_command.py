@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kinesphere.errors import InvalidInput, needs_extra
-from studio.commands.options import HERE, JsonOption, WorkspaceOption, opened
+from studio.commands.options import HERE, JsonOption, LogOption, WorkspaceOption, opened
 from studio.commands.output import print_json, say
+from studio.event_log import LogForm, begin_log
 
 if TYPE_CHECKING:
     from storage.workspace import Workspace
 
 TOKEN_VARIABLE = "KINESPHERE_TOKEN"
+METRICS_TOKEN_VARIABLE = "KINESPHERE_METRICS_TOKEN"
 SHORTEST_TOKEN = 16
 
 
@@ -54,12 +56,17 @@ def serve(
             show_default="none is believed",
         ),
     ] = None,
+    log: LogOption = LogForm.text,
     folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
-    """Serve the studio: pages to label, review and operate, and uploads from contributors."""
+    """Serve the studio: pages to label, review and operate, and uploads from contributors.
+
+    Monitoring asks for /health, /ready and, with the token in KINESPHERE_METRICS_TOKEN, /metrics.
+    """
     from storage.catalog.server_lock import server_lock
 
+    begin_log(log)
     with opened(folder) as workspace, server_lock(workspace.catalog):
         run_server(
             workspace,
@@ -95,7 +102,7 @@ def run_server(
         proxies: addresses and networks of proxies that are believed.
 
     Raises:
-        InvalidInput: others would be served though no operator can sign in, the port is taken, the token is too
+        InvalidInput: others would be served though no operator can sign in, the port is taken, a token is too
             short, certificate and key cannot be used, or a proxy is no address.
         MissingDependency: the extra `studio` is not installed.
     """
@@ -108,14 +115,17 @@ def run_server(
         from studio.web.web_app import create_app
 
     given, local = os.environ.get(TOKEN_VARIABLE), None
+    metrics_token = os.environ.get(METRICS_TOKEN_VARIABLE)
+    if metrics_token is not None:
+        _check_token(METRICS_TOKEN_VARIABLE, metrics_token)
     if is_loopback(host):
         token = given if given is not None else secrets.token_urlsafe(24)
-        _check_token(token)
+        _check_token(TOKEN_VARIABLE, token)
         local = LocalAccess(getpass.getuser(), token)
     else:
         _check_accounts(workspace, host)
     options = _tls(certificate, key)
-    credentials = Credentials(SignIns(workspace.catalog), local)
+    credentials = Credentials(SignIns(workspace.catalog), local, metrics_token)
     quota = UploadQuota(*upload_quota)
     app = create_app(workspace, credentials=credentials, upload_limit=upload_limit, upload_quota=quota)
     server = http_server(app, proxies=proxies, timeout_graceful_shutdown=5, **options)
@@ -151,9 +161,9 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _check_token(token: str) -> None:
+def _check_token(variable: str, token: str) -> None:
     if len(token) < SHORTEST_TOKEN or not (token.isascii() and token.isprintable() and " " not in token):
-        raise InvalidInput(f"{TOKEN_VARIABLE} needs at least {SHORTEST_TOKEN} printable characters, none a space")
+        raise InvalidInput(f"{variable} needs at least {SHORTEST_TOKEN} printable characters, none a space")
 
 
 def _check_accounts(workspace: Workspace, host: str) -> None:

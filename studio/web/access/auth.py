@@ -32,11 +32,16 @@ class Person:
         return contributor == self.contributor or Role.OPERATOR in self.roles
 
 
+MONITORING = Person("(monitoring)", frozenset())
+"""Who has the token for metrics: they have no role, and may see the metrics and nothing else."""
+
+
 @dataclass(frozen=True)
 class RequiredRoles:
     """The roles of which who asks must have one; None lets anybody in. A test finds it on every route."""
 
     roles: frozenset[Role] | None
+    lets_monitoring_in: bool = False
 
     def __call__(self, request: Request) -> Person | None:
         person = person_of(request)
@@ -44,6 +49,8 @@ class RequiredRoles:
             return person
         if person is None:
             raise NotSignedIn
+        if person is MONITORING and self.lets_monitoring_in:
+            return person
         if not person.may(*self.roles):
             raise NotAllowed(person.account, f"do this, which takes the role {' or '.join(sorted(self.roles))}")
         return person
@@ -52,6 +59,14 @@ class RequiredRoles:
 def needs(*roles: Role) -> Any:
     """A dependency that gives the person, who has one of the roles (or is an operator); without roles: any."""
     return Depends(RequiredRoles(frozenset(roles or Role)))
+
+
+def needs_monitoring() -> Any:
+    """A dependency that lets operators in, and who has the token for metrics.
+
+    An address proves nothing: behind a proxy on the same computer everybody comes from this computer.
+    """
+    return Depends(RequiredRoles(frozenset({Role.OPERATOR}), lets_monitoring_in=True))
 
 
 def anybody() -> Any:

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from storage.catalog import Account, Role, SignIns
-from studio.web.access.auth import Person
+from studio.web.access.auth import MONITORING, Person
 from studio.web.http.error_handlers import refuse
 
 SESSION_COOKIE = "kinesphere_session"
@@ -50,12 +50,17 @@ class Credentials:
     sign_ins: SignIns
     local: LocalAccess | None = None
     """None where the server is reached from elsewhere."""
+    monitoring_token: str | None = None
+    """With which metrics can be read, and nothing else."""
     _known: dict[str, tuple[float, Person]] = field(default_factory=dict)
 
     def by_token(self, token: str) -> Person | None:
         """Whom an API token belongs to."""
         if self.local is not None and secrets.compare_digest(token.encode(), self.local.token.encode()):
             return Person(self.local.account, frozenset(Role))
+        monitoring = self.monitoring_token
+        if monitoring is not None and secrets.compare_digest(token.encode(), monitoring.encode()):
+            return MONITORING
         return self._remembered(f"token {token}", lambda: _person(self.sign_ins.by_token(token), None))
 
     def by_session(self, secret: str) -> Person | None:

@@ -20,7 +20,7 @@ from studio.web.access.known_devices import DEVICE_SECONDS, SignInLimits, device
 from studio.web.access.passwords import LONGEST, SHORTEST, hash_password, is_right
 from studio.web.access.rate_limits import RateLimit, network_of
 from studio.web.http.page_rendering import error_page, render
-from studio.web.http.refusals import TooOften
+from studio.web.http.refusals import REFUSAL, TooOften
 from studio.web.http.request_bodies import body_of, is_text, parsed
 from studio.web.page import Page, Studio
 
@@ -82,9 +82,11 @@ def sign_in_routes(studio: Studio) -> APIRouter:
             limits.take(address, account, device)
         except TooOften as error:
             audit.note_refused(account, "sign-in refused", "too often")
+            request.scope[REFUSAL] = "SignInTooOften"
             return _sign_in_page(request, next, account, str(error), 429, {"Retry-After": str(error.wait_seconds)})
         if not is_right(accounts, account, password):
             audit.note_refused(account, "sign-in failed", "wrong name or password")
+            request.scope[REFUSAL] = "WrongPassword"
             return _sign_in_page(request, next, account, "Name or password is wrong.", 401)
         limits.give_back(address, account, device)
         answer = _enter(request, sign_ins, sign_ins.begin_session(account), _own_path(next))

@@ -6,17 +6,15 @@ import logging
 import threading
 import time
 
-from kinesphere.errors import KinesphereError
 from storage.recordings.recording import State
 from storage.workspace import Workspace
+from studio.event_log import note
 from studio.pipeline.withdrawal import erase_here
 
 AGAIN_SECONDS = 60.0
 """After this an erasure that failed, because the store could not be reached for instance, is tried again."""
 _LOOK_SECONDS = 0.05
 _PARTING_SECONDS = 5.0
-
-log = logging.getLogger("kinesphere")
 
 
 class ErasureThread:
@@ -57,8 +55,15 @@ class ErasureThread:
                 return
             self._asked.clear()
             try:
-                erase_here(self._workspace, None, who="server")
+                done = erase_here(self._workspace, None, who="server")
                 failed = False
-            except KinesphereError as error:
-                log.error("what was withdrawn is not erased yet: %s", error)
+                if done is not None:
+                    note("withdrawn recordings erased", receipt=done.receipt)
+            except Exception as error:  # noqa: BLE001  logged, whatever it is: a thread that ends would never erase again
+                note(
+                    "withdrawn recordings are not erased yet",
+                    level=logging.ERROR,
+                    error=error,
+                    kind=type(error).__name__,
+                )
                 failed = True

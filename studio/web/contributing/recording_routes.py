@@ -17,6 +17,7 @@ from kinesphere.names import is_recording_id
 from storage.catalog import Audit, RecordingRecord, Role
 from storage.recordings.recording import RecordingFile, State
 from storage.workspace import Workspace
+from studio.event_log import note
 from studio.web.access.auth import Person, needs
 from studio.web.http.refusals import NotAllowed
 from studio.web.http.request_bodies import body_of, json_object
@@ -73,6 +74,9 @@ def recording_routes(studio: Studio) -> APIRouter:
                 uploads.remove(received)
                 raise
             uploads.remove(received)
+        note(
+            "recording submitted", recording=made.recording, task=made.task, upload=received.upload, frames=made.frames
+        )
         return JSONResponse(_shown(made), 201)
 
     @routes.get("/{recording}")
@@ -98,6 +102,7 @@ def recording_routes(studio: Studio) -> APIRouter:
         if own.contributor != person.contributor:
             await run_in_threadpool(audit.note, person.account, "erasure asked for", recording)
         row = await run_in_threadpool(submissions.withdraw, recording, sent)
+        note("recording withdrawn", recording=row.recording)
         is_erased = await run_in_threadpool(studio.erasure_thread.erase_soon, recording, wait_seconds=ANSWER_SECONDS)
         return JSONResponse({**_shown(row), "state": "erased" if is_erased else "withdrawn"})
 

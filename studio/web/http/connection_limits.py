@@ -21,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from kinesphere.errors import InvalidInput
 from studio.web.access.rate_limits import network_of
+from studio.web.monitoring.server_metrics import ServerMetrics
 
 Network = IPv4Network | IPv6Network
 
@@ -65,19 +66,24 @@ def http_server(
     class Connection(LimitedConnection):
         connection_limits = limits or ConnectionLimits()
         proxies = networks
+        metrics = getattr(app.state, "metrics", None)
 
     config = uvicorn.Config(
         app,
         http=Connection,
         ws="none",
         log_level="warning",
+        log_config=None,  # what uvicorn logs goes where everything goes
         access_log=False,
         server_header=False,
         proxy_headers=bool(networks),
         forwarded_allow_ips=[str(network) for network in networks],
         **options,
     )
-    return uvicorn.Server(config)
+    server = uvicorn.Server(config)
+    if Connection.metrics is not None:
+        Connection.metrics.connections = server.server_state.connections
+    return server
 
 
 def proxy_networks(proxies: Iterable[str]) -> tuple[Network, ...]:
@@ -99,6 +105,7 @@ class LimitedConnection(HttpToolsProtocol):
 
     connection_limits = ConnectionLimits()
     proxies: tuple[Network, ...] = ()
+    metrics: ServerMetrics | None = None
     _deadline: asyncio.TimerHandle | None = None
     """When the next request's headers must be whole; None while a request is answered."""
     _unread: asyncio.TimerHandle | None = None
@@ -116,6 +123,7 @@ class LimitedConnection(HttpToolsProtocol):
         super().connection_made(transport)
         if self._is_one_too_many():
             self._is_refused = True
+            self._count_refusal("TooManyConnections")
             transport.abort()
             return
         self._await_headers()
@@ -207,6 +215,7 @@ class LimitedConnection(HttpToolsProtocol):
 
     def _give_up(self) -> None:
         if self._part == "headers":
+            self._count_refusal("SlowHeaders")
             self._answer(408, b"Request Timeout")
         else:
             self._abort()
@@ -249,7 +258,12 @@ class LimitedConnection(HttpToolsProtocol):
         if self._parsed_bytes > self.connection_limits.header_bytes:
             self._refuse()
 
+    def _count_refusal(self, reason: str) -> None:
+        if self.metrics is not None:
+            self.metrics.count_refusal(reason)
+
     def _refuse(self) -> None:
+        self._count_refusal("LargeHeaders")
         self._answer(431, b"Request Header Fields Too Large")
 
     def _answer(self, status: int, phrase: bytes) -> None:

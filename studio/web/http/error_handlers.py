@@ -14,11 +14,17 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 
 from kinesphere.errors import Conflict, InvalidInput, KinesphereError, NewerFormat, NotFound, Withdrawn
-from studio.printable_text import printable
+from studio.event_log import note
 from studio.web.http.page_rendering import error_page
-from studio.web.http.refusals import NotAllowed, NotSignedIn, TooLarge, TooManyUploads, TooOften, UploadsFull
-
-log = logging.getLogger("kinesphere")
+from studio.web.http.refusals import (
+    REFUSAL,
+    NotAllowed,
+    NotSignedIn,
+    TooLarge,
+    TooManyUploads,
+    TooOften,
+    UploadsFull,
+)
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -31,10 +37,15 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 def error_response(scope: Scope, status: int, text: str, kind: str) -> Response:
-    """The answer that tells of a failure: JSON below `/api/`, a page elsewhere; `kind` is the error's name."""
+    """The answer that tells of a failure: JSON below `/api/`, a page elsewhere; `kind` is the error's name.
+
+    Where it is our fault, it also has the id under which the log says more.
+    """
     request, line = Request(scope), " ".join(text.split())
+    scope[REFUSAL] = kind
     if request.url.path.startswith("/api/"):
-        return JSONResponse({"error": line, "kind": kind}, status)
+        found = scope.get("kinesphere.request") if status >= 500 else None
+        return JSONResponse({"error": line, "kind": kind} | ({"request": found} if found is not None else {}), status)
     return error_page(request, status, line)
 
 
@@ -50,7 +61,7 @@ async def _explain(request: Request, error: Exception) -> Response:
     kind = type(error).__name__
     match error:
         case NotSignedIn():
-            if request.url.path.startswith("/api/"):
+            if request.url.path.startswith(("/api/", "/metrics")):
                 return refuse(request.scope, str(error))
             return RedirectResponse(f"/sign-in?next={quote(request.url.path)}", 303)
         case NotAllowed():
@@ -75,7 +86,7 @@ async def _explain(request: Request, error: Exception) -> Response:
             return error_response(request.scope, 422, str(error), kind)
         case TimeoutError():
             return error_response(request.scope, 408, "nothing came for too long", kind)
-    log.error("%s: %s", kind, printable(str(error)))
+    note("request failed", level=logging.ERROR, error=error, kind=kind)
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     if full or "no space left" in str(error).lower():
         return error_response(request.scope, 507, "the server's disk is full; tell its operator", "StorageFailed")

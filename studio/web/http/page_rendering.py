@@ -94,8 +94,9 @@ def render(request: Request, template: str, /, status: int = 200, **values: obje
 
 
 def error_page(request: Request, status: int, text: str) -> HTMLResponse:
-    """A page that says what went wrong."""
-    return render(request, "error.html", status, error=text, error_status=status)
+    """A page that says what went wrong, and where it is our fault also the id under which the log says more."""
+    found = request.scope.get("kinesphere.request") if status >= 500 else None
+    return render(request, "error.html", status, error=text, error_status=status, request_id=found)
 
 
 def add_rendering(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from kinesphere.errors import InvalidInput, KinesphereError
 
+REFUSAL = "kinesphere.refusal"
+"""In the scope of a request: why it was refused, in a fixed word, to be counted."""
+
 
 class NotSignedIn(KinesphereError):
     """Nobody has proved who they are."""

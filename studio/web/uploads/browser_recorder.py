@@ -22,6 +22,7 @@ from storage.catalog import RecordingRecord, Role
 from storage.recordings.consent import SCOPES, Agreement, Scope
 from storage.recordings.recording import MOST_MOMENTS, Origin, State
 from storage.workspace import Workspace
+from studio.event_log import note
 from studio.web.access.auth import Person, needs
 from studio.web.http.page_rendering import render
 from studio.web.http.request_bodies import body_of, parsed
@@ -215,6 +216,9 @@ def take_routes(studio: Studio) -> APIRouter:
                 raise InvalidInput(f"{received.offset} bytes of the video have arrived, and not all; send the rest")
             made = await uploads.look_into(takes.accept, new_take, contributor, received)
             uploads.remove(received)
+        note(
+            "recording submitted", recording=made.recording, task=made.task, upload=received.upload, frames=made.frames
+        )
         return JSONResponse(_shown(made), 201)
 
     return routes

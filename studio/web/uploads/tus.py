@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from kinesphere.errors import Conflict, KinesphereError, NotFound
 from kinesphere.names import is_recording_id
 from storage.catalog import Catalog, Erasures, Role
+from studio.event_log import note
 from studio.web.access.auth import Person, needs
 from studio.web.access.rate_limits import RateLimit, network_of
 from studio.web.http.refusals import NotAllowed
@@ -64,6 +65,7 @@ def tus_routes(studio: Studio) -> APIRouter:
         except KinesphereError:
             uploads.remove(made)
             raise
+        note("upload begun", upload=made.upload, recording=recording, bytes=length)
         return _answer(201, Location=f"/api/uploads/{made.upload}")
 
     @routes.head("/{upload}")
@@ -89,6 +91,7 @@ def tus_routes(studio: Studio) -> APIRouter:
     async def end(upload: str, request: Request, person: Sender) -> Response:
         _check_version(request)
         await uploads.end(upload, person.account)
+        note("upload ended by its sender", upload=upload)
         return _answer(204)
 
     return routes

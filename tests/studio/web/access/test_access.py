@@ -17,7 +17,7 @@ from tests.support.studio_server import Studio, routes_of, running_studio, sessi
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-OPEN_TO_ALL = {"/sign-in", "/enter", "/invitation"}
+OPEN_TO_ALL = {"/sign-in", "/enter", "/invitation", "/health", "/ready"}
 
 
 @pytest.fixture

@@ -93,9 +93,12 @@ ALLOWED = {
     "GET /label": ANNOTATORS,
     "GET /label/{annotation}": ANNOTATORS,
     "GET /label/{annotation}/history": ANNOTATORS,
+    "GET /metrics": OPERATORS,
 }
-OPEN = {"GET /sign-in", "POST /sign-in", "GET /enter", "GET /invitation", "POST /invitation"}
-"""To everybody: each wants a secret of its own."""
+OPEN = {"GET /sign-in", "POST /sign-in", "GET /enter", "GET /invitation", "POST /invitation"} | {
+    f"{method} /{state}" for method in ("GET", "HEAD") for state in ("health", "ready")
+}
+"""To everybody: each wants a secret of its own, or tells only how the server is."""
 ROLES = {"carla": Role.CONTRIBUTOR, "anna": Role.ANNOTATOR, "rosa": Role.REVIEWER, "otto": Role.OPERATOR}
 TUS = {"Tus-Resumable": "1.0.0", "Upload-Length": "1"}
 
@@ -162,7 +165,7 @@ def test_nobody_the_disabled_and_those_whose_token_has_expired_get_in_nowhere(fi
                 answer = asked(client, method, path, content, **cookie)
                 if name in OPEN:
                     assert answer.status_code in (200, 401, 404), name
-                elif path.startswith("/api/"):
+                elif path.startswith(("/api/", "/metrics")):
                     assert answer.status_code == 401, name
                 else:
                     assert (answer.status_code, answer.headers["Location"][:9]) == (303, "/sign-in?"), name
