@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy.engine import make_url
 
 from kinesphere.errors import Conflict, CorruptObject, NotFound
-from kinesphere.objects.local_files import flush_folder
+from kinesphere.objects.local_files import flush_folder, write_whole
 from kinesphere.objects.store import open_objects
 from storage.backup.backup_content import PREFIXES, CatalogNames, source_of
 from storage.backup.backup_place import LEDGER, BackupPlace, Entry, Snapshot
@@ -182,10 +182,7 @@ def _asked(destination: Destination, place: BackupPlace, snapshot: Snapshot) -> 
 
 def _note(destination: Destination, place: BackupPlace, snapshot: Snapshot, *, catalog: bool) -> None:
     content = {**_asked(destination, place, snapshot), "has_catalog": catalog}
-    partial = destination.folder / f"{RESTORING}.partial"
-    partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    partial.replace(destination.folder / RESTORING)
-    flush_folder(destination.folder)
+    write_whole(destination.folder / RESTORING, f"{json.dumps(content, indent=2)}\n".encode())
 
 
 def _read_note(folder: Path) -> dict[str, Any] | None:
