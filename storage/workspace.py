@@ -24,6 +24,7 @@ from kinesphere.errors import (
     StorageFailed,
 )
 from kinesphere.names import checked_name
+from kinesphere.objects.local_files import write_whole
 from kinesphere.objects.store import Objects, open_objects
 from storage.catalog import Catalog
 
@@ -155,10 +156,7 @@ def _write_description(folder: Path, name: str, catalog: str, store: str) -> Non
     # A JSON string is a TOML basic string.
     values = (("name", name), ("catalog", catalog), ("store", store))
     lines = [f"format_version = {FORMAT_VERSION}", *(f"{key} = {json.dumps(value)}" for key, value in values)]
-    file = folder / FILE_NAME
-    partial = file.with_suffix(".partial")
-    partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    partial.replace(file)
+    write_whole(folder / FILE_NAME, ("\n".join(lines) + "\n").encode(), root=Path(folder.anchor))
 
 
 def open_workspace(folder: Path, *, create_catalog: bool = False, restoring: bool = False) -> Workspace:

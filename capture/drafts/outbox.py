@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from capture.drafts.unfinished import VIDEO, TakeStart, make_draft, take_folder
+from filelock import Timeout
+
+from capture.drafts.unfinished import VIDEO, TakeStart, make_draft, take_folder, take_lock, tidy_draft
 from capture.recorder.recorder import CaptureReport
-from kinesphere.errors import InvalidInput, KinesphereError, NotFound, StorageFailed
+from kinesphere.errors import Conflict, InvalidInput, KinesphereError, NotFound, StorageFailed
 from kinesphere.names import is_recording_id, new_recording_id
 from kinesphere.video.video_keys import video_key
 from storage.catalog import StoredTask
@@ -201,6 +204,8 @@ def _other_cameras(number: int, names: Sequence[str], reports: Sequence[CaptureR
 def adopt_drafts(workspace: Workspace) -> list[str]:
     """Enter takes that lie whole in the outbox but not in the catalog: a crash came between the two.
 
+    What else a crash has left there goes: drafts that were handed in or taken back, and notes that were half written.
+
     Args:
         workspace: the one whose outbox is looked through.
 
@@ -208,18 +213,29 @@ def adopt_drafts(workspace: Workspace) -> list[str]:
         The ids of the recordings that were entered.
     """
     adopted = []
-    known = {row.recording for row in workspace.catalog.recordings()}
     folders = sorted(workspace.drafts.iterdir()) if workspace.drafts.is_dir() else []
+    known = {row.recording: row.state for row in workspace.catalog.recordings()} if folders else {}
     for folder in folders:
-        if not is_recording_id(folder.name) or folder.name in known:
+        if not is_recording_id(folder.name):
             continue
-        description = read_draft(folder)
-        try:
-            workspace.catalog.add_recording(description, who=description.contributor)
-        except NotFound:
-            continue  # its contributor was erased; erased again, the draft goes too
-        adopted.append(folder.name)
+        if folder.name not in known:
+            with suppress(Timeout), take_lock(workspace, folder.name):  # else it is entered by who made it
+                adopted += [folder.name] if _adopt(workspace, folder) else []
+        elif known[folder.name] is not State.DRAFT:
+            delete_draft(folder)
     return adopted
+
+
+def _adopt(workspace: Workspace, folder: Path) -> bool:
+    description = read_draft(folder)
+    tidy_draft(folder)
+    try:
+        workspace.catalog.add_recording(description, who=description.contributor)
+    except NotFound:
+        return False  # its contributor was erased; erased again, the draft goes too
+    except Conflict:
+        return False  # who made it was faster
+    return True
 
 
 def submit(workspace: Workspace, recording: str) -> None:
@@ -242,13 +258,15 @@ def submit(workspace: Workspace, recording: str) -> None:
     if row.state is State.DRAFT:
         check_length(recording, row.frames, row.frame_rate)
         description = read_draft(folder)
-        with undone_if_departed(workspace, recording):
-            workspace.objects.put(description_key(recording), description.to_bytes())  # first: no video without a name
-            workspace.objects.put(video_key(recording), folder / VIDEO)
-            workspace.catalog.submit(recording, who=row.contributor)
+        with undone_if_departed(workspace, recording, row.contributor):
+            workspace.objects.put_all(  # the description first: no video without a name
+                {description_key(recording): description.to_bytes(), video_key(recording): folder / VIDEO},
+                take_over=True,
+            )
+            workspace.catalog.submit(recording, who=row.contributor)  # names what the disk has by now
     else:
         workspace.catalog.submit(recording, who=row.contributor)
-    shutil.rmtree(folder, ignore_errors=True)
+    delete_draft(folder)
 
 
 def withdraw(workspace: Workspace, recording: str, *, why: str) -> None:
@@ -264,7 +282,20 @@ def withdraw(workspace: Workspace, recording: str, *, why: str) -> None:
     """
     row = workspace.catalog.recording(recording)
     workspace.catalog.withdraw(recording, who=row.contributor, why=why)
-    shutil.rmtree(workspace.drafts / recording, ignore_errors=True)
+    delete_draft(workspace.drafts / recording)
+
+
+def delete_draft(folder: Path) -> None:
+    """Delete a draft, its video first: as long as anything of it is left, that says whose it is.
+
+    Where that fails, or a power cut undoes it, `adopt_drafts` does it later.
+
+    Args:
+        folder: of the draft, there or not.
+    """
+    with suppress(OSError):
+        (folder / VIDEO).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def read_draft(folder: Path) -> RecordingFile:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from capture.recorder.recorder import finish, journal_path, partial_path
 from kinesphere.errors import InvalidVideo, NotFound, StorageFailed
 from kinesphere.names import is_recording_id
+from kinesphere.objects.local_files import flush_folder, remove_staged, write_whole
 from kinesphere.objects.store import file_sha256
 from storage.footage.video_reader import open_video
 from storage.recordings.recording import Consent, Origin, RecordingFile, Video
@@ -59,10 +60,10 @@ def take_folder(workspace: Workspace, start: TakeStart) -> Iterator[Path]:
     """
     workspace.drafts.mkdir(parents=True, exist_ok=True)
     folder = _folder(workspace, start.recording)
-    with _locked(folder):
+    with take_lock(workspace, start.recording):
         try:
             folder.mkdir()
-            (folder / "begun.json").write_text(start.model_dump_json(indent=2) + "\n")
+            write_whole(folder / "begun.json", (start.model_dump_json(indent=2) + "\n").encode(), root=workspace.folder)
             yield folder
         finally:
             if not partial_path(folder / VIDEO).exists():
@@ -89,10 +90,10 @@ def make_draft(workspace: Workspace, start: TakeStart, origin: Origin) -> Record
         origin=origin,
         replaces=start.replaces,
     )
-    (folder / "recording.json").write_bytes(description.to_bytes())
+    write_whole(folder / "recording.json", description.to_bytes())
     folder.rename(draft)
-    for file in (draft / "begun.json", journal_path(draft / VIDEO)):
-        file.unlink(missing_ok=True)
+    flush_folder(workspace.drafts)  # before the catalog names it
+    tidy_draft(draft)
     try:
         workspace.catalog.add_recording(description, who=start.contributor)
     except NotFound:  # the contributor was erased meanwhile, and with them all drafts but this one
@@ -118,7 +119,7 @@ def recover(workspace: Workspace) -> list[Leftover]:
         recording = folder.name.removeprefix(".").removesuffix(".partial")
         if not is_recording_id(recording):
             continue
-        with suppress(Timeout), _locked(folder):
+        with suppress(Timeout), take_lock(workspace, recording):
             if folder.is_dir():
                 found.append(_recover(workspace, recording, folder))
     return found
@@ -133,7 +134,7 @@ def _recover(workspace: Workspace, recording: str, folder: Path) -> Leftover:
         if not video.exists() and not partial_path(video).exists():
             return _removed(recording, folder, NO_FRAME)
         origin = Origin(kind="camera", ended="interrupted")
-        if journal_path(video).exists():
+        with suppress(FileNotFoundError, ValidationError):  # no reason to give up the frames
             origin = Origin.model_validate_json(journal_path(video).read_bytes())
         if partial_path(video).exists() and not video.exists():
             finish(video)
@@ -152,8 +153,20 @@ def _removed(recording: str, folder: Path, problem: str) -> Leftover:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a take's folder, which lies beside it; raises `Timeout` at once if another process does."""
+def take_lock(workspace: Workspace, recording: str) -> Iterator[None]:
+    """Hold the lock of a take, which lies beside its folder, from before its first frame until the catalog has it.
+
+    Args:
+        workspace: the one that the take lies in.
+        recording: its id.
+
+    Yields:
+        Nothing: the block does the work.
+
+    Raises:
+        Timeout: another process holds it; nobody waits for it.
+    """
+    folder = _folder(workspace, recording)
     lock = folder.with_suffix(".lock")
     with FileLock(lock, timeout=0):
         try:
@@ -161,6 +174,17 @@ def _locked(folder: Path) -> Iterator[None]:
         finally:
             if not folder.exists():
                 lock.unlink(missing_ok=True)
+
+
+def tidy_draft(folder: Path) -> None:
+    """Remove from a draft what was only needed until it was one.
+
+    Args:
+        folder: of the draft.
+    """
+    for file in (folder / "begun.json", journal_path(folder / VIDEO)):
+        file.unlink(missing_ok=True)
+    remove_staged(folder)
 
 
 def _folder(workspace: Workspace, recording: str) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import ipaddress
 import json
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,8 +15,9 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
-from capture.drafts.outbox import read_draft
+from capture.drafts.outbox import delete_draft, read_draft
 from kinesphere.errors import Conflict, CorruptObject, InvalidInput, NotFound, StorageFailed, needs_extra
+from kinesphere.objects.local_files import remove_staged, write_whole
 from kinesphere.objects.store import file_sha256
 from storage.recordings.recording import RecordingFile, State, check_length
 from storage.workspace import Workspace
@@ -96,11 +96,12 @@ def send(
         row = workspace.catalog.recording(recording)
         folder = workspace.drafts / recording
         if row.state is State.SUBMITTED and row.sent_to == server.url:
-            shutil.rmtree(folder, ignore_errors=True)
+            delete_draft(folder)
             return
         if row.state is not State.DRAFT:
             where = f" to {row.sent_to}" if row.sent_to else ""
             raise Conflict(f"recording {recording} is {row.state}{where}; only drafts are sent")
+        remove_staged(folder)
         check_length(recording, row.frames, row.frame_rate)
         description = read_draft(folder)
         if file_sha256(folder / "video.mp4") != description.video.sha256:
@@ -109,7 +110,7 @@ def send(
         if confirmed.get("video_sha256") != description.video.sha256:
             raise CorruptObject(f"{server.url} did not confirm the video of {recording}; the take is kept")
         workspace.catalog.submit(recording, who=row.contributor, sent_to=server.url)
-        shutil.rmtree(folder, ignore_errors=True)
+        delete_draft(folder)
 
 
 def end_upload(workspace: Workspace, recording: str, token: str | None) -> str | None:
@@ -275,9 +276,7 @@ class _Sending:
         location = urlsplit(answer.headers.get("Location", "")).path
         if not location.startswith("/"):
             raise InvalidInput(f"{self.server.url} is no kinesphere server; the take is kept")
-        partial = self._resume_file.with_suffix(".partial")
-        partial.write_text(json.dumps({"server": self.server.url, "location": location}))
-        partial.replace(self._resume_file)
+        write_whole(self._resume_file, json.dumps({"server": self.server.url, "location": location}).encode())
         return location, 0
 
     def _send_parts(self, location: str, offset: int) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from capture.recorder.mp4_file import TICKS_PER_SECOND, writing
+from capture.recorder.write_behind import WriteBehind
 from kinesphere.errors import StorageFailed, needs_extra
 
 if TYPE_CHECKING:
@@ -74,7 +76,8 @@ class H264File:
     """An MP4 file being written: upright yuv420p pictures of one even size, no B-frames, times in 1/90000 s.
 
     With `fragmented`, what has been written can be played at any moment up to about the last half second, even if
-    the program is killed. Otherwise the file is an ordinary one with its index first, playable once closed.
+    the program is killed, and nobody who adds pictures waits for the disk. Otherwise the file is an ordinary one with
+    its index first, playable once closed.
 
     Raises (all methods):
         StorageFailed: the disk refused.
@@ -95,8 +98,12 @@ class H264File:
         self._frame_ticks = round(TICKS_PER_SECOND / frame_rate)
         options = _FRAGMENTS if fragmented else _INDEX_FIRST
         with writing(path):
+            self._behind = WriteBehind(path) if fragmented else None
             self._container = av.open(
-                str(path), "w", format="mp4", options={**options, "video_track_timescale": str(TICKS_PER_SECOND)}
+                str(path) if self._behind is None else self._behind,
+                "w",
+                format="mp4",
+                options={**options, "video_track_timescale": str(TICKS_PER_SECOND)},
             )
         rate = Fraction(frame_rate).limit_denominator(1001)
         self._stream = self._added(settings.codec, rate)
@@ -118,13 +125,21 @@ class H264File:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            with suppress(StorageFailed), writing(self.path):
-                self._container.close()
+            with suppress(StorageFailed), self._ended():
+                pass
             return
-        with writing(self.path):
+        with self._ended():
             self._mux(self._stream.encode(None) if self.frames else [])
             self._release(self._frame_ticks)
-            self._container.close()
+
+    @contextmanager
+    def _ended(self) -> Iterator[None]:
+        """Close the file at the end of the block, however that ends."""
+        with writing(self.path), ExitStack() as last:
+            if self._behind is not None:
+                last.callback(self._behind.close)
+            last.callback(self._container.close)
+            yield
 
     def write(self, picture: VideoFrame, ticks: int) -> None:
         """Add a picture at a time in 1/90000 s, later than the one before."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from kinesphere.errors import Conflict, InvalidVideo, KinesphereError, StorageFailed, needs_extra
+from kinesphere.objects.local_files import flush_file, flush_folder
 
 TICKS_PER_SECOND = 90_000
 """Time base of the frame times that are written."""
@@ -42,19 +42,10 @@ def refuse_to_replace(path: Path) -> None:
 def put_in_place(finished: Path, path: Path) -> None:
     """Give a finished file its name, such that it survives a power cut: `path` is there whole or not at all."""
     with writing(path):
-        descriptor = os.open(finished, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        flush_file(finished)
         refuse_to_replace(path)
         finished.replace(path)
-        if os.name == "posix":
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+        flush_folder(path.parent)
 
 
 def copy_stream(source: Path, destination: Path, *, ticks_per_second: int = TICKS_PER_SECOND) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from capture.sources.device_clock import DriftMeter
 from capture.sources.source import CapturedFrame, Source
 from capture.worker_thread import Worker
 from kinesphere.errors import InvalidInput, InvalidVideo, KinesphereError, StorageFailed
+from kinesphere.objects.local_files import flush_file, write_whole
 from kinesphere.video.upright import Orientation, Upright
 from storage.footage.video_reader import open_video
 from storage.recordings.recording import MOST_MOMENTS, Origin, OtherCamera
@@ -341,12 +341,9 @@ class _Take:
             self._encoder.join(_SYNC_SECONDS)
             with writing(partial):
                 if partial.exists():
-                    with partial.open("r+b") as file:
-                        os.fsync(file.fileno())
+                    flush_file(partial)
                 if self.has_frames:
-                    next_journal = journal.with_suffix(".new")
-                    next_journal.write_text(self._report("interrupted").origin().model_dump_json())
-                    next_journal.replace(journal)
+                    write_whole(journal, self._report("interrupted").origin().model_dump_json().encode())
 
     def _progress(self) -> RecordingProgress:
         elapsed_ns = self._times_ns[-1] if self._times_ns else 0

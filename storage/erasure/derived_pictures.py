@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from kinesphere.objects.local_files import delete_file, write_whole
 from storage.erasure.withdrawn_versions import Departed
 from storage.workspace import Workspace
 
@@ -54,8 +55,6 @@ def _known(workspace: Workspace) -> dict[str, dict[str, str]]:
 def _write(workspace: Workspace, known: dict[str, dict[str, str]]) -> None:
     file = workspace.folder / NOTE
     if not known:
-        file.unlink(missing_ok=True)
+        delete_file(file)
         return
-    partial = file.with_suffix(".partial")
-    partial.write_text(json.dumps(known, indent=2) + "\n")
-    partial.replace(file)
+    write_whole(file, (json.dumps(known, indent=2) + "\n").encode())

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kinesphere.errors import Conflict, CorruptObject, NotFound, StorageFailed
+from kinesphere.objects.local_files import flush_names
 from kinesphere.objects.store import Objects
 from kinesphere.shards.shard import shard_key
 from kinesphere.version import __version__
@@ -214,12 +215,14 @@ def _delete_local(workspace: Workspace, departed: Departed) -> None:
     for folder in list(drafts_of(workspace, departed)):
         shutil.rmtree(folder)
         folder.with_suffix(".lock").unlink(missing_ok=True)
+    flush_names([workspace.drafts / "any", workspace.temporary / "any"], workspace.folder)
 
 
 def delete_uploads(workspace: Workspace, departed: Departed) -> None:
     """Delete what `uploads_of` finds; whoever is sending begins again, and is refused."""
     for path in list(uploads_of(workspace, departed)):
         path.unlink(missing_ok=True)
+    flush_names([workspace.uploads / "any"], workspace.folder)
 
 
 def _urls(workspace: Workspace) -> list[str]:

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from kinesphere.errors import KinesphereError, StorageFailed
+from kinesphere.errors import KinesphereError, NotFound, StorageFailed
 from kinesphere.objects.store import Objects
+from storage.recordings.recording import State
 from storage.workspace import Workspace
 
 
 @contextmanager
-def undone_if_departed(workspace: Workspace, recording: str) -> Iterator[None]:
+def undone_if_departed(workspace: Workspace, recording: str, contributor: str) -> Iterator[None]:
     """Write objects of a recording and enter it in the catalog, within the block; if that fails, look whether it left.
 
-    An erasure deletes objects once, so what comes later would stay for ever. A failure that has another reason, such
-    as that somebody else has entered the same recording, deletes nothing that the catalog knows.
+    An erasure deletes objects once, so what comes later would stay for ever. After any other failure nothing is
+    deleted: somebody else may have written the same objects and be about to enter them. What then belongs to nobody
+    is overwritten when it is sent again.
 
     Args:
         workspace: an open workspace.
         recording: its id.
+        contributor: whose recording it is.
 
     Yields:
         Nothing: the block does the work.
@@ -31,9 +34,17 @@ def undone_if_departed(workspace: Workspace, recording: str) -> Iterator[None]:
         yield
     except KinesphereError:
         with suppress(StorageFailed):
-            if workspace.catalog.departed([recording]):
+            if _has_left(workspace, recording, contributor):
                 workspace.objects.delete_below(f"recordings/{recording}")
         raise
+
+
+def _has_left(workspace: Workspace, recording: str, contributor: str) -> bool:
+    try:
+        row = workspace.catalog.recording(recording)
+    except NotFound:  # while the contributor is enrolled, it may be entered yet
+        return contributor not in workspace.catalog.contributors()
+    return row.state in (State.WITHDRAWN, State.ERASED)
 
 
 def remove_empty_folder(objects: Objects, prefix: str) -> None:

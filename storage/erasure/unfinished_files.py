@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from kinesphere.names import is_recording_id
+from kinesphere.objects.local_files import delete_file
 from kinesphere.objects.store import Objects
 from storage.erasure.withdrawn_versions import Departed
 from storage.workspace import Workspace
@@ -122,7 +123,7 @@ def delete_hidden(objects: Objects, *, wait_seconds: float = QUIET_SECONDS + 5) 
     while hidden := list(hidden_files(objects, *NAMELESS)):
         for path in hidden:
             if is_quiet(path):
-                path.unlink(missing_ok=True)
+                delete_file(path)
         if time.monotonic() > until or all(is_quiet(path) for path in hidden):
             return
         time.sleep(0.2)

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from kinesphere.objects.local_files import staged_in
 from storage.catalog import Erasures
 from storage.erasure.unfinished_files import hidden_files, is_quiet, remove_quiet
 from storage.workspace import Workspace
 
 _NOTES = ("drawings.partial", "workspace.partial")
+"""As releases before 0.2.0 named them."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,9 @@ def leftovers(workspace: Workspace) -> Iterator[Leftover]:
     for path in sorted(workspace.temporary.iterdir()) if workspace.temporary.is_dir() else []:
         if is_quiet(path):
             yield Leftover(f"temporary/{path.name}", "made by a process that died", path)
-    for name in _NOTES:
-        path = workspace.folder / name
+    for path in _half_written(workspace):
         if path.is_file() and is_quiet(path):
-            yield Leftover(name, "a note that was half written", path)
+            yield Leftover(str(path.relative_to(workspace.folder)), "a note that was half written", path)
     yield from _of_erased(workspace)
 
 
@@ -77,6 +78,13 @@ def repair(workspace: Workspace) -> list[Leftover]:
         else:
             leftover.path.unlink(missing_ok=True)
     return found
+
+
+def _half_written(workspace: Workspace) -> Iterator[Path]:
+    yield from (workspace.folder / name for name in _NOTES)
+    yield from staged_in(workspace.folder)
+    for draft in sorted(workspace.drafts.iterdir()) if workspace.drafts.is_dir() else []:
+        yield from staged_in(draft)
 
 
 def _of_erased(workspace: Workspace) -> Iterator[Leftover]:

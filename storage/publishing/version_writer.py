@@ -26,6 +26,7 @@ from kinesphere.versions.manifests import (
     read_episodes,
     read_manifest,
     version_key,
+    version_keys,
 )
 from storage.publishing.hill_numbers import manifest_summary
 from storage.publishing.table_writer import describe_part, describe_table, encode_part, split_table
@@ -79,12 +80,13 @@ def write_version(
         same_agreement = agreed is None or newest.manifest.get("agreement") == agreed
         is_same = same_size and same_video and same_rules and same_agreement
         if is_same and _holds(objects, newest, table):
+            objects.flush(version_keys(objects, dataset, newest.number))  # its publisher may have died before
             return newest
     first, *others = split_table(table)
     content = encode_part(first, is_only=not others)
     written = numbers_of(objects, dataset)
     number = written[-1] + 1 if written else 1
-    while not objects.put_if_absent(version_key(dataset, number, "parquet"), content):
+    while not objects.put_if_absent(version_key(dataset, number, "parquet"), content, is_last=False):
         if not others and _is_unfinished(objects, dataset, number, content):
             break
         number += 1
@@ -114,9 +116,11 @@ def write_version(
         manifest["erasure"] = dict(erasure)
     manifest["sha256"] = hash_of(manifest)
     key = version_key(dataset, number, "json")
-    if not objects.put_if_absent(key, (json.dumps(manifest, indent=2) + "\n").encode()):
+    described = (json.dumps(manifest, indent=2) + "\n").encode()
+    if not objects.put_if_absent(key, described, after=[version_key(dataset, number, "parquet")]):
         found = read_manifest(objects, dataset, number)
         if not found.is_withdrawn and found.manifest["episodes"] == manifest["episodes"]:
+            objects.flush(version_keys(objects, dataset, number))
             return found
         raise CorruptObject(f"object '{key}' is there without its table; move it away and publish again")
     return Version(dataset, number, manifest, is_new=True)

@@ -250,8 +250,7 @@ def _put_visible_at_once(objects: Objects, prefix: str, contents: Mapping[str, b
     group_key = f"{prefix}/zarr.json"
     there_before = objects.exists(group_key)
     try:
-        for key, data in contents.items():
-            objects.put(f"{prefix}/{key}", data)
+        objects.put_all({f"{prefix}/{key}": data for key, data in contents.items()})
         objects.put(group_key, group)
     except KinesphereError:
         if not there_before:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastapi import APIRouter
@@ -26,6 +28,8 @@ class Studio:
     uploads: Uploads
     erasure_thread: ErasureThread
     metrics: ServerMetrics
+    recording_locks: defaultdict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
+    """By id: held while a recording is taken in, whichever way it comes."""
 
 
 @dataclass(frozen=True)

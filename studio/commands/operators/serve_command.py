@@ -64,8 +64,10 @@ def serve(
 
     Monitoring asks for /health, /ready and, with the token in KINESPHERE_METRICS_TOKEN, /metrics.
     """
+    from storage.catalog.server_lock import server_lock
+
     begin_log(log)
-    with opened(folder) as workspace:
+    with opened(folder) as workspace, server_lock(workspace.catalog):
         run_server(
             workspace,
             host=host,

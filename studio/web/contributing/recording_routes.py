@@ -47,7 +47,7 @@ def recording_routes(studio: Studio) -> APIRouter:
     """The routes below `/api/recordings` that `submit --to`, `status` and `withdraw` use."""
     workspace, uploads = studio.workspace, studio.uploads
     routes = APIRouter(prefix="/api/recordings")
-    submissions, audit = Submissions(workspace), Audit(workspace.catalog)
+    submissions, audit = Submissions(workspace, studio.recording_locks), Audit(workspace.catalog)
 
     @routes.post("", openapi_extra=body_of(SentRecording))
     async def take_in(request: Request, person: Contributor) -> JSONResponse:

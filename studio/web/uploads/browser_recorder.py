@@ -62,7 +62,8 @@ class Takes:
 
     workspace: Workspace
     uploads: Uploads
-    _locks: defaultdict[str, threading.Lock] = dataclasses.field(default_factory=lambda: defaultdict(threading.Lock))
+    locks: defaultdict[str, threading.Lock]
+    """By id of a recording; shared with all else that takes recordings in."""
 
     def check(self, new_take: NewTake, person: Person) -> str:
         """Hold a take to what this workspace knows; gives its contributor.
@@ -97,7 +98,7 @@ class Takes:
             StorageFailed: the store or the catalog refused.
         """
         catalog = self.workspace.catalog
-        with self._locks[new_take.recording]:
+        with self.locks[new_take.recording]:
             present = self.present(new_take.recording, contributor)
             if present is None:
                 take(
@@ -155,7 +156,7 @@ def take_routes(studio: Studio) -> APIRouter:
     """The page `/record/{task}` and what it asks for."""
     workspace, uploads = studio.workspace, studio.uploads
     routes = APIRouter()
-    takes = Takes(workspace, uploads)
+    takes = Takes(workspace, uploads, studio.recording_locks)
 
     @routes.get("/record/{task}")
     def page(

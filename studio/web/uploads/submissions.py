@@ -30,7 +30,8 @@ class Submissions:
     """Where takes enter a workspace from outside."""
 
     workspace: Workspace
-    _locks: defaultdict[str, threading.Lock] = dataclasses.field(default_factory=lambda: defaultdict(threading.Lock))
+    locks: defaultdict[str, threading.Lock] = dataclasses.field(default_factory=lambda: defaultdict(threading.Lock))
+    """By id of a recording; shared with all else that takes recordings in."""
 
     def check(self, content: bytes) -> tuple[RecordingFile, RecordingRecord | None]:
         """Read a description and hold it to what this workspace knows; gives also the recording, if it is here already.
@@ -57,10 +58,10 @@ class Submissions:
             InvalidInput: the video received is not the one described, or no video.
             Conflict: there is another recording of this id, or it was taken back meanwhile.
             NotFound: its contributor was erased meanwhile.
-            StorageFailed: the store or the catalog refused; nothing is left of the attempt.
+            StorageFailed: the store or the catalog refused; it can be repeated.
         """
         recording = description.recording
-        with self._locks[recording]:
+        with self.locks[recording]:
             present = self._present(description)
             if present is not None and present.state is not State.DRAFT:
                 return present
@@ -91,9 +92,11 @@ class Submissions:
 
     def _enter(self, description: RecordingFile, upload: Upload, *, is_new: bool) -> None:
         objects, catalog, recording = self.workspace.objects, self.workspace.catalog, description.recording
-        with undone_if_departed(self.workspace, recording):
-            objects.put(description_key(recording), description.to_bytes())  # first: a crash leaves no nameless video
-            objects.put(video_key(recording), upload.path)
+        with undone_if_departed(self.workspace, recording, description.contributor):
+            objects.put_all(  # the description first: a crash leaves no nameless video
+                {description_key(recording): description.to_bytes(), video_key(recording): upload.path},
+                take_over=True,
+            )
             if is_new:
                 catalog.add_recording(description, who=description.contributor)
             catalog.submit(recording, who=description.contributor)

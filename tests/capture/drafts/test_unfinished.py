@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,17 +11,20 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from capture.drafts.outbox import adopt_drafts, take
+from capture.drafts.outbox import adopt_drafts, submit, take
 from capture.drafts.unfinished import Leftover, recover
-from capture.recorder.recorder import partial_path
+from capture.recorder.recorder import journal_path, partial_path
 from capture.sources.numbered_pattern import read_counter
 from kinesphere.errors import StorageFailed
+from kinesphere.objects.local_files import staged_path
+from kinesphere.video.video_keys import video_key
+from storage.catalog import Catalog
 from storage.footage.video_reader import open_video
 from storage.recordings.consent import Agreement
-from storage.recordings.recording import Origin, State
+from storage.recordings.recording import Origin, RecordingFile, State
 from storage.workspace import Workspace
 from tests.support.command import Command
-from tests.support.submitted_takes import make_workspace
+from tests.support.submitted_takes import make_take, make_workspace
 from tests.support.video_clips import make_clip
 
 
@@ -140,3 +144,49 @@ def test_a_take_that_the_disk_cut_short_is_told_and_kept(outbox: Workspace, tmp_
         take(outbox, kind="camera", task="move", contributor="c001", agreement=Agreement("flag"), capture=capture)
     found: list[Leftover] = recover(outbox)
     assert [leftover.problem for leftover in found] == [""]
+
+
+def test_a_journal_that_cannot_be_read_costs_no_frame(
+    outbox: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = crash(outbox, "camera", monkeypatch, content=make_clip(tmp_path / "clip.mp4", frames=20))
+    journal_path(folder / "video.mp4").write_bytes(b"")
+    (leftover,) = recover(outbox)
+    assert leftover.description is not None
+    assert (leftover.description.origin.ended, leftover.description.video.frames) == ("interrupted", 20)
+
+
+def test_what_killed_writers_left_beside_a_take_goes_with_its_recovery(
+    outbox: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = crash(outbox, "camera", monkeypatch, content=make_clip(tmp_path / "clip.mp4", frames=20))
+    for name in ("begun.json", "video.mp4.partial.json", "recording.json"):
+        staged_path(folder / name).write_bytes(b"{")
+    (leftover,) = recover(outbox)
+    draft = outbox.drafts / leftover.recording
+    assert sorted(path.name for path in draft.iterdir()) == ["recording.json", "video.mp4"]
+
+
+def test_drafts_that_came_back_after_they_were_handed_in_go_again(outbox: Workspace, tmp_path: Path) -> None:
+    made = make_take(outbox, make_clip(tmp_path / "clip.mp4"))
+    shutil.copytree(outbox.drafts / made.recording, tmp_path / "copy")
+    submit(outbox, made.recording)
+    shutil.copytree(tmp_path / "copy", outbox.drafts / made.recording)
+    kept = make_take(outbox, make_clip(tmp_path / "clip2.mp4"))
+    assert adopt_drafts(outbox) == []
+    assert [path.name for path in outbox.drafts.iterdir()] == [kept.recording]
+    assert outbox.objects.exists(video_key(made.recording))
+
+
+def test_a_draft_that_its_maker_is_about_to_enter_is_left_to_it(outbox: Workspace, tmp_path: Path) -> None:
+    real = type(outbox.catalog).add_recording
+    found = []
+
+    def looked_at_before(self: Catalog, description: RecordingFile, *, who: str) -> None:
+        found.append(adopt_drafts(outbox))
+        real(self, description, who=who)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Catalog, "add_recording", looked_at_before)
+        make_take(outbox, make_clip(tmp_path / "clip.mp4"))
+    assert found == [[]]

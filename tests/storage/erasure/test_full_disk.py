@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,10 +53,10 @@ def test_what_goes_anyway_makes_room_for_the_versions_without_them(
     (annas,) = workspace.catalog.recordings(contributor="anna")
     put = type(workspace.objects).put_if_absent
 
-    def full_while_the_video_is_there(self: object, key: str, data: bytes) -> bool:
+    def full_while_the_video_is_there(self: object, *given: Any, **named: Any) -> bool:
         if workspace.objects.exists(video_key(annas.recording)):
             raise StorageFailed(os.strerror(28))
-        return put(workspace.objects, key, data)
+        return put(workspace.objects, *given, **named)
 
     monkeypatch.setattr(type(workspace.objects), "put_if_absent", full_while_the_video_is_there)
     erase(workspace, "anna", who="eve")

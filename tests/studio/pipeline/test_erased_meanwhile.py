@@ -114,14 +114,14 @@ def test_what_was_being_handed_in_here_is_not_brought_back(
     place: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     draft = make_take(place, make_clip(tmp_path / "clip.mp4"), contributor="anna")
-    put = Objects.put
+    put_all = Objects.put_all
 
-    def erased_before(self: Objects, key: str, data: bytes | Path) -> None:
+    def erased_before(self: Objects, *given: Any, **named: Any) -> None:
         monkeypatch.undo()
         erase_here(place, "anna", who="eve")
-        put(self, key, data)
+        put_all(self, *given, **named)
 
-    monkeypatch.setattr(Objects, "put", erased_before)
+    monkeypatch.setattr(Objects, "put_all", erased_before)
     with pytest.raises(Exception, match=draft.recording):
         submit(place, draft.recording)
     assert find_traces(place, "anna") == []
