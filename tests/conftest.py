@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 from sqlalchemy import create_engine, make_url, text
-from tests.support.real_time import in_real_time
 
 from kinesphere.dataset import Dataset, open_dataset
 from kinesphere.objects.store import Objects, open_objects
@@ -22,6 +21,7 @@ from storage.shards.shard_writer import ShardRecord, write_shard
 from storage.workspace import Workspace, create_workspace
 from tests.support.browser import chromium
 from tests.support.generated_trajectories import make_dataset, make_trajectory
+from tests.support.real_time import in_real_time
 from tests.support.selection import CostRecorder, select
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 from sqlalchemy.engine import make_url
 
 from kinesphere.errors import Conflict, CorruptObject, NotFound
+from kinesphere.objects.local_files import flush_folder
 from kinesphere.objects.store import open_objects
 from storage.backup.backup_content import PREFIXES, CatalogNames, source_of
 from storage.backup.backup_place import LEDGER, BackupPlace, Entry, Snapshot
@@ -110,7 +110,7 @@ def restore(
             workspace.catalog.close()
         shutil.rmtree(workspace.temporary, ignore_errors=True)
         (destination.folder / RESTORING).unlink()
-        _flush_names(destination.folder)  # or a power cut brings the note back, and what is done since is undone
+        flush_folder(destination.folder)  # or a power cut brings the note back, and what is done since is undone
     whole = [entry for entry in entries.values() if entry.key not in lost]
     size = sum(entry.size_bytes for entry in whole)
     return RestoreReport(workspace.name, chosen, len(whole), size, tuple(sorted(lost)), tuple(erased))
@@ -185,17 +185,7 @@ def _note(destination: Destination, place: BackupPlace, snapshot: Snapshot, *, c
     partial = destination.folder / f"{RESTORING}.partial"
     partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     partial.replace(destination.folder / RESTORING)
-    _flush_names(destination.folder)
-
-
-def _flush_names(folder: Path) -> None:
-    """Return once the disk has which names a folder holds, where the system can tell."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    flush_folder(destination.folder)
 
 
 def _read_note(folder: Path) -> dict[str, Any] | None:
