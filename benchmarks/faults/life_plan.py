@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -47,8 +46,6 @@ _CAN_STRIKE: dict[str, tuple[str, ...]] = {
     "two-at-once": ("send", "submit", "process", "publish", "withdraw", "erase", "export"),
 }
 """The steps at which a fault makes sense; those that are not here strike anywhere."""
-IS_FLUSHED = importlib.util.find_spec("storage.catalog.server_lock") is not None
-"""Whether this kinesphere flushes what it confirms and has one server a workspace: both came at once."""
 _ONLY_IN: dict[str, PlaceKind] = {"store-errors": "cloud", "database-cut": "cloud", "power-cut": "disk"}
 _BESIDE: dict[str, tuple[str, ...]] = {
     "send": ("send", "withdraw", "erase", "process", "publish", "serve"),
@@ -99,8 +96,7 @@ def plan_life(seed: int, *, places: Sequence[PlaceKind], only: Collection[str] =
     """
     drawn = random.Random(seed)
     place = drawn.choices(PLACES, [_OFTEN[one] if one in places else 0 for one in PLACES])[0]
-    known = [fault for fault in FAULTS if IS_FLUSHED or fault != "power-cut"]
-    faults = [fault for fault in known if (not only or fault in only) and _ONLY_IN.get(fault, place) == place]
+    faults = [fault for fault in FAULTS if (not only or fault in only) and _ONLY_IN.get(fault, place) == place]
     weights, names = zip(*_STEPS, strict=True)
     chosen = [*_BEGINNING, *drawn.choices(names, weights, k=drawn.randint(6, 11))]
     return LifePlan(seed, place, tuple(_step(drawn, name, faults) for name in chosen))

@@ -24,7 +24,7 @@ from benchmarks.faults.forked_steps import Ended, Forked, Tell, Work, fork_step
 from benchmarks.faults.injected_faults import before_change, kill_self, set_clock_wrong
 from benchmarks.faults.invariants import Ledger, broken_invariants
 from benchmarks.faults.life_disks import CUT, LifeDisk
-from benchmarks.faults.life_plan import IS_FLUSHED, LifePlan, Step
+from benchmarks.faults.life_plan import LifePlan, Step
 from benchmarks.faults.places import Cloud, Place, new_place
 from tests.support.breaking_proxy import BreakingProxy
 
@@ -259,9 +259,9 @@ class _Living:
 
     def _refused_server(self, second: Forked) -> None:
         """Hold a second server of the workspace to what it must be: refused in words."""
-        ended = second.wait(kill_after=20 if IS_FLUSHED else 1)
+        ended = second.wait(kill_after=20)
         self.life.story.append(f"serve beside it: {ended.code}")
-        if IS_FLUSHED and not (ended.code == 1 and "command failed" in ended.output):
+        if not (ended.code == 1 and "command failed" in ended.output):
             self._break("serve beside it", f"a second server of one workspace was let in: {ended.output[-1000:]}")
 
     def _start_server(self) -> None:
