@@ -96,27 +96,39 @@ class H264File:
         self._last_keyframe: int | None = None
         self._pending: Packet[VideoStream] | None = None
         self._frame_ticks = round(TICKS_PER_SECOND / frame_rate)
-        options = _FRAGMENTS if fragmented else _INDEX_FIRST
-        with writing(path):
-            self._behind = WriteBehind(path) if fragmented else None
-            self._container = av.open(
-                str(path) if self._behind is None else self._behind,
-                "w",
-                format="mp4",
-                options={**options, "video_track_timescale": str(TICKS_PER_SECOND)},
-            )
-        rate = Fraction(frame_rate).limit_denominator(1001)
-        self._stream = self._added(settings.codec, rate)
-        self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
-        self._stream.codec_context.time_base = Fraction(1, TICKS_PER_SECOND)
-        self._stream.codec_context.max_b_frames = 0
-        self._stream.codec_context.gop_size = max(1, round(frame_rate))
+        with ExitStack() as undo:
+            with writing(path):
+                self._behind = WriteBehind(path) if fragmented else None
+                if self._behind is not None:
+                    undo.callback(self._behind.close)
+                self._container = av.open(
+                    str(path) if self._behind is None else self._behind,
+                    "w",
+                    format="mp4",
+                    options={
+                        **(_FRAGMENTS if fragmented else _INDEX_FIRST),
+                        "video_track_timescale": str(TICKS_PER_SECOND),
+                    },
+                )
+            undo.callback(self._container.close)
+            self._stream = self._set_up(settings, frame_rate, fragmented=fragmented)
+            undo.pop_all()  # it is what `__exit__` does from now on
+
+    def _set_up(self, settings: EncoderSettings, frame_rate: float, *, fragmented: bool) -> VideoStream:
+        """The stream of the pictures; fails where the encoder is not there."""
+        stream = self._added(settings.codec, Fraction(frame_rate).limit_denominator(1001))
+        stream.width, stream.height = self._size
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.time_base = Fraction(1, TICKS_PER_SECOND)
+        stream.codec_context.max_b_frames = 0
+        stream.codec_context.gop_size = max(1, round(frame_rate))
         # the encoder's look-ahead would hold back pictures that a crash then loses
-        self._stream.options = dict(settings.options)
+        stream.options = dict(settings.options)
         if fragmented and settings.codec == "libx264":
-            self._stream.options |= {"rc-lookahead": "0"}
+            stream.options |= {"rc-lookahead": "0"}
         if settings.bit_rate is not None:
-            self._stream.codec_context.bit_rate = settings.bit_rate
+            stream.codec_context.bit_rate = settings.bit_rate
+        return stream
 
     def __enter__(self) -> Self:
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ def test_an_encoder_that_works_is_told_from_those_that_do_not() -> None:
         if codec != "no_such_encoder" and Path("/dev/nvidia0").exists():
             continue
         assert not works(EncoderSettings.hardware(codec, 320, 240, 30), 320, 240, 30)
+    assert "disk" not in {thread.name for thread in threading.enumerate()}, "what was begun for it has ended"
 
 
 def test_an_encoder_that_gives_another_codec_or_is_too_slow_is_not_used() -> None:
