@@ -20,10 +20,11 @@ BREAK = {
     "a video is stored without its end": (
         """
 from kinesphere.objects.store import Objects
-put = Objects.put
-def short(self, key, data):
-    put(self, key, data.read_bytes()[:-1] if key.endswith("video.mp4") else data)
-Objects.put = short
+put_all = Objects.put_all
+def short(self, contents, **how):
+    cut = {key: data.read_bytes()[:-1] for key, data in contents.items() if key.endswith("video.mp4")}
+    put_all(self, contents | cut, **how)
+Objects.put_all = short
 """,
         "confirmed and whole: the video of",
     ),
