@@ -326,6 +326,10 @@ class Objects:
             reader = obstore.open_reader(self.raw, key)
         try:
             yield reader  # type: ignore[misc]  # it has the methods of a file without saying so
+        except FileNotFoundError as error:
+            if error.filename is not None:  # a file of whoever reads; obstore's errors name none
+                raise
+            raise self._missing(key) from error
         except BaseError as error:
             raise StorageFailed(f"cannot read object '{key}' in {self.url}: {_first_line(error)}") from error
         finally:
@@ -352,11 +356,14 @@ class Objects:
         try:
             yield
         except (NotFoundError, FileNotFoundError) as error:
-            raise CorruptObject(f"object '{key}' is missing in {self.url}") from error
+            raise self._missing(key) from error
         except (AlreadyExistsError, FileExistsError) as error:
             raise FileExistsError(key) from error
         except (BaseError, OSError) as error:
             raise self._failed(key, error) from error
+
+    def _missing(self, key: str) -> CorruptObject:
+        return CorruptObject(f"object '{key}' is missing in {self.url}")
 
     def _failed(self, key: str, error: Exception) -> StorageFailed:
         full = "No space left on device" in str(error)

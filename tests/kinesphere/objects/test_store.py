@@ -48,6 +48,19 @@ def test_a_missing_object_is_named(objects: Objects) -> None:
         pass
 
 
+def test_an_object_that_goes_while_it_is_read_is_named(tmp_path: Path) -> None:
+    objects = open_objects(tmp_path)
+    objects.put("a", b"1" * (8 << 20))
+    with pytest.raises(CorruptObject, match="object 'a' is missing"), objects.open("a") as content:
+        content.read(10)
+        objects.delete("a")
+        while content.read(1 << 20):
+            pass
+    objects.put("a", b"1")
+    with pytest.raises(FileNotFoundError, match="my own"), objects.open("a"):
+        (tmp_path / "my own").read_bytes()
+
+
 def test_a_full_disk_is_told_and_leaves_no_object(small_disk: Path) -> None:
     objects = open_objects(small_disk)
     with pytest.raises(StorageFailed, match=r"object 'big'.*no space left on device; free some space"):
