@@ -118,11 +118,15 @@ def test_a_dataset_can_be_pickled_and_used_after_a_fork(folder: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_writing_in_a_forked_process_is_refused_and_does_not_hang(tmp_path: Path) -> None:
-    objects = open_objects(tmp_path)
-    objects.put("a", b"1")
-    with multiprocessing.get_context("fork").Pool(1) as pool, pytest.raises(InvalidInput, match="with 'spawn'"):
-        pool.apply_async(objects.put, ("b", b"2")).get(timeout=30)
+def test_a_forked_process_writes_to_a_folder_and_is_refused_by_an_object_store(tmp_path: Path, s3_url: str) -> None:
+    far = open_objects(f"{s3_url}/forked")
+    far.put("a", b"1")
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        here = open_objects(tmp_path)
+        pool.apply_async(here.put, ("b", b"2")).get(timeout=30)
+        assert here.get("b") == b"2"
+        with pytest.raises(InvalidInput, match="with 'spawn'"):
+            pool.apply_async(far.put, ("b", b"2")).get(timeout=30)
 
 
 def test_a_dataset_in_an_object_store_is_the_same(folder: Path, s3_url: str) -> None:
