@@ -235,7 +235,12 @@ def remove_staged(folder: Path) -> None:
 
 def _stage(path: Path, data: bytes | Path, *, take_over: bool) -> None:
     while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            if path.parent.exists():
+                raise  # it is a file
+            continue  # it was there when it was to be made, and had gone when it was looked at
         try:
             return _fill(path, data, take_over=take_over)
         except FileNotFoundError:

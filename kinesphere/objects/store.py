@@ -1,4 +1,4 @@
-"""Objects: bytes under a key, in a local folder or an object store; with `object_listing.py` all that uses obstore."""
+"""Objects: bytes under a key, in a local folder or an object store."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import hashlib
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
+from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, from_url
 
 from kinesphere.errors import CorruptObject, InvalidInput, StorageFailed
 from kinesphere.objects import local_files
 from kinesphere.objects.process_state import Requests, check_not_forked
+from kinesphere.objects.store_errors import failed, first_line, missing, object_errors
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as RawStore
@@ -188,7 +189,7 @@ class Objects:
         except (NotFoundError, FileNotFoundError):
             return False  # no error of ours is made for it: its traceback would hold what the caller has in memory
         except (BaseError, OSError) as error:
-            raise self._failed(key, error) from error
+            raise failed(self.url, key, error) from error
         return True
 
     def size(self, key: str) -> int:
@@ -329,9 +330,9 @@ class Objects:
         except FileNotFoundError as error:
             if error.filename is not None:  # a file of whoever reads; obstore's errors name none
                 raise
-            raise self._missing(key) from error
+            raise missing(self.url, key) from error
         except BaseError as error:
-            raise StorageFailed(f"cannot read object '{key}' in {self.url}: {_first_line(error)}") from error
+            raise StorageFailed(f"cannot read object '{key}' in {self.url}: {first_line(error)}") from error
         finally:
             reader.close()
 
@@ -348,27 +349,8 @@ class Objects:
             return None
         return Path(self.url) / key
 
-    @contextmanager
-    def _named(self, key: str, *, in_python: bool = False) -> Iterator[None]:
-        """Turn errors into ours, each naming the object concerned; `in_python` says that obstore takes no part."""
-        if not in_python:
-            check_not_forked()
-        try:
-            yield
-        except (NotFoundError, FileNotFoundError) as error:
-            raise self._missing(key) from error
-        except (AlreadyExistsError, FileExistsError) as error:
-            raise FileExistsError(key) from error
-        except (BaseError, OSError) as error:
-            raise self._failed(key, error) from error
-
-    def _missing(self, key: str) -> CorruptObject:
-        return CorruptObject(f"object '{key}' is missing in {self.url}")
-
-    def _failed(self, key: str, error: Exception) -> StorageFailed:
-        full = "No space left on device" in str(error)
-        advice = "no space left on device; free some space and try again" if full else _first_line(error)
-        return StorageFailed(f"cannot use object '{key}' in {self.url}: {advice}")
+    def _named(self, key: str, *, in_python: bool = False) -> AbstractContextManager[None]:
+        return object_errors(self.url, key, in_python=in_python)
 
 
 def open_objects(location: str | Path, *, create: bool = False) -> Objects:
@@ -398,7 +380,7 @@ def open_objects(location: str | Path, *, create: bool = False) -> Objects:
     try:
         return Objects(text.rstrip("/"), from_url(text))
     except (BaseError, ValueError) as error:
-        raise InvalidInput(f"cannot open '{text}' as an object store: {_first_line(error)}") from error
+        raise InvalidInput(f"cannot open '{text}' as an object store: {first_line(error)}") from error
 
 
 def file_sha256(path: Path) -> str:
@@ -412,8 +394,3 @@ def file_sha256(path: Path) -> str:
     """
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def _first_line(error: Exception) -> str:
-    """What went wrong, without the dump of internal state that obstore adds."""
-    return str(error).strip().splitlines()[0]

@@ -69,7 +69,7 @@ def test_a_folder_that_is_cleared_away_meanwhile_is_made_again(tmp_path: Path) -
     clearing = threading.Thread(target=clear)
     clearing.start()
     try:
-        for number in range(50):
+        for number in range(300):
             path = folder / f"{number}"
             write_whole(path, b"x", root=tmp_path)
             path.unlink()
