@@ -238,7 +238,7 @@ def _stage(path: Path, data: bytes | Path, *, take_over: bool) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except FileExistsError:
-            if path.parent.exists():
+            if path.parent.exists() and not path.parent.is_dir():
                 raise  # it is a file
             continue  # it was there when it was to be made, and had gone when it was looked at
         try:
