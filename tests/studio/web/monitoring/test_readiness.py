@@ -15,6 +15,7 @@ from storage.workspace import Workspace, create_workspace, open_workspace
 from studio.web.monitoring import readiness
 from studio.web.monitoring.readiness import PROBE_KEY, Readiness
 from studio.web.monitoring.timed_look import TimedLook
+from tests.support import own_loop
 from tests.support.studio_server import MONITORING_TOKEN, Studio, new_account, running_studio
 
 
@@ -93,7 +94,7 @@ def test_what_hangs_takes_one_thread_however_many_ask(workspace: Workspace, monk
         return [[lack.reason for lack in lacks] for lacks in await asyncio.gather(*asking)]
 
     begun = time.monotonic()
-    assert asyncio.run(many()) == [["the catalog does not answer"]] * 50
+    assert own_loop.run(many()) == [["the catalog does not answer"]] * 50
     assert time.monotonic() - begun < 10 and len(looks) == 1
     release.set()
 
@@ -107,4 +108,4 @@ def test_what_was_found_is_kept_for_a_while_and_then_looked_up_again() -> None:
         await asyncio.sleep(0.3)
         return first, again, await look.found()
 
-    assert asyncio.run(twice()) == (0, 0, 1)
+    assert own_loop.run(twice()) == (0, 0, 1)
