@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,13 +22,22 @@ from tests.support.video_clips import make_clip
 pytestmark = [pytest.mark.slow, pytest.mark.real_time]
 
 
+@dataclass(frozen=True)
+class Demo:
+    """The demo's folder, and what the first run printed for programs."""
+
+    command: Command
+    numbers: dict[str, Any]
+
+
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Command:
-    return Command(tmp_path_factory.mktemp("demo") / "kinesphere-demo")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    command = Command(tmp_path_factory.mktemp("demo") / "kinesphere-demo")
+    return Demo(command, command.json("demo", "--workspace", str(command.workspace)))
 
 
-def test_the_demo_takes_a_real_clip_to_training_windows(demo: Command) -> None:
-    numbers = demo.json("demo", "--workspace", str(demo.workspace))
+def test_the_demo_takes_a_real_clip_to_training_windows(demo: Demo) -> None:
+    numbers = demo.numbers
     assert numbers["frames"] == 230 and numbers["dropped_frames"] == 0
     assert numbers["frames_with_body"] >= 200, "the man in front; not the passer-by while he is hidden"
     assert numbers["hands_found"] >= 90
@@ -43,17 +54,17 @@ def test_the_demo_takes_a_real_clip_to_training_windows(demo: Command) -> None:
     assert label == "move"
 
 
-def test_run_again_it_prints_for_people_and_publishes_the_next_version(demo: Command) -> None:
-    done = demo.run("demo", "--workspace", str(demo.workspace))
+def test_run_again_it_prints_for_people_and_publishes_the_next_version(demo: Demo) -> None:
+    done = demo.command.run("demo", "--workspace", str(demo.command.workspace))
     assert "demo@2: 2 episodes" in done.stdout
     assert "Three commands to try next" in done.stdout
     assert "Traceback" not in done.stderr
 
 
-def test_what_it_drew_goes_with_the_recording_that_it_shows(demo: Command) -> None:
-    drawings = {demo.workspace / name for name in ("overlay.mp4", "contact-sheet.png")}
+def test_what_it_drew_goes_with_the_recording_that_it_shows(demo: Demo) -> None:
+    drawings = {demo.command.workspace / name for name in ("overlay.mp4", "contact-sheet.png")}
     assert all(file.exists() for file in drawings)
-    demo.run("withdraw", "--contributor", "demo-person", "--yes")
+    demo.command.run("withdraw", "--contributor", "demo-person", "--yes")
     assert not any(file.exists() for file in drawings)
 
 
