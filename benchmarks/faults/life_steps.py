@@ -16,9 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from annotate.duplicates.change_fingerprint import ChangeFingerprint
-from annotate.duplicates.fingerprint import Fingerprint
-from annotate.duplicates.motion_fingerprint import motion_fingerprint
 from annotate.duplicates.video_fingerprint import VideoFingerprint
 from benchmarks.faults.forked_steps import Tell, Work
 from benchmarks.faults.life_plan import CONTRIBUTORS
@@ -32,7 +29,7 @@ from kinesphere.errors import KinesphereError, StorageFailed
 from kinesphere.objects.store import open_objects
 from kinesphere.trajectory import Trajectory
 from kinesphere.versions.manifests import list_datasets, list_versions, read_manifest
-from storage.catalog import CheckRecord, Reviews, TrajectoryRecord
+from storage.catalog import CheckRecord, Reviews
 from storage.footage.video_reader import open_video
 from storage.inspection.workspace_inspection import inspect
 from storage.recordings.consent import Agreement
@@ -43,6 +40,7 @@ from storage.workspace import Workspace, create_workspace, open_workspace, priva
 from studio.app import main
 from studio.pipeline.extraction import Extracted, Failure, Job, verified_description
 from studio.pipeline.process import Outcome, process, waiting
+from tests.support.made_up_extraction import made_up_extraction
 
 TOKEN = "a-token-for-the-bench"
 DATASET = "kitchen"
@@ -273,22 +271,8 @@ def _extracted(job: Job) -> Extracted:
         np.zeros(1, np.int64), drawn.integers(0, 255, (1, 32), np.uint8), drawn.integers(0, 255, (1, 32), np.uint8)
     )
     is_doubtful = drawn.random() < 0.25
-    found = TrajectoryRecord(row.recording, shard.extractor_id, shard.shard_id, 0, frames, "relative", 1, 1, 1)
-    return Extracted(
-        recording=row.recording,
-        state=State.FLAGGED if is_doubtful else State.ACCEPTED,
-        why="made up",
-        checks=(
-            CheckRecord("brightness", 20 if is_doubtful else 90, 40, 10, "doubt" if is_doubtful else "pass", "so"),
-        ),
-        trajectory=found,
-        frames=frames,
-        frames_with_body=frames,
-        hands_found=0,
-        shard_bytes=shard.size_bytes,
-        damaged_ns=(),
-        fingerprint=Fingerprint(look, motion_fingerprint(made), ChangeFingerprint.none()).to_bytes(),
-    )
+    check = CheckRecord("brightness", 20 if is_doubtful else 90, 40, 10, "doubt" if is_doubtful else "pass", "so")
+    return made_up_extraction(row.recording, made, shard, look, check)
 
 
 def serve(place: Place, port: int, tell: Tell) -> None:

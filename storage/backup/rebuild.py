@@ -14,11 +14,11 @@ from kinesphere.shards.shard import shard_key
 from storage.backup.catalog_import import refuse_rows
 from storage.backup.left_beside import Found, FoundTrajectory, look_beside
 from storage.backup.rebuilt_rows import segments_of, tasks_of
+from storage.catalog.recording_entries import recording_row
 from storage.catalog.state_machine import new_event
 from storage.catalog.tables import (
     ContributorTable,
     ErasureTable,
-    RecordingTable,
     SegmentTable,
     TaskTable,
     TrajectoryTable,
@@ -164,7 +164,9 @@ def _add_contributors(session: Session, descriptions: Iterable[RecordingFile]) -
 
 
 def _add_recordings(session: Session, descriptions: Mapping[str, RecordingFile], states: Mapping[str, State]) -> None:
-    rows = {name: _row(description, states[name]) for name, description in sorted(descriptions.items())}
+    rows = {name: recording_row(description, states[name]) for name, description in sorted(descriptions.items())}
+    for row in rows.values():
+        row.replaces = None  # until the one it replaces has a row, if it gets one
     session.add_all(rows.values())
     session.flush()
     for name, description in descriptions.items():
@@ -172,27 +174,6 @@ def _add_recordings(session: Session, descriptions: Mapping[str, RecordingFile],
             rows[name].replaces = description.replaces
         why = "the catalog was rebuilt; what happened before is not known"
         session.add(new_event(name, WHO, None, states[name], why))
-
-
-def _row(description: RecordingFile, state: State) -> RecordingTable:
-    video = description.video
-    return RecordingTable(
-        recording=description.recording,
-        task=description.task,
-        task_version=description.task_version,
-        contributor=description.contributor,
-        state=state,
-        created_at=description.created_at,
-        duration_ns=video.duration_ns,
-        frames=video.frames,
-        width=video.width,
-        height=video.height,
-        frame_rate=video.frame_rate,
-        video_sha256=video.sha256,
-        source_sha256=description.origin.source_sha256,
-        scopes=description.consent.scopes,
-        consent_expires_at=description.consent.expires_at,
-    )
 
 
 def _add_trajectories(session: Session, found: Found, known: Sequence[FoundTrajectory]) -> None:

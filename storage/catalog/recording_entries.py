@@ -17,6 +17,37 @@ from storage.recordings.consent import Coverage
 from storage.recordings.recording import RecordingFile, State
 
 
+def recording_row(description: RecordingFile, state: State) -> RecordingTable:
+    """The row of a recording, by what its description says.
+
+    Args:
+        description: what lies beside its video.
+        state: the state it is in.
+
+    Returns:
+        A row that no session has yet.
+    """
+    video = description.video
+    return RecordingTable(
+        recording=description.recording,
+        task=description.task,
+        task_version=description.task_version,
+        contributor=description.contributor,
+        state=state,
+        created_at=description.created_at,
+        duration_ns=video.duration_ns,
+        frames=video.frames,
+        width=video.width,
+        height=video.height,
+        frame_rate=video.frame_rate,
+        video_sha256=video.sha256,
+        source_sha256=description.origin.source_sha256,
+        replaces=description.replaces,
+        scopes=description.consent.scopes,
+        consent_expires_at=description.consent.expires_at,
+    )
+
+
 class RecordingEntries(ContributorEntries):
     """What the catalog does with recordings, and with who made them."""
 
@@ -31,25 +62,7 @@ class RecordingEntries(ContributorEntries):
             NotFound: its contributor is not enrolled.
             Conflict: the catalog has a recording of this id already.
         """
-        video = description.video
-        row = RecordingTable(
-            recording=description.recording,
-            task=description.task,
-            task_version=description.task_version,
-            contributor=description.contributor,
-            state=State.DRAFT,
-            created_at=description.created_at,
-            duration_ns=video.duration_ns,
-            frames=video.frames,
-            width=video.width,
-            height=video.height,
-            frame_rate=video.frame_rate,
-            video_sha256=video.sha256,
-            source_sha256=description.origin.source_sha256,
-            replaces=description.replaces,
-            scopes=description.consent.scopes,
-            consent_expires_at=description.consent.expires_at,
-        )
+        row = recording_row(description, State.DRAFT)
         try:
             with self.writing() as session:
                 session.add(row)

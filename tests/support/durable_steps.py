@@ -14,9 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from annotate.duplicates.change_fingerprint import ChangeFingerprint
-from annotate.duplicates.fingerprint import Fingerprint
-from annotate.duplicates.motion_fingerprint import motion_fingerprint
 from annotate.duplicates.video_fingerprint import VideoFingerprint
 from capture.drafts.outbox import adopt_drafts, read_draft, submit, take
 from capture.drafts.unfinished import recover
@@ -28,7 +25,7 @@ from kinesphere.objects.store import Objects, file_sha256, open_objects
 from kinesphere.shards.shard import Shard, shard_key
 from kinesphere.versions.manifests import list_datasets, list_versions, read_episodes, read_manifest
 from kinesphere.video.video_keys import video_key
-from storage.catalog import CheckRecord, Exports, RecordingRecord, Reviews, TrajectoryRecord
+from storage.catalog import CheckRecord, Exports, RecordingRecord, Reviews
 from storage.erasure.erasure import erase
 from storage.erasure.erasure_check import find_traces
 from storage.exports.export_target import NOTE
@@ -41,6 +38,7 @@ from storage.workspace import Workspace, create_workspace, open_workspace
 from studio.pipeline.extraction import Extracted, Failure, Job
 from studio.pipeline.process import process, waiting
 from tests.support.generated_trajectories import make_trajectory
+from tests.support.made_up_extraction import made_up_extraction
 from tests.support.studio_server import TOKEN, running_studio
 from tests.support.submitted_takes import TASK
 
@@ -128,20 +126,8 @@ class _Generated:
             shard = write_shard(open_objects(job.objects), [made])
             hashes = np.full((1, 32), seed, np.uint8)
             look = VideoFingerprint(np.zeros(1, np.int64), hashes, hashes)
-            found = TrajectoryRecord(row.recording, shard.extractor_id, shard.shard_id, 0, frames, "relative", 1, 1, 1)
-            yield Extracted(
-                recording=row.recording,
-                state=State.ACCEPTED,
-                why="made up",
-                checks=(CheckRecord("duration_seconds", 1, 1, 0, "pass", "long enough"),),
-                trajectory=found,
-                frames=frames,
-                frames_with_body=frames,
-                hands_found=0,
-                shard_bytes=shard.size_bytes,
-                damaged_ns=(),
-                fingerprint=Fingerprint(look, motion_fingerprint(made), ChangeFingerprint.none()).to_bytes(),
-            )
+            check = CheckRecord("duration_seconds", 1, 1, 0, "pass", "long enough")
+            yield made_up_extraction(row.recording, made, shard, look, check)
 
 
 def _process(disk: Path) -> None:
