@@ -24,7 +24,7 @@ from annotate.duplicates.motion_fingerprint import motion_fingerprint
 from annotate.duplicates.video_fingerprint import VideoFingerprint, VideoHasher
 from benchmarks.duplicates import search
 from benchmarks.erasure import print_erasures
-from kinesphere.trajectory import ARRAYS, Trajectory
+from kinesphere.trajectory import Trajectory
 from pose.extractors.extractor import ExtractionReport
 from pose.extractors.mediapipe_extractor import MediaPipeExtractor
 from pose.networks.models import fetch_clip, hand_model, pose_model
@@ -132,7 +132,7 @@ def long_evidence(minutes: int) -> Evidence:
     frames = round(minutes * 60 * RATE)
     times = np.arange(frames, dtype=np.int64) * round(1e9 / RATE)
     at = np.arange(frames) % len(trajectory)
-    arrays = {name: trajectory.arrays[name][at] for name in ARRAYS} | {"timestamp": times}
+    arrays = {name: trajectory.arrays[name][at] for name in trajectory.specs} | {"timestamp": times}
     samples, once = ImageSampler(), ImageSampler()
     for frame in frames_of(*SIZES[0]):
         once(frame)

@@ -39,7 +39,7 @@ from annotate.signals.signals import signals_of
 from annotate.signals.trajectory_reader import TrajectoryReader
 from kinesphere.objects.store import open_objects
 from kinesphere.shards.shard import Shard
-from kinesphere.trajectory import ARRAYS, Trajectory, from_stored
+from kinesphere.trajectory import BASIC_ARRAYS, Trajectory, from_stored
 from storage.recordings.segment import Segment
 from storage.shards.shard_writer import write_shard
 from studio.commands.output import print_table
@@ -288,7 +288,9 @@ def _long(folder: Path, minutes: int, speed: int) -> TrajectoryReader:
     clip = real_clip("hand").trajectory
     frames = minutes * 60 * 30
     at = np.arange(frames) % clip.length * speed
-    arrays = {name: from_stored(ARRAYS[name], clip.read_stored(name, 0, clip.length))[at] for name in ARRAYS}
+    arrays = {
+        name: from_stored(spec, clip.read_stored(name, 0, clip.length))[at] for name, spec in BASIC_ARRAYS.items()
+    }
     arrays["timestamp"] = np.arange(frames, dtype=np.int64) * 33_333_333
     objects = open_objects(str(folder), create=True)
     made = write_shard(objects, [Trajectory("long", "anna", EXTRACTOR, 1280, 720, "relative", {}, arrays)])

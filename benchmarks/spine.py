@@ -12,7 +12,7 @@ import zarr
 from zarr.codecs import BloscCodec
 
 from kinesphere.objects.store import open_objects
-from kinesphere.trajectory import ARRAYS, Trajectory
+from kinesphere.trajectory import Trajectory
 from kinesphere.version import __version__
 from pose.networks.models import fetch_clip
 from storage.footage.video_reader import open_video
@@ -55,7 +55,7 @@ def storage(trajectory: Trajectory) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         shard = write_shard(open_objects(folder), [trajectory], software={"kinesphere": __version__})
         plain = zarr.open_group(Path(folder) / "plain", mode="w")
-        for name in ARRAYS:
+        for name in trajectory.specs:
             values = np.asarray(trajectory.arrays[name])
             values = values if values.dtype.kind != "f" else values.astype(np.float32)
             plain.create_array(

@@ -1,16 +1,14 @@
-"""The arrays of a trajectory: names, shapes, units and coordinate frames, and how they become fixed point.
+"""The arrays of a trajectory: names, shapes, units and coordinate frames.
 
-`ARRAYS` are those of the built-in extractor; `docs/format.md` says the same in words. Another extractor may give
-others: what a trajectory has, it says in its `specs`, and a shard in its metadata.
+`ARRAYS` are the standard ones; `docs/format.md` says the same in words. Not every trajectory has all of them, and
+another extractor may give others: what a trajectory has, it says in its `specs`, and a shard in its metadata.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntFlag
 from typing import Any, Literal
@@ -18,10 +16,33 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from kinesphere.array_spec import DTYPES, MISSING, MOST_NUMBERS, ArraySpec, from_stored, to_stored
 from kinesphere.errors import InvalidInput
+from kinesphere.log_scale import LogScale
 
-MISSING = -32768
-"""The stored value of a missing fixed-point number. Missing is missing, never 0."""
+__all__ = [
+    "ADDITIONAL_ARRAYS",
+    "ARRAYS",
+    "BASIC_ARRAYS",
+    "BODY_LANDMARKS",
+    "DTYPES",
+    "HANDS",
+    "HAND_LANDMARKS",
+    "MISSING",
+    "MOST_NUMBERS",
+    "REQUIRED",
+    "RESERVED_NAMES",
+    "ArraySpec",
+    "ExtractorIdentity",
+    "Scale",
+    "Trajectory",
+    "Valid",
+    "check_specs",
+    "from_stored",
+    "in_order",
+    "standard_specs",
+    "to_stored",
+]
 
 BODY_LANDMARKS = (
     "nose", "left_eye_inner", "left_eye", "left_eye_outer", "right_eye_inner", "right_eye", "right_eye_outer",
@@ -37,14 +58,8 @@ HAND_LANDMARKS = (
 HANDS = ("left", "right")
 """The contributor's own left and right, in the order of every `hand` axis."""
 
-
-DTYPES = ("int64", "int16", "uint8", "float32")
-"""The types that a shard stores. int16 numbers are fixed point and have a scale, uint8 numbers may have one."""
-MOST_NUMBERS = 4096
-"""The most numbers that a frame has in one array: keypoints and what is derived from them, not pictures."""
 RESERVED_NAMES = ("mask", "episode", "frame", "video", "frame_time", "action")
 """What else batches and tables have beside arrays, which no array can be named."""
-_ARRAY_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 class Valid(IntFlag):
@@ -59,105 +74,13 @@ class Valid(IntFlag):
     """The body may be somebody else's than the contributor's."""
 
 
-@dataclass(frozen=True)
-class ArraySpec:
-    """One array of a trajectory, as stored.
-
-    `shape` is the shape of one frame. Where `scale_factor` is set, the stored integer times it is the value
-    in `units`; int16 arrays with a scale store `MISSING` for NaN.
-
-    Raises:
-        InvalidInput: the name is none, the type is not one of `DTYPES` or lacks its scale, or shape, dimensions and
-            landmarks do not fit each other.
-    """
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    dimensions: tuple[str, ...]
-    units: str
-    description: str
-    frame: str = ""
-    scale_factor: float | None = None
-    landmarks: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not _ARRAY_NAME.fullmatch(self.name):
-            raise InvalidInput(
-                f"'{self.name}' cannot name an array: use 1 to 64 lower-case letters, digits or '_', a letter first"
-            )
-        if self.dtype not in DTYPES:
-            raise InvalidInput(
-                f"array '{self.name}' should be stored as one of {', '.join(DTYPES)}, not {self.dtype!r}"
-            )
-        if self.scale_factor is None and self.is_fixed_point:
-            raise InvalidInput(f"array '{self.name}' is int16, which is fixed point, so it needs a scale_factor")
-        if self.scale_factor is not None and (self.dtype not in ("int16", "uint8") or not 0 < self.scale_factor < 1e9):
-            raise InvalidInput(
-                f"array '{self.name}' is {self.dtype} with scale_factor {self.scale_factor}; it should be a positive "
-                "number, and only int16 and uint8 have one"
-            )
-        if any(length < 1 for length in self.shape) or self.numbers > MOST_NUMBERS:
-            raise InvalidInput(
-                f"array '{self.name}' has {list(self.shape)} numbers a frame; it should be 1 to {MOST_NUMBERS} of them"
-            )
-        if self.dimensions[:1] != ("frame",) or len(set(self.dimensions)) != 1 + len(self.shape):
-            raise InvalidInput(
-                f"array '{self.name}' should have {1 + len(self.shape)} dimensions of different names, 'frame' and "
-                f"then one for each of {list(self.shape)}; got {list(self.dimensions)}"
-            )
-        if self.landmarks and len(self.landmarks) not in self.shape:
-            raise InvalidInput(f"array '{self.name}' names {len(self.landmarks)} landmarks; no axis has as many")
-
-    def __str__(self) -> str:
-        scale = "" if self.scale_factor is None else f" x {self.scale_factor:g}"
-        return f"{self.dtype} {list(self.shape)}{scale}"
-
-    @property
-    def numbers(self) -> int:
-        """How many numbers a frame has."""
-        return math.prod(self.shape)
-
-    @property
-    def in_units(self) -> str:
-        """The type of its values as readers get them: float32 in units where it has a scale, else as stored."""
-        return "float32" if self.scale_factor is not None else self.dtype
-
-    @property
-    def is_fixed_point(self) -> bool:
-        """True for int16 arrays, which can hold `MISSING`."""
-        return self.dtype == "int16"
-
-    def is_stored_like(self, other: ArraySpec) -> bool:
-        """Whether two arrays can be read into one, whatever they mean.
-
-        Args:
-            other: the other array.
-
-        Returns:
-            True where type, shape of a frame and scale are equal.
-        """
-        return (self.dtype, self.shape, self.scale_factor) == (other.dtype, other.shape, other.scale_factor)
-
-    def means_the_same(self, other: ArraySpec) -> bool:
-        """Whether the numbers of two arrays mean the same.
-
-        Args:
-            other: the other array.
-
-        Returns:
-            True where all is equal but the words of the description.
-        """
-        return self == replace(other, description=self.description)
-
-
 _IMAGE_UNITS = "image widths (x, z), heights (y)"
 _IMAGE = "image: origin top left, x right, y down, of the upright picture; z towards the camera is negative"
 _BODY_MODEL = "model body: origin between the hips, x right, y down, z forward, as the camera sees them"
 _HAND_MODEL = "model hand: origin at the hand's centre, x right, y down, z forward, as the camera sees them"
 _CAMERA = "camera: x right, y down, z forward"
 
-ARRAYS: Mapping[str, ArraySpec] = {
+BASIC_ARRAYS: Mapping[str, ArraySpec] = {
     spec.name: spec
     for spec in (
         ArraySpec("timestamp", "int64", (), ("frame",), "ns",
@@ -182,11 +105,46 @@ ARRAYS: Mapping[str, ArraySpec] = {
                   "bit flags: " + ", ".join(f"{flag.value} {str(flag.name).lower()}" for flag in Valid)),
     )
 }  # fmt: skip
-"""What the built-in extractor gives. Whatever extractor gives an array of one of these names, it is this array."""
+"""What the built-in extractor has given from the first release on."""
+
+SD_SCALE = LogScale(smallest=1e-5, ratio=1.056)
+"""In which standard deviations are stored: from 1e-5 to 10 of their units, changed by 2.8 % at most."""
+
+
+def _deviations_of(spec: ArraySpec) -> ArraySpec:
+    """The standard deviations of an array's numbers, one each, in its units and frame."""
+    return replace(
+        spec, name=f"{spec.name}_sd", dtype="uint8", description=f"standard deviation of {spec.name}",
+        scale_factor=None, log_scale=SD_SCALE,
+    )  # fmt: skip
+
+
+_VELOCITY = ArraySpec(
+    "wrist_velocity", "float32", (2, 6), ("frame", "hand", "xyz_rotation"), "m/s (x y z), rad/s (rotation about x y z)",
+    "how fast each wrist moves and turns, found with the track and not by differences", _CAMERA,
+)  # fmt: skip
+_POSE_SD = ArraySpec(
+    "wrist_pose_sd", "uint8", (2, 6), ("frame", "hand", "xyz_rotation"), "m (x y z), rad (rotation vector x y z)",
+    "standard deviation of wrist_pose: of the place, and of the small turn between found and true", _CAMERA,
+    log_scale=SD_SCALE,
+)  # fmt: skip
+
+ADDITIONAL_ARRAYS: Mapping[str, ArraySpec] = {
+    spec.name: spec
+    for spec in (
+        _VELOCITY,
+        *(_deviations_of(BASIC_ARRAYS[name]) for name in ("body_image", "body_world", "hands_image", "hands_world")),
+        _POSE_SD,
+        _deviations_of(BASIC_ARRAYS["grip"]),
+        _deviations_of(_VELOCITY),
+    )
+}
+"""What extractors may give besides: trajectories of earlier releases have none of them."""
+ARRAYS: Mapping[str, ArraySpec] = {**BASIC_ARRAYS, **ADDITIONAL_ARRAYS}
+"""The standard arrays. Whatever extractor gives an array of one of these names, it is this array."""
 REQUIRED = ("timestamp", "valid")
 """The arrays that every trajectory has."""
 
-_BLOCK_FRAMES = 4096
 Scale = Literal["relative", "metric"]
 """Whether lengths in camera space are those of a model human (`relative`) or were calibrated (`metric`)."""
 
@@ -244,10 +202,12 @@ class Trajectory:
     `pose.geometry.metric.to_metric`.
     """
     arrays: Mapping[str, NDArray[Any]]
-    specs: Mapping[str, ArraySpec] = field(default_factory=lambda: ARRAYS)
-    """What its arrays are, by name: by default those of the built-in extractor."""
+    specs: Mapping[str, ArraySpec] = field(default_factory=dict)
+    """What its arrays are, by name: by default the basic ones, and those additional ones that `arrays` has."""
 
     def __post_init__(self) -> None:
+        if not self.specs:
+            object.__setattr__(self, "specs", standard_specs(self.arrays))
         check_specs(self.specs)
         if set(self.arrays) != set(self.specs):
             odd = sorted(set(self.arrays) ^ set(self.specs))
@@ -265,6 +225,18 @@ class Trajectory:
 
     def __len__(self) -> int:
         return len(self.arrays["timestamp"])
+
+
+def standard_specs(names: Collection[str]) -> dict[str, ArraySpec]:
+    """What a trajectory has that says nothing else: the basic arrays, and the additional ones that are named.
+
+    Args:
+        names: of the arrays that there are.
+
+    Returns:
+        By name, in the order of `ARRAYS`.
+    """
+    return {name: spec for name, spec in ARRAYS.items() if name in BASIC_ARRAYS or name in names}
 
 
 def check_specs(specs: Mapping[str, ArraySpec]) -> None:
@@ -304,54 +276,3 @@ def in_order(specs: Iterable[ArraySpec]) -> dict[str, ArraySpec]:
     places = {name: place for place, name in enumerate(ARRAYS)}
     ordered = sorted(specs, key=lambda spec: (places.get(spec.name, len(places)), spec.name))
     return {spec.name: spec for spec in ordered}
-
-
-def to_stored(spec: ArraySpec, values: NDArray[Any]) -> tuple[NDArray[Any], int]:
-    """Turn values in units into what the shard stores.
-
-    NaN becomes `MISSING` in int16 arrays and 0 in scaled uint8 arrays, where 0 means "not found".
-
-    Args:
-        spec: the array.
-        values: `(T, *spec.shape)`, float in units with NaN where missing, or as stored where there is no scale.
-
-    Returns:
-        The stored array, and how many numbers were clipped to the range of its type.
-    """
-    if spec.scale_factor is None:
-        return np.ascontiguousarray(values, dtype=spec.dtype), 0
-    limits = np.iinfo(spec.dtype)
-    low = MISSING + 1 if spec.is_fixed_point else limits.min
-    stored, clipped = np.empty(values.shape, spec.dtype), 0
-    for first in range(0, len(values), _BLOCK_FRAMES):  # what lies between takes five times the memory of the result
-        block = slice(first, first + _BLOCK_FRAMES)
-        missing = np.isnan(values[block])
-        scaled = np.rint(np.where(missing, 0.0, values[block]) / spec.scale_factor)
-        clipped += int(np.count_nonzero((scaled < low) | (scaled > limits.max)))
-        stored[block] = np.clip(scaled, low, limits.max).astype(spec.dtype)
-        stored[block][missing] = MISSING if spec.is_fixed_point else 0
-    return stored, clipped
-
-
-def from_stored(spec: ArraySpec, stored: NDArray[Any], out: NDArray[Any] | None = None) -> NDArray[Any]:
-    """Inverse of `to_stored`: float32 in units with NaN where missing, in `out` if given.
-
-    Without a scale, values are what was stored (and are `stored` itself, where there is no `out`).
-
-    Args:
-        spec: the array.
-        stored: `(T, *spec.shape)`.
-        out: where to put the values, of the same shape.
-
-    Returns:
-        `(T, *spec.shape)`: float32, or the stored type without a scale.
-    """
-    if spec.scale_factor is None:
-        if out is None:
-            return stored
-        out[...] = stored
-        return out
-    values: NDArray[np.float32] = np.multiply(stored, np.float32(spec.scale_factor), out=out, dtype=np.float32)
-    if spec.is_fixed_point:
-        np.copyto(values, np.nan, where=stored == MISSING)
-    return values

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kinesphere.log_scale import LogScale
 from kinesphere.trajectory import ARRAYS, ArraySpec, check_specs, in_order
 
 
@@ -28,16 +29,21 @@ def specs_of(metadata: Mapping[str, Any]) -> dict[str, ArraySpec]:
 
 def _spec_of(name: str, array: Mapping[str, Any]) -> ArraySpec:
     attributes = array["attributes"]
+    log_scale = None
+    if "log_smallest" in attributes:
+        log_scale = LogScale(attributes["log_smallest"], attributes["log_ratio"])
     spec = ArraySpec(
         name=name,
         dtype=array["data_type"],
         shape=tuple(array["shape"][1:]),
         dimensions=tuple(array["dimension_names"]),
-        units=attributes["units"],
+        # the stored codes of a log scale have no unit; their values have
+        units=attributes["units"] if log_scale is None else attributes["value_units"],
         description=attributes["long_name"],
         frame=attributes.get("coordinate_frame", ""),
         scale_factor=attributes.get("scale_factor"),
         landmarks=tuple(attributes.get("landmarks", ())),
+        log_scale=log_scale,
     )
     standard = ARRAYS.get(name)
     # the words of an array may have changed since the shard was written: `valid` names the bits that there were

@@ -20,7 +20,7 @@ from kinesphere.errors import InvalidInput
 from kinesphere.shards.shard import OpenShards
 from kinesphere.statistics.column_counts import ColumnCounts
 from kinesphere.streaming.window_index import Integers
-from kinesphere.trajectory import ARRAYS, ArraySpec, in_order
+from kinesphere.trajectory import BASIC_ARRAYS, ArraySpec, in_order
 from kinesphere.transforms.relative_actions import relative_actions
 from kinesphere.transforms.wrist_velocity import wrist_velocity
 
@@ -99,7 +99,7 @@ def counted_arrays(shards: OpenShards, runs: FrameRuns) -> dict[str, ArraySpec]:
         runs: which frames.
 
     Returns:
-        By name, the standard ones first; where there are no frames, the standard ones.
+        By name, the standard ones first; where there are no frames, the basic ones.
 
     Raises:
         InvalidInput: two shards have different arrays of one name.
@@ -116,7 +116,7 @@ def counted_arrays(shards: OpenShards, runs: FrameRuns) -> dict[str, ArraySpec]:
                         f"array '{name}' is {known} in shard {first_id} and {spec} in shard {shard_id}; there are no "
                         "statistics of both together: publish the episodes of each extractor by themselves"
                     )
-    specs_found = [spec for spec, _ in found.values()] or ARRAYS.values()
+    specs_found = [spec for spec, _ in found.values()] or BASIC_ARRAYS.values()
     return in_order(spec for spec in specs_found if spec.dtype != "int64")
 
 

@@ -15,7 +15,7 @@ from kinesphere.objects.store import Objects
 from kinesphere.shards.shard import OpenShards
 from kinesphere.splits import splits_of
 from kinesphere.streaming.window_index import Integers
-from kinesphere.trajectory import ARRAYS, ArraySpec
+from kinesphere.trajectory import BASIC_ARRAYS, ArraySpec
 from kinesphere.versions.episode_table import EPISODE_SCHEMA
 from kinesphere.versions.manifests import Version, read_manifest, refuse_withdrawn
 from kinesphere.versions.table_parts import matching_rows, parts_of, read_matching, read_part, read_table
@@ -52,13 +52,13 @@ class OpenVersion:
         """The arrays of the first episode by name: types, shapes of a frame, units, scales, landmarks.
 
         Episodes of one extractor have the same arrays; `episode` gives those that its own episode has. It reads the
-        metadata of one shard, and is `ARRAYS` where there are no episodes.
+        metadata of one shard, and is `BASIC_ARRAYS` where there are no episodes.
 
         Raises:
             CorruptObject: the table, or the metadata of the shard, is missing or damaged.
         """
         if len(self) == 0:
-            return ARRAYS
+            return BASIC_ARRAYS
         first = (
             self.episodes if "episodes" in self.__dict__ else read_part(self.objects, self._parts[0]).read(["shard"])
         )

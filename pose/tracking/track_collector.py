@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinesphere.trajectory import ARRAYS, Valid
+from kinesphere.trajectory import BASIC_ARRAYS, Valid
 from pose.networks.sightings import Body
 from pose.tracking.followed_person import NOBODY, unsure
 from pose.tracking.sides import Sides
@@ -76,5 +76,5 @@ def _empty_arrays(frames: int) -> dict[str, NDArray[Any]]:
     whole = {"timestamp": np.int64, "valid": np.uint8}
     return {
         name: np.full((frames, *spec.shape), _EMPTY.get(name, np.nan), whole.get(name, np.float32))
-        for name, spec in ARRAYS.items()
+        for name, spec in BASIC_ARRAYS.items()
     }

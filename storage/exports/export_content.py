@@ -16,7 +16,7 @@ from kinesphere.dataset import Dataset
 from kinesphere.objects.store import Objects
 from kinesphere.splits import splits_of
 from kinesphere.streaming.time_grid import around_episode, refuse_going_back
-from kinesphere.trajectory import ARRAYS, HANDS, ArraySpec, from_stored
+from kinesphere.trajectory import BASIC_ARRAYS, HANDS, ArraySpec, from_stored
 from kinesphere.versions.episode_table import EPISODE_SCHEMA
 from kinesphere.versions.manifests import Version
 from storage.recordings.consent import Coverage
@@ -31,6 +31,7 @@ _LABELS: Mapping[str, Sequence[str]] = {
     "hand": HANDS,
     "xyz": ("x", "y", "z"),
     "pose": ("x", "y", "z", "qw", "qx", "qy", "qz"),
+    "xyz_rotation": ("x", "y", "z", "rx", "ry", "rz"),
 }
 
 OF_EPISODES = [column for column in EPISODE_SCHEMA if column.name not in ("shard", "first_frame", "length")]
@@ -50,7 +51,7 @@ class Content:
     version: Version
     rate: float | None = None
     """Frames per second, or None for the frames at their true times."""
-    arrays: Mapping[str, ArraySpec] = field(default_factory=lambda: ARRAYS)
+    arrays: Mapping[str, ArraySpec] = field(default_factory=lambda: BASIC_ARRAYS)
     """What is exported, by name, as the shard of the first episode has it; `timestamp` is among it."""
     consents: Mapping[str, Coverage] = field(default_factory=dict)
     """By recording, what its contributor's consent covers."""

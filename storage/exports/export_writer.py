@@ -14,7 +14,7 @@ from kinesphere.errors import Conflict, CorruptObject, InvalidInput, NotFound
 from kinesphere.objects.store import Objects
 from kinesphere.streaming.stream_settings import checked_keys
 from kinesphere.streaming.window_shape import checked_rate
-from kinesphere.trajectory import ARRAYS, ArraySpec
+from kinesphere.trajectory import BASIC_ARRAYS, ArraySpec
 from kinesphere.versions.manifests import Version, read_episodes, read_manifest, read_version, refuse_withdrawn
 from kinesphere.video.video_keys import VIDEO
 from storage.catalog import ExportRecord, Exports
@@ -97,7 +97,7 @@ def export_version(
 
 
 def content_of(
-    workspace: Workspace, version: Version, rate: float | None = None, arrays: Mapping[str, ArraySpec] = ARRAYS
+    workspace: Workspace, version: Version, rate: float | None = None, arrays: Mapping[str, ArraySpec] = BASIC_ARRAYS
 ) -> Content:
     """A version, with what the catalog knows of its recordings and tasks."""
     catalog = workspace.catalog

@@ -105,6 +105,10 @@ def _array_attributes(spec: ArraySpec) -> dict[str, Any]:
     attributes: dict[str, Any] = {"units": spec.units, "long_name": spec.description}
     if spec.scale_factor is not None:
         attributes["scale_factor"] = spec.scale_factor
+    if spec.log_scale is not None:
+        # For readers that know nothing of it, as those of earlier releases, it is an array of codes without a unit.
+        attributes |= {"units": "1", "value_units": spec.units, "_FillValue": 0}
+        attributes |= {"log_smallest": spec.log_scale.smallest, "log_ratio": spec.log_scale.ratio}
     if spec.is_fixed_point:
         attributes["_FillValue"] = MISSING
     if spec.frame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kinesphere.objects.store import Objects
-from kinesphere.trajectory import ARRAYS, ExtractorIdentity, Trajectory, Valid
+from kinesphere.trajectory import ADDITIONAL_ARRAYS, BASIC_ARRAYS, ExtractorIdentity, Trajectory, Valid
 from kinesphere.versions.episode_table import EPISODE_SCHEMA
 from kinesphere.versions.manifests import Version
 from storage.publishing.version_writer import write_version
@@ -30,11 +30,17 @@ def make_trajectory(
     contributor: str = "anna",
     gaps: float = 0.15,
     frame_rate: float = 30.0,
+    with_sd: bool = False,
 ) -> Trajectory:
-    """A trajectory of smooth, jittering motion; `gaps` is the share of frames without body, left or right hand."""
+    """A trajectory of smooth, jittering motion; `gaps` is the share of frames without body, left or right hand.
+
+    `with_sd` adds all additional arrays: smooth standard deviations, and velocities, where the values are.
+    """
     random = np.random.default_rng([seed, frames])
     arrays: dict[str, NDArray[Any]] = {
-        name: _motion(random, frames, spec.shape) for name, spec in ARRAYS.items() if name not in ("timestamp", "valid")
+        name: _motion(random, frames, spec.shape)
+        for name, spec in BASIC_ARRAYS.items()
+        if name not in ("timestamp", "valid")
     }
     for name in ("body_visibility", "hand_score", "grip"):
         arrays[name] = np.clip(np.abs(arrays[name]), 0.01, 1).astype(np.float32)
@@ -51,6 +57,8 @@ def make_trajectory(
     arrays["valid"] = sum(
         (present.astype(np.uint8) * np.uint8(flag) for flag, present in there.items()), np.zeros(frames, np.uint8)
     )
+    if with_sd:
+        arrays |= _additional(np.random.default_rng([seed, frames, 1]), arrays)
     return Trajectory(
         recording=recording or f"20261123-094500-{seed:08x}",
         contributor=contributor,
@@ -59,7 +67,7 @@ def make_trajectory(
         image_height=720,
         scale="relative",
         intrinsics={"fx": 1108.5, "fy": 1108.5, "cx": 640.0, "cy": 360.0, "source": "assumed"},
-        arrays={name: arrays[name] for name in ARRAYS},
+        arrays=arrays,
     )
 
 
@@ -94,12 +102,24 @@ def make_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(list(rows), schema=EPISODE_SCHEMA)
 
 
-def make_dataset(objects: Objects, name: str, lengths: Mapping[str, Sequence[int]], *, seed: int = 0) -> Version:
-    """Write a dataset with one shard a contributor, whose recordings have the given lengths in frames."""
+def make_dataset(
+    objects: Objects,
+    name: str,
+    lengths: Mapping[str, Sequence[int]],
+    *,
+    seed: int = 0,
+    with_sd: Collection[str] = (),
+) -> Version:
+    """Write a dataset with one shard a contributor, whose recordings have the given lengths in frames.
+
+    Those of the contributors in `with_sd` have the additional arrays.
+    """
     rows = []
     for number, (contributor, frames) in enumerate(lengths.items()):
         trajectories = [
-            make_trajectory(length, seed=seed + 1000 * number + place, contributor=contributor)
+            make_trajectory(
+                length, seed=seed + 1000 * number + place, contributor=contributor, with_sd=contributor in with_sd
+            )
             for place, length in enumerate(frames)
         ]
         shard = write_shard(objects, trajectories)
@@ -117,6 +137,20 @@ def _motion(random: np.random.Generator, frames: int, shape: tuple[int, ...]) ->
         frequency, phase = random.uniform(0.1, 1.5, numbers), random.uniform(0, 2 * np.pi, numbers)
         values += random.uniform(0, 0.1, numbers) * np.sin(2 * np.pi * frequency * time + phase)
     return values.reshape(frames, *shape).astype(np.float32)
+
+
+def _additional(random: np.random.Generator, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Standard deviations of a few millimetres to decimetres that change slowly, and velocities."""
+    found = {}
+    for name, spec in ADDITIONAL_ARRAYS.items():
+        of = "wrist_pose" if name.startswith("wrist") else name.removesuffix("_sd")
+        values = _motion(random, len(arrays[of]), spec.shape)
+        if spec.log_scale is not None:
+            values = (0.02 * np.exp(2 * values)).astype(np.float32)
+        missing = np.isnan(arrays[of]).any(axis=-1) if of != "grip" else np.isnan(arrays[of])
+        values[missing] = np.nan
+        found[name] = values
+    return found
 
 
 def _presence(random: np.random.Generator, frames: int, gaps: float) -> NDArray[np.bool_]:
