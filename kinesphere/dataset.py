@@ -265,6 +265,8 @@ class Dataset(OpenVersion):
     def action_statistics(self, horizon: int, *, on_progress: OnProgress | None = None) -> Statistics:
         """The same statistics of "action", as `relative_actions` derives it, and of "wrist_velocity".
 
+        Velocities are the shard's own where it has them, and else derived by `wrist_velocity`.
+
         Exact as well. All steps of the chunk count together, so "action" has the shape `(2, 9)` whatever the horizon:
         one scale for the whole chunk keeps its steps comparable. It takes at most 256 MB up to a horizon of 300.
         Steps are stored frames. What is derived depends on where an episode ends, so a frame that several episodes

@@ -23,7 +23,7 @@ from kinesphere.objects.store import Objects
 from kinesphere.shards.array_layout import CHUNK_FRAMES
 from kinesphere.shards.array_metadata import specs_of
 from kinesphere.shards.array_reader import INDEX_ENTRY_BYTES, ArrayReader
-from kinesphere.trajectory import ArraySpec
+from kinesphere.trajectory import ADDITIONAL_ARRAYS, ArraySpec
 
 FORMAT_VERSION = 1
 KIND = "kinesphere-shard"
@@ -122,7 +122,13 @@ class Shard:
             CorruptObject: the metadata of the shard is missing or damaged.
         """
         if name not in self.specs:
-            raise InvalidInput(f"shard {self.shard_id} has no array '{name}' (it has: {', '.join(self.specs)})")
+            advice = ""
+            if name in ADDITIONAL_ARRAYS:  # trajectories of earlier releases have none of these
+                advice = (
+                    "; extract its recordings again (kinesphere process --again RECORDING) and publish, or leave out "
+                    "this array, or these episodes"
+                )
+            raise InvalidInput(f"shard {self.shard_id} has no array '{name}' (it has: {', '.join(self.specs)}){advice}")
         return self.specs[name]
 
     def read(self, name: str, start: int, stop: int) -> NDArray[Any]:
@@ -243,6 +249,23 @@ class OpenShards:
         with self._explained():
             self._holding(shard_id, start, start + len(out)).read_into(name, start, out)
 
+    def spec(self, shard_id: str, name: str) -> ArraySpec:
+        """What an array of a shard is; see `Shard.spec`.
+
+        Args:
+            shard_id: id of the shard.
+            name: of the array.
+
+        Returns:
+            Its type, shape, units and the like.
+
+        Raises:
+            InvalidInput: there is no such array.
+            CorruptObject: the metadata of the shard is missing or damaged.
+        """
+        with self._explained():
+            return self._shard(shard_id).spec(name)
+
     def specs(self, shard_id: str) -> Mapping[str, ArraySpec]:
         """The arrays of a shard; see `Shard.specs`.
 
@@ -269,8 +292,7 @@ class OpenShards:
             InvalidInput: the shard has no such array, or another one of this name.
             CorruptObject: its metadata is missing or damaged.
         """
-        with self._explained():
-            spec = self._shard(shard_id).spec(expected.name)
+        spec = self.spec(shard_id, expected.name)
         if not spec.is_stored_like(expected):
             raise InvalidInput(
                 f"array '{spec.name}' of shard {shard_id} is {spec}, and {expected} in the first of these episodes; "

@@ -170,6 +170,8 @@ def count_actions(
 ) -> dict[str, ColumnCounts]:
     """Count the numbers of `relative_actions`, all steps of the chunk together, and of `wrist_velocity`.
 
+    Velocities are those that a shard has, and derived from the poses where it has none.
+
     Args:
         shards: where the frames are.
         episodes: the episode table.
@@ -203,8 +205,11 @@ def count_actions(
         if "action" in names:
             block["action"] = relative_actions(poses[first - low :], horizon)[: stop - first].reshape(-1, 18)
         if "wrist_velocity" in names:
-            times = shards.read(shard, "timestamp", low, high)
-            block["wrist_velocity"] = wrist_velocity(times, poses)[own].reshape(-1, 12)
+            if "wrist_velocity" in shards.specs(shard):
+                velocities = shards.read(shard, "wrist_velocity", first, stop)
+            else:
+                velocities = wrist_velocity(shards.read(shard, "timestamp", low, high), poses)[own]
+            block["wrist_velocity"] = velocities.reshape(-1, 12)
         return block, stop - first
 
     _pass_over(counts, pieces, read, pc.sum(episodes["length"]).as_py() or 0, on_progress)

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinesphere.errors import CorruptObject, InvalidInput, NewerFormat, NotFound, StorageFailed
+from kinesphere.log_scale import CODES, LogScale
 from kinesphere.statistics.column_counts import PERCENTILES, ColumnCounts
 from kinesphere.statistics.frame_passes import FrameRuns, OnProgress, count_actions, count_arrays, counted_arrays
-from kinesphere.trajectory import Valid
+from kinesphere.trajectory import ArraySpec, Valid
 from kinesphere.versions.open_version import OpenVersion
 
 FORMAT_VERSION = 1
@@ -70,6 +71,40 @@ class ArrayStatistics:
             least,
             greatest,
             dict(zip(PERCENTILES, within, strict=True)),
+        )
+
+    @classmethod
+    def of_codes(cls, counts: ColumnCounts, shape: tuple[int, ...], scale: LogScale) -> ArrayStatistics:
+        """From how often each code of a log scale was counted.
+
+        Args:
+            counts: of the array's codes, after their pass.
+            shape: of one frame.
+            scale: what the codes stand for.
+
+        Returns:
+            The statistics in units, without what is missing.
+        """
+        often = counts.by_value[:, 1:]
+        numbers = scale.decode(np.arange(1, CODES + 1, dtype=np.uint8)).astype(np.float64)
+        total = often.sum(axis=1)
+        never, divisor = total == 0, np.maximum(total, 1)
+        mean = often @ numbers / divisor
+        std = np.sqrt((often * (numbers - mean[:, None]) ** 2).sum(axis=1) / divisor)
+        reached = np.cumsum(often, axis=1)
+
+        def at(percent: int) -> NDArray[np.float64]:
+            ranks = np.maximum(-(-total * percent // 100), 1)
+            place = np.minimum((reached < ranks[:, None]).sum(axis=1), CODES - 1)
+            return np.where(never, np.nan, numbers[place]).reshape(shape)
+
+        return cls(
+            total.reshape(shape),
+            np.where(never, np.nan, mean).reshape(shape),
+            np.where(never, np.nan, std).reshape(shape),
+            at(0),
+            at(100),
+            {percent: at(percent) for percent in PERCENTILES},
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -260,11 +295,14 @@ def _computed(version: OpenVersion, on_progress: OnProgress | None) -> Statistic
         episodes_sha256=version.manifest["episodes"]["sha256"],
         frames=runs.frames,
         valid={str(flag.name).lower(): int(by_value[(np.arange(len(by_value)) & flag) > 0].sum()) for flag in Valid},
-        arrays={
-            name: ArrayStatistics.of(columns, specs[name].shape, specs[name].scale_factor)
-            for name, columns in counts.items()
-        },
+        arrays={name: _statistics_of(specs[name], columns) for name, columns in counts.items()},
     )
+
+
+def _statistics_of(spec: ArraySpec, counts: ColumnCounts) -> ArrayStatistics:
+    if spec.log_scale is not None:
+        return ArrayStatistics.of_codes(counts, spec.shape, spec.log_scale)
+    return ArrayStatistics.of(counts, spec.shape, spec.scale_factor)
 
 
 def _stored(version: OpenVersion, key: str) -> Statistics | None:

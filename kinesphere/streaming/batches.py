@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from kinesphere.streaming.batch_memory import BatchMemory
 from kinesphere.streaming.block_pools import BlockPools
 from kinesphere.streaming.episode_spans import Spans
 from kinesphere.streaming.epoch import Epoch
+from kinesphere.streaming.frame_weights import WEIGHT
 from kinesphere.streaming.pool_layout import PoolLayout
 from kinesphere.streaming.pools import PoolLoader
 from kinesphere.streaming.random_windows import RandomPools
@@ -71,7 +73,12 @@ class BatchCutter:
         """
         mask_bytes = 1
         frame_bytes = layout.frame_bytes + mask_bytes + (0 if video is None else int(np.prod(video.shape)))
-        cutting = settings.batch_frames * (layout.frame_numbers + _INDEX_BYTES)
+        making = layout.frame_numbers + _INDEX_BYTES
+        if settings.frame_weight is not None:
+            spec = layout.specs[settings.frame_weight.array]
+            frame_bytes += 4 * math.prod(settings.frame_weight.shape(spec))
+            making += 5 * spec.numbers  # its numbers in units, and which of them are missing
+        cutting = settings.batch_frames * making
         return BatchMemory.memory_bound_bytes(settings.batch_frames * frame_bytes) + cutting
 
     def close(self) -> None:
@@ -116,11 +123,17 @@ class BatchCutter:
         if not mask.all():
             for key, array in values.items():
                 array[~mask] = _missing(self._layout.specs[key], array.dtype)
+        found = {key: values[key] for key in self._layout.handed_over}
         if self._video is not None and self._video_shape is not None:
             images = self._memory.array(VIDEO, (size, shape.frames, *self._video_shape), np.uint8)
             self._video.read(episode, values[self._settings.video_times], mask, images)
-            values = {key: values[key] for key in self._settings.names or () if key != VIDEO} | {VIDEO: images}
-        return values | {"mask": mask, "episode": episode, "frame": frame}
+            found[VIDEO] = images
+        weigh = self._settings.frame_weight
+        if weigh is not None:
+            spec = self._layout.specs[weigh.array]
+            found[WEIGHT] = self._memory.array(WEIGHT, (size, shape.frames, *weigh.shape(spec)), np.float32)
+            weigh.put(spec, values[weigh.array], found[WEIGHT])
+        return found | {"mask": mask, "episode": episode, "frame": frame}
 
 
 def pools_of(settings: StreamSettings) -> type[BlockPools | RandomPools]:

@@ -26,20 +26,24 @@ class PoolLayout:
     """In which types a pool holds them, by name."""
     in_units: bool
     """Whether numbers are decoded to float32 in units instead of being kept as stored."""
+    handed_over: tuple[str, ...]
+    """Those that batches have; the others are read for what is made of them."""
 
     @classmethod
-    def of(cls, specs: Sequence[ArraySpec], *, in_units: bool) -> PoolLayout:
+    def of(cls, specs: Sequence[ArraySpec], *, in_units: bool, handed_over: Sequence[str] | None = None) -> PoolLayout:
         """The layout of some arrays.
 
         Args:
             specs: the arrays; among them may be `FRAME_TIME_SPEC`.
             in_units: decode to float32 in units.
+            handed_over: names of those that batches have; all by default.
 
         Returns:
             The layout, with the arrays in their order.
         """
         types = {spec.name: np.dtype(spec.in_units if in_units else spec.dtype) for spec in specs}
-        return cls({spec.name: spec for spec in specs}, types, in_units)
+        names = tuple(types) if handed_over is None else tuple(handed_over)
+        return cls({spec.name: spec for spec in specs}, types, in_units, names)
 
     @property
     def frame_bytes(self) -> int:

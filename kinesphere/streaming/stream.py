@@ -12,9 +12,11 @@ import numpy as np
 import pyarrow as pa
 
 from kinesphere.errors import InvalidInput, NewerFormat
+from kinesphere.log_scale import LogScale
 from kinesphere.streaming.batches import BatchCutter, pools_of
 from kinesphere.streaming.episode_spans import Spans
 from kinesphere.streaming.epoch import Epoch, plan_epoch
+from kinesphere.streaming.frame_weights import FrameWeight
 from kinesphere.streaming.pool_layout import PoolLayout
 from kinesphere.streaming.pools import PoolLoader
 from kinesphere.streaming.sampling import Shares, Weight
@@ -90,7 +92,13 @@ class WindowStream:
     def scales(self) -> dict[str, float]:
         """For dtype="int16": what to multiply the integers of each key with, to get its units."""
         scales = {name: spec.scale_factor for name, spec in self._layout.specs.items()}
-        return {key: scale for key, scale in scales.items() if scale is not None}
+        return {key: scale for key, scale in scales.items() if scale is not None and key in self._layout.handed_over}
+
+    @property
+    def log_scales(self) -> dict[str, LogScale]:
+        """For dtype="int16": what decodes the uint8 codes of each key that has a log scale, as standard deviations."""
+        scales = {name: spec.log_scale for name, spec in self._layout.specs.items()}
+        return {key: scale for key, scale in scales.items() if scale is not None and key in self._layout.handed_over}
 
     @property
     def memory_bound_bytes(self) -> int:
@@ -293,11 +301,22 @@ def _layout(version: OpenVersion, settings: StreamSettings, spans: Spans) -> Poo
     """What is streamed. Standard arrays are known; what others are, the shard of the first episode says."""
     specs: Mapping[str, ArraySpec] = ARRAYS
     if settings.needs_specs:
-        specs = version.shards.specs(str(spans.shard_ids[int(spans.shard[0])].as_py()))
+        shard_id = str(spans.shard_ids[int(spans.shard[0])].as_py())
+        specs = version.shards.specs(shard_id)
+        if settings.frame_weight is not None:
+            _check_weight(version, settings.frame_weight, shard_id)
     layout = settings.layout(specs)
     if settings.names is None:
-        checked_transforms(settings.transform, list(layout.specs))
+        checked_transforms(settings.transform, settings.also_handed(layout.handed_over))
     return layout
+
+
+def _check_weight(version: OpenVersion, weight: FrameWeight, shard_id: str) -> None:
+    """Make sure that a shard has the standard deviations that weights are made of."""
+    try:
+        weight.check(version.shards.spec(shard_id, weight.array))
+    except InvalidInput as error:
+        raise InvalidInput(f"{version.name}@{version.version} cannot be weighed by '{weight.key}': {error}") from error
 
 
 def _groups(episodes: pa.Table, column: str | None) -> Integers | None:

@@ -11,10 +11,11 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 from numpy.typing import NDArray
 
 from kinesphere.errors import InvalidInput
+from kinesphere.streaming.frame_weights import WEIGHT, FrameWeight, WeightBy
 from kinesphere.streaming.pool_layout import FRAME_TIME, FRAME_TIME_SPEC, PoolLayout
 from kinesphere.streaming.sampling import SAMPLINGS, Sampling
 from kinesphere.streaming.window_shape import Length, WindowShape, checked_rate
-from kinesphere.trajectory import ARRAYS, ArraySpec
+from kinesphere.trajectory import ADDITIONAL_ARRAYS, ARRAYS, ArraySpec
 from kinesphere.transforms.transform import Transform, checked_transforms
 from kinesphere.video.video_keys import VIDEO
 
@@ -43,7 +44,7 @@ class StreamSettings:
     batch_size: int
     """Windows in a batch."""
     keys: Sequence[str] | None = None
-    """Names of arrays, and "video"; all arrays by default."""
+    """Names of arrays, and "video"; all arrays but the additional ones by default."""
     _: KW_ONLY
     stride: Length = 1
     """Between the beginnings of successive windows of an episode."""
@@ -69,6 +70,8 @@ class StreamSettings:
     """A column of the episodes whose values get equal shares of an epoch."""
     weight: str | NDArray[Any] | None = None
     """How often windows of each episode are drawn: a column of the episodes, or a number for each."""
+    weight_by: WeightBy | None = None
+    """The array whose standard deviations give batches their "weight"."""
     where: str | None = None
     """A condition on the columns of the episodes."""
     split: str | None = None
@@ -83,7 +86,7 @@ class StreamSettings:
     """What is done to each batch when all else is done."""
 
     def __post_init__(self) -> None:
-        window, _ = self.shape.window, self.transforms  # both check what they are made of
+        window, _ = self.shape.window, (self.frame_weight, self.transforms)  # all check what they are made of
         for name, least in (("batch_size", 1), ("seed", 0), ("pool_frames", window)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
@@ -112,7 +115,7 @@ class StreamSettings:
 
     @cached_property
     def names(self) -> tuple[str, ...] | None:
-        """The keys that batches have besides "mask", "episode" and "frame"; None for all arrays that there are."""
+        """The keys that batches have besides "mask", "episode" and "frame"; None for the default."""
         return None if self.keys is None else checked_keys(self.keys)
 
     @property
@@ -123,7 +126,12 @@ class StreamSettings:
     @property
     def needs_specs(self) -> bool:
         """Whether a shard has to be asked what the arrays are: not where all of them are standard ones."""
-        return self.names is None or not {*self.names} <= {*ARRAYS, VIDEO}
+        return self.names is None or self.weight_by is not None or not {*self.names} <= {*ARRAYS, VIDEO}
+
+    @cached_property
+    def frame_weight(self) -> FrameWeight | None:
+        """How frames are weighed, if they are."""
+        return None if self.weight_by is None else FrameWeight.of(self.weight_by)
 
     @cached_property
     def frame_rate(self) -> float | None:
@@ -139,10 +147,21 @@ class StreamSettings:
     @cached_property
     def transforms(self) -> tuple[Transform, ...]:
         """The transforms in the order in which they are applied."""
-        return checked_transforms(self.transform, self.names)
+        return checked_transforms(self.transform, None if self.names is None else self.also_handed(self.names))
+
+    def also_handed(self, names: Sequence[str]) -> tuple[str, ...]:
+        """What transforms get.
+
+        Args:
+            names: the arrays and the video.
+
+        Returns:
+            These, and the weights if there are any.
+        """
+        return tuple(names) if self.weight_by is None else (*names, WEIGHT)
 
     def layout(self, specs: Mapping[str, ArraySpec]) -> PoolLayout:
-        """What pools hold: the arrays among the keys, and the times by which frames of the video are found.
+        """What pools hold: the arrays among the keys, and what frames of the video and weights are found by.
 
         Args:
             specs: the arrays of the episodes.
@@ -151,14 +170,19 @@ class StreamSettings:
             The layout of those that are streamed.
 
         Raises:
-            InvalidInput: a key is no array of the episodes.
+            InvalidInput: a key is no array of the episodes, or an array has the name of what is added.
         """
-        keys = tuple(specs) if self.keys is None else checked_keys(self.keys, specs)
-        names = tuple(name for name in keys if name != VIDEO)
+        keys = default_keys(specs) if self.keys is None else checked_keys(self.keys, specs)
+        handed_over = names = tuple(name for name in keys if name != VIDEO)
         if self.has_video and self.video_times not in names:
             names = (*names, self.video_times)
+        if self.frame_weight is not None:
+            if WEIGHT in names:
+                raise InvalidInput(f"weight_by adds '{WEIGHT}', and an array has this name; leave it out of keys")
+            if self.frame_weight.array not in names:
+                names = (*names, self.frame_weight.array)
         known = {**specs, FRAME_TIME: FRAME_TIME_SPEC}
-        return PoolLayout.of([known[name] for name in names], in_units=self.dtype == "float32")
+        return PoolLayout.of([known[name] for name in names], in_units=self.dtype == "float32", handed_over=handed_over)
 
     @property
     def video_times(self) -> str:
@@ -209,6 +233,19 @@ def takes_settings(
         return with_options
 
     return decorated
+
+
+def default_keys(arrays: Collection[str]) -> tuple[str, ...]:
+    """What is streamed where nothing else is said.
+
+    Args:
+        arrays: the names that there are.
+
+    Returns:
+        All but the additional ones, which have to be named: they would double what a batch takes, and a version may
+        hold trajectories of earlier releases, which have none of them.
+    """
+    return tuple(name for name in arrays if name not in ADDITIONAL_ARRAYS)
 
 
 def checked_keys(keys: Sequence[str], arrays: Collection[str] | None = None) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kinesphere.errors import InvalidInput
+from kinesphere.streaming.frame_weights import WEIGHT
 from kinesphere.trajectory import Valid
 from kinesphere.transforms.transform import Batch, check_arrays
 
@@ -15,7 +16,8 @@ from kinesphere.transforms.transform import Batch, check_arrays
 class DropInvalid:
     """Leaves out frames in which something was not found, and windows with too few others.
 
-    In a frame that lacks one of `bits`, `mask` becomes False and float arrays NaN; `timestamp`, `valid` and video stay.
+    In a frame that lacks one of `bits`, `mask` becomes False, float arrays NaN and weights 0; `timestamp`, `valid` and
+    video stay.
     A window stays in the batch if at least the share `least` of its frames (padding aside) has all the bits, so B
     shrinks, to 0 perhaps.
 
@@ -41,7 +43,7 @@ class DropInvalid:
         stay = found.sum(axis=1) / np.maximum(mask.sum(axis=1), 1) >= self.least
         chosen = {name: values[stay] for name, values in batch.items()}  # by a mask: copies
         chosen["mask"] = found[stay]
-        for values in chosen.values():
+        for name, values in chosen.items():
             if values.dtype == np.float32:
-                values[~chosen["mask"]] = np.nan
+                values[~chosen["mask"]] = 0 if name == WEIGHT else np.nan
         return chosen

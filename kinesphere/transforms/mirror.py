@@ -13,6 +13,9 @@ How each array is mirrored. M = diag(-1, 1, 1) is the reflection in the plane of
   M R D with D = diag(1, -1, 1), which is a rotation again. Now M R D = (M R M)(M D). If R has the quaternion
   w x y z, M R M turns about the mirrored axis by the opposite angle: w x -y -z. M D = diag(-1, -1, 1) is half a turn
   about z, 0 0 0 1. Their product is (z, -y, -x, w): the same four numbers, so no rounding takes place.
+* `wrist_velocity`: velocities become M v. A turn about an axis becomes one about the mirrored axis by the opposite
+  angle, so angular velocities become -M w.
+* Standard deviations (`*_sd`) and the weights made of them change places with their numbers; they have no sign.
 * `action`, T(t)^-1 T(t+k): the rotation A = R(t)^T R(t+k) becomes D A D, the translation R(t)^T (p(t+k) - p(t))
   becomes D times it: signs again.
 """
@@ -39,6 +42,7 @@ def _other_side(landmark: str) -> str:
 
 _BODY = np.array([BODY_LANDMARKS.index(_other_side(name)) for name in BODY_LANDMARKS])
 _TO_LEFT_OR_RIGHT = int(Valid.LEFT_HAND | Valid.RIGHT_HAND)
+_VELOCITY_SIGNS = np.array([-1, 1, 1, 1, -1, -1], np.float32)
 _POSE_FROM = np.array([0, 1, 2, 6, 5, 4, 3])
 _POSE_SIGNS = np.array([-1, 1, 1, 1, -1, -1, 1], np.float32)
 _ACTION_SIGNS = np.array([1, -1, 1, 1, -1, 1, -1, 1, -1], np.float32)
@@ -154,6 +158,16 @@ def _valid(values: NDArray[Any]) -> NDArray[Any]:
     return mirrored
 
 
+def _weight(values: NDArray[Any]) -> NDArray[Any]:
+    """Weights of hands, of their landmarks or of the body's landmarks, `(B, T, 2)`, `(B, T, 2, 21)` or `(B, T, 33)`."""
+    of_frame = values.shape[2:]
+    if of_frame[:1] == (2,):
+        return np.flip(values, axis=2)
+    if of_frame == (len(_BODY),):
+        return values[..., _BODY]
+    raise InvalidInput(f"it is not known how to mirror weights of the shape {list(of_frame)} a frame")
+
+
 _MIRRORED: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "body_image": _body_image,
     "body_world": lambda values: _world(values[..., _BODY, :]),
@@ -163,6 +177,15 @@ _MIRRORED: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "hand_score": lambda values: values[..., ::-1],
     "wrist_pose": lambda values: values[..., ::-1, _POSE_FROM] * _POSE_SIGNS,
     "grip": lambda values: values[..., ::-1],
+    "wrist_velocity": lambda values: values[..., ::-1, :] * _VELOCITY_SIGNS,
+    "body_image_sd": lambda values: values[..., _BODY, :],
+    "body_world_sd": lambda values: values[..., _BODY, :],
+    "hands_image_sd": lambda values: values[..., ::-1, :, :],
+    "hands_world_sd": lambda values: values[..., ::-1, :, :],
+    "wrist_pose_sd": lambda values: values[..., ::-1, :],
+    "grip_sd": lambda values: values[..., ::-1],
+    "wrist_velocity_sd": lambda values: values[..., ::-1, :],
+    "weight": _weight,
     "valid": _valid,
     "action": lambda values: values[..., ::-1, :] * _ACTION_SIGNS,
     "video": lambda values: values[..., ::-1, :],

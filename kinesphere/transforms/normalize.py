@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from kinesphere.errors import InvalidInput
 from kinesphere.statistics.statistics import Statistics
+from kinesphere.trajectory import ARRAYS
 from kinesphere.transforms.transform import Batch, check_arrays
 
 Method = Literal["mean_std", "quantile", "min_max"]
 
+_SD = "_sd"
 _ROTATION = {"wrist_pose": slice(3, 7), "action": slice(3, 9)}
 """The numbers of the last axis that are a rotation and are never normalised."""
 
@@ -32,8 +34,11 @@ class Normalize:
     they are: the quaternions of "wrist_pose" and the six numbers of "action" are within -1 to 1 already, and would be
     no rotations any more if each number had a scale of its own. So does UMI (`UmiDataset.get_normalizer`).
 
+    Where a batch has the standard deviations of an array (`wrist_pose_sd`), they are divided along with its numbers, so
+    that they stay those of what the batch holds; they are not to be named. Weights stay as they are.
+
     Raises:
-        InvalidInput: the statistics have no such array, or a batch has not.
+        InvalidInput: the statistics have no such array, or a batch has not; or standard deviations are named.
     """
 
     statistics: Statistics
@@ -47,6 +52,9 @@ class Normalize:
             raise InvalidInput(f"method should be one of {', '.join(get_args(Method))}, got {self.method!r}")
         if not self.arrays:
             raise InvalidInput("arrays should be a tuple of names of arrays, got none")
+        deviations = sorted(name for name in self.arrays if name.endswith(_SD) and name in ARRAYS)
+        if deviations:
+            raise InvalidInput(f"{deviations[0]} is divided along with {deviations[0].removesuffix(_SD)}; name that")
         unknown = sorted(set(self.arrays) - set(self.statistics.arrays))
         if unknown:
             raise InvalidInput(f"there are no statistics of {unknown}; there are of {sorted(self.statistics.arrays)}")
@@ -59,10 +67,13 @@ class Normalize:
     def __call__(self, batch: Batch) -> Batch:
         """The batch with its numbers normalised."""
         check_arrays(batch, self.arrays, "Normalize")
-        return batch | {
+        deviations = self._deviation_scales(batch)
+        check_arrays(batch, list(deviations), "Normalize")
+        normalised = {
             name: ((batch[name] - centre) / scale).astype(np.float32)
             for name, (centre, scale) in self._centre_and_scale.items()
         }
+        return batch | normalised | {name: (batch[name] / by).astype(np.float32) for name, by in deviations.items()}
 
     def inverse(self, batch: Batch) -> Batch:
         """The batch with its numbers back in their units, e.g. what a policy gave; arrays it has not are passed over.
@@ -79,9 +90,18 @@ class Normalize:
         there = {name: pair for name, pair in self._centre_and_scale.items() if name in batch}
         if not there:
             raise InvalidInput(f"there is nothing to bring back: the batch has none of {', '.join(self.arrays)}")
-        return batch | {
-            name: (batch[name] * scale + centre).astype(np.float32) for name, (centre, scale) in there.items()
-        }
+        inverse = {name: (batch[name] * scale + centre).astype(np.float32) for name, (centre, scale) in there.items()}
+        deviations = self._deviation_scales(batch)
+        return batch | inverse | {name: (batch[name] * by).astype(np.float32) for name, by in deviations.items()}
+
+    def _deviation_scales(self, batch: Batch) -> dict[str, NDArray[np.float64]]:
+        """By what the standard deviations in a batch are divided, by the names of their arrays."""
+        found = {}
+        for name, (_, scale) in self._centre_and_scale.items():
+            if f"{name}{_SD}" in batch:
+                # the turn between found and true has three numbers, and the rotation's scales are all 1
+                found[f"{name}{_SD}"] = scale[..., :6] if name == "wrist_pose" else scale
+        return found
 
     @cached_property
     def _centre_and_scale(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:

@@ -1,4 +1,7 @@
-"""How fast wrists move and turn: derived when a trajectory is read, and never stored.
+"""How fast wrists move and turn: derived when a trajectory is read, from its poses alone.
+
+Trajectories of extractors that smooth over the whole clip have an array `wrist_velocity` of the same shape, units and
+axes, which was found together with the poses, and is the better one. This is for those that have none.
 
 It takes an episode's arrays, or a batch's with any number of axes before the time.
 """

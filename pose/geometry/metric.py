@@ -53,12 +53,16 @@ class _Factor:
 _BY_HEIGHT = ("body_world", "body_visibility")
 _BY_SHEET = ("hands_image", "hands_world", "wrist_pose")
 """The arrays from which a scale is found."""
+_PLACES_FIRST = ("wrist_pose", "wrist_pose_sd", "wrist_velocity", "wrist_velocity_sd")
+"""The arrays of which the first three numbers are lengths, and the others rotations."""
 
 
 def to_metric(trajectory: Trajectory, known: KnownLength, sightings: Sequence[Sighting] = ()) -> tuple[Trajectory, str]:
     """Multiply all lengths in camera space by true length over model length, the median over the frames that show it.
 
-    These are the arrays with the unit "m", and the places of `wrist_pose`.
+    These are the arrays with the unit "m", the places of `wrist_pose`, and what is said of them: standard deviations,
+    velocities and theirs. A standard deviation stays that of the random error; how wrong the scale itself may be,
+    which is one error of all frames, is not mixed into it but kept in `intrinsics["scale"]`.
 
     Height: from the eyes to the ankles while the contributor stands upright in view. Board or sheet, held in a hand:
     its plane's depth at the finger tips over the model hand's. One factor serves body and hands alike. What it is and
@@ -102,9 +106,10 @@ def to_metric(trajectory: Trajectory, known: KnownLength, sightings: Sequence[Si
     for name, spec in trajectory.specs.items():
         if spec.units == "m":
             arrays[name] = (arrays[name] * factor.value).astype(np.float32)
-    if "wrist_pose" in arrays:
-        arrays["wrist_pose"] = arrays["wrist_pose"].copy()
-        arrays["wrist_pose"][..., :3] *= np.float32(factor.value)
+    for name in _PLACES_FIRST:
+        if name in arrays:
+            arrays[name] = arrays[name].copy()
+            arrays[name][..., :3] *= np.float32(factor.value)
     intrinsics = {**trajectory.intrinsics, "scale": scale}
     return replace(trajectory, scale="metric", intrinsics=intrinsics, arrays=arrays), ""
 

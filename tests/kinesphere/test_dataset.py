@@ -13,7 +13,7 @@ import pytest
 from kinesphere.dataset import Dataset, open_dataset
 from kinesphere.errors import CorruptObject, InvalidInput, NotFound
 from kinesphere.objects.store import Objects, open_objects
-from kinesphere.trajectory import ARRAYS
+from kinesphere.trajectory import BASIC_ARRAYS
 from kinesphere.versions.manifests import list_datasets
 from storage.publishing.version_writer import write_version
 from storage.shards.shard_writer import write_shard
@@ -35,8 +35,8 @@ def test_an_episode_is_what_was_extracted(folder: Path) -> None:
     assert dataset.manifest["counts"]["frames"] == 840
     trajectory = make_trajectory(40, seed=12, contributor="anna")
     episode = dataset.episode(1)
-    assert list(episode) == list(ARRAYS)
-    for name, spec in ARRAYS.items():
+    assert list(episode) == list(BASIC_ARRAYS)
+    for name, spec in BASIC_ARRAYS.items():
         assert episode[name].dtype == (np.float32 if name not in ("timestamp", "valid") else np.dtype(spec.dtype))
         np.testing.assert_allclose(
             episode[name], trajectory.arrays[name], atol=(spec.scale_factor or 0) / 2 + 1e-6, rtol=0
@@ -53,7 +53,7 @@ def test_a_segment_is_a_slice_of_its_recording(folder: Path) -> None:
     write_version(objects, "segments", make_table(rows))
     dataset = open_dataset(folder / "datasets" / "segments")
     whole, segment = dataset.episode(0), dataset.episode("r/1")
-    for name in ARRAYS:
+    for name in BASIC_ARRAYS:
         np.testing.assert_array_equal(segment[name], whole[name][30:55])
 
 
@@ -113,7 +113,7 @@ def test_a_dataset_can_be_pickled_and_used_after_a_fork(folder: Path) -> None:
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(dataset)).episode(2)["grip"], here["grip"])
     with multiprocessing.get_context("fork").Pool(1) as pool:
         there = pool.apply_async(_episode, (dataset, 2)).get(timeout=30)
-    for name in ARRAYS:
+    for name in BASIC_ARRAYS:
         np.testing.assert_array_equal(there[name], here[name])
 
 

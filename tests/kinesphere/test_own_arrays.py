@@ -12,7 +12,7 @@ from kinesphere.dataset import Dataset, open_dataset
 from kinesphere.errors import InvalidInput
 from kinesphere.objects.store import open_objects
 from kinesphere.streaming.resampling import Neighbours
-from kinesphere.trajectory import ARRAYS, ArraySpec
+from kinesphere.trajectory import ARRAYS, BASIC_ARRAYS, ArraySpec
 from kinesphere.transforms.mirror import Mirror
 from kinesphere.transforms.normalize import Normalize
 from tests.support.generated_trajectories import make_trajectory
@@ -108,7 +108,7 @@ def test_standard_keys_cost_no_request_when_a_stream_is_made(tmp_path: Path) -> 
     before = dataset.requests
     dataset.stream(8, 4, ["grip", "wrist_pose", "valid"])
     assert dataset.requests == before
-    assert set(dataset.arrays) == set(ARRAYS)
+    assert set(dataset.arrays) == set(BASIC_ARRAYS)
     assert dataset.requests == before + 1
 
 
@@ -140,7 +140,7 @@ def test_statistics_have_every_array_that_can_be_averaged(own: Dataset) -> None:
 def test_an_array_that_some_shards_have_is_counted_in_these(tmp_path: Path) -> None:
     own_dataset(open_objects(tmp_path), "mixed", {"anna": [make_trajectory(50)], "ben": [own_trajectory(30)]})
     found = open_dataset(tmp_path / "datasets/mixed").statistics()
-    assert set(found.arrays) == {*ARRAYS, "elbow_angle", "tool_world"} - {"timestamp", "valid"}
+    assert set(found.arrays) == {*BASIC_ARRAYS, "elbow_angle", "tool_world"} - {"timestamp", "valid"}
     assert found.frames == 80 and found.arrays["hand_score"].count.max() == 50
     assert found.arrays["elbow_angle"].count.tolist() == [25, 25]
 

@@ -11,13 +11,13 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from kinesphere.errors import InvalidInput
-from kinesphere.trajectory import ARRAYS, MISSING, REQUIRED, Trajectory, from_stored, to_stored
+from kinesphere.trajectory import BASIC_ARRAYS, MISSING, REQUIRED, Trajectory, from_stored, to_stored
 from tests.support.generated_trajectories import make_trajectory
 from tests.support.own_arrays import ELBOWS, own_trajectory
 
-NEEDED = {name: ARRAYS[name] for name in REQUIRED}
+NEEDED = {name: BASIC_ARRAYS[name] for name in REQUIRED}
 
-SCALED = [spec for spec in ARRAYS.values() if spec.scale_factor is not None]
+SCALED = [spec for spec in BASIC_ARRAYS.values() if spec.scale_factor is not None]
 FLOATS = st.floats(-10, 10, width=32) | st.just(float("nan"))
 
 
@@ -44,7 +44,7 @@ def test_values_in_range_come_back_within_half_a_quantum(spec: Any, data: st.Dat
 
 
 def test_infinity_is_clipped_and_never_becomes_missing() -> None:
-    spec = ARRAYS["body_world"]
+    spec = BASIC_ARRAYS["body_world"]
     values = np.full((1, *spec.shape), np.inf, np.float32)
     values[0, 0] = -np.inf
     stored, clipped = to_stored(spec, values)
@@ -54,7 +54,7 @@ def test_infinity_is_clipped_and_never_becomes_missing() -> None:
 
 
 def test_fixed_point_survives_a_second_round_trip_unchanged() -> None:
-    spec = ARRAYS["hands_image"]
+    spec = BASIC_ARRAYS["hands_image"]
     stored = np.arange(-32768, 32768, dtype=np.int32).astype(np.int16)[: 2 * 21 * 3 * 500].reshape(-1, *spec.shape)
     again, clipped = to_stored(spec, from_stored(spec, stored))
     assert clipped == 0
@@ -85,14 +85,20 @@ def test_a_missing_array_and_an_empty_trajectory_are_refused() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"specs": {"valid": ARRAYS["valid"]}}, "a trajectory has the arrays timestamp and valid; missing: timestamp"),
+        (
+            {"specs": {"valid": BASIC_ARRAYS["valid"]}},
+            "a trajectory has the arrays timestamp and valid; missing: timestamp",
+        ),
         ({"specs": NEEDED | {"other": ELBOWS}}, "array 'elbow_angle' is listed under the name 'other'"),
         ({"specs": NEEDED | {"video": replace(ELBOWS, name="video")}}, "no array can be named 'video'"),
         (
             {"specs": NEEDED | {"grip": replace(ELBOWS, name="grip")}},
             r"'grip' names a standard array, float32 \[2\], of",
         ),
-        ({"specs": NEEDED | {"valid": replace(ARRAYS["valid"], dtype="int64")}}, "'valid' names a standard array"),
+        (
+            {"specs": NEEDED | {"valid": replace(BASIC_ARRAYS["valid"], dtype="int64")}},
+            "'valid' names a standard array",
+        ),
         ({"arrays": {}}, r"these differ: \['elbow_angle', 'timestamp', 'tool_world', 'touches', 'valid'\]"),
         ({"touches": np.zeros(4, np.float32)}, "array 'touches' should be int64, got float32"),
         ({"elbow_angle": np.zeros((4, 3), np.float32)}, r"'elbow_angle' should have shape \(4, 2\), got \(4, 3\)"),

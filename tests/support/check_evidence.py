@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from annotate.checks.checks import run_checks
 from annotate.checks.evidence import Evidence, Footage, ImageSampler
-from kinesphere.trajectory import ARRAYS, ExtractorIdentity, Trajectory, Valid
+from kinesphere.trajectory import BASIC_ARRAYS, ExtractorIdentity, Trajectory, Valid
 from pose.landmarks import BODY_SHOULDERS, BODY_WRISTS, KNUCKLES
 from storage.catalog import CheckRecord
 from storage.footage.video_reader import VideoFrame
@@ -25,7 +25,7 @@ SECOND = 1_000_000_000
 def trajectory(valid: NDArray[np.uint8], times: NDArray[np.int64]) -> Trajectory:
     """Somebody who stands well in the picture wherever a body is valid, and swings both arms, hands or not."""
     arrays: dict[str, NDArray[Any]] = {
-        name: np.full((len(times), *spec.shape), np.nan, np.float32) for name, spec in ARRAYS.items()
+        name: np.full((len(times), *spec.shape), np.nan, np.float32) for name, spec in BASIC_ARRAYS.items()
     }
     arrays |= {"timestamp": times, "valid": valid}
     arrays["body_visibility"][:] = 1

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kinesphere.trajectory import ARRAYS, ExtractorIdentity, Trajectory
+from kinesphere.trajectory import BASIC_ARRAYS, ExtractorIdentity, Trajectory
 from pose.geometry.intrinsics import assumed_intrinsics
 
 
@@ -52,7 +52,7 @@ class Frail:
         if kind is not None:
             Path(os.environ["KINESPHERE_TEST_POISON"] + "." + recording).write_text(str(os.getpid()))
             globals()[kind]()
-        arrays = {name: np.full((len(times), *spec.shape), np.nan, np.float32) for name, spec in ARRAYS.items()}
+        arrays = {name: np.full((len(times), *spec.shape), np.nan, np.float32) for name, spec in BASIC_ARRAYS.items()}
         arrays["timestamp"], arrays["valid"] = np.array(times, np.int64), np.full(len(times), 7, np.uint8)
         arrays["body_visibility"][:] = arrays["hand_score"][:] = 0
         arrays["wrist_pose"][:] = (0, 0, 1, 1, 0, 0, 0)

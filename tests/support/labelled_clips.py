@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.signals.trajectory_reader import TrajectoryReader, in_memory
-from kinesphere.trajectory import ARRAYS, HAND_LANDMARKS, Trajectory, Valid, from_stored
+from kinesphere.trajectory import BASIC_ARRAYS, HAND_LANDMARKS, Trajectory, Valid, from_stored
 from storage.recordings.segment import Segment
 from tests.support.generated_trajectories import EXTRACTOR, make_trajectory
 
@@ -47,7 +47,7 @@ def real_clip(name: str) -> LabelledClip:
     """One of the `REAL` clips."""
     said = json.loads((FOLDER / f"{name}.json").read_text())
     with np.load(FOLDER / f"{name}.npz") as stored:
-        arrays = {key: from_stored(ARRAYS[key], stored[key]) for key in ARRAYS}
+        arrays = {key: from_stored(BASIC_ARRAYS[key], stored[key]) for key in BASIC_ARRAYS}
     size = said["width"], said["height"]
     trajectory = Trajectory(name, "anna", EXTRACTOR, *size, "relative", {}, arrays)
     segments = tuple(Segment(track=said["track"], **row) for row in said["segments"])
@@ -125,7 +125,7 @@ def _with_hand(posture: NDArray[np.float64], random: np.random.Generator, *, see
     world = _landmarks(posture[:, :5], posture[:, 5:8]) * size
     world += random.normal(0, noise_m, world.shape)
     like = make_trajectory(frames, seed=seed)
-    arrays = {name: np.full((frames, *spec.shape), np.nan, np.float32) for name, spec in ARRAYS.items()}
+    arrays = {name: np.full((frames, *spec.shape), np.nan, np.float32) for name, spec in BASIC_ARRAYS.items()}
     image = (world[..., :2] * 1.5 + posture[:, None, 8:]) / [like.image_width / like.image_height, 1]
     arrays["hands_world"][:, 1] = world
     arrays["hands_image"][:, 1] = np.concatenate([image, world[..., 2:]], axis=-1)

@@ -15,7 +15,7 @@ from annotate.checks.checks import next_state
 from annotate.checks.evidence import Evidence, Footage, ImageSampler
 from annotate.checks.plugins import Installed, PluginFailed, describe, installed_plugins, refuse_wrong_way, run_plugins
 from kinesphere.errors import InvalidTask
-from kinesphere.trajectory import ARRAYS, ExtractorIdentity, Trajectory, Valid
+from kinesphere.trajectory import BASIC_ARRAYS, ExtractorIdentity, Trajectory, Valid
 from storage.catalog import CheckRecord
 from storage.recordings.recording import State
 from storage.tasks.criteria import Thresholds
@@ -42,7 +42,7 @@ def evidence() -> Evidence:
 def some_evidence() -> Evidence:
     """Ten frames; somebody is seen in half of them."""
     times = np.arange(10, dtype=np.int64) * 33_000_000
-    arrays = {name: np.zeros((10, *spec.shape), np.float32) for name, spec in ARRAYS.items()}
+    arrays = {name: np.zeros((10, *spec.shape), np.float32) for name, spec in BASIC_ARRAYS.items()}
     valid = np.where(np.arange(10) < 5, Valid.BODY, 0).astype(np.uint8)
     identity = ExtractorIdentity("test", 1, {}, {})
     trajectory = Trajectory("r", "c", identity, 640, 480, "relative", {}, arrays | {"timestamp": times, "valid": valid})

@@ -19,7 +19,7 @@ from annotate.proposals.proposals import Proposal, proposals_of, propose
 from annotate.signals.trajectory_reader import TrajectoryReader, in_memory, open_trajectory
 from benchmarks.proposals import boundary_f1
 from kinesphere.errors import Conflict, InvalidInput, MissingDependency, NotFound
-from kinesphere.trajectory import ARRAYS, Trajectory
+from kinesphere.trajectory import BASIC_ARRAYS, Trajectory
 from storage.recordings.segment import TRACKS, Segment
 from storage.workspace import Workspace
 from tests.support.generated_trajectories import EXTRACTOR, make_trajectory
@@ -46,7 +46,7 @@ def still(frames: int, *, found: bool = True) -> TrajectoryReader:
     """A trajectory in which nothing moves, or nothing was found."""
     value = 0.3 if found else np.nan
     arrays: dict[str, NDArray[Any]] = {}
-    for name, spec in ARRAYS.items():
+    for name, spec in BASIC_ARRAYS.items():
         arrays[name] = np.full((frames, *spec.shape), value, np.float32)
     arrays["timestamp"] = np.arange(frames, dtype=np.int64) * 33_333_333
     arrays["valid"] = np.zeros(frames, np.uint8)
@@ -164,7 +164,7 @@ def test_a_few_frames_are_too_short_for_a_segment(frames: int) -> None:
 
 def test_a_hand_that_comes_and_goes_is_proposed_while_it_is_there() -> None:
     clip = real_clip("hand")
-    stored = {name: clip.trajectory.read(name, 0, 621) for name in ARRAYS}
+    stored = {name: clip.trajectory.read(name, 0, 621) for name in BASIC_ARRAYS}
     hands = stored["hands_world"].copy(), stored["hands_image"].copy()
     for values in hands:
         values[200:260] = np.nan
@@ -200,7 +200,7 @@ def test_ten_thousand_segments_are_borne() -> None:
 
 def test_times_count_from_the_beginning_of_the_recording_not_from_its_first_frame() -> None:
     clip = performed_clip(3)
-    later = {name: clip.trajectory.read(name, 0, clip.trajectory.length) for name in ARRAYS}
+    later = {name: clip.trajectory.read(name, 0, clip.trajectory.length) for name in BASIC_ARRAYS}
     later["timestamp"] = later["timestamp"] + 7_000_000_000
     moved = in_memory(Trajectory("r", "anna", EXTRACTOR, 1280, 720, "relative", {}, later))
     segments = [

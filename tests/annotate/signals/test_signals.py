@@ -13,7 +13,7 @@ from annotate.signals.signals import Signals, signal_names, signals, signals_key
 from annotate.signals.trajectory_reader import BLOCK_FRAMES, TrajectoryReader, in_memory, open_trajectory
 from kinesphere.errors import Conflict, CorruptObject, InvalidInput, NotFound
 from kinesphere.shards.shard import Shard, shard_key
-from kinesphere.trajectory import ARRAYS, BODY_LANDMARKS, Trajectory
+from kinesphere.trajectory import BASIC_ARRAYS, BODY_LANDMARKS, Trajectory
 from storage.workspace import Workspace
 from tests.support.generated_trajectories import EXTRACTOR, make_trajectory
 from tests.support.populated_workspaces import add_recording, populate
@@ -30,7 +30,7 @@ def changed(trajectory: Trajectory, **arrays: NDArray[Any]) -> Trajectory:
 def missing(frames: int) -> Trajectory:
     """A trajectory in which nothing was found."""
     arrays: dict[str, NDArray[Any]] = {
-        name: np.full((frames, *spec.shape), np.nan, np.float32) for name, spec in ARRAYS.items()
+        name: np.full((frames, *spec.shape), np.nan, np.float32) for name, spec in BASIC_ARRAYS.items()
     }
     arrays["timestamp"] = np.arange(frames, dtype=np.int64) * 33_333_333
     arrays["valid"] = np.zeros(frames, np.uint8)

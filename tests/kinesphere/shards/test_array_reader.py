@@ -13,7 +13,7 @@ from kinesphere.errors import CorruptObject
 from kinesphere.objects.store import open_objects
 from kinesphere.shards.array_layout import CHUNK_FRAMES
 from kinesphere.shards.shard import Shard
-from kinesphere.trajectory import ARRAYS
+from kinesphere.trajectory import BASIC_ARRAYS
 from storage.shards.shard_writer import write_shard
 from tests.support.generated_trajectories import make_trajectory
 
@@ -26,7 +26,7 @@ def test_every_read_at_a_boundary_equals_zarrs(tmp_path: Path, chunks: list[bool
     """`chunks` tells which whole chunks hold anything; the others are not stored."""
     frames = len(chunks) * CHUNK_FRAMES + rest
     trajectory = make_trajectory(frames, seed=seed)
-    for name, spec in ARRAYS.items():
+    for name, spec in BASIC_ARRAYS.items():
         for chunk, there in enumerate(chunks):
             if not there:
                 nothing = np.nan if spec.is_fixed_point or spec.dtype == "float32" else 0
@@ -36,7 +36,7 @@ def test_every_read_at_a_boundary_equals_zarrs(tmp_path: Path, chunks: list[bool
     shard = Shard(objects, record.shard_id)
     oracle = zarr.open_group(str(objects.local_path(record.key)), mode="r")
     places = sorted({chunk * CHUNK_FRAMES + edge for chunk in range(len(chunks)) for edge in EDGES} | {frames})
-    for name in ARRAYS:
+    for name in BASIC_ARRAYS:
         array = oracle[name]
         assert isinstance(array, zarr.Array)
         whole = np.asarray(array[:])

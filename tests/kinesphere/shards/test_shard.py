@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from kinesphere.errors import CorruptObject, InvalidInput, NewerFormat, StorageFailed
 from kinesphere.objects.store import Objects, open_objects
 from kinesphere.shards.shard import MAX_FRAMES, OpenShards, Shard, shard_key
-from kinesphere.trajectory import ARRAYS, BODY_LANDMARKS, from_stored, to_stored
+from kinesphere.trajectory import BASIC_ARRAYS, BODY_LANDMARKS, from_stored, to_stored
 from storage.shards.shard_writer import write_shard
 from tests.support.generated_trajectories import EXTRACTOR, make_trajectory
 
-SCALED = [spec for spec in ARRAYS.values() if spec.scale_factor is not None]
+SCALED = [spec for spec in BASIC_ARRAYS.values() if spec.scale_factor is not None]
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_what_is_written_is_what_is_read(
     start = data.draw(st.integers(0, record.frames - 1))
     stop = data.draw(st.integers(start + 1, record.frames))
     plain = zarr.open_group(str(objects.local_path(record.key)), mode="r")
-    for name, spec in ARRAYS.items():
+    for name, spec in BASIC_ARRAYS.items():
         oracle = plain[name]
         assert isinstance(oracle, zarr.Array)
         assert shard.read(name, start, stop).tobytes() == np.asarray(oracle[start:stop]).tobytes()
@@ -76,8 +76,8 @@ def test_plain_zarr_reads_the_same_numbers_and_says_what_they_are(objects: Objec
     trajectory = make_trajectory(600, seed=3)
     record = write_shard(objects, [trajectory])
     group = zarr.open_group(str(objects.local_path(record.key)), mode="r")
-    assert sorted(group.array_keys()) == sorted(ARRAYS)
-    for name, spec in ARRAYS.items():
+    assert sorted(group.array_keys()) == sorted(BASIC_ARRAYS)
+    for name, spec in BASIC_ARRAYS.items():
         array = group[name]
         assert isinstance(array, zarr.Array)
         np.testing.assert_array_equal(array[:], to_stored(spec, trajectory.arrays[name])[0])
@@ -98,7 +98,7 @@ def test_xarray_decodes_the_units_without_a_warning(objects: Objects) -> None:
     shard = Shard(objects, record.shard_id)
     with xarray.open_zarr(objects.local_path(record.key)) as opened:
         assert opened.sizes == {"frame": 300, "body_landmark": 33, "xyz": 3, "hand": 2, "hand_landmark": 21, "pose": 7}
-        for name, spec in ARRAYS.items():
+        for name, spec in BASIC_ARRAYS.items():
             ours = from_stored(spec, shard.read(name, 0, 300))
             np.testing.assert_allclose(opened[name].values, ours, rtol=1e-6)
             assert opened[name].attrs["units"] == spec.units
@@ -121,7 +121,7 @@ def test_the_same_trajectories_give_the_same_bytes_in_another_process_and_thread
     for thread in threads:
         thread.join()
     assert _contents(tmp_path / "process") == _contents(tmp_path / "here")
-    assert len(_contents(tmp_path / "here")) > len(ARRAYS)
+    assert len(_contents(tmp_path / "here")) > len(BASIC_ARRAYS)
 
 
 def test_other_content_gives_another_id(objects: Objects) -> None:
@@ -135,7 +135,7 @@ def test_other_content_gives_another_id(objects: Objects) -> None:
 def test_a_clip_with_no_person_is_a_shard_with_nothing_in_it(objects: Objects) -> None:
     record = write_shard(objects, [make_trajectory(900, gaps=1.0)])
     shard = Shard(objects, record.shard_id)
-    assert np.isnan(from_stored(ARRAYS["body_world"], shard.read("body_world", 100, 600))).all()
+    assert np.isnan(from_stored(BASIC_ARRAYS["body_world"], shard.read("body_world", 100, 600))).all()
     assert np.isnan(shard.read("wrist_pose", 100, 600)).all()
     assert not any("body_world/c/" in key for key in objects.keys(record.key))
 
@@ -164,7 +164,7 @@ def test_a_full_disk_leaves_no_shard(small_disk: Path) -> None:
     write_shard(objects, [make_trajectory(100)])
 
 
-@pytest.mark.parametrize("name", list(ARRAYS))
+@pytest.mark.parametrize("name", list(BASIC_ARRAYS))
 @pytest.mark.parametrize("whole", [True, False], ids=["whole", "part"])
 @pytest.mark.parametrize("verify", [True, False], ids=["verified", "unverified"])
 @pytest.mark.parametrize("damage", ["deleted", "emptied", "truncated", "flipped"])
@@ -173,7 +173,7 @@ def test_damage_is_an_error_that_names_the_object(
 ) -> None:
     objects = open_objects(damaged_shards / damage)
     (shard_id,) = (folder.removesuffix(".zarr") for folder in objects.folders("shards"))
-    key = "/".join([shard_key(shard_id), name, "c", "0", *("0" for _ in ARRAYS[name].shape)])
+    key = "/".join([shard_key(shard_id), name, "c", "0", *("0" for _ in BASIC_ARRAYS[name].shape)])
     with pytest.raises(CorruptObject, match=f"object '{key}'"):
         OpenShards(objects, verify).read(shard_id, name, 0, 1000 if whole else 700)
 

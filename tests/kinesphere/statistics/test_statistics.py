@@ -24,7 +24,7 @@ from kinesphere.objects.store import Objects, open_objects
 from kinesphere.statistics.column_counts import PERCENTILES, ColumnCounts
 from kinesphere.statistics.frame_passes import FrameRuns
 from kinesphere.statistics.statistics import ArrayStatistics, Statistics
-from kinesphere.trajectory import ARRAYS, MISSING, Valid
+from kinesphere.trajectory import BASIC_ARRAYS, MISSING, Valid
 from kinesphere.transforms.relative_actions import relative_actions
 from kinesphere.transforms.wrist_velocity import wrist_velocity
 from storage.publishing.version_writer import write_version
@@ -80,9 +80,9 @@ def fresh(tmp_path: Path, kitchen: Dataset) -> Path:
 def test_every_number_has_the_statistics_that_numpy_finds_on_all_frames(fresh: Path) -> None:
     dataset = open_dataset(fresh)
     found = dataset.statistics()
-    assert set(found.arrays) == set(ARRAYS) - {"timestamp", "valid"}
+    assert set(found.arrays) == set(BASIC_ARRAYS) - {"timestamp", "valid"}
     for name, values in found.arrays.items():
-        assert values.mean.shape == ARRAYS[name].shape
+        assert values.mean.shape == BASIC_ARRAYS[name].shape
         agree(values, frames_of(dataset, name))
     valid = frames_of(dataset, "valid")
     assert found.valid == {str(flag.name).lower(): np.count_nonzero(valid & flag) for flag in Valid}

@@ -14,7 +14,7 @@ from kinesphere.streaming.episode_spans import Spans
 from kinesphere.streaming.pool_layout import PoolLayout
 from kinesphere.streaming.pools import PoolLoader
 from kinesphere.streaming.window_index import index_windows
-from kinesphere.trajectory import ARRAYS
+from kinesphere.trajectory import BASIC_ARRAYS
 from storage.shards.shard_writer import ShardRecord
 from tests.support.generated_trajectories import make_row, make_table
 
@@ -50,7 +50,7 @@ def test_every_slot_holds_its_frames_and_nothing_is_read_twice(
     shards = CountingShards(store)
     index = index_windows(chosen.length, 400, 1, 400)
     with closing(
-        PoolLoader(shards, chosen, index, PoolLayout.of([ARRAYS["grip"]], in_units=True), run_frames)
+        PoolLoader(shards, chosen, index, PoolLayout.of([BASIC_ARRAYS["grip"]], in_units=True), run_frames)
     ) as loader:
         pool = loader.begin(places)()
     for place, (shard, first, length) in enumerate(spans):

@@ -20,7 +20,7 @@ from kinesphere.objects.store import open_objects
 from kinesphere.streaming.resampling import Neighbours, slerp
 from kinesphere.streaming.time_grid import around_episode, grid_frames, grid_times
 from kinesphere.streaming.window_index import Integers
-from kinesphere.trajectory import ARRAYS, MISSING, Valid, from_stored
+from kinesphere.trajectory import BASIC_ARRAYS, MISSING, Valid, from_stored
 from storage.publishing.version_writer import write_version
 from storage.shards.shard_writer import write_shard
 from tests.support.generated_trajectories import make_row, make_table
@@ -67,7 +67,7 @@ def plainly(times: list[int], arrays: dict[str, NDArray[Any]], rate: float, long
         apart = times[after] - times[before] > longest
         found["timestamp"].append(time)
         for name, stored in arrays.items():
-            values = from_stored(ARRAYS[name], stored)
+            values = from_stored(BASIC_ARRAYS[name], stored)
             if name in ("valid", "body_visibility"):
                 found[name].append(values[nearest] * (not apart))
                 continue
@@ -109,10 +109,10 @@ def test_resampling_follows_its_rules(steps: list[int], rate: float, origin: int
     arrays = stored_arrays(len(times), seed)
     around = around_episode(times, 30.0, rate)
     wanted = plainly(times.tolist(), arrays, rate, APART)
-    assert around.resampled(ARRAYS["timestamp"], times).tolist() == wanted.pop("timestamp")
+    assert around.resampled(BASIC_ARRAYS["timestamp"], times).tolist() == wanted.pop("timestamp")
     for name, values in wanted.items():
-        found = around.resampled(ARRAYS[name], arrays[name])
-        assert found.shape == (len(values), *ARRAYS[name].shape)
+        found = around.resampled(BASIC_ARRAYS[name], arrays[name])
+        assert found.shape == (len(values), *BASIC_ARRAYS[name].shape)
         assert found.dtype == ("uint8" if name == "valid" else "float32")
         plain = np.array(values).reshape(found.shape)
         if name == "wrist_pose":
@@ -156,7 +156,7 @@ def test_a_regular_recording_at_its_own_rate_is_what_was_stored(tmp_path: Path, 
     dataset = Dataset(objects, write_version(objects, "regular", make_table(rows)))
     for row in range(len(dataset)):
         stored, resampled = dataset.episode(row), dataset.episode(row, rate=rate)
-        for name in ARRAYS:
+        for name in BASIC_ARRAYS:
             assert len(resampled[name]) == len(stored[name])
             if name == "timestamp":
                 assert np.abs(resampled[name] - stored[name]).max() <= SAME
@@ -169,10 +169,10 @@ def test_how_far_apart_frames_may_be_follows_from_the_mean_rate() -> None:
     grip = np.array([[0, 0], [1, 1]], np.float32)
     valid = np.array([Valid.BODY, Valid.BODY], np.uint8)
     slow, fast = around_episode(times, 10.0, 40.0), around_episode(times, 10.1, 40.0)
-    np.testing.assert_allclose(slow.resampled(ARRAYS["grip"], grip)[:, 0], np.linspace(0, 1, 11), atol=1e-6)
-    assert np.isfinite(fast.resampled(ARRAYS["grip"], grip)[:, 0]).tolist() == [True, *[False] * 9, True]
-    assert (slow.resampled(ARRAYS["valid"], valid) == Valid.BODY).all()
-    assert fast.resampled(ARRAYS["valid"], valid).tolist() == [1, *[0] * 9, 1]
+    np.testing.assert_allclose(slow.resampled(BASIC_ARRAYS["grip"], grip)[:, 0], np.linspace(0, 1, 11), atol=1e-6)
+    assert np.isfinite(fast.resampled(BASIC_ARRAYS["grip"], grip)[:, 0]).tolist() == [True, *[False] * 9, True]
+    assert (slow.resampled(BASIC_ARRAYS["valid"], valid) == Valid.BODY).all()
+    assert fast.resampled(BASIC_ARRAYS["valid"], valid).tolist() == [1, *[0] * 9, 1]
 
 
 def test_pieces_cover_all_times_and_stay_small() -> None:

@@ -26,7 +26,7 @@ from kinesphere.streaming.pools import Pool, PoolLoader
 from kinesphere.streaming.random_windows import RandomPools
 from kinesphere.streaming.sampling import RandomPermutation, Shares
 from kinesphere.streaming.window_index import Integers, WindowIndex, index_windows
-from kinesphere.trajectory import ARRAYS
+from kinesphere.trajectory import BASIC_ARRAYS
 from storage.publishing.version_writer import write_version
 from storage.shards.shard_writer import ShardRecord, write_shard
 from tests.support.expected_windows import dataset_of, expected_windows, same_batches, take, windows_of
@@ -257,7 +257,7 @@ def test_a_rank_reads_its_own_windows_only_more_at_a_time_up_to_the_pool(kitchen
     index = index_windows(spans.length, 16, 1, 4096)
     stream = kitchen.stream(16, 10, ["valid"], shuffle=True, sampling="random", pool_frames=700)
     epoch = plan_epoch(index, 0, 0, shuffle=True, pool_frames=700, shares=None, sampling="random")
-    with closing(CountingLoader(kitchen.shards, spans, index, stream.settings.layout(ARRAYS), 4096)) as loader:
+    with closing(CountingLoader(kitchen.shards, spans, index, stream.settings.layout(BASIC_ARRAYS), 4096)) as loader:
         pools = RandomPools(stream.settings, index, epoch, loader, step=3)
         for number in range(1, stream.batches, 3):
             pools.drawn(10 * number, 10)

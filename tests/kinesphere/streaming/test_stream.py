@@ -15,7 +15,7 @@ from kinesphere.dataset import Dataset, open_dataset
 from kinesphere.errors import CorruptObject, InvalidInput
 from kinesphere.objects.store import Objects, open_objects
 from kinesphere.streaming.batches import BatchCutter
-from kinesphere.trajectory import ARRAYS, MISSING
+from kinesphere.trajectory import BASIC_ARRAYS, MISSING
 from kinesphere.transforms.transform import Batch
 from storage.publishing.version_writer import write_version
 from storage.shards.shard_writer import ShardRecord, write_shard
@@ -81,15 +81,15 @@ def test_all_arrays_come_in_the_types_and_shapes_that_are_promised(kitchen: Data
     floats = kitchen.stream(64, 50, shuffle=True, stride=7, pool_frames=2048)
     integers = kitchen.stream(64, 50, shuffle=True, stride=7, pool_frames=2048, dtype="int16")
     assert integers.scales == {
-        name: spec.scale_factor for name, spec in ARRAYS.items() if spec.scale_factor is not None
+        name: spec.scale_factor for name, spec in BASIC_ARRAYS.items() if spec.scale_factor is not None
     }
     seen_padding = False
     for batch, stored in zip(floats, integers, strict=True):
-        assert set(batch) == {*ARRAYS, "mask", "episode", "frame"}
+        assert set(batch) == {*BASIC_ARRAYS, "mask", "episode", "frame"}
         assert [batch[name].dtype.name for name in ("mask", "episode", "frame")] == ["bool", "int64", "int64"]
         mask = batch["mask"]
         seen_padding |= not mask.all()
-        for name, spec in ARRAYS.items():
+        for name, spec in BASIC_ARRAYS.items():
             assert batch[name].shape == (len(mask), 64, *spec.shape)
             kept = name in ("timestamp", "valid")
             assert batch[name].dtype == (spec.dtype if kept else "float32")
@@ -259,7 +259,9 @@ def test_the_stated_bound_is_the_sum_of_what_each_part_states(
     assert parts.pop("video") == 0
     assert min(parts.values()) > 0
     assert parts["shards"] == kitchen.shards.memory_bound_bytes(arrays=2)
-    assert parts["batches"] == BatchCutter.memory_bound_bytes(stream.settings, stream.settings.layout(ARRAYS), None)
+    assert parts["batches"] == BatchCutter.memory_bound_bytes(
+        stream.settings, stream.settings.layout(BASIC_ARRAYS), None
+    )
 
 
 def test_a_million_episodes_take_no_object_each(store: Objects, two_shards: list[ShardRecord]) -> None:

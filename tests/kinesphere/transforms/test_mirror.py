@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kinesphere import Mirror, RelativeActions, Valid
 from kinesphere.errors import InvalidInput
-from kinesphere.trajectory import ARRAYS, BODY_LANDMARKS, from_stored, to_stored
+from kinesphere.trajectory import BASIC_ARRAYS, BODY_LANDMARKS, from_stored, to_stored
 from kinesphere.transforms.transform import Batch
 from pose.geometry.intrinsics import assumed_intrinsics
 from pose.geometry.wrist import grip, wrist_pose
@@ -34,7 +34,7 @@ def test_mirrored_twice_is_the_same_to_the_last_bit(batches: list[Batch]) -> Non
 
 
 def test_every_stored_image_coordinate_is_mirrored_to_a_stored_one() -> None:
-    spec = ARRAYS["body_image"]
+    spec = BASIC_ARRAYS["body_image"]
     stored = np.arange(-22767, 32768, dtype=np.int16)
     values = np.zeros((1, len(stored), 33, 3), np.float32)
     values[0, :, 0, 0] = from_stored(spec, stored)
@@ -145,7 +145,7 @@ def test_mirror_refuses_what_it_does_not_know(batch: Batch) -> None:
     with pytest.raises(InvalidInput, match="how to mirror reward"):
         ALWAYS(batch | {"reward": batch["grip"]})
     with pytest.raises(InvalidInput, match="body_image as float32"):
-        stored, _ = to_stored(ARRAYS["body_image"], batch["body_image"])
+        stored, _ = to_stored(BASIC_ARRAYS["body_image"], batch["body_image"])
         ALWAYS(batch | {"body_image": stored})
     for wrong in ({"probability": 1.1}, {"probability": float("nan")}, {"seed": -1}):
         with pytest.raises(InvalidInput):

@@ -16,7 +16,7 @@ import zarr
 
 from kinesphere.dataset import Dataset, open_dataset
 from kinesphere.objects.store import open_objects
-from kinesphere.trajectory import ARRAYS
+from kinesphere.trajectory import BASIC_ARRAYS
 from storage.publishing.version_writer import write_version
 from storage.shards.shard_writer import write_shard
 from tests.support.generated_trajectories import make_row, make_table, make_trajectory
@@ -63,7 +63,7 @@ def test_format_1_is_anyones_zarr() -> None:
     (shard,) = (FOLDER / "shards").iterdir()
     group = zarr.open_group(str(shard), mode="r")
     dataset = open_dataset(FOLDER / "datasets/kitchen")
-    for name, spec in ARRAYS.items():
+    for name, spec in BASIC_ARRAYS.items():
         stored = group[name]
         assert isinstance(stored, zarr.Array)
         part = np.asarray(stored[256:296])

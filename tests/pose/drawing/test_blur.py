@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from kinesphere.errors import InvalidInput
-from kinesphere.trajectory import ARRAYS, BODY_LANDMARKS, Valid
+from kinesphere.trajectory import BASIC_ARRAYS, BODY_LANDMARKS, Valid
 from pose.drawing.blur import (
     FILL,
     HOLD_NS,
@@ -44,7 +44,7 @@ def walk(clip: Path, lost: slice = slice(0, 0)) -> dict[str, NDArray[Any]]:
     """A trajectory for the clip's frames: a head that goes to the right, over shoulders and hips; lost in some."""
     times = np.array(open_video(clip).times, np.int64)
     arrays: dict[str, NDArray[Any]] = {"timestamp": times}
-    arrays["body_image"] = np.full((len(times), *ARRAYS["body_image"].shape), np.nan, np.float32)
+    arrays["body_image"] = np.full((len(times), *BASIC_ARRAYS["body_image"].shape), np.nan, np.float32)
     right = HEAD[0] + np.linspace(0, 0.2, len(times))
     for name, x, y in (
         ("shoulder", 0.05, 0.15), ("hip", 0.04, 0.5), ("ear", 0.02, 0.0), ("eye", 0.01, -0.01)

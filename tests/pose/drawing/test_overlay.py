@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from kinesphere.errors import InvalidInput, StorageFailed
-from kinesphere.trajectory import ARRAYS, BODY_LANDMARKS
+from kinesphere.trajectory import BASIC_ARRAYS, BODY_LANDMARKS
 from pose.drawing.overlay import contact_sheet, draw_overlay
 from pose.drawing.skeleton_drawing import LEFT, RIGHT, draw_skeleton, scaled
 from storage.footage.video_reader import open_video
@@ -40,7 +40,7 @@ def episode(first: int = 0, last: int = len(PACE)) -> dict[str, NDArray[Any]]:
     """A left arm along one line and a right hand on one spot; the rest of the body in a corner, unseen."""
     count = last - first
     arrays: dict[str, NDArray[Any]] = {
-        name: np.full((count, *spec.shape), np.nan, np.float32) for name, spec in ARRAYS.items()
+        name: np.full((count, *spec.shape), np.nan, np.float32) for name, spec in BASIC_ARRAYS.items()
     }
     arrays["timestamp"] = np.array(PACE[first:last], np.int64) * 1_000_000
     arrays["body_image"][:] = (0.9, 0.1, 0)

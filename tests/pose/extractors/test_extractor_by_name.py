@@ -26,7 +26,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from kinesphere.trajectory import ARRAYS, ArraySpec, ExtractorIdentity, Trajectory, Valid
+from kinesphere.trajectory import BASIC_ARRAYS, ArraySpec, ExtractorIdentity, Trajectory, Valid
 from pose.geometry.intrinsics import assumed_intrinsics
 
 
@@ -42,7 +42,7 @@ class Still:
             if on_frame is not None:
                 on_frame(frame)
             times.append(frame.timestamp_ns)
-        arrays = {name: np.full((len(times), *spec.shape), np.nan, np.float32) for name, spec in ARRAYS.items()}
+        arrays = {name: np.full((len(times), *spec.shape), np.nan, np.float32) for name, spec in BASIC_ARRAYS.items()}
         arrays["timestamp"], arrays["valid"] = np.array(times, np.int64), np.zeros(len(times), np.uint8)
         arrays["body_visibility"][:] = arrays["hand_score"][:] = 0
         arrays["wrist_pose"][:] = (0, 0, 1, 1, 0, 0, 0)
@@ -66,7 +66,7 @@ class Elbows(Still):
         return replace(
             found,
             arrays={"timestamp": times, "valid": valid, "elbow_angle": angles},
-            specs={name: ARRAYS[name] for name in ("timestamp", "valid")} | {"elbow_angle": spec},
+            specs={name: BASIC_ARRAYS[name] for name in ("timestamp", "valid")} | {"elbow_angle": spec},
         )
 
 

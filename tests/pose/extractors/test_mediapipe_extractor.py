@@ -19,7 +19,7 @@ import pytest
 from numpy.typing import NDArray
 
 from kinesphere.errors import InvalidInput
-from kinesphere.trajectory import ARRAYS, BODY_LANDMARKS, Trajectory, Valid, to_stored
+from kinesphere.trajectory import BASIC_ARRAYS, BODY_LANDMARKS, Trajectory, Valid, to_stored
 from pose.extractors.extractor import ExtractionReport
 from pose.extractors.mediapipe_extractor import FRAMES_AHEAD, ExtractorSettings, MediaPipeExtractor
 from pose.networks.bundles import build_bundle
@@ -211,7 +211,7 @@ def test_bodies_are_looked_for_less_often_in_a_close_up_always_from_the_same_fra
         assert [at in looked for at in times[known:]].count(True) <= 1 + (times[-1] - times[known]) // 95
         assert np.diff([before[-1], *looked[len(before) :]]).min() >= 95
     assert not (runs[0]["valid"] & Valid.BODY).any()
-    assert all(runs[0][name].tobytes() == runs[1][name].tobytes() for name in ARRAYS)
+    assert all(runs[0][name].tobytes() == runs[1][name].tobytes() for name in BASIC_ARRAYS)
 
 
 def test_the_identity_changes_with_settings_and_models(extractor: MediaPipeExtractor) -> None:
@@ -237,9 +237,9 @@ def test_a_clip_without_a_person_is_a_trajectory_of_nothing(extractor: MediaPipe
     found = extract(extractor, clip)
     assert len(found) == 12
     assert not found.arrays["valid"].any()
-    for name in set(ARRAYS) - {"timestamp", "valid", "body_visibility", "hand_score"}:
+    for name in set(BASIC_ARRAYS) - {"timestamp", "valid", "body_visibility", "hand_score"}:
         assert np.isnan(found.arrays[name]).all(), name
-    assert all(to_stored(spec, found.arrays[name])[1] == 0 for name, spec in ARRAYS.items())
+    assert all(to_stored(spec, found.arrays[name])[1] == 0 for name, spec in BASIC_ARRAYS.items())
 
 
 @pytest.mark.parametrize("error", [RuntimeError("asked to"), KeyboardInterrupt()])

@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 
-from kinesphere.trajectory import ARRAYS, Valid
+from kinesphere.trajectory import BASIC_ARRAYS, Valid
 from pose.networks.sightings import Body, Hand
 from pose.tracking.track_collector import CHUNK_FRAMES, TrackBuilder
 
@@ -18,8 +18,8 @@ def test_what_is_found_comes_out_and_the_rest_is_missing() -> None:
     tracks.add(40, None, (None, RIGHT))
     assert len(tracks) == 2
     arrays = tracks.finish()
-    assert set(arrays) == set(ARRAYS)
-    assert all(values.shape == (2, *ARRAYS[name].shape) for name, values in arrays.items())
+    assert set(arrays) == set(BASIC_ARRAYS)
+    assert all(values.shape == (2, *BASIC_ARRAYS[name].shape) for name, values in arrays.items())
     assert arrays["timestamp"].tolist() == [0, 40]
     assert arrays["valid"].tolist() == [Valid.BODY, Valid.RIGHT_HAND]
     assert (arrays["body_image"][0] == 0.5).all() and np.isnan(arrays["body_image"][1]).all()

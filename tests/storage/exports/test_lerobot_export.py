@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from kinesphere.dataset import Dataset, open_dataset
 from kinesphere.splits import Splits
-from kinesphere.trajectory import ARRAYS
+from kinesphere.trajectory import BASIC_ARRAYS
 from storage.exports import export_version
 from storage.exports.export_content import number_names
 from storage.exports.feature_statistics import FeatureStatistics
@@ -210,7 +210,7 @@ def test_statistics_do_not_depend_on_where_frames_are_cut(parts: list[list[tuple
 
 
 def test_every_array_has_as_many_names_as_numbers() -> None:
-    for spec in ARRAYS.values():
+    for spec in BASIC_ARRAYS.values():
         if spec.shape:
             names = number_names(spec)
             assert len(set(names)) == len(names) == int(np.prod(spec.shape)), spec.name

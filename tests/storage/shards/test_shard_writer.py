@@ -65,7 +65,7 @@ def test_frames_that_come_in_parts_are_the_bytes_that_zarr_writes_of_the_whole(
 ) -> None:
     """`missing` are chunks with nothing in them; noise is what Blosc cannot compress."""
     spec, frames = ARRAYS[name], sum(parts)
-    stored, _ = to_stored(spec, make_trajectory(frames, seed=seed).arrays[name])
+    stored, _ = to_stored(spec, make_trajectory(frames, seed=seed, with_sd=True).arrays[name])
     if noise:
         stored = np.frombuffer(np.random.default_rng(seed).bytes(stored.nbytes), stored.dtype).reshape(stored.shape)
         stored = stored.copy()
@@ -120,10 +120,13 @@ def test_memory_is_one_trajectory_and_the_encoded_shard(objects: Objects, monkey
 def test_numbers_that_cannot_be_compressed_stay_within_the_bound(objects: Objects) -> None:
     frames = 2048
     random = np.random.default_rng(0)
-    plain = make_trajectory(frames, gaps=0)
+    plain = make_trajectory(frames, gaps=0, with_sd=True)
     arrays = {}
     for name, spec in ARRAYS.items():
-        if spec.scale_factor is None:
+        if spec.log_scale is not None:
+            codes = np.frombuffer(random.bytes(plain.arrays[name].size), np.uint8).reshape(plain.arrays[name].shape)
+            arrays[name] = spec.log_scale.decode(codes)
+        elif spec.scale_factor is None:
             noise = np.frombuffer(random.bytes(plain.arrays[name].nbytes), plain.arrays[name].dtype)
             arrays[name] = noise.reshape(plain.arrays[name].shape)
         else:
