@@ -159,7 +159,10 @@ def to_stored(spec: ArraySpec, values: NDArray[Any]) -> tuple[NDArray[Any], int]
     for first in range(0, len(values), _BLOCK_FRAMES):  # what lies between takes five times the memory of the result
         block = slice(first, first + _BLOCK_FRAMES)
         if spec.log_scale is not None:
-            stored[block], clipped_here = spec.log_scale.encode(values[block])
+            try:
+                stored[block], clipped_here = spec.log_scale.encode(values[block])
+            except InvalidInput as error:
+                raise InvalidInput(f"array '{spec.name}': {error}") from error
             clipped += clipped_here
             continue
         missing = np.isnan(values[block])

@@ -168,10 +168,10 @@ class Dataset(OpenVersion):
 
         With `rate`, every episode is resampled by the true times of its frames: frame k is at its first frame's time
         + k / rate, rounded to a nanosecond, which is its `timestamp`, as far as the last frame goes. Fixed-point
-        and float numbers, such as positions and `grip`, are interpolated linearly, the rotations of `wrist_pose` along
-        the arc (Shoemake, SIGGRAPH 1985). They are missing where one
+        and float numbers, such as positions and `grip`, and standard deviations are interpolated linearly, the
+        rotations of `wrist_pose` along the arc (Shoemake, SIGGRAPH 1985). They are missing where one
         of the two frames around the time has none, or where these are further apart than 0.1 s and than 2.5 mean
-        frame times of the recording. A frame within 20 us of the time is handed over as it is. uint8 and
+        frame times of the recording. A frame within 20 us of the time is handed over as it is. Other uint8 and
         int64 numbers, such as `valid`, scores and visibilities, are the nearer frame's, 0 between frames too far apart;
         the picture is the nearer frame's. The times of all chosen episodes are then read once, when the stream is made.
 
@@ -195,8 +195,9 @@ class Dataset(OpenVersion):
                 rate, other numbers and `timedelta` are seconds, which have to be within 0.05 of a whole number of
                 frames.
             batch_size: windows in a batch.
-            keys: names of arrays, and "video"; by default all arrays that the first episode's shard has. All shards
-                have to have them alike: one that has not is an error that names it, when it is read.
+            keys: names of arrays, and "video"; by default all arrays that the first episode's shard has, but
+                `wrist_velocity` and standard deviations (`*_sd`), which have to be named. All shards have to have them
+                alike: one that has not is an error that names it, when it is read.
             stride: between the beginnings of successive windows of an episode; 1 frame by default.
             history: what comes along before each window; it changes neither which windows there are nor their order.
             future: what comes along after each window; likewise.
@@ -215,10 +216,17 @@ class Dataset(OpenVersion):
                 within once. A missing value counts as a value.
             weight: a column of `episodes`, or a NumPy array with a number for each of its rows, at least 0. An epoch
                 has as many windows as without; an episode's share is in proportion to its weight times its windows.
+            weight_by: an array that the shards have standard deviations of, such as "wrist_pose". Batches then have
+                "weight", float32 `[B, W, ...]`: 1 where a value is sure, 0 where it is missing or padded, else
+                floor² / (floor² + sd²). Over x, y and z the mean of sd² counts, so "wrist_pose" (its place) gives
+                `[B, W, 2]` and "body_world" `[B, W, 33]`; in the picture x and y alone count. The floor, where a weight
+                is a half, is that of `FLOORS` in `kinesphere.streaming.frame_weights` (3 cm for "wrist_pose"), or
+                given as `{"wrist_pose": 0.02}`. It changes neither windows nor their order.
             where: a condition on the columns of `episodes`, e.g. `"label = 'pour'"`; see `kinesphere.where`.
             split: only episodes of this split, such as "train", where the version was published with splits.
             dtype: "int16" hands over the fixed-point numbers as stored, -32768 where missing, and
-                visibilities and scores as uint8, to be scaled with `stream.scales`: half the bytes.
+                visibilities and scores as uint8, to be scaled with `stream.scales`: half the bytes. Standard deviations
+                come as uint8 codes, 0 where missing, which `stream.log_scales[key].decode` turns into float32.
             pool_frames: how many decoded frames are held in memory at once, besides history and future.
             video_size: height and width to scale the video to; needed where recordings have several sizes.
             transform: a function, or several to be applied in turn, that gets each batch when all else is done, in
@@ -230,8 +238,8 @@ class Dataset(OpenVersion):
             An iterable of batches; iterating it once gives one epoch.
 
         Raises:
-            InvalidInput: an argument is out of range, a key is no array of the first episode, or `where` matches
-                nothing.
+            InvalidInput: an argument is out of range, a key is no array of the first episode, the array that
+                `weight_by` needs is not in its shard, or `where` matches nothing.
             CorruptObject: with a rate, the times of an episode cannot be read.
         """
         return WindowStream(self, settings)
@@ -243,7 +251,7 @@ class Dataset(OpenVersion):
         standard arrays takes at most 128 MB and 110 bytes an episode, and what is found is written there; whoever may
         not write gets it with a warning. Frames that several episodes hold count once. A number that is missing in a
         frame is not counted; visibilities and scores are never missing, their 0 says "not found" and counts. An array
-        that only some shards have is counted in these.
+        that only some shards have is counted in these. Standard deviations have statistics in their units.
 
         Args:
             compute: go through all frames if need be.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,16 +14,18 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kinesphere.dataset import Dataset
+from kinesphere.errors import InvalidInput
 from kinesphere.objects.store import Objects
 from kinesphere.splits import splits_of
 from kinesphere.streaming.time_grid import around_episode, refuse_going_back
-from kinesphere.trajectory import BASIC_ARRAYS, HANDS, ArraySpec, from_stored
+from kinesphere.trajectory import ADDITIONAL_ARRAYS, BASIC_ARRAYS, HANDS, ArraySpec, from_stored
 from kinesphere.versions.episode_table import EPISODE_SCHEMA
 from kinesphere.versions.manifests import Version
 from storage.recordings.consent import Coverage
 
 BLOCK_FRAMES = 4096
-"""Frames that are read at a time: 8 MB with all arrays."""
+"""Frames that are read at a time: 16 MB with all arrays."""
+_AT_ONCE = 16
 
 OnProgress = Callable[[int, int], None]
 """Told how much is done, and of how much: frames, or objects where those are copied as they are."""
@@ -71,6 +74,27 @@ class Content:
     def opened(self) -> Dataset:
         """The version, to be read."""
         return Dataset(self.objects, self.version)
+
+    def check_arrays(self) -> None:
+        """Look before anything is written: a version may hold trajectories of releases before the additional arrays.
+
+        Raises:
+            InvalidInput: a shard lacks one that is to be exported.
+        """
+        names = [name for name in self.arrays if name in ADDITIONAL_ARRAYS]
+        if not names:
+            return
+        dataset = self.opened()
+        shards = dataset.episodes["shard"].unique().to_pylist()
+        with ThreadPoolExecutor(_AT_ONCE, "kinesphere-export") as threads:
+            for shard, there in zip(shards, threads.map(dataset.shards.specs, shards), strict=True):
+                lacking = [name for name in names if name not in there]
+                if lacking:
+                    raise InvalidInput(
+                        f"shard {shard} of {self.name} has no {', '.join(lacking)}, as trajectories of earlier "
+                        "releases; extract its recordings again (kinesphere process --again) and publish, or name the "
+                        "arrays that all have with --keys"
+                    )
 
     def splits(self, dataset: Dataset) -> dict[str, NDArray[np.int64]]:
         """The rows of the episode table by split, in their order; all under `train` where there are no splits."""

@@ -64,13 +64,14 @@ class LeRobotExporter:
     """
 
     def check(self, content: Content) -> None:
-        """Its frame rate is a whole number, and all frames are at it.
+        """Its frame rate is a whole number, all frames are at it, and all episodes have the arrays.
 
         Raises:
-            InvalidInput: no such rate is given.
+            InvalidInput: no such rate is given, or a shard lacks an array.
         """
         if content.rate is None or content.rate != int(content.rate) or content.rate < 1:
             raise InvalidInput("LeRobot datasets have one frame rate, in whole frames per second; give e.g. --rate 30")
+        content.check_arrays()
 
     def write(self, content: Content, target: Objects, on_progress: OnProgress) -> None:
         """Write data, then episodes, tasks and statistics, last `meta/info.json`, without which nothing reads it."""

@@ -36,7 +36,12 @@ class ParquetExporter:
     """
 
     def check(self, content: Content) -> None:
-        """Every version can be written so."""
+        """All episodes have the arrays.
+
+        Raises:
+            InvalidInput: a shard lacks one.
+        """
+        content.check_arrays()
 
     def write(self, content: Content, target: Objects, on_progress: OnProgress) -> None:
         """Write frames in the order of episodes, then the episodes, by which readers know that it is whole."""

@@ -17,6 +17,7 @@ from kinesphere.versions.manifests import list_datasets, list_versions, read_epi
 from kinesphere.video.video_keys import video_key
 from storage.catalog import Erasures, FailedTries, RecordingRecord
 from storage.inspection.leftovers import Leftover, leftovers
+from storage.inspection.stated_deviations import deviations_amiss
 from storage.recordings.recording import RecordingFile, State, description_key
 from storage.workspace import Workspace
 
@@ -56,8 +57,8 @@ def inspect(
 
     Args:
         workspace: an open workspace.
-        deep: read all bytes and compare their hashes. Else sizes and metadata are compared, which finds what is
-            missing, empty or cut short.
+        deep: read all bytes, compare their hashes, and standard deviations with their numbers. Else sizes and metadata
+            are compared, which finds what is missing, empty or cut short.
         on_step: told in a few words what is looked at next.
 
     Returns:
@@ -164,7 +165,16 @@ def _of_shard(objects: Objects, shard_id: str, *, deep: bool) -> list[Problem]:
                 problems.append(Problem(name, f"object '{key}' was changed; restore it from a copy"))
         except CorruptObject:
             problems.append(Problem(name, f"object '{key}' is missing; restore it from a copy"))
+    if deep and not problems:
+        problems = [Problem(name, words) for words in _amiss(shard)]
     return problems
+
+
+def _amiss(shard: Shard) -> list[str]:
+    try:
+        return deviations_amiss(shard)
+    except KinesphereError as error:
+        return [f"{error}, or process its recordings again"]
 
 
 def _of_version(objects: Objects, dataset: str, number: int) -> list[Problem]:

@@ -199,7 +199,11 @@ def _ranges(name: str, values: ArrayStatistics, frames: int) -> list[tuple[str, 
     """A row for each coordinate, or one where there are none."""
     import numpy as np
 
-    names = {3: "xyz", 7: ("x", "y", "z", "qw", "qx", "qy", "qz")}.get(values.mean.shape[-1], ("",))
+    names = {
+        3: ("x", "y", "z"),
+        6: ("x", "y", "z", "rx", "ry", "rz"),
+        7: ("x", "y", "z", "qw", "qx", "qy", "qz"),
+    }.get(values.mean.shape[-1], ("",))
     rows = []
     for place, coordinate in enumerate(names):
         of_it = (..., slice(None)) if coordinate == "" else (..., place)
