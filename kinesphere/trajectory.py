@@ -32,6 +32,7 @@ __all__ = [
     "MOST_NUMBERS",
     "REQUIRED",
     "RESERVED_NAMES",
+    "SD_SCALE",
     "ArraySpec",
     "ExtractorIdentity",
     "Scale",

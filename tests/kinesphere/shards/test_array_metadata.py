@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinesphere.errors import CorruptObject, InvalidInput
+from kinesphere.log_scale import LogScale
 from kinesphere.objects.store import open_objects
 from kinesphere.shards.array_metadata import specs_of
 from kinesphere.shards.shard import Shard, shard_id_of
-from kinesphere.trajectory import ARRAYS, DTYPES, RESERVED_NAMES, ArraySpec
+from kinesphere.trajectory import ARRAYS, BASIC_ARRAYS, DTYPES, RESERVED_NAMES, SD_SCALE, ArraySpec, check_specs
 from storage.shards.array_encoder import array_metadata
 from storage.shards.shard_writer import write_shard
 from tests.support.generated_trajectories import make_trajectory
@@ -30,10 +32,13 @@ def _specs(draw: st.DrawFn) -> ArraySpec:
     shape = tuple(draw(st.lists(st.integers(1, 8), max_size=3)))
     dtype = draw(st.sampled_from(DTYPES))
     scale = draw(st.floats(1e-9, 1e3)) if dtype == "int16" or (dtype == "uint8" and draw(st.booleans())) else None
+    log_scale = None
+    if dtype == "uint8" and scale is None and draw(st.booleans()):
+        log_scale = LogScale(draw(st.floats(1e-9, 1e3)), draw(st.floats(1.001, 1.2)))
     dimensions = ("frame", *draw(st.permutations(["left", "höhe", "xyz"]))[: len(shape)])
     landmarks = tuple(f"point {place}" for place in range(draw(st.sampled_from(shape)))) if shape else ()
     text = st.text(st.characters(codec="utf-8"), max_size=9)
-    return ArraySpec(name, dtype, shape, dimensions, draw(text), draw(text), draw(text), scale, landmarks)
+    return ArraySpec(name, dtype, shape, dimensions, draw(text), draw(text), draw(text), scale, landmarks, log_scale)
 
 
 @settings(max_examples=100)
@@ -46,7 +51,7 @@ def test_what_is_said_of_an_array_comes_back(spec: ArraySpec, frames: int) -> No
 def test_the_first_shards_have_the_standard_arrays_in_their_order() -> None:
     (folder,) = (FORMAT_1 / "shards").iterdir()
     specs = Shard(open_objects(FORMAT_1), folder.name.removesuffix(".zarr")).specs
-    assert list(specs.items()) == list(ARRAYS.items())
+    assert list(specs.items()) == list(BASIC_ARRAYS.items())
 
 
 @pytest.mark.parametrize(
@@ -58,6 +63,14 @@ def test_the_first_shards_have_the_standard_arrays_in_their_order() -> None:
         ({"dtype": "int16"}, "array 'x' is int16, which is fixed point, so it needs a scale_factor"),
         ({"scale_factor": 0.1}, "array 'x' is float32 with scale_factor 0.1; it should be a positive"),
         ({"dtype": "uint8", "scale_factor": -1.0}, "it should be a positive number"),
+        (
+            {"log_scale": SD_SCALE},
+            "array 'x' is float32 with a log scale; only uint8 has one, and then no scale_factor",
+        ),
+        (
+            {"dtype": "uint8", "scale_factor": 0.1, "log_scale": SD_SCALE},
+            "only uint8 has one, and then no scale_factor",
+        ),
         ({"shape": (0,)}, r"array 'x' has \[0\] numbers a frame; it should be 1 to 4096"),
         ({"shape": (5000,)}, r"array 'x' has \[5000\] numbers a frame"),
         ({"dimensions": ("hand", "frame")}, r"array 'x' should have 2 dimensions of different names, 'frame' and then"),
@@ -69,6 +82,29 @@ def test_an_array_that_no_shard_can_have_is_refused(changes: dict[str, Any], mes
     good: dict[str, Any] = {"name": "x", "dtype": "float32", "shape": (2,), "dimensions": ("frame", "hand")}
     with pytest.raises(InvalidInput, match=message):
         ArraySpec(**{**good, "units": "1", "description": "", **changes})
+
+
+def test_scales_are_part_of_what_an_array_is() -> None:
+    spec = ARRAYS["grip_sd"]
+    finer = replace(spec, log_scale=LogScale(1e-5, 1.05))
+    assert not spec.is_stored_like(finer) and not spec.means_the_same(finer)
+    assert not spec.is_stored_like(replace(spec, log_scale=None))
+    assert spec.is_stored_like(replace(spec, units="rad")) and spec.means_the_same(replace(spec, description="x"))
+    assert str(spec) == "uint8 [2], 1e-05 x 1.056^0..254"
+    with pytest.raises(InvalidInput, match="'grip_sd' names a standard array"):
+        check_specs({name: ARRAYS[name] for name in ("timestamp", "valid")} | {"grip_sd": finer})
+
+
+@pytest.mark.parametrize("wrong", [{"log_ratio": "much"}, {"log_ratio": 0.5}, {"log_smallest": None}])
+def test_a_log_scale_that_makes_no_sense_is_damage(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    objects = open_objects(tmp_path)
+    shard = Shard(objects, write_shard(objects, [make_trajectory(10, with_sd=True)]).shard_id)
+    group = json.loads(objects.get(f"{shard.key}/zarr.json"))
+    group["consolidated_metadata"]["metadata"]["grip_sd"]["attributes"] |= wrong
+    content = json.dumps(group).encode()
+    objects.put(f"shards/{shard_id_of(content)}.zarr/zarr.json", content)
+    with pytest.raises(CorruptObject, match="lists arrays that no shard can have"):
+        _ = Shard(objects, shard_id_of(content)).specs
 
 
 @pytest.mark.parametrize("name", ["timestamp", "grip"])
