@@ -120,6 +120,21 @@ def test_what_needs_an_extra_of_the_reader_names_it_when_it_is_used(reader: Path
     assert "pip install 'kinesphere[torch]'" in shown.stdout and "pip install 'kinesphere[video]'" in shown.stdout
 
 
+def test_the_reader_weighs_by_standard_deviations(reader: Path, tmp_path: Path) -> None:
+    workspace = create_workspace(tmp_path / "w")
+    populate(workspace, {"anna": 1}, frames=100, with_sd=("anna",))
+    publish(workspace, "demo")
+    workspace.catalog.close()
+    code = (
+        "import kinesphere as ks; dataset = ks.open_dataset('w/datasets/demo')\n"
+        "batch = next(iter(dataset.stream(64, 8, ['wrist_pose', 'wrist_pose_sd'], weight_by='wrist_pose')))\n"
+        "print(batch['wrist_pose_sd'].shape, batch['weight'].shape, bool(0 < batch['weight'].max() < 1))"
+    )
+    shown = subprocess.run([reader / "python", "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.strip() == "(8, 64, 2, 6) (8, 64, 2) True"
+
+
 def test_importing_the_reader_takes_no_time_until_a_name_is_asked_for(reader: Path, tmp_path: Path) -> None:
     code = (
         "import sys, time; began = time.process_time(); import kinesphere; took = time.process_time() - began; "

@@ -11,7 +11,16 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from kinesphere.errors import InvalidInput
-from kinesphere.trajectory import BASIC_ARRAYS, MISSING, REQUIRED, Trajectory, from_stored, to_stored
+from kinesphere.trajectory import (
+    ARRAYS,
+    BASIC_ARRAYS,
+    MISSING,
+    REQUIRED,
+    Trajectory,
+    from_stored,
+    standard_specs,
+    to_stored,
+)
 from tests.support.generated_trajectories import make_trajectory
 from tests.support.own_arrays import ELBOWS, own_trajectory
 
@@ -80,6 +89,16 @@ def test_a_missing_array_and_an_empty_trajectory_are_refused() -> None:
         _changed(good, {name: values for name, values in good.arrays.items() if name != "grip"})
     with pytest.raises(InvalidInput, match="has no frames"):
         _changed(good, {name: values[:0] for name, values in good.arrays.items()})
+
+
+def test_a_trajectory_has_the_basic_arrays_and_those_additional_ones_that_it_is_given() -> None:
+    plain, rich = make_trajectory(4), make_trajectory(4, with_sd=True)
+    assert list(plain.specs) == list(BASIC_ARRAYS) and list(rich.specs) == list(ARRAYS)
+    some = {**plain.arrays, "grip_sd": rich.arrays["grip_sd"]}
+    with pytest.raises(InvalidInput, match=r"these differ: \['grip_sd'\]"):
+        _changed(plain, some)
+    found = replace(plain, arrays=some, specs=standard_specs(some))
+    assert list(found.specs) == [*BASIC_ARRAYS, "grip_sd"]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,19 +17,37 @@ from tests.support.generated_trajectories import make_trajectory
 from tests.support.submitted_takes import TASK
 
 
-def populate(workspace: Workspace, recordings: Mapping[str, int], *, frames: int = 40, accept: bool = True) -> None:
-    """Enrol contributors with some recordings each; an accepted one has a trajectory and a segment."""
+def populate(
+    workspace: Workspace,
+    recordings: Mapping[str, int],
+    *,
+    frames: int = 40,
+    accept: bool = True,
+    with_sd: Collection[str] = (),
+) -> None:
+    """Enrol contributors with some recordings each; an accepted one has a trajectory and a segment.
+
+    Trajectories of the contributors in `with_sd` have the additional arrays.
+    """
     workspace.catalog.add_task(TASK)
     known = len(workspace.catalog.recordings())
     for contributor, count in recordings.items():
         workspace.catalog.add_contributor(contributor)
         for _ in range(count):
-            add_recording(workspace, contributor, seed=known, frames=frames, accept=accept)
+            sure = contributor in with_sd
+            add_recording(workspace, contributor, seed=known, frames=frames, accept=accept, with_sd=sure)
             known += 1
 
 
 def add_recording(
-    workspace: Workspace, contributor: str, *, seed: int, frames: int = 40, accept: bool = True, **consent: Any
+    workspace: Workspace,
+    contributor: str,
+    *,
+    seed: int,
+    frames: int = 40,
+    accept: bool = True,
+    with_sd: bool = False,
+    **consent: Any,
 ) -> RecordingFile:
     """A submitted recording, whose video is a few bytes; accepted, with a trajectory, or else still waiting."""
     description = describe(contributor, seed=seed, frames=frames, **consent)
@@ -39,7 +57,7 @@ def add_recording(
     workspace.catalog.add_recording(description, who=contributor)
     workspace.catalog.submit(recording, who=contributor)
     if accept:
-        accept_recording(workspace, description, seed=seed)
+        accept_recording(workspace, description, seed=seed, with_sd=with_sd)
     return description
 
 
@@ -78,10 +96,12 @@ def describe(contributor: str, *, seed: int, frames: int = 40, **consent_fields:
     )
 
 
-def accept_recording(workspace: Workspace, description: RecordingFile, *, seed: int) -> None:
+def accept_recording(workspace: Workspace, description: RecordingFile, *, seed: int, with_sd: bool = False) -> None:
     """Enter a trajectory, a check and a segment of a submitted recording, and accept it."""
     recording, frames = description.recording, description.video.frames
-    trajectory = make_trajectory(frames, seed=seed, recording=recording, contributor=description.contributor)
+    trajectory = make_trajectory(
+        frames, seed=seed, recording=recording, contributor=description.contributor, with_sd=with_sd
+    )
     shard = write_shard(workspace.objects, [trajectory])
     found = TrajectoryRecord(recording, shard.extractor_id, shard.shard_id, 0, frames, "relative", 0.9, 0.8, 0.7)
     check = CheckRecord("duration_seconds", frames / 30, 1, 0, "pass", "long enough")

@@ -175,6 +175,25 @@ def test_a_sheet_that_nobody_holds_says_nothing() -> None:
         assert after.scale == "relative" and why_not.startswith("no hand was seen holding the")
 
 
+def test_what_is_said_of_lengths_is_scaled_with_them_and_rotations_are_left_alone() -> None:
+    made = make_trajectory(FRAMES, gaps=0, with_sd=True)
+    before = replace(person(standing(1.50)), arrays={**made.arrays, **_standing_arrays()}, specs=made.specs)
+    after, _ = to_metric(before, HEIGHT)
+    factor = after.intrinsics["scale"]["factor"]
+    for name in ("body_world_sd", "hands_world_sd"):
+        np.testing.assert_allclose(after.arrays[name], before.arrays[name] * factor, rtol=1e-5)
+    for name in ("wrist_pose_sd", "wrist_velocity", "wrist_velocity_sd"):
+        found, was = after.arrays[name], before.arrays[name]
+        np.testing.assert_allclose(found[..., :3], was[..., :3] * factor, rtol=1e-5)
+        np.testing.assert_array_equal(found[..., 3:], was[..., 3:])
+    for name in ("body_image_sd", "hands_image_sd", "grip_sd"):
+        np.testing.assert_array_equal(after.arrays[name], before.arrays[name])
+
+
+def _standing_arrays() -> dict[str, NDArray[np.float32]]:
+    return {"body_world": standing(1.50), "body_visibility": np.ones((FRAMES, 33), np.float32)}
+
+
 def test_an_extractor_without_the_arrays_that_show_it_leaves_lengths_relative() -> None:
     after, why_not = to_metric(own_trajectory(20), HEIGHT)
     assert (after.scale, why_not) == ("relative", "extractor 'elbows' gives no body_world, body_visibility")

@@ -6,12 +6,18 @@ import json
 import os
 from pathlib import Path
 
-from kinesphere.shards.shard import shard_key
+import numpy as np
+
+from kinesphere.shards.shard import Shard, shard_key
 from kinesphere.video.video_keys import video_key
+from storage.inspection.stated_deviations import deviations_amiss
 from storage.inspection.workspace_inspection import inspect
 from storage.publishing.publish import publish
+from storage.publishing.version_writer import write_version
+from storage.shards.shard_writer import write_shard
 from storage.workspace import Workspace
 from tests.support.command import Command
+from tests.support.generated_trajectories import make_row, make_table, make_trajectory
 from tests.support.populated_workspaces import describe, populate
 
 
@@ -47,6 +53,27 @@ def test_what_is_missing_empty_or_changed_is_named(workspace: Workspace) -> None
     assert f"recording {changed.recording}" not in found and len(found) == 4
     deep = {row["what"]: row["words"] for row in wrong(command, "doctor", str(workspace.folder), "--deep")}
     assert "its sha256 differs" in deep[f"recording {changed.recording}"] and len(deep) == 5
+
+
+def test_standard_deviations_that_are_not_where_their_numbers_are_are_named(workspace: Workspace) -> None:
+    populate(workspace, {"anna": 1}, with_sd=("anna",))
+    assert inspect(workspace, deep=True).problems == ()
+    trajectory = make_trajectory(50, seed=9, recording="20261124-000000-00000009", with_sd=True)
+    trajectory.arrays["grip_sd"][:7] = np.nan
+    trajectory.arrays["wrist_pose"][:, 1] = np.nan
+    there = np.count_nonzero(np.isfinite(trajectory.arrays["grip"][:7]))
+    too_many = np.count_nonzero(np.isfinite(trajectory.arrays["wrist_pose_sd"][:, 1]))
+    shard = write_shard(workspace.objects, [trajectory])
+    found = deviations_amiss(Shard(workspace.objects, shard.shard_id))
+    assert there > 0 and too_many > 0 and len(found) == 2
+    assert (
+        f"'wrist_pose_sd' has no standard deviation for 0 numbers of 'wrist_pose', and has one for {too_many:,} "
+        in found[0]
+    )
+    assert f"'grip_sd' has no standard deviation for {there} numbers of 'grip', and has one for 0 that" in found[1]
+    write_version(workspace.objects, "odd", make_table([make_row(shard)]))
+    assert f"shard {shard.shard_id}" not in {problem.what for problem in inspect(workspace).problems}
+    assert [problem.what for problem in inspect(workspace, deep=True).problems] == [f"shard {shard.shard_id}"] * 2
 
 
 def wrong(command: Command, *words: str) -> list[dict[str, str]]:
