@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinesphere.errors import needs_extra
-from kinesphere.trajectory import HANDS, ExtractorIdentity, Trajectory
+from kinesphere.trajectory import ADDITIONAL_ARRAYS, HANDS, ExtractorIdentity, Trajectory
 from pose.extractors.extractor import ExtractionReport, ExtractorOptions
 from pose.geometry.intrinsics import assumed_intrinsics
 from pose.geometry.wrist import grip, wrist_pose
 from pose.landmarks import BODY_WRISTS, WRIST
+from pose.motion.wrist_motion import wrist_motion
 from pose.networks.models import Model, OnFetch, hand_model, pose_model
 from pose.networks.sightings import Body
 from pose.tracking.filtering import Filter, FilterSettings, smooth_tracks
@@ -29,7 +30,7 @@ from pose.tracking.sides import Sides
 from pose.tracking.track_collector import TrackBuilder
 from storage.footage.video_reader import VideoFrame, VideoReader
 
-REVISION = 6
+REVISION = 7
 """Raised with every change of this room that changes a trajectory's bytes."""
 FRAMES_AHEAD = 4
 """Decoded frames that may wait for the networks: enough to keep both threads busy, little memory at 4K."""
@@ -153,10 +154,13 @@ class MediaPipeExtractor:
             report.raw_wrists = np.stack((by_body, by_hands), axis=1)
         if self._settings.filter == "smooth":
             smooth_tracks(arrays, self._settings.smoothing)
-        for side in range(len(HANDS)):
-            hand = arrays["hands_world"][:, side], arrays["hands_image"][:, side]
-            arrays["wrist_pose"][:, side] = wrist_pose(*hand, side, size, intrinsics)
-        arrays["grip"] = grip(arrays["hands_world"])
+            arrays |= _additional_arrays(len(arrays["timestamp"]))
+            wrist_motion(arrays, size, intrinsics)
+        else:
+            for side in range(len(HANDS)):
+                hand = arrays["hands_world"][:, side], arrays["hands_image"][:, side]
+                arrays["wrist_pose"][:, side] = wrist_pose(*hand, side, size, intrinsics)
+            arrays["grip"] = grip(arrays["hands_world"])
         return Trajectory(recording, contributor, self.identity, *size, "relative", intrinsics, arrays)
 
     @contextmanager
@@ -184,3 +188,8 @@ class MediaPipeExtractor:
                 return hand_thread.submit(find_hands, image, body_found)
 
             yield find
+
+
+def _additional_arrays(frames: int) -> dict[str, NDArray[np.float32]]:
+    """The arrays of motion and of its uncertainty, of which nothing is known yet."""
+    return {name: np.full((frames, *spec.shape), np.nan, np.float32) for name, spec in ADDITIONAL_ARRAYS.items()}
