@@ -19,6 +19,7 @@ from pose.extractors.extractor import ExtractionReport, ExtractorOptions
 from pose.geometry.intrinsics import assumed_intrinsics
 from pose.geometry.wrist import grip, wrist_pose
 from pose.landmarks import BODY_WRISTS, WRIST
+from pose.motion.landmark_errors import landmark_deviations
 from pose.motion.wrist_motion import wrist_motion
 from pose.networks.models import Model, OnFetch, hand_model, pose_model
 from pose.networks.sightings import Body
@@ -156,6 +157,7 @@ class MediaPipeExtractor:
             smooth_tracks(arrays, self._settings.smoothing)
             arrays |= _additional_arrays(len(arrays["timestamp"]))
             wrist_motion(arrays, size, intrinsics)
+            landmark_deviations(arrays, size)
         else:
             for side in range(len(HANDS)):
                 hand = arrays["hands_world"][:, side], arrays["hands_image"][:, side]

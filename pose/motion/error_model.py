@@ -22,11 +22,11 @@ class ErrorModel:
     pixels: Floats
     """(...): length of the hand; NaN where there is none."""
 
-    PLACE_FACTOR: ClassVar[float] = 1.0
-    """Of the smoother's deviation of a wrist's place."""
-    SPEED_FACTOR: ClassVar[float] = 1.0
-    """Of the smoother's deviation of a wrist's speed."""
-    TURNING_FACTOR: ClassVar[float] = 1.0
+    RAY_BIAS: ClassVar[float] = 0.12
+    """Lengths of the hand by which its wrist is wrong across the picture for as long as it is held so."""
+    SPEED_FACTOR: ClassVar[tuple[float, float, float]] = (0.75, 0.75, 1.25)
+    """Of the smoother's deviation of a wrist's speed, across the picture and along the view."""
+    TURNING_FACTOR: ClassVar[float] = 1.15
     """Of the smoother's deviation of a wrist's turning."""
 
     @property
@@ -37,9 +37,9 @@ class ErrorModel:
     @property
     def lasting_turn(self) -> Floats:
         """Radians, about each axis, by which a turn is wrong for as long as the hand is held so."""
-        return np.hypot(0.1, 6.0 / np.maximum(self.pixels, 1.0))
+        return np.hypot(0.15, 9.0 / np.maximum(self.pixels, 1.0))
 
     @property
     def grip(self) -> Floats:
         """By how much a grip is wrong."""
-        return np.hypot(0.06, 2.0 / np.maximum(self.pixels, 1.0))
+        return np.hypot(0.08, 2.7 / np.maximum(self.pixels, 1.0))

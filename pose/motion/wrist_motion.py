@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kinesphere.trajectory import BODY_LANDMARKS, HAND_LANDMARKS, HANDS
 from pose.geometry.intrinsics import undistorted
-from pose.geometry.wrist import grip, palm_axes
+from pose.geometry.wrist import grip, matrices, palm_axes
 from pose.landmarks import BODY_HIPS, BODY_SHOULDERS, BODY_WRISTS, WRIST
 from pose.motion.bias_smoother import LastingError, Smoothed, Sources, smooth_sources
 from pose.motion.error_model import ErrorModel
@@ -110,10 +110,12 @@ def wrist_motion(arrays: Mapping[str, NDArray[Any]], size: tuple[int, int], intr
     rays = _steady_rays(times, hands, body, arrays["body_visibility"], distance)
     lively = liveliness(times, rays.rate.reshape(-1, len(HANDS), 2), hands.found, distance)
     depth = wrist_depth(times, sizes, arrays["body_image"], arrays["body_visibility"], lively)
-    _fill_places(arrays, hands.found, rays, depth)
+    _fill_places(arrays, hands.found, hands.length, rays, depth)
     for side in range(len(HANDS)):
         turns = steady_turns(times, hands.turns[:, side], errors.passing_turn[:, side] ** 2)
         _fill_turns(arrays, side, turns, errors.lasting_turn[:, side])
+        _turn_hands(arrays["hands_world"][:, side], side, turns.quaternion)
+    _turn(arrays["body_world"], body.placement.rotation)
     arrays["grip"][...] = grip(arrays["hands_world"])
     arrays["grip_sd"][...] = np.where(np.isfinite(arrays["grip"]), errors.grip, np.nan)
 
@@ -123,6 +125,21 @@ def _give_one_shape(world: NDArray[np.float32], shape: HandShape) -> None:
         block = slice(first, first + _BLOCK_FRAMES)
         for side in range(len(HANDS)):
             world[block, side] = of_one_shape(world[block, side], side, shape)
+
+
+def _turn_hands(world: NDArray[np.float32], side: int, quaternions: Floats) -> None:
+    """Turn hands, in place, about their middles so that their palms have the turn that was found."""
+    rotation = matrices(quaternions) @ palm_axes(world.astype(np.float64), side).swapaxes(1, 2)
+    middle = world.mean(axis=1, keepdims=True)
+    world -= middle
+    _turn(world, rotation)
+    world += middle
+
+
+def _turn(world: NDArray[np.float32], rotation: Floats) -> None:
+    """Turn landmarks (frames, n, 3) in place, where there is a rotation (frames, 3, 3)."""
+    there = np.isfinite(rotation).all(axis=(1, 2))
+    world[there] = (world[there] @ rotation[there].swapaxes(1, 2)).astype(np.float32)
 
 
 def _hands(arrays: Mapping[str, NDArray[Any]], size: tuple[int, int], intrinsics: Mapping[str, Any]) -> _Hands:
@@ -183,7 +200,7 @@ def _steady_rays(
 
 
 def _fill_places(
-    arrays: Mapping[str, NDArray[Any]], found: NDArray[np.bool_], rays: Smoothed, depth: Smoothed
+    arrays: Mapping[str, NDArray[Any]], found: NDArray[np.bool_], length: Floats, rays: Smoothed, depth: Smoothed
 ) -> None:
     """Places, speeds and their deviations: (ray, 1) times distance, by the rules of products."""
     ray, speed, ray_variance, speed_variance = (
@@ -196,13 +213,14 @@ def _fill_places(
     one, nothing = np.ones_like(z), np.zeros_like(z)
     ahead, across = np.concatenate([ray, one], axis=2), np.concatenate([speed, nothing], axis=2)
     ray_noise, speed_noise = (np.concatenate([part, nothing], axis=2) for part in (ray_variance, speed_variance))
-    place_sd = z * np.sqrt(ray_noise + ahead**2 * variance)
+    bias = np.concatenate([np.repeat((ErrorModel.RAY_BIAS * length[..., None]) ** 2, 2, axis=2), nothing], axis=2)
+    place_sd = z * np.sqrt(ray_noise + bias + ahead**2 * variance)
     speed_sd = z * np.sqrt(speed_noise + across**2 * variance + ahead**2 * rate_variance + rate**2 * ray_noise)
     for name, values in (
         ("wrist_pose", z * ahead),
         ("wrist_velocity", z * (across + ahead * rate)),
-        ("wrist_pose_sd", ErrorModel.PLACE_FACTOR * place_sd),
-        ("wrist_velocity_sd", ErrorModel.SPEED_FACTOR * speed_sd),
+        ("wrist_pose_sd", place_sd),
+        ("wrist_velocity_sd", speed_sd * ErrorModel.SPEED_FACTOR),
     ):
         arrays[name][..., :3] = np.where(found[..., None], values, np.nan)
 
