@@ -82,7 +82,8 @@ class Sources:
 
     def steps(self, frames: slice) -> tuple[Floats, Floats]:
         """(frames, size, size) transitions from the frame before, and (frames, channels, size, size) what happens."""
-        dt = np.diff(self.times[max(frames.start - 1, 0) : frames.stop], prepend=self.times[0] if not frames.start else [])
+        first = max(frames.start - 1, 0)
+        dt = np.diff(self.times[first : frames.stop], prepend=self.times[:1] if frames.start == 0 else [])
         transitions = np.tile(np.eye(self.size), (len(dt), 1, 1))
         transitions[:, 0, 1] = dt
         drifts = np.zeros((len(dt), self.samples.shape[1], self.size, self.size))
@@ -129,9 +130,7 @@ def smooth_sources(sources: Sources) -> Smoothed:
     return Smoothed(*results)
 
 
-def _smooth_once(
-    sources: Sources, values: Floats, noise: Floats, there: NDArray[np.bool_], results: Floats
-) -> Floats:
+def _smooth_once(sources: Sources, values: Floats, noise: Floats, there: NDArray[np.bool_], results: Floats) -> Floats:
     """Fill `results` with value, rate and their variances; gives what each source should have seen.
 
     The first run keeps the state before each block only; from the last block backwards each is run again.
@@ -169,7 +168,8 @@ def _forward(
 ) -> tuple[_Estimate, _Estimate]:
     """Kalman's filter over a block: what is known after each frame's samples, and before them."""
     transitions, drifts = sources.steps(block)
-    rows, any_there = sources.rows, there[block].any(axis=1)
+    rows: Floats = sources.rows
+    any_there = np.asarray(there[block].any(axis=1), np.bool_)
     state, covariance = before.state, before.covariance
     shape = (block.stop - block.start, *state.shape)
     predicted = _Estimate(np.empty(shape), np.empty((*shape, sources.size)))

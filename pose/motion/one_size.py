@@ -22,13 +22,16 @@ Floats = NDArray[np.float64]
 
 HAND_LENGTH = 0.185
 """Metres from the wrist along the middle finger to its tip: mean of men's 194 and women's 181 mm from the crease of the
-wrist (Greiner, "Hand Anthropometry of U.S. Army Personnel", 1991), less the bend of the fingers' pads. A hand of this length belongs to the model body's 1.7 m."""
+wrist (Greiner, "Hand Anthropometry of U.S. Army Personnel", 1991), less the bend of the fingers' pads. A hand of this
+length belongs to the model body's 1.7 m."""
 PALM = (WRIST, HAND_LANDMARKS.index("thumb_cmc"), *KNUCKLES)
 """What does not bend."""
 FEWEST_FRAMES = 10
 """Frames of a limb that must be seen until its length is believed."""
 
-_FINGERS = tuple([WRIST, *(i for i, name in enumerate(HAND_LANDMARKS) if name.startswith(finger))] for finger in FINGERS)
+_FINGERS = tuple(
+    [WRIST, *(i for i, name in enumerate(HAND_LANDMARKS) if name.startswith(finger))] for finger in FINGERS
+)
 _BONES = tuple(bone for finger in _FINGERS for bone in pairwise(finger))
 _MIDDLE = slice(4 * FINGERS.index("middle"), 4 * FINGERS.index("middle") + 4)
 

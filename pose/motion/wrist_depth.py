@@ -31,8 +31,8 @@ LASTING = (
     LastingError(CUT_BODY, 0.5, np.inf),
     LastingError(CUT_BODY, 0.3, 0.7),
 )
-"""Errors of log distances. For good: people's statures differ by 6 % and
-their hands by 5 % for their stature. For a while: what the network makes of a pose. Those that pass were measured on rendered people."""
+"""Errors of log distances. For good: people's statures differ by 6 % and their hands by 5 % for their stature. For a
+while: what the network makes of a pose, as measured on rendered people."""
 HAND_NOISE = 3.0
 """Times the hand's deviation by its landmarks: their errors are not independent."""
 LEAST_NOISE = 0.02
@@ -89,9 +89,7 @@ def wrist_sizes(hands: tuple[Placement, Placement], wrists: Floats, body: Placem
     by_hand = np.stack([hand.translation[:, 2] for hand in hands], axis=1)
     variance = np.stack([hand.covariance[:, 5, 5] for hand in hands], axis=1)
     by_body = np.where(wrists[..., 2] > 0.1, wrists[..., 2], np.nan)
-    return Sizes(
-        by_hand, variance / by_hand**2, by_body, body.covariance[:, 5, 5][:, None] / by_body**2, hand_pixels
-    )
+    return Sizes(by_hand, variance / by_hand**2, by_body, body.covariance[:, 5, 5][:, None] / by_body**2, hand_pixels)
 
 
 def wrist_depth(
@@ -164,7 +162,9 @@ def _is_of_the_hands(times: Floats, sizes: Sizes) -> Flags:
     with np.errstate(invalid="ignore"):
         compared = np.isfinite(sizes.by_hand) & np.isfinite(sizes.by_body) & (sizes.hand_pixels > LARGE_HAND)
         odd = compared & (np.abs(np.log(sizes.by_body) - np.log(sizes.by_hand)) > DISAGREE)
-    around = _fading_sums(np.stack([odd.any(axis=1), compared.any(axis=1)], axis=1).astype(float), times, MEMORY_SECONDS)
+    around = _fading_sums(
+        np.stack([odd.any(axis=1), compared.any(axis=1)], axis=1).astype(float), times, MEMORY_SECONDS
+    )
     return np.asarray(~odd.any(axis=1) & (around[:, 0] <= around[:, 1] / 2), np.bool_)
 
 

@@ -1,9 +1,9 @@
-"""What robots train on: where each wrist is, how it is turned, how fast it moves, how far the grip is open, how surely."""
+"""What robots train on: where each wrist is, how it is turned, how fast it moves, and how far its grip is open."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from pose.motion.error_model import ErrorModel
 from pose.motion.one_size import HandShape, even_limbs, hand_shape, of_one_shape
 from pose.motion.placement import Placement, place, rays_of
 from pose.motion.steady_turn import Turns, steady_turns
-from pose.motion.wrist_depth import liveliness, wrist_depth, wrist_sizes
+from pose.motion.wrist_depth import Sizes, liveliness, wrist_depth, wrist_sizes
 
 Floats = NDArray[np.float64]
 
@@ -50,35 +50,27 @@ _BLOCK_FRAMES = 4096
 
 
 @dataclass(frozen=True)
-class _Hands:
-    """Both hands over time; NaN where there is none."""
+class _Sightings:
+    """What each frame says by itself; NaN where there is no hand or no body. Left, then right."""
 
-    rays: Floats
-    """(frames, 2, 2): of the wrists."""
+    wrists: Floats
+    """(frames, 2, 2): rays of the wrists, by the hands."""
     length: Floats
     """(frames, 2): of the hands, in units of rays."""
-    placements: tuple[Placement, Placement]
-    """Of the left and of the right hand, whose origin is the wrist."""
+    sizes: Sizes
     turns: Floats
     """(frames, 2, 3, 3): the palms' axes in the camera's frame."""
+    body_wrists: Floats
+    """(frames, 2, 2): rays of the wrists, by the body."""
+    trunk: Floats
+    """(frames,): the body's size, in units of rays."""
+    body_turn: Floats
+    """(frames, 3, 3): from the network's axes to the camera's."""
 
     @property
     def found(self) -> NDArray[np.bool_]:
         """(frames, 2): where a hand has a place."""
         return np.asarray(np.isfinite(self.turns[..., 0, 0]), np.bool_)
-
-
-@dataclass(frozen=True)
-class _Body:
-    """The body over time; NaN where there is none."""
-
-    wrist_rays: Floats
-    """(frames, 2, 2)."""
-    trunk: Floats
-    """(frames,): its size, in units of rays."""
-    placement: Placement
-    wrists: Floats
-    """(frames, 2, 3): metres, in the camera's frame."""
 
 
 def wrist_motion(arrays: Mapping[str, NDArray[Any]], size: tuple[int, int], intrinsics: Mapping[str, Any]) -> None:
@@ -102,20 +94,20 @@ def wrist_motion(arrays: Mapping[str, NDArray[Any]], size: tuple[int, int], intr
     if shape is None:
         return
     _give_one_shape(arrays["hands_world"], shape)
-    hands, body = _hands(arrays, size, intrinsics), _body(arrays, size, intrinsics)
-    pixels = hands.length * float(intrinsics["fx"])
-    errors = ErrorModel(pixels)
-    sizes = wrist_sizes(hands.placements, body.wrists, body.placement, pixels)
-    distance = np.array([_usual(sizes.by_body[:, side], sizes.by_hand[:, side]) for side in range(len(HANDS))])
-    rays = _steady_rays(times, hands, body, arrays["body_visibility"], distance)
-    lively = liveliness(times, rays.rate.reshape(-1, len(HANDS), 2), hands.found, distance)
-    depth = wrist_depth(times, sizes, arrays["body_image"], arrays["body_visibility"], lively)
-    _fill_places(arrays, hands.found, hands.length, rays, depth)
+    seen = _sightings(arrays, size, intrinsics)
+    errors = ErrorModel(seen.sizes.hand_pixels)
+    distance = np.array(
+        [_usual(seen.sizes.by_body[:, side], seen.sizes.by_hand[:, side]) for side in range(len(HANDS))]
+    )
+    rays = _steady_rays(times, seen, arrays["body_visibility"], distance)
+    lively = liveliness(times, rays.rate.reshape(-1, len(HANDS), 2), seen.found, distance)
+    depth = wrist_depth(times, seen.sizes, arrays["body_image"], arrays["body_visibility"], lively)
+    _fill_places(arrays, seen, rays, depth)
     for side in range(len(HANDS)):
-        turns = steady_turns(times, hands.turns[:, side], errors.passing_turn[:, side] ** 2)
+        turns = steady_turns(times, seen.turns[:, side], errors.passing_turn[:, side] ** 2)
         _fill_turns(arrays, side, turns, errors.lasting_turn[:, side])
         _turn_hands(arrays["hands_world"][:, side], side, turns.quaternion)
-    _turn(arrays["body_world"], body.placement.rotation)
+    _turn(arrays["body_world"], seen.body_turn)
     arrays["grip"][...] = grip(arrays["hands_world"])
     arrays["grip_sd"][...] = np.where(np.isfinite(arrays["grip"]), errors.grip, np.nan)
 
@@ -142,31 +134,56 @@ def _turn(world: NDArray[np.float32], rotation: Floats) -> None:
     world[there] = (world[there] @ rotation[there].swapaxes(1, 2)).astype(np.float32)
 
 
-def _hands(arrays: Mapping[str, NDArray[Any]], size: tuple[int, int], intrinsics: Mapping[str, Any]) -> _Hands:
-    placements, turns = [], []
+def _sightings(arrays: Mapping[str, NDArray[Any]], size: tuple[int, int], intrinsics: Mapping[str, Any]) -> _Sightings:
+    """Block by block: what is needed on the way takes ten times the memory of the result."""
+    names = ("body_image", "body_world", "body_visibility", "hands_image", "hands_world")
+    blocks = [
+        _sightings_of({name: arrays[name][first : first + _BLOCK_FRAMES] for name in names}, size, intrinsics)
+        for first in range(0, len(arrays["timestamp"]), _BLOCK_FRAMES)
+    ]
+    sizes = Sizes(*(_joined([block.sizes for block in blocks], field.name) for field in fields(Sizes)))
+    whole = {field.name: _joined(blocks, field.name) for field in fields(_Sightings) if field.name != "sizes"}
+    return _Sightings(sizes=sizes, **whole)
+
+
+def _joined(blocks: Sequence[Any], name: str) -> Floats:
+    return np.concatenate([getattr(block, name) for block in blocks])
+
+
+def _sightings_of(
+    arrays: Mapping[str, NDArray[Any]], size: tuple[int, int], intrinsics: Mapping[str, Any]
+) -> _Sightings:
     rays = _rays(arrays["hands_image"], size, intrinsics)
-    length = _extent(rays)
+    body_rays = _rays(arrays["body_image"], size, intrinsics)
+    length, trunk = _extent(rays), _extent(body_rays[:, [*BODY_SHOULDERS, *BODY_HIPS]])
+    hands, turns = [], []
     for side in range(len(HANDS)):
         world = arrays["hands_world"][:, side].astype(np.float64)
         world -= world[:, WRIST : WRIST + 1].copy()
         deviations = np.repeat(LANDMARK_ERROR * length[:, side, None], len(HAND_LANDMARKS), axis=1)
-        placed = place(world, rays[:, side], deviations, HAND_TURN)
-        placements.append(placed)
-        turns.append(placed.rotation @ palm_axes(world, side))
-    return _Hands(rays[:, :, WRIST], length, (placements[0], placements[1]), np.stack(turns, axis=1))
+        hands.append(place(world, rays[:, side], deviations, HAND_TURN))
+        turns.append(hands[-1].rotation @ palm_axes(world, side))
+    body = _placed_body(arrays, body_rays, trunk)
+    in_camera = body.of(arrays["body_world"][:, list(BODY_WRISTS)].astype(np.float64))
+    return _Sightings(
+        wrists=rays[:, :, WRIST],
+        length=length,
+        sizes=wrist_sizes((hands[0], hands[1]), in_camera, body, length * float(intrinsics["fx"])),
+        turns=np.stack(turns, axis=1),
+        body_wrists=body_rays[:, list(BODY_WRISTS)],
+        trunk=trunk,
+        body_turn=body.rotation,
+    )
 
 
-def _body(arrays: Mapping[str, NDArray[Any]], size: tuple[int, int], intrinsics: Mapping[str, Any]) -> _Body:
-    joints, image = list(BODY_PLACED_BY), arrays["body_image"]
-    rays = _rays(image, size, intrinsics)
-    trunk = _extent(rays[:, [*BODY_SHOULDERS, *BODY_HIPS]])
+def _placed_body(arrays: Mapping[str, NDArray[Any]], rays: Floats, trunk: Floats) -> Placement:
+    joints = list(BODY_PLACED_BY)
     visibility = np.clip(arrays["body_visibility"][:, joints], LEAST_VISIBLE, 1)
     # what lies outside of the picture is a guess
-    inside = ((image[:, joints, :2] > -EDGE) & (image[:, joints, :2] < 1 + EDGE)).all(axis=2)
+    image = arrays["body_image"][:, joints, :2]
+    inside = ((image > -EDGE) & (image < 1 + EDGE)).all(axis=2)
     deviations = np.where(inside, LANDMARK_ERROR * trunk[:, None] / visibility, np.inf)
-    placed = place(arrays["body_world"][:, joints].astype(np.float64), rays[:, joints], deviations, BODY_TURN)
-    wrists = arrays["body_world"][:, list(BODY_WRISTS)].astype(np.float64)
-    return _Body(rays[:, list(BODY_WRISTS)], trunk, placed, placed.of(wrists))
+    return place(arrays["body_world"][:, joints].astype(np.float64), rays[:, joints], deviations, BODY_TURN)
 
 
 def _rays(image: NDArray[np.float32], size: tuple[int, int], intrinsics: Mapping[str, Any]) -> Floats:
@@ -185,35 +202,29 @@ def _usual(*distances: Floats) -> float:
     return next((float(np.median(one)) for one in said if len(one)), 1.0)
 
 
-def _steady_rays(
-    times: Floats, hands: _Hands, body: _Body, visibility: NDArray[np.float32], distance: Floats
-) -> Smoothed:
+def _steady_rays(times: Floats, seen: _Sightings, visibility: NDArray[np.float32], distance: Floats) -> Smoothed:
     """The wrists' rays: (frames, 4), x and y of the left wrist, then of the right."""
     frames = len(times)
-    samples = np.stack([hands.rays, body.wrist_rays], axis=3).reshape(frames, 4, 2)
-    seen = np.clip(visibility[:, list(BODY_WRISTS)], LEAST_VISIBLE, 1)
-    deviations = np.stack([RAY_ERROR * hands.length, WRIST_ERROR * body.trunk[:, None] / seen], axis=2)
+    samples = np.stack([seen.wrists, seen.body_wrists], axis=3).reshape(frames, 4, 2)
+    visible = np.clip(visibility[:, list(BODY_WRISTS)], LEAST_VISIBLE, 1)
+    deviations = np.stack([RAY_ERROR * seen.length, WRIST_ERROR * seen.trunk[:, None] / visible], axis=2)
     variances = np.repeat(deviations**2, 2, axis=1)
-    lasting = [LastingError(1, WRIST_BIAS * _usual(body.trunk), 1.0)]
+    lasting = [LastingError(1, WRIST_BIAS * _usual(seen.trunk), 1.0)]
     acceleration = np.broadcast_to(np.repeat(ACCELERATION / distance**2, 2), (frames, 4))
     return smooth_sources(Sources(times, samples, variances, acceleration, lasting))
 
 
-def _fill_places(
-    arrays: Mapping[str, NDArray[Any]], found: NDArray[np.bool_], length: Floats, rays: Smoothed, depth: Smoothed
-) -> None:
+def _fill_places(arrays: Mapping[str, NDArray[Any]], seen: _Sightings, rays: Smoothed, depth: Smoothed) -> None:
     """Places, speeds and their deviations: (ray, 1) times distance, by the rules of products."""
     ray, speed, ray_variance, speed_variance = (
         values.reshape(-1, len(HANDS), 2) for values in (rays.value, rays.rate, rays.variance, rays.rate_variance)
     )
     z = np.exp(depth.value)[..., None]
-    rate, variance, rate_variance = (
-        values[..., None] for values in (depth.rate, depth.variance, depth.rate_variance)
-    )
+    rate, variance, rate_variance = (values[..., None] for values in (depth.rate, depth.variance, depth.rate_variance))
     one, nothing = np.ones_like(z), np.zeros_like(z)
     ahead, across = np.concatenate([ray, one], axis=2), np.concatenate([speed, nothing], axis=2)
     ray_noise, speed_noise = (np.concatenate([part, nothing], axis=2) for part in (ray_variance, speed_variance))
-    bias = np.concatenate([np.repeat((ErrorModel.RAY_BIAS * length[..., None]) ** 2, 2, axis=2), nothing], axis=2)
+    bias = np.concatenate([np.repeat((ErrorModel.RAY_BIAS * seen.length[..., None]) ** 2, 2, axis=2), nothing], axis=2)
     place_sd = z * np.sqrt(ray_noise + bias + ahead**2 * variance)
     speed_sd = z * np.sqrt(speed_noise + across**2 * variance + ahead**2 * rate_variance + rate**2 * ray_noise)
     for name, values in (
@@ -222,7 +233,7 @@ def _fill_places(
         ("wrist_pose_sd", place_sd),
         ("wrist_velocity_sd", speed_sd * ErrorModel.SPEED_FACTOR),
     ):
-        arrays[name][..., :3] = np.where(found[..., None], values, np.nan)
+        arrays[name][..., :3] = np.where(seen.found[..., None], values, np.nan)
 
 
 def _fill_turns(arrays: Mapping[str, NDArray[Any]], side: int, turns: Turns, lasting: Floats) -> None:
