@@ -14,7 +14,7 @@ TIMES = np.arange(90) / 30
 
 def test_a_steady_turn_is_kept_and_its_speed_found() -> None:
     speed = np.array([0.5, -1.0, 0.8])
-    true = Rotation.from_rotvec(TIMES[:, None] * speed)
+    true = Rotation.from_rotvec(TIMES[:, None] * speed) * Rotation.from_rotvec([1.0, 0.5, -0.3])
     turns = steady_turns(TIMES, true.as_matrix(), np.full(90, 0.1**2))
     between = Rotation.from_matrix(matrices(turns.quaternion)) * true.inv()
     assert np.degrees(between.magnitude()).max() < 1

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from kinesphere.trajectory import ADDITIONAL_ARRAYS
 from pose.geometry.wrist import grip, matrices, palm_axes
+from pose.landmarks import BODY_ELBOWS, BODY_WRISTS, HAND_BONES
 from pose.motion import wrist_motion as module
 from pose.motion.placement import Floats
 from pose.motion.wrist_motion import wrist_motion
@@ -46,6 +47,20 @@ def test_hands_of_changing_size_do_not_swing_to_and_fro() -> None:
     assert np.percentile(_missed(arrays, true), 90) < 0.06
     moved = np.linalg.norm(arrays["wrist_velocity"][..., :3] - true.speeds, axis=2)
     assert np.median(moved) < 0.12
+
+
+def test_a_person_has_one_size_for_the_whole_recording() -> None:
+    arrays, _ = person_before_camera(40)
+    random = np.random.default_rng(0)
+    arrays["hands_world"] *= random.normal(1, 0.15, (40, 2, 1, 1)).astype(np.float32)
+    arrays["body_world"] += random.normal(0, 0.02, arrays["body_world"].shape).astype(np.float32)
+    wrist_motion(arrays, SIZE, CAMERA)
+    fingers = np.array(HAND_BONES[:20]).T
+    bones = np.linalg.norm(np.diff(arrays["hands_world"][:, :, fingers], axis=2)[:, :, 0], axis=3)
+    assert np.ptp(bones, axis=(0, 1)).max() < 1e-4
+    for near, far in zip(BODY_ELBOWS, BODY_WRISTS, strict=True):
+        forearm = np.linalg.norm(arrays["body_world"][:, far] - arrays["body_world"][:, near], axis=1)
+        assert np.ptp(forearm) < 1e-4
 
 
 def test_a_body_that_cannot_own_the_hands_does_not_place_them() -> None:
