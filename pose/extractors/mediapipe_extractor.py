@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinesphere.errors import needs_extra
+from kinesphere.errors import InvalidInput, needs_extra
 from kinesphere.trajectory import HANDS, ExtractorIdentity, Trajectory
 from pose.extractors.extractor import ExtractionReport, ExtractorOptions
 from pose.geometry.intrinsics import assumed_intrinsics
@@ -61,9 +61,11 @@ def open_mediapipe(options: ExtractorOptions, on_fetch: OnFetch | None = None) -
         The extractor.
 
     Raises:
-        InvalidInput: a file is no bundle of the right kind.
+        InvalidInput: a file is no bundle of the right kind, or it is given a model that it has no use for.
         MissingDependency, StorageFailed, CorruptObject: a model could not be fetched.
     """
+    if options.person_model is not None:
+        raise InvalidInput("extractor 'mediapipe' finds people by its model of bodies; leave --person-model out")
     models = pose_model(options.pose_model, on_fetch=on_fetch), hand_model(options.hand_model, on_fetch=on_fetch)
     return MediaPipeExtractor(*models, ExtractorSettings(filter=options.track_filter))
 
