@@ -89,5 +89,5 @@ class WholeBodyNetwork:
         shift = np.array(self.size) / 2 - scale * centre
         transform = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
         cut = cv2.warpAffine(image, transform, self.size, flags=cv2.INTER_LINEAR).astype(np.float32)
-        normal = (cut - np.float32(MEAN)) / np.float32(DEVIATION)
+        normal = (cut - np.array(MEAN, np.float32)) / np.array(DEVIATION, np.float32)
         return np.ascontiguousarray(normal.transpose(2, 0, 1), np.float32)
