@@ -197,9 +197,10 @@ class Trajectory:
     image_height: int
     scale: Scale
     intrinsics: Mapping[str, Any]
-    """`fx`, `fy`, `cx`, `cy` in pixels of the upright picture and `source`: "assumed" or "calibrated".
+    """`fx`, `fy`, `cx`, `cy` in pixels of the upright picture and `source`: "assumed", "estimated" or "calibrated".
 
-    Calibrated: also `fx_sd` and so on, `distortion` (k1 k2 p1 p2 k3) and `camera`. With a known length: `scale`, see
+    `fx_sd`, `fy_sd` say how well the focal lengths are known. Estimated: `from` says from what. Calibrated: also
+    `cx_sd`, `cy_sd`, `distortion` (k1 k2 p1 p2 k3) and `camera`. With a known length: `scale`, see
     `pose.geometry.metric.to_metric`.
     """
     arrays: Mapping[str, NDArray[Any]]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinesphere.errors import needs_extra
+from kinesphere.errors import InvalidInput, needs_extra
 from kinesphere.trajectory import ADDITIONAL_ARRAYS, HANDS, ExtractorIdentity, Trajectory
 from pose.extractors.extractor import ExtractionReport, ExtractorOptions
 from pose.geometry.intrinsics import assumed_intrinsics
@@ -63,9 +63,11 @@ def open_mediapipe(options: ExtractorOptions, on_fetch: OnFetch | None = None) -
         The extractor.
 
     Raises:
-        InvalidInput: a file is no bundle of the right kind.
+        InvalidInput: a file is no bundle of the right kind, or it is given a model that it has no use for.
         MissingDependency, StorageFailed, CorruptObject: a model could not be fetched.
     """
+    if options.person_model is not None:
+        raise InvalidInput("extractor 'mediapipe' finds people by its model of bodies; leave --person-model out")
     models = pose_model(options.pose_model, on_fetch=on_fetch), hand_model(options.hand_model, on_fetch=on_fetch)
     return MediaPipeExtractor(*models, ExtractorSettings(filter=options.track_filter))
 
@@ -103,6 +105,7 @@ class MediaPipeExtractor:
         """Read a video once, from its first frame to its last, and find the contributor's body and hands.
 
         A frame in which nothing is found holds NaN; a video without a person is a trajectory of nothing else.
+        Smoothed tracks come with the motion of the wrists and the uncertainty of every number; raw ones have neither.
         Lengths are those of a model human (`scale` "relative").
 
         Args:
@@ -115,7 +118,7 @@ class MediaPipeExtractor:
             report: is filled in.
 
         Returns:
-            All arrays of `kinesphere.trajectory`, a row a frame.
+            All arrays of `kinesphere.trajectory`, a row a frame; of raw tracks the basic ones.
 
         Raises:
             InvalidInput: MediaPipe cannot use a model.

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinesphere.trajectory import BODY_LANDMARKS, HANDS, Trajectory
-from pose.geometry.intrinsics import undistorted
+from pose.geometry.intrinsics import ASSUMED_SD, undistorted
 from pose.geometry.sheet import Sighting
 from pose.geometry.wrist import palm_axes
 from pose.landmarks import INDEX_TIP, THUMB_TIP, WRIST
@@ -33,8 +33,6 @@ HAND_SD = 0.04
 """Of hand length where stature is known, and the reverse (ANSUR II: 193 mm, 9.9 mm; two thirds not due to stature)."""
 GRASP_SD = 0.03
 """Of the depth of a sheet against that of the finger tips that hold it: 15 mm at half a metre."""
-ASSUMED_FOCAL_SD = 0.12
-"""Of the focal length, if fields of view from 55 to 80 degrees are equally likely."""
 
 LARGEST_REACH = 0.15
 """Finger tips count as holding a sheet if they lie on it, or beside it by less than this share of its diagonal."""
@@ -167,8 +165,8 @@ def _robust(factors: NDArray[np.float64]) -> _Factor | None:
 
 
 def _focal_sd(intrinsics: Mapping[str, Any]) -> float:
-    if intrinsics["source"] != "calibrated":
-        return ASSUMED_FOCAL_SD
+    if "fx_sd" not in intrinsics:  # assumed by a release that did not say how well
+        return ASSUMED_SD
     return float(max(intrinsics["fx_sd"] / intrinsics["fx"], intrinsics["fy_sd"] / intrinsics["fy"]))
 
 

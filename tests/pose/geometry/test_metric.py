@@ -1,5 +1,6 @@
 """Metres from a known length: synthetic people of known height, and hands of known size that hold rendered sheets."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from kinesphere.trajectory import BODY_LANDMARKS, Trajectory
+from pose.geometry.focal_length import find_intrinsics
 from pose.geometry.intrinsics import assumed_intrinsics
 from pose.geometry.metric import to_metric
 from pose.geometry.sheet import SheetFinder, Sighting
@@ -67,7 +69,15 @@ def test_a_height_makes_every_length_metric_and_nothing_else() -> None:
 
 def test_an_assumed_camera_leaves_distances_uncertain() -> None:
     scale = to_metric(person(standing(1.50), assumed_intrinsics(*SIZE)), HEIGHT)[0].intrinsics["scale"]
-    assert scale["body_sd"] < 0.055 and scale["wrist_sd"] > 0.12
+    assert scale["body_sd"] < 0.055 and scale["wrist_sd"] > 0.2
+    silent = {name: value for name, value in assumed_intrinsics(*SIZE).items() if not name.endswith("_sd")}
+    assert to_metric(person(standing(1.50), silent), HEIGHT)[0].intrinsics["scale"] == scale
+
+
+def test_an_estimated_camera_leaves_distances_as_uncertain_as_it_is() -> None:
+    camera = find_intrinsics(*SIZE, None, "HD Pro Webcam C920")
+    scale = to_metric(person(standing(1.50), camera), HEIGHT)[0].intrinsics["scale"]
+    assert scale["wrist_sd"] == pytest.approx(math.hypot(scale["body_sd"], 0.04, 0.05))
 
 
 @pytest.mark.parametrize(
