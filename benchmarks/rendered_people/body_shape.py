@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.rendered_people.rendering_packages import needs_rendering
 from benchmarks.rendered_people.scene import Person
 
 Array = NDArray[np.float64]
 
-_HEIGHTS_TRIED = (0.0, 0.25, 0.5, 0.75, 1.0)
+_HEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""As anny counts them, to find the one that a person has in metres."""
 
 
 @dataclass(frozen=True)
@@ -53,41 +55,41 @@ class BodyShape:
 
 
 @cache
-def _model() -> Any:
-    import anny
-    import torch
-    import warp
-
-    warp.config.quiet = True
-    torch.set_num_threads(1)
-    return anny.Anny(phenotypes="all").to(dtype=torch.float32)
-
-
-@cache
 def body_shape(person: Person) -> BodyShape:
-    """The body of one person, of the height that was asked for."""
-    import torch
-    from anny import KeypointsRegressor
-    from anny.face_segmentation import get_face_segmentation_mask
+    """The body of one person, of the height that was asked for.
+
+    Args:
+        person: whose.
+
+    Returns:
+        Their body at rest.
+
+    Raises:
+        MissingDependency: anny or PyTorch is not installed.
+    """
+    with needs_rendering():
+        import torch
+        from anny import KeypointsRegressor
+        from anny.face_segmentation import get_face_segmentation_mask
 
     model = _model()
     bones = tuple(model.bone_labels)
-    identity = torch.eye(4)[None, None].repeat(1, len(bones), 1, 1)
+    still = torch.eye(4)[None, None].repeat(1, len(bones), 1, 1)
+    kinds = {"gender": person.femininity, "age": person.age, "muscle": person.muscle, "weight": person.weight}
+    kinds |= {"proportions": person.proportions}
+    kinds |= dict(zip(("african", "asian", "caucasian"), person.face, strict=True))
 
     def at_rest(height: float) -> tuple[Array, Array]:
-        kinds = {"gender": person.femininity, "age": person.age, "muscle": person.muscle, "weight": person.weight}
-        kinds |= {"proportions": person.proportions, **dict(zip(("african", "asian", "caucasian"), person.face, strict=True))}
         with torch.no_grad():
-            found = model(pose_parameters=identity, phenotype_kwargs={**kinds, "height": height})
+            found = model(pose_parameters=still, phenotype_kwargs={**kinds, "height": height})
         return found["vertices"][0].double().numpy(), found["bone_poses"][0, :, :3, 3].double().numpy()
 
-    heights = [float(np.ptp(at_rest(height)[0][:, 2])) for height in _HEIGHTS_TRIED]
-    vertices, heads = at_rest(float(np.interp(person.height, heights, _HEIGHTS_TRIED)))
-    indices, values = model.vertex_bone_indices.numpy(), model.vertex_bone_weights.double().numpy()
+    tall = [float(np.ptp(at_rest(height)[0][:, 2])) for height in _HEIGHTS]
+    vertices, heads = at_rest(float(np.interp(person.height, tall, _HEIGHTS)))
     weights = np.zeros((len(vertices), len(bones)))
-    np.add.at(weights, (np.arange(len(vertices))[:, None], indices), values)
-    regressor = KeypointsRegressor.coco(model)
-    faces = model.faces.numpy()
+    owners = model.vertex_bone_indices.numpy()
+    np.add.at(weights, (np.arange(len(vertices))[:, None], owners), model.vertex_bone_weights.double().numpy())
+    regressor, faces = KeypointsRegressor.coco(model), model.faces.numpy()
     parts = ("eye_front.L", "eye_front.R", "mouth_cavity", "head")
     of = {part: np.unique(faces[get_face_segmentation_mask(model, [part]).numpy()]) for part in parts}
     return BodyShape(
@@ -101,3 +103,14 @@ def body_shape(person: Person) -> BodyShape:
         (of["eye_front.L"], of["eye_front.R"]),
         np.intersect1d(of["mouth_cavity"], of["head"]),
     )
+
+
+@cache
+def _model() -> Any:
+    with needs_rendering():
+        import anny
+        import torch
+
+    torch.set_num_threads(1)
+    # Its own skinning is used at rest only, so Warp, which is large, need not be installed.
+    return anny.Anny(phenotypes="all", skinning_method="lbs").to(dtype=torch.float32)

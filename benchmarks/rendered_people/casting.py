@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Literal
 
 import numpy as np
 
@@ -39,12 +40,17 @@ PROGRAMME: tuple[tuple[Framing, tuple[Motion, ...]], ...] = (
 """What is filmed, seed by seed; any 14 seeds in a row have every framing and every motion."""
 
 SKINS: tuple[Colour, ...] = (
-    (0.96, 0.84, 0.77), (0.91, 0.75, 0.64), (0.80, 0.61, 0.47), (0.65, 0.46, 0.33), (0.46, 0.31, 0.22), (0.31, 0.20, 0.15),
+    (0.96, 0.84, 0.77), (0.91, 0.75, 0.64), (0.80, 0.61, 0.47),
+    (0.65, 0.46, 0.33), (0.46, 0.31, 0.22), (0.31, 0.20, 0.15),
 )  # fmt: skip
 """From the lightest to the darkest, about the six of Fitzpatrick's scale."""
-_HAIR: tuple[Colour, ...] = ((0.10, 0.07, 0.05), (0.22, 0.14, 0.09), (0.55, 0.40, 0.22), (0.75, 0.73, 0.72), (0.40, 0.17, 0.08))
-AGES = ("child", "young", "middle", "old")
-BUILDS = ("thin", "average", "heavy", "muscular")
+HAIR: tuple[Colour, ...] = (
+    (0.10, 0.07, 0.05), (0.22, 0.14, 0.09), (0.55, 0.40, 0.22), (0.75, 0.73, 0.72), (0.40, 0.17, 0.08),
+)  # fmt: skip
+AGES = {"child": (0.3, 0.42), "young": (0.6, 0.7), "middle": (0.72, 0.85), "old": (0.88, 1.0)}
+"""From and to, as anny counts it."""
+BUILDS = {"thin": (0.4, 0.15), "average": (0.5, 0.5), "heavy": (0.45, 0.9), "muscular": (0.9, 0.6)}
+"""Muscle and weight, as anny counts them."""
 
 
 def draw_scene(seed: int) -> Scene:
@@ -86,6 +92,28 @@ def draw_scene(seed: int) -> Scene:
     return Scene(seed, framing, tuple(actors), (camera,), light, quality, Room(seed, desk, occluder))
 
 
+def traits_of(actor: Actor) -> dict[str, str]:
+    """What a person is like, in the groups that tables of fairness have.
+
+    Args:
+        actor: the person and their clothes.
+
+    Returns:
+        Group by trait: skin (1 the lightest to 6), age, sex, build, handedness, sleeves.
+    """
+    person = actor.person
+    shade = np.linalg.norm(np.array(SKINS) - person.skin, axis=1).argmin() + 1
+    builds = np.linalg.norm(np.array(list(BUILDS.values())) - (person.muscle, person.weight), axis=1)
+    return {
+        "skin": str(shade),
+        "age": next(name for name, (_, last) in AGES.items() if person.age <= last),
+        "sex": "female" if person.femininity > 0.5 else "male",
+        "build": list(BUILDS)[int(builds.argmin())],
+        "handedness": "left" if person.left_handed else "right",
+        "sleeves": "gloves" if actor.clothes.gloves is not None else actor.clothes.sleeves,
+    }
+
+
 def _level(what: str, seed: int, levels: int) -> int:
     """A level of one property: each once in `levels` seeds, in an order that is independent of all others."""
     digest = hashlib.sha256(f"{what} {seed // levels}".encode()).digest()
@@ -96,16 +124,19 @@ def _level(what: str, seed: int, levels: int) -> int:
 def _actor(
     seed: int, generator: np.random.Generator, motion: Motion, seated: bool, near: bool, place: tuple[float, float]
 ) -> Actor:
-    age, build = AGES[_level("age", seed, 4)], BUILDS[_level("build", seed, 4)]
+    age, build = list(AGES)[_level("age", seed, 4)], list(BUILDS)[_level("build", seed, 4)]
     female = _level("sex", seed, 2) == 0
     skin = SKINS[_level("skin", seed, 6)]
     face = generator.dirichlet((0.5, 0.5, 0.5))
     adult = 1.63 if female else 1.76
     height = generator.normal(adult, 0.07) if age != "child" else generator.uniform(1.1, 1.5)
-    low, high = {"child": (0.3, 0.42), "young": (0.6, 0.7), "middle": (0.72, 0.85), "old": (0.88, 1.0)}[age]
-    muscle, weight = {"thin": (0.4, 0.15), "average": (0.5, 0.5), "heavy": (0.45, 0.9), "muscular": (0.9, 0.6)}[build]
-    hair = _HAIR[3] if age == "old" and generator.random() < 0.7 else _HAIR[int(generator.integers(len(_HAIR)))]
-    length = ("long" if generator.random() < 0.75 else "short") if female else ("none" if generator.random() < 0.2 else "short")
+    (low, high), (muscle, weight) = AGES[age], BUILDS[build]
+    hair = HAIR[3] if age == "old" and generator.random() < 0.7 else HAIR[int(generator.integers(len(HAIR)))]
+    length: Literal["none", "short", "long"] = "short"
+    if female:
+        length = "long" if generator.random() < 0.75 else "short"
+    elif generator.random() < 0.2:
+        length = "none"
     person = Person(
         float(np.clip(generator.normal(0.9 if female else 0.1, 0.08), 0, 1)),
         float(generator.uniform(low, high)),
@@ -124,7 +155,8 @@ def _actor(
         _any_colour(generator), _any_colour(generator), _any_colour(generator),
         ("none", "short", "long")[_level("sleeves", seed, 3)], gloves, int(generator.integers(0, 4)),
     )  # fmt: skip
-    return Actor(person, clothes, motion, seated, near, place, float(generator.normal(0, 0.25)))
+    strolls = 0.0 if seated or _level("strolls", seed, 2) else float(generator.uniform(0.3, 0.9))
+    return Actor(person, clothes, motion, seated, near, strolls, place, float(generator.normal(0, 0.25)))
 
 
 def _camera(generator: np.random.Generator, framing: Framing, main: Actor) -> Camera:

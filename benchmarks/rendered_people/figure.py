@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,12 +10,14 @@ from numpy.typing import NDArray
 
 from benchmarks.rendered_people.body_shape import BodyShape
 from benchmarks.rendered_people.limbs import SIDES
-from benchmarks.rendered_people.rasterizer import Mesh
-from benchmarks.rendered_people.scene import Actor, Colour
+from benchmarks.rendered_people.mesh import Mesh, make_mesh
+from benchmarks.rendered_people.scene import Actor
+from benchmarks.rendered_people.shaders import CLOTH, HAIR, PLAIN, SKIN
 from benchmarks.rendered_people.skeleton import skin
 
 Array = NDArray[np.float64]
-PLAIN, SKIN, HAIR = 0, 8, 9
+Put = Callable[[NDArray[np.bool_], Sequence[float] | Array, float, int], None]
+"""Gives some vertices a colour, a thickness in metres and a pattern."""
 SLEEVE_ENDS = {"none": 0.12, "short": 0.62}
 """Where sleeves end, as a share of the upper arm."""
 WAIST = 0.005
@@ -29,16 +32,15 @@ class Figure:
     points: Array
     """(vertices, 3) at rest, with what is worn."""
     normals: Array
-    colours: NDArray[np.float32]
-    pattern: NDArray[np.float32]
+    colours: Array
+    pattern: Array
 
     def at(self, turns: Array, heads: Array) -> Mesh:
         """The figure in the pose of one frame."""
         places = skin(self.shape, self.points, self.shape.weights, turns, heads)
         blended = (self.shape.weights @ turns.reshape(-1, 9)).reshape(-1, 3, 3)
         normals = np.einsum("pij,pj->pi", blended, self.normals)
-        parts = (places, normals, self.colours, self.points, self.pattern)
-        return Mesh(*(part.astype(np.float32) for part in parts), self.shape.faces.astype(np.int32))
+        return make_mesh(places, normals, self.colours, self.points, self.pattern, self.shape.faces)
 
 
 def dress(shape: BodyShape, actor: Actor, seed: int) -> Figure:
@@ -61,17 +63,17 @@ def dress(shape: BodyShape, actor: Actor, seed: int) -> Figure:
     owner = np.array(shape.bones)[shape.weights.argmax(axis=1)]
     clothes = actor.clothes
 
-    def put(where: NDArray[np.bool_], colour: Colour, thick: float, kind: int) -> None:
+    def put(where: NDArray[np.bool_], colour: Sequence[float] | Array, thick: float, kind: int) -> None:
         colours[where], thickness[where], pattern[where] = colour, thick, kind
 
     trunk = _named(owner, "spine", "clavicle", "shoulder01", "pelvis", "root", "upperleg01")
     upper = trunk & (shape.vertices[:, 2] > WAIST * shape.height)
     lower = (trunk & ~upper) | _named(owner, "upperleg", "lowerleg")
     along, arms = _along_arms(shape, owner)
-    put(lower, clothes.trousers, 0.010, 5)
+    put(lower, clothes.trousers, 0.010, CLOTH)
     put(_named(owner, "foot", "toe"), clothes.shoes, 0.006, PLAIN)
     sleeves = arms & (along < {**SLEEVE_ENDS, "long": 1.93}[clothes.sleeves])
-    put((upper & ~arms) | sleeves, clothes.top, 0.012, clothes.pattern or 5)
+    put((upper & ~arms) | sleeves, clothes.top, 0.012, clothes.pattern or CLOTH)
     if clothes.gloves is not None:
         put(_named(owner, "wrist", "finger", "metacarpal"), clothes.gloves, 0.0012, PLAIN)
     _draw_face(shape, actor, owner, put)
@@ -80,9 +82,7 @@ def dress(shape: BodyShape, actor: Actor, seed: int) -> Figure:
     wrinkled = np.sin(shape.vertices @ folds.T + phases).mean(axis=1)
     thickness = thickness * (1 + np.where(pattern == HAIR, 0.25, 0.5) * wrinkled)
     points = shape.vertices + normals * thickness[:, None]
-    return Figure(
-        shape, points, vertex_normals(points, shape.faces), colours.astype(np.float32), pattern.astype(np.float32)
-    )
+    return Figure(shape, points, vertex_normals(points, shape.faces), colours, pattern.astype(np.float64))
 
 
 def vertex_normals(vertices: Array, faces: NDArray[np.int64]) -> Array:
@@ -92,11 +92,11 @@ def vertex_normals(vertices: Array, faces: NDArray[np.int64]) -> Array:
     total = np.zeros_like(vertices)
     for corner in range(3):
         np.add.at(total, faces[:, corner], normal)
-    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
+    return np.asarray(total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12), np.float64)
 
 
 def _named(owner: NDArray[np.str_], *beginnings: str) -> NDArray[np.bool_]:
-    return np.any([np.char.startswith(owner, beginning) for beginning in beginnings], axis=0)
+    return np.asarray(np.any([np.char.startswith(owner, beginning) for beginning in beginnings], axis=0))
 
 
 def _along_arms(shape: BodyShape, owner: NDArray[np.str_]) -> tuple[Array, NDArray[np.bool_]]:
@@ -111,7 +111,7 @@ def _along_arms(shape: BodyShape, owner: NDArray[np.str_]) -> tuple[Array, NDArr
     return along, arms
 
 
-def _draw_face(shape: BodyShape, actor: Actor, owner: NDArray[np.str_], put) -> None:  # noqa: ANN001
+def _draw_face(shape: BodyShape, actor: Actor, owner: NDArray[np.str_], put: Put) -> None:
     person, points = actor.person, shape.vertices
     head = _named(owner, "head", "neck03", "eye")
     eyes = [points[ball].mean(axis=0) for ball in shape.eyeballs]
@@ -128,10 +128,10 @@ def _draw_face(shape: BodyShape, actor: Actor, owner: NDArray[np.str_], put) -> 
         & (np.abs(points[:, 2] - mouth[:, 2].mean()) < 0.008 * size)
         & (points[:, 1] < frontal + 0.012 * size)
     )
-    put(near_mouth, tuple(skin_colour * np.array([0.85, 0.55, 0.55])), 0.0, PLAIN)
+    put(near_mouth, skin_colour * np.array([0.85, 0.55, 0.55]), 0.0, PLAIN)
     for eye in eyes:
         brow = head & (np.abs(points[:, 0] - eye[0]) < 0.02 * size) & (behind < 0.01)
-        put(brow & (above > 0.015) & (above < 0.024), tuple(np.array(person.hair) * 0.7), 0.001, HAIR)
+        put(brow & (above > 0.015) & (above < 0.024), np.array(person.hair) * 0.7, 0.001, HAIR)
     if person.hair_length != "none":
         ears = [weights @ points for name, weights in shape.keypoints.items() if name.endswith("_ear")]
         near_ear = np.min([np.linalg.norm(points - ear, axis=1) for ear in ears], axis=0) < 0.035 * size

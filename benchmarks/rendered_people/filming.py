@@ -2,205 +2,141 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from dataclasses import asdict
-from fractions import Fraction
 from pathlib import Path
 
-import av
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.rendered_people.body_shape import body_shape
-from benchmarks.rendered_people.figure import Figure, dress
+from benchmarks.rendered_people.camera_views import Lens, lens_of
+from benchmarks.rendered_people.figure import dress
+from benchmarks.rendered_people.landmark_places import landmark_model
+from benchmarks.rendered_people.mesh import Mesh
 from benchmarks.rendered_people.motions import body_motion
 from benchmarks.rendered_people.performance import Performance, perform, seat_height
-from benchmarks.rendered_people.rasterizer import Lens, Rasterizer
-from benchmarks.rendered_people.room import SHELL_FACES, box, furnish
-from benchmarks.rendered_people.scene import Camera, Quality, Scene
-from benchmarks.rendered_people.truth import landmark_model, seen, truth_arrays
+from benchmarks.rendered_people.rasterizer import Rasterizer
+from benchmarks.rendered_people.room import SHELL_FACES, furnish, thing_in_the_way
+from benchmarks.rendered_people.scene import Scene
+from benchmarks.rendered_people.sensor import ClipWriter, Sensor
+from benchmarks.rendered_people.truth import seen, truth_of
 
 Array = NDArray[np.float64]
-MOST_SUBFRAMES = 6
-MEAN_LIGHT = 0.2
-"""What automatic exposure aims at, of 1 for white."""
+
+MOMENTS = 8
+"""Moments a frame at which bodies are known, of which a blurred picture takes some."""
+MOST_MOMENTS = 6
+"""Of how many pictures a blurred one is the mean at most."""
 BLUR_STEP = 6.0
-"""Pixels that a hand moves between two of the pictures of which a blurred one is the mean."""
-
-
-def film(scene: Scene, folder: Path, rasterizer: Rasterizer | None = None) -> None:
-    """Make a scene's clips.
-
-    Args:
-        scene: what to film.
-        folder: an empty folder; each camera gets a folder in it.
-        rasterizer: of the scene's size of picture; by default a new one.
-    """
-    rasterizer = rasterizer or Rasterizer(scene.width, scene.height)
-    times = np.arange(scene.frames) / scene.rate
-    fine = 8
-    between = (np.arange(scene.frames * fine) - fine // 2) / (scene.rate * fine)  # frame i is at i * fine + fine // 2
-    figures, performances, worlds = [], [], []
-    for number, actor in enumerate(scene.actors):
-        shape = body_shape(actor.person)
-        generator = np.random.default_rng([scene.seed, number, 3])
-        performance = perform(shape, actor, body_motion(generator, between, actor), between)
-        figures.append(dress(shape, actor, scene.seed + number))
-        performances.append(performance)
-        model = landmark_model(shape)
-        rows = np.arange(scene.frames) * fine + fine // 2
-        worlds.append(np.stack([model.at(performance.turns[row], performance.heads[row]) for row in rows]))
-    lenses = [[_lens(camera, scene, performances, row) for row in range(len(between))] for camera in scene.cameras]
-    shown = _Stage(scene, figures, performances, worlds[0])
-    writers = [_Writer(folder / f"camera{number}", scene) for number in range(len(scene.cameras))]
-    visible = np.zeros((len(scene.cameras), len(scene.actors), scene.frames, worlds[0].shape[1]), bool)
-    noise = np.random.default_rng([scene.seed, 9])
-    gains: list[float] = []
-    for frame in range(scene.frames):
-        row = frame * fine + fine // 2
-        count = _subframes(scene, lenses[0], worlds[0], frame, fine)
-        open_for = np.round((np.arange(count) - (count - 1) / 2) / count * scene.quality.shutter * fine).astype(int)
-        rows = np.clip(row + open_for, 0, len(between) - 1)
-        light: list[NDArray[np.float32] | float] = [0.0] * len(scene.cameras)
-        for moment in dict.fromkeys([*rows, row]):
-            loaded = rasterizer.load(shown.at(moment), scene.light, shown.middle, SHELL_FACES)
-            share = float(np.count_nonzero(rows == moment)) / count
-            for number, lens in enumerate(lenses):
-                if share:
-                    light[number] += share * rasterizer.draw(loaded, lens[moment])
-                if moment == row:
-                    depth = rasterizer.depth(loaded, lens[row])
-                    for actor in range(len(scene.actors)):
-                        points = lens[row].to_camera(worlds[actor][frame])
-                        pixels = lens[row].to_pixels(points)
-                        visible[number, actor, frame] = seen(points, pixels, depth, rasterizer.size)
-            loaded.release()
-        gains = gains or [_exposed(np.asarray(linear)) * 2**scene.quality.exposure for linear in light]
-        for writer, linear, gain in zip(writers, light, gains, strict=True):
-            writer.add(_picture(np.asarray(linear) * np.float32(gain), scene.quality, noise), frame)
-    for number, (writer, lens) in enumerate(zip(writers, lenses, strict=True)):
-        writer.close()
-        at_frames = lens[fine // 2 :: fine]
-        arrays = truth_arrays(worlds[0], visible[number, 0], at_frames, times)
-        for other in range(1, len(scene.actors)):
-            theirs = truth_arrays(worlds[other], visible[number, other], at_frames, times)
-            names = ("body_camera", "body_pixels", "body_seen", "hands_camera", "hands_pixels", "hands_seen")
-            arrays |= {f"other{other}_{name}": theirs[name] for name in names}
-        np.savez_compressed(writer.folder / "truth.npz", **arrays)
-        (writer.folder / "scene.json").write_text(json.dumps(asdict(scene) | {"camera": number}, indent=1))
+"""Pixels that hands move between two of them."""
 
 
 class _Stage:
-    """All that is in the scene, at each moment."""
+    """All that is in the scene, over time; moments are rows, and frame i is at `row_of(i)`."""
 
-    def __init__(self, scene: Scene, figures: list[Figure], performances: list[Performance], world: Array) -> None:
-        self.figures, self.performances = figures, performances
-        main = scene.actors[0]
-        shape = performances[0].shape
-        hands = world[:, 33:]
-        low = float(np.nanquantile(hands[..., 2], 0.02)) - 0.03
-        edge = -0.14 * main.person.height
-        desk_height = min(low, seat_height(shape) + 0.22 * main.person.height) if scene.room.desk else 0.0
-        self.room = furnish(scene.room, desk_height, edge)
-        self.middle = np.array([0.0, -0.2, 0.9])
+    def __init__(self, scene: Scene) -> None:
+        # Half a frame before the first, since the shutter's time is about the frame's.
+        times = (np.arange(scene.frames * MOMENTS) - MOMENTS // 2) / (scene.rate * MOMENTS)
+        self.performances: list[Performance] = []
+        self.figures, self.landmarks = [], []
+        for number, actor in enumerate(scene.actors):
+            shape, generator = body_shape(actor.person), np.random.default_rng([scene.seed, number, 3])
+            performance = perform(shape, actor, body_motion(generator, times, actor), times)
+            self.performances.append(performance)
+            self.figures.append(dress(shape, actor, scene.seed + number))
+            model = landmark_model(shape)
+            rows = range(self.row_of(0), len(times), MOMENTS)
+            self.landmarks.append(np.stack([model.at(performance.turns[row], performance.heads[row]) for row in rows]))
+        hands = self.landmarks[0][:, -2 * 21 :]
+        desk = 0.0
+        if scene.room.desk:  # below where the hands work, but above the lap
+            lap = seat_height(self.performances[0].shape) + 0.22 * scene.actors[0].person.height
+            desk = min(float(np.quantile(hands[..., 2], 0.02)) - 0.03, lap)
+        self.room = furnish(scene.room, desk, -0.14 * scene.actors[0].person.height)
         if scene.room.occluder:
-            self.room += _occluder(scene, world)
+            self.room += thing_in_the_way(scene.room, np.array(scene.cameras[0].position), hands)
+        self.lenses = [
+            [lens_of(camera, (scene.width, scene.height), self.performances, row) for row in range(len(times))]
+            for camera in scene.cameras
+        ]
 
-    def at(self, row: int):  # noqa: ANN201
+    @staticmethod
+    def row_of(frame: int) -> int:
+        return frame * MOMENTS + MOMENTS // 2
+
+    def mesh(self, row: int) -> Mesh:
+        """Everything at one moment."""
         mesh = self.room
         for figure, performance in zip(self.figures, self.performances, strict=True):
             mesh = mesh + figure.at(performance.turns[row], performance.heads[row])
         return mesh
 
 
-def _occluder(scene: Scene, world: Array):  # noqa: ANN202
-    """A thing between camera and hands, which hides a hand part of the time."""
-    generator = np.random.default_rng([scene.seed, 23])
-    side = int(generator.integers(2))
-    wrists = world[:, 33 + 21 * side]
-    place = np.median(wrists, axis=0)
-    camera = np.array(scene.cameras[0].position)
-    middle = place + (camera - place) * float(generator.uniform(0.3, 0.45))
-    size = np.array([generator.uniform(0.05, 0.14), generator.uniform(0.05, 0.1), generator.uniform(0.08, 0.2)])
-    colour = generator.uniform(0.1, 0.9, 3)
-    return box(middle - size / 2, middle + size / 2, colour, int(generator.choice([0, 1, 3, 4])), float(generator.uniform(0, 3)))
+def film(scene: Scene, folder: Path) -> None:
+    """Make a scene's clips: for each camera a folder with `video.mp4`, `truth.npz` and, for others, `truth-1.npz` ...
+
+    Args:
+        scene: what to film.
+        folder: is made.
+
+    Raises:
+        MissingDependency: what this needs is not installed.
+    """
+    rasterizer = Rasterizer(scene.width, scene.height)
+    stage = _Stage(scene)
+    size = scene.width, scene.height
+    cameras = range(len(scene.cameras))
+    places = [folder / f"camera{camera}" for camera in cameras]
+    for place in places:
+        place.mkdir(parents=True)
+    writers = [ClipWriter(place / "video.mp4", scene) for place in places]
+    sensors = [Sensor(scene.quality, scene.seed + camera, size) for camera in cameras]
+    visible = np.zeros((len(scene.cameras), len(scene.actors), scene.frames, stage.landmarks[0].shape[1]), bool)
+    for frame in range(scene.frames):
+        lights = _exposed(scene, stage, rasterizer, frame, visible[:, :, frame])
+        for sensor, writer, light in zip(sensors, writers, lights, strict=True):
+            writer.add(sensor.picture(light), frame)
+    times = np.arange(scene.frames) / scene.rate
+    for camera in cameras:
+        writers[camera].close()
+        lenses = stage.lenses[camera][MOMENTS // 2 :: MOMENTS]
+        for actor, landmarks in enumerate(stage.landmarks):
+            name = f"truth-{actor}.npz" if actor else "truth.npz"
+            truth_of(landmarks, visible[camera, actor], lenses, times).save(places[camera] / name)
 
 
-def _lens(camera: Camera, scene: Scene, performances: list[Performance], row: int) -> Lens:
-    position, target = np.array(camera.position), np.array(camera.target)
-    up = np.array([0.0, 0.0, 1.0])
-    if camera.worn_by is not None:
-        worn = performances[camera.worn_by]
-        head, shape = worn.shape.bone("head"), worn.shape
-        eyes = np.mean([shape.vertices[ball].mean(axis=0) for ball in shape.eyeballs], axis=0)
-        turn = worn.turns[row, head]
-        origin = worn.heads[row, head] + turn @ (eyes - shape.heads[head])
-        position, target, up = origin + turn @ position, origin + turn @ target, turn @ up
-    z = target - position
-    z /= np.linalg.norm(z)
-    x = np.cross(z, up)
-    x /= np.linalg.norm(x)
-    y = np.cross(z, x)
-    cosine, sine = np.cos(camera.roll), np.sin(camera.roll)
-    rotation = np.stack([cosine * x + sine * y, cosine * y - sine * x, z])
-    scale = scene.width / 1280
-    centre = (scene.width / 2 + camera.principal[0] * scale, scene.height / 2 + camera.principal[1] * scale)
-    return Lens(rotation, position, camera.focal * scale, centre)
+def _exposed(
+    scene: Scene, stage: _Stage, rasterizer: Rasterizer, frame: int, visible: NDArray[np.bool_]
+) -> list[NDArray[np.float32]]:
+    """The light that each camera takes in while its shutter is open; says what is visible in the middle of that."""
+    row = stage.row_of(frame)
+    count = _pictures_of(scene, stage.lenses[0], stage.landmarks[0], frame)
+    offsets = (np.arange(count) - (count - 1) / 2) / count * scene.quality.shutter * MOMENTS
+    rows = np.clip(row + np.round(offsets).astype(int), 0, scene.frames * MOMENTS - 1)
+    lights = [np.zeros((scene.height, scene.width, 3), np.float32) for _ in scene.cameras]
+    for moment in dict.fromkeys([*rows.tolist(), row]):
+        loaded = rasterizer.load(stage.mesh(moment), scene.light, SHELL_FACES)
+        share = np.float32(np.count_nonzero(rows == moment) / count)
+        for camera, lenses in enumerate(stage.lenses):
+            if share:
+                lights[camera] += share * rasterizer.draw(loaded, lenses[moment], smooth=count == 1)
+            if moment == row:
+                depth = rasterizer.depth(loaded, lenses[row])
+                for actor, landmarks in enumerate(stage.landmarks):
+                    points = lenses[row].to_camera(landmarks[frame])
+                    visible[camera, actor] = seen(points, lenses[row].to_pixels(points), depth)
+        loaded.release()
+    return lights
 
 
-def _subframes(scene: Scene, lenses: list[Lens], world: Array, frame: int, fine: int) -> int:
+def _pictures_of(scene: Scene, lenses: list[Lens], landmarks: Array, frame: int) -> int:
     """How many pictures a blurred one is the mean of: as many as its hands need."""
     if frame == 0 or scene.quality.shutter < 0.1:
         return 1
     before, after = (
-        lenses[at * fine + fine // 2].to_pixels(lenses[at * fine + fine // 2].to_camera(world[at, 33:]))
-        for at in (frame - 1, frame)
+        lens.to_pixels(lens.to_camera(landmarks[at, -2 * 21 :]))
+        for at, lens in ((at, lenses[_Stage.row_of(at)]) for at in (frame - 1, frame))
     )
     moved = np.linalg.norm(after - before, axis=1)
-    if not np.isfinite(moved).any():
-        return 1
-    return int(np.clip(np.ceil(np.nanmax(moved) * scene.quality.shutter / BLUR_STEP), 1, MOST_SUBFRAMES))
-
-
-def _exposed(linear: NDArray[np.float32]) -> float:
-    """The gain that a camera's automatic exposure chooses."""
-    return MEAN_LIGHT / max(float(linear.mean()), 1e-3)
-
-
-def _picture(linear: NDArray[np.float32], quality: Quality, noise: np.random.Generator) -> NDArray[np.uint8]:
-    """What the sensor makes of the light."""
-    light = np.maximum(linear, 0)
-    light = np.where(light < 0.7, light, 0.7 + 0.3 * np.tanh((light - 0.7) / 0.3))
-    picture = 255 * light ** (1 / 2.2)
-    picture = cv2.GaussianBlur(picture, (0, 0), quality.softness)
-    grain = noise.standard_normal(picture.shape, np.float32)
-    picture = picture + quality.noise * grain * (1.4 - picture / 255)
-    return np.asarray(np.clip(picture + 0.5, 0, 255), np.uint8)
-
-
-class _Writer:
-    """Encodes a clip frame by frame."""
-
-    def __init__(self, folder: Path, scene: Scene) -> None:
-        self.folder = folder
-        folder.mkdir(parents=True)
-        self.container = av.open(str(folder / "video.mp4"), "w")
-        stream = self.container.add_stream("libx264", rate=Fraction(scene.rate).limit_denominator(1000))
-        stream.width, stream.height, stream.pix_fmt = scene.width, scene.height, "yuv420p"
-        stream.options = {"crf": str(scene.quality.crf), "preset": "veryfast"}
-        stream.codec_context.time_base = Fraction(1, 90_000)
-        stream.time_base = Fraction(1, 90_000)
-        self.stream, self.rate = stream, scene.rate
-
-    def add(self, picture: NDArray[np.uint8], frame: int) -> None:
-        shown = av.VideoFrame.from_ndarray(picture, format="rgb24")
-        shown.pts, shown.time_base = round(frame / self.rate * 90_000), Fraction(1, 90_000)
-        self.container.mux(self.stream.encode(shown))
-
-    def close(self) -> None:
-        self.container.mux(self.stream.encode(None))
-        self.container.close()
-
-
+    moved = moved[np.isfinite(moved)]
+    needed = moved.max() * scene.quality.shutter / BLUR_STEP if len(moved) else 1
+    return int(np.clip(np.ceil(needed), 1, MOST_MOMENTS))

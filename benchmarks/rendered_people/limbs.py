@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from benchmarks.rendered_people.body_shape import BodyShape
 from benchmarks.rendered_people.skeleton import frame, rotation
-from kinesphere.trajectory import HANDS
 from pose.geometry.wrist import palm_axes
 
 Array = NDArray[np.float64]
@@ -54,7 +53,10 @@ def _softplus(value: Array, width: float) -> Array:
 
 @dataclass(frozen=True)
 class ArmMotion:
-    """What one arm does; directions are (out, ahead, up): away from the midline, to the front, up, as the trunk has them."""
+    """What one arm does.
+
+    Directions are (out, ahead, up), as the trunk has them: away from the midline, to the front, up.
+    """
 
     wrist: Array
     """(frames, 3) from the shoulder, in lengths of the arm."""
@@ -98,7 +100,7 @@ class ArmRig:
 
     def to_trunk(self, directions: Array) -> Array:
         """(..., 3) out, ahead, up as x, y, z of the body at rest."""
-        return directions * np.array([self.out, -1.0, 1.0])
+        return np.asarray(directions * np.array([self.out, -1.0, 1.0]), np.float64)
 
     @cached_property
     def tips(self) -> list[int]:
@@ -122,7 +124,7 @@ class ArmRig:
     @cached_property
     def axes(self) -> Array:
         """(3, 3) the palm's axes at rest."""
-        return palm_axes(self.landmarks[None], self.side)[0]
+        return np.asarray(palm_axes(self.landmarks[None], self.side)[0])
 
     def _pronation_at_rest(self) -> float:
         lower = self.rest[1] / np.linalg.norm(self.rest[1])
@@ -201,9 +203,7 @@ def _twist(turns: Array, axis: Array) -> Array:
     return np.asarray(np.arctan2(vector @ axis / 2, (np.trace(left, axis1=1, axis2=2) - 1) / 2), np.float64)
 
 
-def turn_leg(
-    shape: BodyShape, side: int, turns: Array, hip: Array, ankle: Array, yaw: Array, knees_out: float
-) -> None:
+def turn_leg(shape: BodyShape, side: int, turns: Array, hip: Array, ankle: Array, yaw: Array, knees_out: float) -> None:
     """Set the rotations of a leg, all in the world.
 
     Args:
@@ -234,6 +234,3 @@ def turn_leg(
     for bone, name in enumerate(shape.bones):
         if name.startswith("toe") and name.endswith(letter):
             turns[:, bone] = foot
-
-
-__all__ = ["HANDS", "ArmMotion", "ArmRig", "turn_leg", "two_bones"]

@@ -189,7 +189,9 @@ def _crossing(generator: Generator, times: Array, actor: Actor) -> tuple[ArmMoti
         up = -0.3 if side == in_front else -0.38
         crossed = ArmKey((-0.62, ahead, up), "relaxed", 0.9, 0.1, 0.0, (0.85, 0.15, -0.5))
         again = ArmKey((-0.56, ahead + 0.02, up + 0.03), "grasp", 0.9, 0.15, 0.0, (0.85, 0.15, -0.5))
-        return arm_through(generator, times, knots, [_in_front(generator, actor), crossed, again, _in_front(generator, actor)])
+        return arm_through(
+            generator, times, knots, [_in_front(generator, actor), crossed, again, _in_front(generator, actor)]
+        )
 
     return arm(0), arm(1)
 
@@ -260,6 +262,7 @@ def body_motion(generator: Generator, times: Array, actor: Actor) -> BodyMotion:
     if actor.motion == "manipulating" or actor.near:
         head[:, 1] += 0.35
     sway = wander(generator, times, 3, 0.1, 0.5) * np.array([0.02, 0.012, 0.004])
+    sway[:, :2] += wander(generator, times, 2, 0.12, 0.35) * 0.5 * actor.strolls
     yaw = actor.facing + wander(generator, times, 1, 0.1, 0.4)[:, 0] * (0.03 if actor.seated else 0.1)
     if actor.motion == "turning":
         speed = float(generator.uniform(1.6, 2.6)) * float(generator.choice([-1, 1]))

@@ -21,6 +21,10 @@ STEP_EVERY = 0.5
 """Seconds in which each foot makes a step where the body turns."""
 STEP_HEIGHT = 0.07
 """Metres by which a foot is lifted."""
+STAYS = 0.25
+"""Metres, or radians, that a body may move before its feet have to."""
+TOES_OUT = 0.12
+"""Radians by which each foot points outwards."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +68,26 @@ def perform(shape: BodyShape, actor: Actor, motion: BodyMotion, times: Array) ->
     for side in (0, 1):
         rig = ArmRig(shape, side)
         rig.turn(turns, motion.arms[side])
-        for bone in (rig.clavicle, rig.shoulder, *rig.upper, *rig.lower, rig.wrist, *rig.palm, *sum(rig.fingers, [])):
+        for bone in (
+            rig.clavicle,
+            rig.shoulder,
+            *rig.upper,
+            *rig.lower,
+            rig.wrist,
+            *rig.palm,
+            *(bone for finger in rig.fingers for bone in finger),
+        ):
             turns[:, bone] = trunk @ turns[:, bone]
-    for share, name in zip((0.25, 0.5, 0.75, 1.0, 1.0, 1.0), ("neck01", "neck02", "neck03", "head", "eye.L", "eye.R"), strict=True):
+    for share, name in zip(
+        (0.25, 0.5, 0.75, 1.0, 1.0, 1.0), ("neck01", "neck02", "neck03", "head", "eye.L", "eye.R"), strict=True
+    ):
         nod = rotation(UP, motion.head[:, 0] * share) @ rotation(LEFT, motion.head[:, 1] * share)
         turns[:, shape.bone(name)] = trunk @ nod
     turns = yaw[:, None] @ turns
     legs = [bone for bone, name in enumerate(shape.bones) if name.startswith(("upperleg", "lowerleg", "foot", "toe"))]
     turns[:, legs] = yaw[:, None]
-    root = _pelvis(shape, actor, motion, times)
+    height = seat_height(shape) if actor.seated else -shape.floor * 0.98
+    root = np.array([*actor.place, height]) + motion.sway
     for side in (0, 1):
         hip = root + np.einsum("fij,j->fi", yaw, shape.heads[shape.bone(f"upperleg01.{SIDES[side]}")])
         ankle, foot_yaw = _foot(shape, actor, motion, times, side)
@@ -80,35 +95,28 @@ def perform(shape: BodyShape, actor: Actor, motion: BodyMotion, times: Array) ->
     return Performance(shape, turns, place_bones(shape, turns, root))
 
 
-def _pelvis(shape: BodyShape, actor: Actor, motion: BodyMotion, times: Array) -> Array:
-    height = seat_height(shape) if actor.seated else -shape.floor * 0.985
-    del times
-    return np.array([*actor.place, height]) + motion.sway
-
-
 def _foot(shape: BodyShape, actor: Actor, motion: BodyMotion, times: Array, side: int) -> tuple[Array, Array]:
-    """(frames, 3) where an ankle is, and (frames,) how the foot is turned: still, but for steps where the body turns."""
+    """(frames, 3) where an ankle is, and (frames,) how the foot is turned: still, but for steps."""
     ankle = shape.heads[shape.bone(f"foot.{SIDES[side]}")]
     out = 1.0 if side == 0 else -1.0
     offset = np.array([ankle[0] * 0.9, 0.0, ankle[2] - shape.floor])
     if actor.seated:
         thigh = np.linalg.norm(shape.heads[shape.bone("lowerleg01.L")] - shape.heads[shape.bone("upperleg01.L")])
         offset[1] = -float(thigh) * 0.95
-    toes_out = out * 0.12
-    place = np.array([*actor.place, 0.0])
-    if np.ptp(motion.yaw) < 0.6:
-        turned = rotation(UP, np.array([float(np.median(motion.yaw))]))[0]
-        still = place + turned @ offset
-        return np.broadcast_to(still, (len(times), 3)).copy(), np.full(len(times), np.median(motion.yaw) + toes_out)
-    starts = np.arange(times[0] - STEP_EVERY * (1 if side else 1.5), times[-1] + STEP_EVERY, STEP_EVERY)
-    # A foot goes to where the body will face in the middle of the time that it then stands.
-    faced = np.interp(starts + STEP_EVERY * 0.85, times, motion.yaw)
-    yaws, lifted = np.full(len(times), faced[0]), np.zeros(len(times))
-    for before, after, start in zip(faced, faced[1:], starts[1:], strict=False):
-        share = (times - start) / (STEP_EVERY * 0.6)
-        yaws += smooth_step(share) * (after - before)
-        moving = (share > 0) & (share < 1)
-        lifted[moving] = STEP_HEIGHT * np.sin(np.pi * share[moving]) ** 2 * min(1.0, abs(after - before) * 3)
-    ankles = place + np.einsum("fij,j->fi", rotation(UP, yaws), offset)
-    ankles[:, 2] += lifted
-    return ankles, yaws + toes_out
+    # Where the body stands and how it faces; a foot that steps goes to what that will be while it then stands.
+    wanted = np.column_stack([motion.yaw, np.array(actor.place) + motion.sway[:, :2]])
+    if np.ptp(wanted, axis=0).max() < STAYS:
+        standing, lifted = np.broadcast_to(np.median(wanted, axis=0), wanted.shape), np.zeros(len(times))
+    else:
+        starts = np.arange(times[0] - STEP_EVERY * (1 if side else 1.5), times[-1] + STEP_EVERY, STEP_EVERY)
+        later = starts + STEP_EVERY * 0.85
+        places = np.column_stack([np.interp(later, times, column) for column in wanted.T])
+        standing, lifted = np.broadcast_to(places[0], wanted.shape).copy(), np.zeros(len(times))
+        for before, after, start in zip(places, places[1:], starts[1:], strict=False):
+            share = (times - start) / (STEP_EVERY * 0.6)
+            standing += smooth_step(share)[:, None] * (after - before)
+            moving = (share > 0) & (share < 1)
+            high = STEP_HEIGHT * min(1.0, float(np.abs(after - before).max()) * 4)
+            lifted[moving] = high * np.sin(np.pi * share[moving]) ** 2
+    ankles = np.column_stack([standing[:, 1:], lifted]) + np.einsum("fij,j->fi", rotation(UP, standing[:, 0]), offset)
+    return ankles, standing[:, 0] + out * TOES_OUT

@@ -55,6 +55,8 @@ class Actor:
     seated: bool
     near: bool
     """Whether the hands stay low before the body, where the person looks at them."""
+    strolls: float
+    """How far the person goes about, in metres."""
     place: tuple[float, float]
     """Where the feet are on the floor, x and y in metres in the world."""
     facing: float
