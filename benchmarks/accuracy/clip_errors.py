@@ -59,30 +59,26 @@ def wrist_errors(truth: Truth, found: Estimate, scale: float = 1.0) -> Array:
 
 
 def best_scale(found: Array, true: Array) -> float:
-    """The one factor on positions that makes the sum of their distances from the true ones least.
+    """The one factor on positions that makes the median of their distances from the true ones least.
+
+    The median, since places that are metres too far would otherwise decide.
 
     Args:
         found: (points, 3) from the camera.
         true: (points, 3).
 
     Returns:
-        The factor; NaN without points. The sum is convex in it, so the search finds the least.
+        The factor, from 0.1 to 10; NaN without points.
     """
     if not len(found):
         return float("nan")
-    low, high = 0.02, 20.0
-    golden = (5**0.5 - 1) / 2
-    for _ in range(60):
-        a, b = high - golden * (high - low), low + golden * (high - low)
-        if _sum(found * a - true) < _sum(found * b - true):
-            high = b
-        else:
-            low = a
-    return (low + high) / 2
-
-
-def _sum(differences: Array) -> float:
-    return float(np.linalg.norm(differences, axis=-1).sum())
+    tried = np.geomspace(0.1, 10, 801)
+    for _ in range(3):
+        distances = np.linalg.norm(found[None] * tried[:, None, None] - true, axis=-1)
+        best = int(np.median(distances, axis=1).argmin())
+        low, high = tried[max(best - 1, 0)], tried[min(best + 1, len(tried) - 1)]
+        chosen, tried = float(tried[best]), np.linspace(low, high, 41)
+    return chosen
 
 
 def _wrists(truth: Truth, found: Estimate, seen: NDArray[np.bool_]) -> dict[str, float]:

@@ -107,8 +107,8 @@ def rotation_vectors(matrices: Array) -> Array:
     )
     sine, cosine = np.linalg.norm(axis, axis=-1), (np.trace(m, axis1=-2, axis2=-1) - 1) / 2
     angle = np.arctan2(sine, cosine)
-    # Near half a turn the axis is the column of (m + 1) / 2 that is longest, up to a sign, which the sines have.
-    symmetric = (m + np.eye(3)) / 2
+    # Near half a turn the axis comes from its products with itself, up to a sign, which the sines have.
+    symmetric = (m + np.swapaxes(m, -1, -2)) / 2 - cosine[..., None, None] * np.eye(3)
     longest = np.nan_to_num(np.linalg.norm(symmetric, axis=-2)).argmax(axis=-1)
     column = np.take_along_axis(symmetric, longest[..., None, None], axis=-1)[..., 0]
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -14,6 +14,8 @@ TRAITS = ("skin", "age", "sex", "build", "handedness", "sleeves")
 MOST = 1.3
 """Times the best group's error that no group's should exceed."""
 DRAWS = 2000
+FEWEST = 5
+"""Clips of which an interval says something."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Group:
     ratio: float
     """Of the median to that of the trait's best group."""
     surely_worse: bool
-    """Whether it is worse than the best by more than chance: 95 of 100 draws of both say so."""
+    """Whether 95 of 100 draws of it and the best say that it is worse, where both have at least FEWEST clips."""
 
 
 def groups_of(rows: Sequence[Evaluated], trait: str, measure: str = "wrist_scaled", seed: int = 0) -> list[Group]:
@@ -63,6 +65,7 @@ def groups_of(rows: Sequence[Evaluated], trait: str, measure: str = "wrist_scale
     for name in sorted(values):
         low, high = (float(edge) for edge in np.quantile(drawn[name], (0.05, 0.95)))
         ratio, worse = medians[name] / medians[best], bool((drawn[name] > drawn[best]).mean() >= 0.95)
+        worse &= min(len(values[name]), len(values[best])) >= FEWEST
         found.append(Group(trait, name, len(values[name]), medians[name], low, high, ratio, worse))
     return found
 

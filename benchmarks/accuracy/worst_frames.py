@@ -66,10 +66,10 @@ def _draw(clip: Clip, found: Estimate, frame: int, error: float) -> NDArray[np.u
     place = "  ".join(f"{side} {_place(a)} found {_place(b)}" for side, a, b in zip("LR", true, own, strict=True))
     scene = clip.scene
     title = f"seed {scene.seed} frame {frame}: {scene.framing}, {scene.actors[0].motion}; off by {error:.2f} m"
+    picture[:64] //= 4
     for line, text in enumerate((title, place)):
-        for thick, colour in ((4, (0, 0, 0)), (1, (255, 255, 255))):
-            corner = 12, 28 + 26 * line
-            cv2.putText(picture, text, corner, cv2.FONT_HERSHEY_SIMPLEX, 0.6, colour, thick, cv2.LINE_AA)
+        corner = 12, 26 + 26 * line
+        cv2.putText(picture, text, corner, cv2.FONT_HERSHEY_SIMPLEX, 0.6, (255, 255, 255), 1, cv2.LINE_AA)
     return picture
 
 

@@ -36,13 +36,13 @@ def seeds_of(given: str) -> range:
         The seeds.
 
     Raises:
-        ArgumentTypeError: it is nothing of the kind.
+        ValueError: it is nothing of the kind.
     """
     first, _, last = given.partition("..")
     try:
         return range(int(first), int(last or first) + 1)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"seeds are given as A..B, such as 0..47, not {given!r}") from error
+        raise ValueError(f"seeds are given as A..B, such as 0..47, not {given!r}") from error
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from benchmarks.rendered_people.mesh import Mesh
 from benchmarks.rendered_people.rendering_packages import needs_rendering
 from benchmarks.rendered_people.scene import Light
 from benchmarks.rendered_people.shaders import DEPTH_FRAGMENT, DEPTH_VERTEX, FRAGMENT, GRAINS, VERTEX
+from kinesphere.errors import MissingDependency
 
 Array = NDArray[np.float64]
 FAR = 30.0
@@ -34,7 +35,13 @@ class Rasterizer:
             import moderngl
 
         self.size = width, height
-        self.context: Any = moderngl.create_context(standalone=True, backend="egl")
+        try:
+            self.context: Any = moderngl.create_context(standalone=True, backend="egl")
+        except Exception as error:
+            raise MissingDependency(
+                f"there is no OpenGL that draws without a screen ({error}); "
+                "on Debian or Ubuntu: apt-get install libegl1 libgl1-mesa-dri"
+            ) from error
         self.context.enable(moderngl.DEPTH_TEST)
         self.program = self.context.program(vertex_shader=VERTEX, fragment_shader=FRAGMENT)
         self.depth_program = self.context.program(vertex_shader=DEPTH_VERTEX, fragment_shader=DEPTH_FRAGMENT)

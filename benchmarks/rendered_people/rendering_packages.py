@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from kinesphere.errors import MissingDependency
 
-INSTALL = "pip install --require-hashes --no-deps -r requirements/rendering.txt"
+INSTALL = "pip install --no-deps --require-hashes -r requirements/rendering.txt"
 """How to install them; PyTorch, which anny needs too, comes with `make test`."""
 
 
