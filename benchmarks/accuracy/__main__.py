@@ -28,16 +28,19 @@ HELD_OUT = "1000..1047"
 
 def main() -> int:
     """Measure, and print tables."""
-    options = _parser().parse_args()
+    parser = _parser()
+    options = parser.parse_args()
     given = HELD_OUT if options.held_out else options.seeds
     traits = [trait for trait in options.by.split(",") if trait]
-    unknown = sorted(set(traits) - set(fairness.TRAITS))
-    if unknown:
-        sys.stderr.write(f"no trait {', '.join(unknown)}; there are {', '.join(fairness.TRAITS)}\n")
-        return 2
+    if unknown := sorted(set(traits) - set(fairness.TRAITS)):
+        parser.error(f"no trait {', '.join(unknown)}; there are {', '.join(fairness.TRAITS)}")
+    try:
+        seeds = seeds_of(given)
+    except ValueError as error:
+        parser.error(str(error))
     try:
         identity = open_extractor(options.extractor, ExtractorOptions(), say).identity
-        clips = [clip for seed in seeds_of(given) for clip in _clips(seed)]
+        clips = [clip for seed in seeds for clip in _clips(seed)]
         rows = evaluate(clips, options.extractor, options.jobs, lambda clip: say(f"seed {clip.scene.seed} measured"))
         _print(rows, options.extractor, given, traits)
         if options.json is not None:

@@ -185,10 +185,11 @@ def _pictures(truth: Truth, found: Estimate, seen: NDArray[np.bool_], width: int
     off_hands = np.linalg.norm(found.hands_pixels - truth.hands_pixels, axis=-1)
     told, swapped = _body_sides(truth, found)
     right = found.hand_found & places.is_near
+    any_swapped, any_found = np.asarray(places.is_swapped.any(axis=1)), np.asarray(places.found.any(axis=1))
     return {
         "body": _middle(off[truth.body_seen[:, joints]]) * to_1280,
         "hand_points": _middle(off_hands[truth.hands_seen & places.is_near[..., None]]) * to_1280,
-        "hand_swaps": _percent(places.is_swapped.any(axis=1)[places.found.any(axis=1)]),
+        "hand_swaps": _percent(any_swapped[any_found]),
         "body_swaps": _percent(swapped[told]),
         "hands_found": _percent(right[seen]),
         "hands_wrong": _percent((found.hand_found & ~places.is_near & ~places.is_swapped)[found.hand_found]),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar, cast
 
 import pytest
 
@@ -14,14 +16,23 @@ from benchmarks.rendered_people.scene import Scene
 
 GLOVES = (0.05, 0.95, 0.05)
 
-needs_rendering = [
-    pytest.mark.rendering,
-    pytest.mark.skipif(
-        importlib.util.find_spec("anny") is None and "CI" not in os.environ,
-        reason=f"rendering people needs more packages; install them with: {INSTALL}",
-    ),
-]
-"""Marks of a module whose tests render; in CI it is a failure if they cannot."""
+_IS_MISSING = pytest.mark.skipif(
+    importlib.util.find_spec("anny") is None and "CI" not in os.environ,
+    reason=f"rendering people needs more packages; install them with: {INSTALL}",
+)
+Test = TypeVar("Test", bound=Callable[..., None])
+
+
+def renders(test: Test) -> Test:
+    """Mark a test that renders: it is skipped where that cannot be done, but not in CI.
+
+    Args:
+        test: the test.
+
+    Returns:
+        It, marked.
+    """
+    return cast(Test, pytest.mark.rendering(_IS_MISSING(test)))
 
 
 def small_scene(seed: int, *, frames: int = 4, width: int = 320, cameras: int = 1) -> Scene:

@@ -17,9 +17,7 @@ from kinesphere.trajectory import BODY_LANDMARKS
 from pose.geometry.wrist import grip, palm_axes
 from pose.landmarks import BODY_SIDES, HAND_BONES
 from storage.footage.video_reader import open_video
-from tests.support.rendered_scenes import needs_rendering, small_scene
-
-pytestmark = needs_rendering
+from tests.support.rendered_scenes import renders, small_scene
 
 DESK, STANDING, WORN = 15, 3, 4
 """Seeds: somebody at a desk who faces the camera, somebody who stands, and a camera on somebody's head."""
@@ -38,6 +36,7 @@ def truths(filmed: Path) -> tuple[Truth, Truth]:
     return load_truth(filmed / "camera0/truth.npz"), load_truth(filmed / "camera1/truth.npz")
 
 
+@renders
 def test_both_cameras_see_one_person(truths: tuple[Truth, Truth]) -> None:
     one, other = (
         np.einsum("fji,fpj->fpi", truth.camera_rotation, truth.body_camera) + truth.camera_position[:, None]
@@ -48,6 +47,7 @@ def test_both_cameras_see_one_person(truths: tuple[Truth, Truth]) -> None:
     assert np.nanmedian(np.abs(truths[0].body_pixels - truths[1].body_pixels)) > 1
 
 
+@renders
 def test_pixels_are_the_camera_s_view_of_the_points(truths: tuple[Truth, Truth]) -> None:
     for truth in truths:
         fx, fy, cx, cy = truth.intrinsics
@@ -57,6 +57,7 @@ def test_pixels_are_the_camera_s_view_of_the_points(truths: tuple[Truth, Truth])
             assert shown[z > 0.02] == pytest.approx(pixels[z > 0.02], nan_ok=True)
 
 
+@renders
 def test_bones_keep_their_lengths_and_left_is_the_person_s_left(truths: tuple[Truth, Truth]) -> None:
     truth = truths[0]
     for points, bones in ((truth.hands_camera, HAND_BONES), (truth.body_camera, sum(BODY_SIDES, ()))):
@@ -70,6 +71,7 @@ def test_bones_keep_their_lengths_and_left_is_the_person_s_left(truths: tuple[Tr
     assert truth.body_camera[:, wrists] == pytest.approx(truth.hands_camera[:, :, 0])
 
 
+@renders
 def test_rotation_and_grip_are_those_of_the_extractor(truths: tuple[Truth, Truth]) -> None:
     truth = truths[0]
     for side in (0, 1):
@@ -78,6 +80,7 @@ def test_rotation_and_grip_are_those_of_the_extractor(truths: tuple[Truth, Truth
     assert np.linalg.det(truth.wrist_rotation) == pytest.approx(1)
 
 
+@renders
 def test_hands_are_drawn_where_their_landmarks_are(filmed: Path, truths: tuple[Truth, Truth]) -> None:
     for camera, truth in enumerate(truths):
         pictures = pictures_of(filmed / f"camera{camera}/video.mp4")
@@ -88,6 +91,7 @@ def test_hands_are_drawn_where_their_landmarks_are(filmed: Path, truths: tuple[T
         assert gloved(pictures, moved, truth.hands_seen) < 0.4
 
 
+@renders
 def test_the_same_scene_gives_the_same_bytes(filmed: Path, tmp_path: Path) -> None:
     film(small_scene(DESK, cameras=2), tmp_path / "again")
     for name in ("camera0/video.mp4", "camera1/video.mp4"):
@@ -96,6 +100,7 @@ def test_the_same_scene_gives_the_same_bytes(filmed: Path, tmp_path: Path) -> No
     assert all(np.array_equal(vars(once)[name], vars(again)[name], equal_nan=True) for name in vars(once))
 
 
+@renders
 def test_who_stands_has_feet_on_the_floor_and_who_wears_the_camera_sees_hands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +121,7 @@ def test_who_stands_has_feet_on_the_floor_and_who_wears_the_camera_sees_hands(
     assert (truth.hands_pixels[:, 0, 0, 0] < truth.hands_pixels[:, 1, 0, 0]).mean() > 0.5
 
 
+@renders
 @pytest.mark.parametrize("side", [0, 1])
 def test_fingers_bend_into_the_palm(side: int) -> None:
     rig = ArmRig(body_shape(small_scene(DESK).actors[0].person), side)
