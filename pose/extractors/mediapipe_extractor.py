@@ -24,12 +24,13 @@ from pose.networks.sightings import Body
 from pose.tracking.filtering import Filter, FilterSettings, smooth_tracks
 from pose.tracking.followed_person import BodyFinder
 from pose.tracking.hands import HandFinder
+from pose.tracking.held_sides import hold_sides
 from pose.tracking.person_finder import Thresholds
 from pose.tracking.sides import Sides
 from pose.tracking.track_collector import TrackBuilder
 from storage.footage.video_reader import VideoFrame, VideoReader
 
-REVISION = 6
+REVISION = 7
 """Raised with every change of this room that changes a trajectory's bytes."""
 FRAMES_AHEAD = 4
 """Decoded frames that may wait for the networks: enough to keep both threads busy, little memory at 4K."""
@@ -146,7 +147,8 @@ class MediaPipeExtractor:
             while waiting:
                 finish_one()
         intrinsics = assumed_intrinsics(*size) if intrinsics is None else intrinsics
-        arrays = tracks.finish()
+        handedness, arrays = tracks.handedness, tracks.finish()
+        hold_sides(arrays, handedness, size)
         if report is not None:
             report.others = np.frombuffer(others, np.uint8)
             by_body, by_hands = arrays["body_image"][:, BODY_WRISTS, :2], arrays["hands_image"][:, :, WRIST, :2]
