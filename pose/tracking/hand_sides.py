@@ -105,7 +105,7 @@ def _seen(arrays: Mapping[str, NDArray[Any]], seconds: Floats, rows: NDArray[np.
         block = slice(first, first + BLOCK_ROWS)
         image = arrays["hands_image"][rows[block], ..., :2] * np.array(size, np.float64)
         wrists = arrays["body_image"][rows[block]][:, BODY_WRISTS, :2] * np.array(size, np.float64)
-        visible = (arrays["body_visibility"][rows[block]][:, BODY_WRISTS] >= VISIBLE).all(axis=1)
+        visible = arrays["body_visibility"][rows[block]][:, BODY_WRISTS].min(axis=1) >= VISIBLE
         places[block] = image[:, :, PLACES]
         lengths[block] = np.ptp(image, axis=2).max(axis=-1)
         away = np.linalg.norm(image[:, :, None, WRIST] - wrists[:, None], axis=-1) / lengths[block, :, None]
@@ -119,12 +119,13 @@ def _seen(arrays: Mapping[str, NDArray[Any]], seconds: Floats, rows: NDArray[np.
 
 def _allowed(there: NDArray[np.bool_]) -> Floats:
     """(rows, states): nothing, but two hands in a frame are exchanged with each other."""
-    return np.where(there.all(axis=1)[:, None] & (_LAST_LEFT != _LAST_RIGHT)[None], NEVER, 0.0)
+    both = there[:, :1] & there[:, 1:]
+    return np.where(both & (_LAST_LEFT != _LAST_RIGHT), NEVER, 0.0)
 
 
 def _is_exchanged(there: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """(rows, states): whether the hands of a row are exchanged."""
-    return np.where(there[:, :1], _LAST_LEFT[None], _LAST_RIGHT[None])
+    return np.where(there[:, :1], _LAST_LEFT, _LAST_RIGHT)
 
 
 def _changes(seen: _Seen, block: slice, as_found: float) -> Floats:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinesphere.trajectory import BODY_LANDMARKS, HANDS, Valid
-from pose.tracking.body_sides import ARMS, LEGS, WHOLE, body_sides
+from pose.tracking.body_sides import ARMS, EARS, LEGS, WHOLE, body_sides
 from pose.tracking.hand_sides import hand_sides
 from pose.tracking.least_cost_path import BLOCK_ROWS, Floats, durations
 
@@ -32,27 +32,27 @@ SURE = 2.0
 
 
 def _pairs(*names: str) -> tuple[list[int], list[int]]:
-    """Left and right landmarks whose names have one of these in them."""
-    left = [
-        row
-        for row, landmark in enumerate(BODY_LANDMARKS)
-        if "left" in landmark and any(name in landmark for name in names)
-    ]
-    right = [BODY_LANDMARKS.index(BODY_LANDMARKS[row].replace("left", "right")) for row in left]
+    """Left and right landmarks of these names."""
+    left, right = ([BODY_LANDMARKS.index(f"{side}_{name}") for name in names] for side in HANDS)
     return left, right
 
 
-_ALL = _pairs("")
 _ARM = _pairs("elbow", "wrist", "pinky", "index", "thumb")
-_LEG = _pairs("knee", "ankle", "heel", "foot")
+_LEG = _pairs("knee", "ankle", "heel", "foot_index")
+_OTHER_SIDE = [
+    BODY_LANDMARKS.index(name.replace("left", "right") if "left" in name else name.replace("right", "left"))
+    for name in BODY_LANDMARKS
+]
+_FACE = [row for row, name in enumerate(BODY_LANDMARKS) if name.split("_")[0] in ("nose", "mouth") or "eye" in name]
 
 
 def hold_sides(arrays: Arrays, handedness: NDArray[np.floating[Any]], size: tuple[int, int]) -> None:
     """Exchange left and right of body and hands, in place, wherever the networks took one for the other.
 
-    A body seen from behind is, in the picture, the mirror in depth of one seen from the front: where it is exchanged,
-    its depths change their signs. Arms or legs that are exchanged alone keep theirs, since which is nearer follows from
-    how the body is turned. Hands go with the wrists that they were found at.
+    Where a body is exchanged, its face comes to the other side of its ears, since a back was taken for a front or the
+    reverse. Other depths stay with their joints: the network knows what is nearer, whichever way round it takes the
+    body (measured; see decision 47). Arms or legs that are exchanged alone are so in the picture only: which is nearer
+    follows from how the body is turned. Hands go with the wrists that they were found at.
 
     Frames in which the other naming is nearly as likely are marked `Valid.SIDES_UNSURE`.
 
@@ -106,13 +106,12 @@ def _told_by_hands(
 
 
 def _exchange_body(arrays: Arrays, rows: NDArray[np.intp]) -> None:
-    left, right = _ALL
     for block in _blocks(rows):
         for name in ("body_image", "body_world", "body_visibility"):
-            values = arrays[name][block]
-            values[:, left + right] = values[:, right + left]
+            values = arrays[name][block][:, _OTHER_SIDE]
             if values.ndim == 3:
-                values[:, :, 2] *= -1
+                ears = values[:, EARS, 2].mean(axis=1, keepdims=True)
+                values[:, _FACE, 2] = 2 * ears - values[:, _FACE, 2]
             arrays[name][block] = values
 
 
