@@ -26,8 +26,9 @@ WHOLE, ARMS, LEGS = 1, 2, 4
 STATES = 8
 EXCHANGED_COST = {WHOLE: 0.5, ARMS: 1.5, LEGS: 1.5}
 """A second: the network is right more often than not."""
-CHANGE_COST = 2.5
-"""Of every change of a bit, and of its being set at the beginning or after a pause: that is rare."""
+ANEW_COST, BEGIN_COST, END_COST = 2.5, 3.5, 1.5
+"""Of every bit that is set at the beginning or after a pause, that becomes set, and that no longer is. The first two
+differ by the third: a stretch at the end of a recording is as likely as one at its beginning."""
 TAIL = 2.0
 """How slowly costs grow with steps far beyond the usual, as with Student's t: networks that waver between two namings
 give something between them."""
@@ -35,13 +36,15 @@ FASTEST_CHANGE = {WHOLE: 0.6, ARMS: 1.5, LEGS: 1.5}
 """m/s: how fast left usually moves against right; shoulders do 0.6 in half a turn in a second."""
 LEAST_JITTER = 0.01
 """m: steps this small mean nothing."""
-TURNING = 4
-"""Columns of the trunk that show how it turns: of shoulders and hips."""
+ACROSS = (0, 2)
+"""Columns of the trunk that show how it turns: how wide shoulders and hips look."""
 TURN_SECONDS = 0.25
 """Time before and after a frame over which it is seen whether a turn goes on."""
 TURN_CHANGE = 0.3
 """m/s: by how much the speed of a turn usually changes from the one time to the other."""
-MOST_FROM_TURN = 4.0
+TURNED_ASIDE = 0.12
+"""m: shoulders and hips that look no wider; only then left and right may be exchanged without a jump."""
+MOST_FROM_TURN = 5.0
 """The most that a turn which breaks off costs: people do turn back."""
 NORMAL_QUARTILE = 0.6745
 
@@ -75,8 +78,9 @@ def body_sides(
     steps = {bit: _steps(odd[bit], sure[bit], np.diff(times), FASTEST_CHANGE[bit]) for bit in odd}
     path, _ = _cheapest(costs, steps, times)
     # Once nothing jumps it can be seen whether whoever turned to the side went on turning.
-    turn = np.where(_bit(path, WHOLE), -1.0, 1.0)[:, None] * odd[WHOLE][:, :TURNING]
-    steps[WHOLE] += _turns(turn, times, _bit(path, WHOLE))
+    turn = np.where(_bit(path, WHOLE), -1.0, 1.0)[:, None] * odd[WHOLE][:, ACROSS]
+    if len(rows) > 1:
+        steps[WHOLE] += _turns(turn, times, _bit(path, WHOLE))
     path, through = _cheapest(costs, steps, times)
     states = np.arange(STATES)
     margins = [_margin(through, _bit(states, WHOLE)), _margin(through, _arms(states))]
@@ -129,7 +133,7 @@ def _costs_of_states(times: Floats, for_right: Floats) -> Floats:
     lasting = durations(times)
     for bit, cost in EXCHANGED_COST.items():
         costs += cost * lasting[:, None] * _bit(states, bit)
-        costs[:1] += CHANGE_COST * _bit(states, bit)
+        costs[:1] += ANEW_COST * _bit(states, bit)
     return np.asarray(costs, np.float64)
 
 
@@ -158,11 +162,16 @@ def _turns(odd: Floats, times: Floats, exchanged: Flags) -> Floats:
     """
     before, after = _speeds(odd, times, -1), _speeds(odd, times, 1)
     on, back = (
-        np.minimum(((change / TURN_CHANGE) ** 2 / 2).sum(axis=1) / 2, MOST_FROM_TURN)
-        for change in (after[1:] - before[:-1], after[1:] + before[:-1])
+        ((change / TURN_CHANGE) ** 2 / 2).mean(axis=1) for change in (after[1:] - before[:-1], after[1:] + before[:-1])
     )
+    aside = np.maximum(np.abs(odd[1:]), np.abs(odd[:-1])).max(axis=1) < TURNED_ASIDE
+    broken = np.where(aside, np.maximum(on - back, 0), 0)
+    # It breaks off in one frame, not in all those about it whose times before and after have that one in them.
+    reach = round(TURN_SECONDS / max(float(np.median(np.diff(times))), TURN_SECONDS / 100))
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(broken, reach), 2 * reach + 1)
+    cost = np.where(around.argmax(axis=1) == reach, np.minimum(broken, MOST_FROM_TURN), 0.0)
     as_found = exchanged[1:] == exchanged[:-1]
-    return np.stack([np.where(as_found, on, back), np.where(as_found, back, on)], axis=1)
+    return np.stack([np.where(as_found, cost, 0.0), np.where(as_found, 0.0, cost)], axis=1)
 
 
 def _speeds(odd: Floats, times: Floats, direction: int) -> Floats:
@@ -189,13 +198,16 @@ def _cheapest(costs: Floats, steps: Mapping[int, Floats], times: Floats) -> tupl
     states = np.arange(STATES)
     named = {WHOLE: _bit(states, WHOLE), ARMS: _arms(states), LEGS: _bit(states, WHOLE) ^ _bit(states, LEGS)}
     differs = {bit: (flags[:, None] != flags[None, :]).astype(np.float64) for bit, flags in named.items()}
-    changed = states[:, None] ^ states[None, :]
-    any_change = CHANGE_COST * sum(_bit(changed, bit).astype(np.float64) for bit in named)
-    anew = CHANGE_COST * sum(_bit(states, bit).astype(np.float64) for bit in named)
+    before, after = np.meshgrid(states, states, indexing="ij")
+    change, anew = np.zeros((2, STATES, STATES))
+    for bit in named:
+        was, is_ = _bit(before, bit), _bit(after, bit)
+        change += BEGIN_COST * (is_ & ~was) + END_COST * (was & ~is_)
+        anew += ANEW_COST * is_
     recent = memory(times)[:, None, None]
 
     def changes(block: slice) -> Floats:
-        total: Floats = recent[block] * any_change + (1 - recent[block]) * anew
+        total: Floats = recent[block] * change + (1 - recent[block]) * anew
         for bit, matrix in differs.items():
             on, exchanged = steps[bit][block].T
             total += on[:, None, None] + (exchanged - on)[:, None, None] * matrix

@@ -27,8 +27,10 @@ WRIST_COST = 10.0
 """A second and hand length by which a hand is away from the wrist of the body that it would be at."""
 FARTHEST = 2.0
 """Hand lengths beyond which one place is as wrong as another."""
-CHANGE_COST = 2.5
-"""Of every change from as they were found to exchanged, or back, and of being exchanged after a pause: it is rare."""
+ANEW_COST, BEGIN_COST, END_COST = 2.5, 3.0, 2.5
+"""Of hands that are exchanged at the beginning or after a pause, that begin to be, and that no longer are."""
+WITHOUT_BODY = 0.2
+"""What the sides that hands were found on count where there is no body: they are only what the network said of them."""
 STRANGE = 4.0
 """The most that it costs to be elsewhere a moment later: it may be no hand at all."""
 COMES_ANEW = 1.5
@@ -53,6 +55,8 @@ class _Seen:
     """(rows, 2)"""
     places: Floats
     """(rows, 2, landmarks, 2): where in the picture the hands are and how they lie there, in pixels."""
+    with_body: NDArray[np.bool_]
+    """(rows,)"""
     lengths: Floats
     """(rows, 2): of the hands, in pixels."""
     from_wrists: Floats
@@ -87,9 +91,9 @@ def hand_sides(
     there = seen.there
     lasting = durations(seen.times)
     wrong = np.where(there, for_right[rows] * [1, -1], 0.0).sum(axis=1)
-    as_found = 0.0 if regardless else 1.0
-    exchanged = as_found * (EXCHANGED_COST + WRIST_COST * seen.from_wrists) * lasting - wrong
-    exchanged[0] += CHANGE_COST * as_found
+    as_found = np.zeros(len(rows)) if regardless else np.where(seen.with_body, 1.0, WITHOUT_BODY)
+    exchanged = (EXCHANGED_COST * as_found + (not regardless) * WRIST_COST * seen.from_wrists) * lasting - wrong
+    exchanged[0] += ANEW_COST * as_found[0]
     costs = _allowed(there) + np.where(_is_exchanged(there), exchanged[:, None], 0.0)
     path, through = least_cost_path(costs, lambda block: _changes(seen, block, as_found))
     flags = _is_exchanged(there)
@@ -111,10 +115,11 @@ def _seen(arrays: Mapping[str, NDArray[Any]], seconds: Floats, rows: NDArray[np.
         away = np.linalg.norm(image[:, :, None, WRIST] - wrists[:, None], axis=-1) / lengths[block, :, None]
         away = np.where(visible[:, None, None] & np.isfinite(away), np.minimum(away, FARTHEST), 0.0)
         from_wrists[block] = (away[:, (0, 1), (1, 0)] - away[:, (0, 1), (0, 1)]).sum(axis=1)
+    with_body = np.isfinite(arrays["body_image"][rows, 0, 0])
     last = np.full(there.shape, -1, np.intp)
     numbers = np.arange(len(rows) - 1)[:, None]
     last[1:] = np.maximum.accumulate(np.where(there[:-1], numbers, -1), axis=0)
-    return _Seen(seconds[rows], there, places, lengths, from_wrists, last)
+    return _Seen(seconds[rows], there, places, with_body, lengths, from_wrists, last)
 
 
 def _allowed(there: NDArray[np.bool_]) -> Floats:
@@ -128,7 +133,7 @@ def _is_exchanged(there: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.where(there[:, :1], _LAST_LEFT, _LAST_RIGHT)
 
 
-def _changes(seen: _Seen, block: slice, as_found: float) -> Floats:
+def _changes(seen: _Seen, block: slice, as_found: Floats) -> Floats:
     """(rows, states, states): cost of the hands of the rows after a block's rows, by what the last ones were."""
     now = np.arange(block.start + 1, block.stop + 1)
     total = np.full((len(now), COURSES, COURSES), NEVER)
@@ -137,7 +142,8 @@ def _changes(seen: _Seen, block: slice, as_found: float) -> Floats:
         was = _LAST_LEFT[before], _LAST_RIGHT[before]
         for exchanged in (False, True):
             changed = (seen.there[now] & (np.array(was) != exchanged)).any(axis=1)
-            cost = CHANGE_COST * (recent * changed + (1 - recent) * exchanged * as_found)
+            cost = recent * changed * (BEGIN_COST if exchanged else END_COST)
+            cost += (1 - recent) * exchanged * ANEW_COST * as_found[now]
             for side in range(len(HANDS)):
                 # A hand goes on from the last one on its side, or the last on the other if that was exchanged.
                 candidates = [
@@ -155,10 +161,11 @@ def _changes(seen: _Seen, block: slice, as_found: float) -> Floats:
 def _going_on(seen: _Seen, now: NDArray[np.intp], side: int, candidates: list[NDArray[np.intp]]) -> Floats:
     """(rows,): cost of a hand being where it is, after the later of the hands that it may have been."""
     side_before = np.where(candidates[1] > candidates[0], 1, 0)
-    before = np.maximum(candidates[0], candidates[1])
+    latest = np.maximum(candidates[0], candidates[1])
+    before = np.where(latest < 0, now, latest)
     apart = seen.times[now] - seen.times[before]
     length = np.maximum(seen.lengths[now, side], seen.lengths[before, side_before])
     moved = np.linalg.norm(seen.places[now, side] - seen.places[before, side_before], axis=-1).mean(axis=-1) / length
     usual = USUAL_JITTER + USUAL_SPEED * apart
     cost = np.minimum((moved / usual) ** 2 / 2, STRANGE) + COMES_ANEW * (1 - np.exp(-apart / FORGET_SECONDS))
-    return np.where(before >= 0, cost, COMES_ANEW)
+    return np.where(latest < 0, COMES_ANEW, cost)
