@@ -20,6 +20,7 @@ from pose.landmarks import BODY_ELBOWS, BODY_HIPS, BODY_SHOULDERS, BODY_WRISTS
 from pose.tracking.least_cost_path import BLOCK_ROWS, Floats, durations, least_cost_path, memory
 
 Flags = NDArray[np.bool_]
+Numbers = NDArray[np.floating[Any]]
 
 WHOLE, ARMS, LEGS = 1, 2, 4
 """Bits of a state: the body is exchanged, and its arms or legs are the other way round than it is."""
@@ -89,11 +90,11 @@ def body_sides(
 
 def _odd_numbers(
     arrays: Mapping[str, NDArray[Any]], rows: NDArray[np.intp]
-) -> tuple[dict[int, Floats], dict[int, Floats]]:
+) -> tuple[dict[int, Numbers], dict[int, Numbers]]:
     """(rows, columns) by bit: what changes its sign when it is exchanged, in metres, and how well that is seen."""
     blocks = [rows[first : first + BLOCK_ROWS] for first in range(0, len(rows), BLOCK_ROWS)]
-    odd: dict[int, list[Floats]] = {WHOLE: [], ARMS: [], LEGS: []}
-    sure: dict[int, list[Floats]] = {WHOLE: [], ARMS: [], LEGS: []}
+    odd: dict[int, list[Numbers]] = {WHOLE: [], ARMS: [], LEGS: []}
+    sure: dict[int, list[Numbers]] = {WHOLE: [], ARMS: [], LEGS: []}
     for block in blocks:
         world, seen = arrays["body_world"][block].astype(np.float64), arrays["body_visibility"][block]
         odd[WHOLE].append(_trunk(world))
@@ -101,7 +102,8 @@ def _odd_numbers(
         for bit, pairs in ((ARMS, (BODY_ELBOWS, BODY_WRISTS)), (LEGS, (KNEES, ANKLES))):
             odd[bit].append(_limbs(world, *pairs))
             sure[bit].append(_seen(seen, *pairs))
-    return {bit: np.concatenate(of) for bit, of in odd.items()}, {bit: np.concatenate(of) for bit, of in sure.items()}
+    together = [{bit: np.concatenate(of, dtype=np.float32) for bit, of in each.items()} for each in (odd, sure)]
+    return together[0], together[1]
 
 
 def _trunk(world: Floats) -> Floats:
@@ -137,7 +139,7 @@ def _costs_of_states(times: Floats, for_right: Floats) -> Floats:
     return np.asarray(costs, np.float64)
 
 
-def _steps(odd: Floats, sure: Floats, apart: Floats, fastest: float) -> Floats:
+def _steps(odd: Numbers, sure: Numbers, apart: Floats, fastest: float) -> Floats:
     """(rows - 1, 2): cost of going on as it is, and of being exchanged from one row to the next."""
     jitter = np.zeros(odd.shape[1])
     if len(odd) > 2:
@@ -153,7 +155,7 @@ def _steps(odd: Floats, sure: Floats, apart: Floats, fastest: float) -> Floats:
     )
 
 
-def _turns(odd: Floats, times: Floats, exchanged: Flags) -> Floats:
+def _turns(odd: Numbers, times: Floats, exchanged: Flags) -> Floats:
     """(rows - 1, 2): cost of a turn that goes on as it is, and of one that would go on if the next row were exchanged.
 
     Args:
@@ -174,7 +176,7 @@ def _turns(odd: Floats, times: Floats, exchanged: Flags) -> Floats:
     return np.stack([np.where(as_found, cost, 0.0), np.where(as_found, 0.0, cost)], axis=1)
 
 
-def _speeds(odd: Floats, times: Floats, direction: int) -> Floats:
+def _speeds(odd: Numbers, times: Floats, direction: int) -> Floats:
     """(rows, columns): slope of a line through the rows of a short time before (-1) or after (1) each row."""
     sums = [np.zeros((len(times) + 1, odd.shape[1])) for _ in range(4)]
     moments = (times - times[:1])[:, None] if len(times) else times[:, None]

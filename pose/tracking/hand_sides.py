@@ -53,7 +53,7 @@ class _Seen:
     times: Floats
     there: NDArray[np.bool_]
     """(rows, 2)"""
-    places: Floats
+    places: NDArray[np.float32]
     """(rows, 2, landmarks, 2): where in the picture the hands are and how they lie there, in pixels."""
     with_body: NDArray[np.bool_]
     """(rows,)"""
@@ -103,7 +103,7 @@ def hand_sides(
 
 def _seen(arrays: Mapping[str, NDArray[Any]], seconds: Floats, rows: NDArray[np.intp], size: tuple[int, int]) -> _Seen:
     there = np.isfinite(arrays["hands_image"][rows, :, WRIST, 0])
-    places = np.empty((len(rows), len(HANDS), len(PLACES), 2))
+    places = np.empty((len(rows), len(HANDS), len(PLACES), 2), np.float32)
     lengths, from_wrists = np.empty((len(rows), len(HANDS))), np.empty(len(rows))
     for first in range(0, len(rows), BLOCK_ROWS):
         block = slice(first, first + BLOCK_ROWS)

@@ -30,19 +30,18 @@ def least_cost_path(costs: Floats, changes: Changes) -> tuple[NDArray[np.intp], 
         The state in each row (rows,), and the least cost (rows, states) of any course that is in a state in a row.
     """
     rows, states = costs.shape
-    until = costs.copy()  # of the best course up to a row that ends in a state
+    through = costs.copy()  # first only of the best course up to a row that ends in a state
     for block in _blocks(rows - 1):
         for row, change in zip(range(block.start, block.stop), changes(block), strict=True):
-            until[row + 1] += (until[row][:, None] + change).min(axis=0)
+            through[row + 1] += (through[row][:, None] + change).min(axis=0)
     path = np.zeros(rows, np.intp)
-    path[-1:] = until[-1:].argmin(axis=1)
+    path[-1:] = through[-1:].argmin(axis=1)
     onward = np.zeros(states)  # of the best course from a state of a row on
-    through = until.copy()
     for block in reversed(_blocks(rows - 1)):
         of_block = changes(block)
         for row in range(block.stop - 1, block.start - 1, -1):
             change = of_block[row - block.start]
-            path[row] = (until[row] + change[:, path[row + 1]]).argmin()
+            path[row] = (through[row] + change[:, path[row + 1]]).argmin()
             onward = (change + (costs[row + 1] + onward)).min(axis=1)
             through[row] += onward
     return path, through
