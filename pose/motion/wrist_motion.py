@@ -102,7 +102,7 @@ def wrist_motion(arrays: Mapping[str, NDArray[Any]], size: tuple[int, int], intr
     rays = _steady_rays(times, seen, arrays["body_visibility"], distance)
     lively = liveliness(times, rays.rate.reshape(-1, len(HANDS), 2), seen.found, distance)
     depth = wrist_depth(times, seen.sizes, arrays["body_image"], arrays["body_visibility"], lively)
-    _fill_places(arrays, seen, rays, depth)
+    _fill_places(arrays, seen, rays, depth, float(intrinsics.get("fx_sd", 0.0)) / float(intrinsics["fx"]))
     for side in range(len(HANDS)):
         turns = steady_turns(times, seen.turns[:, side], errors.passing_turn[:, side] ** 2)
         _fill_turns(arrays, side, turns, errors.lasting_turn[:, side])
@@ -214,8 +214,13 @@ def _steady_rays(times: Floats, seen: _Sightings, visibility: NDArray[np.float32
     return smooth_sources(Sources(times, samples, variances, acceleration, lasting))
 
 
-def _fill_places(arrays: Mapping[str, NDArray[Any]], seen: _Sightings, rays: Smoothed, depth: Smoothed) -> None:
-    """Places, speeds and their deviations: (ray, 1) times distance, by the rules of products."""
+def _fill_places(
+    arrays: Mapping[str, NDArray[Any]], seen: _Sightings, rays: Smoothed, depth: Smoothed, focal_sd: float
+) -> None:
+    """Places, speeds and their deviations: (ray, 1) times distance, by the rules of products.
+
+    A focal length that is wrong by a share makes distances wrong by as much, and nothing across the picture.
+    """
     ray, speed, ray_variance, speed_variance = (
         values.reshape(-1, len(HANDS), 2) for values in (rays.value, rays.rate, rays.variance, rays.rate_variance)
     )
@@ -227,11 +232,14 @@ def _fill_places(arrays: Mapping[str, NDArray[Any]], seen: _Sightings, rays: Smo
     bias = np.concatenate([np.repeat((ErrorModel.RAY_BIAS * seen.length[..., None]) ** 2, 2, axis=2), nothing], axis=2)
     place_sd = z * np.sqrt(ray_noise + bias + ahead**2 * variance)
     speed_sd = z * np.sqrt(speed_noise + across**2 * variance + ahead**2 * rate_variance + rate**2 * ray_noise)
+    speed_sd = speed_sd * ErrorModel.SPEED_FACTOR
+    place_sd[..., 2:] = np.hypot(place_sd[..., 2:], z * focal_sd)
+    speed_sd[..., 2:] = np.hypot(speed_sd[..., 2:], z * np.abs(rate) * focal_sd)
     for name, values in (
         ("wrist_pose", z * ahead),
         ("wrist_velocity", z * (across + ahead * rate)),
         ("wrist_pose_sd", place_sd),
-        ("wrist_velocity_sd", speed_sd * ErrorModel.SPEED_FACTOR),
+        ("wrist_velocity_sd", speed_sd),
     ):
         arrays[name][..., :3] = np.where(seen.found[..., None], values, np.nan)
 
