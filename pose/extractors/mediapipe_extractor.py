@@ -161,8 +161,8 @@ class MediaPipeExtractor:
         if self._settings.filter == "smooth":
             smooth_tracks(arrays, self._settings.smoothing)
             arrays |= _additional_arrays(len(arrays["timestamp"]))
-            wrist_motion(arrays, size, intrinsics)
-            landmark_deviations(arrays, size)
+            is_owner = wrist_motion(arrays, size, intrinsics)
+            landmark_deviations(arrays, size, is_owner)
         else:
             for side in range(len(HANDS)):
                 hand = arrays["hands_world"][:, side], arrays["hands_image"][:, side]

@@ -18,7 +18,7 @@ from pose.motion.error_model import ErrorModel
 from pose.motion.one_size import HandShape, even_limbs, hand_shape, of_one_shape
 from pose.motion.placement import Placement, place, rays_of
 from pose.motion.steady_turn import Turns, steady_turns
-from pose.motion.wrist_depth import Sizes, liveliness, wrist_depth, wrist_sizes
+from pose.motion.wrist_depth import Sizes, liveliness, owns_the_hands, wrist_depth, wrist_sizes
 
 Floats = NDArray[np.float64]
 
@@ -73,7 +73,9 @@ class _Sightings:
         return np.asarray(np.isfinite(self.turns[..., 0, 0]), np.bool_)
 
 
-def wrist_motion(arrays: Mapping[str, NDArray[Any]], size: tuple[int, int], intrinsics: Mapping[str, Any]) -> None:
+def wrist_motion(
+    arrays: Mapping[str, NDArray[Any]], size: tuple[int, int], intrinsics: Mapping[str, Any]
+) -> NDArray[np.bool_]:
     """Find the wrists' motion from the smoothed landmarks of a whole recording, and fill its arrays in place.
 
     Hands and body get one size each for the recording (`hands_world`, `body_world`). Each is placed before the
@@ -86,13 +88,16 @@ def wrist_motion(arrays: Mapping[str, NDArray[Any]], size: tuple[int, int], intr
         arrays: `timestamp`, landmarks, visibilities and scores of a trajectory are read; `wrist_pose`,
             `wrist_velocity`, `grip` and their `_sd` are filled.
         size: width and height of the picture in pixels.
-        intrinsics: `fx`, `fy`, `cx`, `cy` in pixels and, if the camera has any, its `distortion`.
+        intrinsics: `fx`, `fy`, `cx`, `cy` in pixels and, if the camera has any, its `distortion`, and `fx_sd`.
+
+    Returns:
+        (frames,): whether the body can be the owner of the hands, as far as hands are seen.
     """
     times = arrays["timestamp"] / 1e9
     even_limbs(arrays["body_world"], arrays["body_visibility"])
     shape = hand_shape(arrays["hands_world"])
     if shape is None:
-        return
+        return np.ones(len(times), np.bool_)
     _give_one_shape(arrays["hands_world"], shape)
     seen = _sightings(arrays, size, intrinsics)
     errors = ErrorModel(seen.sizes.hand_pixels)
@@ -110,6 +115,7 @@ def wrist_motion(arrays: Mapping[str, NDArray[Any]], size: tuple[int, int], intr
     _turn(arrays["body_world"], seen.body_turn)
     arrays["grip"][...] = grip(arrays["hands_world"])
     arrays["grip_sd"][...] = np.where(np.isfinite(arrays["grip"]), errors.grip, np.nan)
+    return owns_the_hands(times, seen.sizes)
 
 
 def _give_one_shape(world: NDArray[np.float32], shape: HandShape) -> None:
