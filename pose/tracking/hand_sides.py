@@ -55,8 +55,6 @@ class _Seen:
     """(rows, 2)"""
     places: NDArray[np.float32]
     """(rows, 2, landmarks, 2): where in the picture the hands are and how they lie there, in pixels."""
-    with_body: NDArray[np.bool_]
-    """(rows,)"""
     lengths: Floats
     """(rows, 2): of the hands, in pixels."""
     from_wrists: Floats
@@ -71,8 +69,7 @@ def hand_sides(
     rows: NDArray[np.intp],
     for_right: Floats,
     size: tuple[int, int],
-    *,
-    regardless: bool = False,
+    trust: Floats | None,
 ) -> tuple[NDArray[np.bool_], Floats]:
     """Find in which frames with hands left and right are exchanged.
 
@@ -82,7 +79,8 @@ def hand_sides(
         rows: the frames with at least one hand.
         for_right: (frames, 2) what speaks for each hand being a right one rather than a left one, as a cost.
         size: width and height of the picture in pixels.
-        regardless: take no heed of the sides that they were found on, nor of the body.
+        trust: (frames,) how far the body is believed, 0 to 1; None takes no heed of it, nor of the sides that hands
+            were found on.
 
     Returns:
         (rows,) where they are exchanged, and (rows,) how much more than that it would cost if they were not.
@@ -91,8 +89,10 @@ def hand_sides(
     there = seen.there
     lasting = durations(seen.times)
     wrong = np.where(there, for_right[rows] * [1, -1], 0.0).sum(axis=1)
-    as_found = np.zeros(len(rows)) if regardless else np.where(seen.with_body, 1.0, WITHOUT_BODY)
-    exchanged = (EXCHANGED_COST * as_found + (not regardless) * WRIST_COST * seen.from_wrists) * lasting - wrong
+    as_found = at_wrists = np.zeros(len(rows))
+    if trust is not None:
+        as_found, at_wrists = WITHOUT_BODY + (1 - WITHOUT_BODY) * trust[rows], trust[rows]
+    exchanged = (EXCHANGED_COST * as_found + WRIST_COST * at_wrists * seen.from_wrists) * lasting - wrong
     exchanged[0] += ANEW_COST * as_found[0]
     costs = _allowed(there) + np.where(_is_exchanged(there), exchanged[:, None], 0.0)
     path, through = least_cost_path(costs, lambda block: _changes(seen, block, as_found))
@@ -115,11 +115,10 @@ def _seen(arrays: Mapping[str, NDArray[Any]], seconds: Floats, rows: NDArray[np.
         away = np.linalg.norm(image[:, :, None, WRIST] - wrists[:, None], axis=-1) / lengths[block, :, None]
         away = np.where(visible[:, None, None] & np.isfinite(away), np.minimum(away, FARTHEST), 0.0)
         from_wrists[block] = (away[:, (0, 1), (1, 0)] - away[:, (0, 1), (0, 1)]).sum(axis=1)
-    with_body = np.isfinite(arrays["body_image"][rows, 0, 0])
     last = np.full(there.shape, -1, np.intp)
     numbers = np.arange(len(rows) - 1)[:, None]
     last[1:] = np.maximum.accumulate(np.where(there[:-1], numbers, -1), axis=0)
-    return _Seen(seconds[rows], there, places, with_body, lengths, from_wrists, last)
+    return _Seen(seconds[rows], there, places, lengths, from_wrists, last)
 
 
 def _allowed(there: NDArray[np.bool_]) -> Floats:
@@ -141,7 +140,7 @@ def _changes(seen: _Seen, block: slice, as_found: Floats) -> Floats:
     for before in range(COURSES):
         was = _LAST_LEFT[before], _LAST_RIGHT[before]
         for exchanged in (False, True):
-            changed = (seen.there[now] & (np.array(was) != exchanged)).any(axis=1)
+            changed = np.where(seen.there[now - 1, 0], *was) != exchanged
             cost = recent * changed * (BEGIN_COST if exchanged else END_COST)
             cost += (1 - recent) * exchanged * ANEW_COST * as_found[now]
             for side in range(len(HANDS)):

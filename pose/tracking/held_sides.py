@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinesphere.trajectory import BODY_LANDMARKS, HANDS, Valid
+from pose.landmarks import BODY_HIPS, BODY_SHOULDERS
 from pose.tracking.body_sides import ARMS, EARS, LEGS, WHOLE, body_sides
 from pose.tracking.hand_sides import hand_sides
 from pose.tracking.least_cost_path import BLOCK_ROWS, Floats, durations
@@ -25,6 +26,11 @@ from 80 on."""
 OWN_WORD, WORD_OF_TRACK = 0.5, 4.0
 """What a hand tells the body that it is found at: half of what it says itself, and, a second, what all that is seen of
 the two hands says, which they often were before there was a body."""
+USUAL_HAND, LARGE_HAND = 0.45, 0.75
+"""Trunk lengths of a hand up to which a body is believed, and from which on not: in close-ups networks see bodies in
+legs and sleeves. On rendered people who are seen, hands have 0.2 to 0.6."""
+MORE_FOR_HANDS = 2.0
+"""How much more the hands count for a body that is not believed."""
 SURE_TRACK = 4.0
 """By how much the naming of two hands has to be more likely for its full word."""
 SURE = 2.0
@@ -63,14 +69,16 @@ def hold_sides(arrays: Arrays, handedness: NDArray[np.floating[Any]], size: tupl
         size: width and height of the picture in pixels.
     """
     seconds = arrays["timestamp"] / 1e9
-    clear = _clear(arrays, size)
+    clear, trust = _clear(arrays, size)
     lean = 2 * handedness - 1
     votes = HANDEDNESS_COST * durations(seconds)[:, None] * clear * lean * np.abs(lean)
     for_right = np.where(np.isnan(votes), 0.0, votes)
     with_hands = np.flatnonzero(np.isfinite(arrays["hands_image"][:, :, 0, 0]).any(axis=1))
     with_body = np.flatnonzero(np.isfinite(arrays["body_image"][:, 0, 0]))
     if len(with_body):
-        told = _told_by_hands(arrays, seconds, with_hands, for_right, clear, size)
+        told = _told_by_hands(arrays, seconds, with_hands, for_right, clear, size) * (
+            1 + MORE_FOR_HANDS * (1 - trust[:, None])
+        )
         states, margins = body_sides(arrays, seconds, with_body, told)
         whole, arms, legs = ((states & bit) > 0 for bit in (WHOLE, ARMS, LEGS))
         _exchange_body(arrays, with_body[whole])
@@ -79,18 +87,26 @@ def hold_sides(arrays: Arrays, handedness: NDArray[np.floating[Any]], size: tupl
         _exchange_hands(arrays, with_body[whole ^ arms], for_right)
         arrays["valid"][with_body[margins < SURE]] |= np.uint8(Valid.SIDES_UNSURE)
     if len(with_hands):
-        exchanged, margins = hand_sides(arrays, seconds, with_hands, for_right, size)
+        exchanged, margins = hand_sides(arrays, seconds, with_hands, for_right, size, trust)
         _exchange_hands(arrays, with_hands[exchanged], for_right)
         arrays["valid"][with_hands[margins < SURE]] |= np.uint8(Valid.SIDES_UNSURE)
 
 
-def _clear(arrays: Arrays, size: tuple[int, int]) -> Floats:
-    """(frames, 2): how well the network sees of each hand which one it is, 0 to 1; NaN without a hand."""
-    clear = np.empty((len(arrays["timestamp"]), len(HANDS)))
-    for block in _blocks(np.arange(len(clear))):
-        extent = np.ptp(arrays["hands_image"][block][..., :2], axis=2) * np.array(size)
-        clear[block] = np.clip((extent.max(axis=-1) - VAGUE_HAND) / (CLEAR_HAND - VAGUE_HAND), 0, 1)
-    return clear
+def _clear(arrays: Arrays, size: tuple[int, int]) -> tuple[Floats, Floats]:
+    """How well the network sees of each hand which one it is, (frames, 2), 0 to 1 and NaN without a hand; and how far
+    the body is believed beside hands of this size, (frames,), 0 without a body."""
+    frames = len(arrays["timestamp"])
+    clear, trust = np.empty((frames, len(HANDS))), np.empty(frames)
+    for block in _blocks(np.arange(frames)):
+        hands = np.ptp(arrays["hands_image"][block][..., :2], axis=2) * np.array(size)
+        lengths = hands.max(axis=-1)
+        clear[block] = np.clip((lengths - VAGUE_HAND) / (CLEAR_HAND - VAGUE_HAND), 0, 1)
+        shoulders, hips = (arrays["body_image"][block][:, pair, :2] * size for pair in (BODY_SHOULDERS, BODY_HIPS))
+        trunk = np.linalg.norm(shoulders.mean(axis=1) - hips.mean(axis=1), axis=1)
+        trunk = np.maximum(trunk, np.linalg.norm(shoulders[:, 0] - shoulders[:, 1], axis=1))
+        longest = np.nan_to_num(lengths).max(axis=1) / trunk
+        trust[block] = np.nan_to_num(np.clip((LARGE_HAND - longest) / (LARGE_HAND - USUAL_HAND), 0, 1))
+    return clear, trust
 
 
 def _told_by_hands(
@@ -99,7 +115,7 @@ def _told_by_hands(
     """(frames, 2): what the body is told of the hands at its wrists, by themselves and by their tracks."""
     if not len(rows):
         return for_right
-    exchanged, margins = hand_sides(arrays, seconds, rows, for_right, size, regardless=True)
+    exchanged, margins = hand_sides(arrays, seconds, rows, for_right, size, None)
     word = WORD_OF_TRACK * durations(seconds)[rows] * np.minimum(margins / SURE_TRACK, 1) * np.where(exchanged, 1, -1)
     told = OWN_WORD * for_right
     told[rows] += word[:, None] * np.nan_to_num(clear[rows]) * (1, -1)  # an exchanged left hand is a right one
