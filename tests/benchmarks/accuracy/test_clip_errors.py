@@ -120,6 +120,17 @@ def test_a_body_whose_sides_are_exchanged_is_counted_unless_nobody_could_tell() 
     assert np.isnan(errors_of(EXACT, truth=replace(TRUTH, body_pixels=from_the_side))["body_swaps"])
 
 
+def test_a_body_counts_where_there_is_one_to_find() -> None:
+    seen = TRUTH.body_seen.copy()
+    seen[:90, [11, 12, 23]] = False  # of the trunk one hip is left
+    found = EXACT.body_pixels.copy()
+    found[:90] += 300
+    errors = errors_of(replace(EXACT, body_pixels=found), truth=replace(TRUTH, body_seen=seen))
+    assert errors["body"] == 0
+    seen[:90, 11] = True
+    assert errors_of(replace(EXACT, body_pixels=found), truth=replace(TRUTH, body_seen=seen))["body"] > 300
+
+
 def test_rotation_grip_and_pixels_are_measured_in_their_units() -> None:
     axis = Rotation.from_rotvec([0, 0, np.radians(10)]).as_matrix()
     turned = quaternions((axis @ TRUTH.wrist_rotation).reshape(-1, 3, 3)).reshape(-1, 2, 4)
