@@ -44,7 +44,7 @@ class Forked:
     _output: Any
     _received: bytearray = field(default_factory=bytearray)
 
-    def wait(self, seconds: float = 240, *, kill_after: float | None = None) -> Ended:
+    def wait(self, seconds: float = 600, *, kill_after: float | None = None) -> Ended:
         """Wait for its end.
 
         Args:

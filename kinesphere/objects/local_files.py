@@ -19,6 +19,8 @@ from functools import partial
 from pathlib import Path
 
 _FLUSHES_AT_ONCE = 16
+_ATTEMPTS = 100
+"""To delete a folder into which another process writes."""
 _STAGED = re.compile(r".+#\d+")
 _NOT_FOR_FOLDERS = (errno.EINVAL, errno.ENOTSUP)
 """What some network file systems answer when a folder is to be flushed: they keep names by themselves."""
@@ -110,28 +112,41 @@ def write_whole(path: Path, data: bytes | Path, *, root: Path | None = None) -> 
     write_all_whole({path: data}, root=root or path.parent)
 
 
-def write_all_whole(files: Mapping[Path, bytes | Path], *, root: Path, take_over: bool = False) -> None:
+def write_all_whole(
+    files: Mapping[Path, bytes | Path], *, root: Path, take_over: bool = False, told_by: Path | None = None
+) -> None:
     """Write files as `write_whole` does, in their order, for less than each by itself takes.
 
     Args:
         files: contents, or files to copy, by path.
         root: the last folder upwards that is flushed.
         take_over: the files to copy are never written to again, so that a second name for one is as good as a copy.
+        told_by: the one of them that says whose the others are. Whatever stops the writing, it is there before any
+            other, if only under its staged name; it gets its own in its turn, after those before it are flushed. Where
+            it is the last, and the writing fails before it has its name, nothing of the others stays.
 
     Raises:
-        OSError: the disk refused; some of them may be there.
+        OSError: the disk refused, or somebody has deleted them meanwhile; some of them may be there.
     """
     staged: dict[Path, Path] = {}
+    named: list[Path] = []
     try:
+        if told_by is not None and len(files) > 1:
+            staged[told_by] = staged_path(told_by)
+            _stage(staged[told_by], files[told_by], take_over=take_over)
+            _flush_at_once([staged[told_by]], _folders_of([told_by], root))
         for path, data in files.items():
-            staged[path] = staged_path(path)
-            _stage(staged[path], data, take_over=take_over)
-        _flush_at_once(staged.values())
-        for path, temporary in staged.items():
-            temporary.replace(path)
+            if path not in staged:
+                staged[path] = staged_path(path)
+                _stage(staged[path], data, take_over=take_over)
+        _flush_staged(temporary for path, temporary in staged.items() if path != told_by or len(staged) == 1)
+        for path in files:
+            if path == told_by and named:
+                flush_names(named, root)
+            _name_staged(staged[path], path)
+            named.append(path)
     except BaseException:
-        for temporary in staged.values():
-            temporary.unlink(missing_ok=True)
+        _take_back(files, staged, named, told_by, root)
         raise
     flush_names(files, root)
 
@@ -190,7 +205,18 @@ def delete_folder(folder: Path) -> None:
     Raises:
         OSError: the disk refused.
     """
-    with suppress(FileNotFoundError):
+    for _ in range(_ATTEMPTS):
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            if not folder.exists():
+                break  # else something in it was deleted by another process, and the rest is still there
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:
+                raise  # else somebody is writing into it
+        else:
+            break
+    else:
         shutil.rmtree(folder)
     flush_names([folder], folder.parent)
 
@@ -262,6 +288,41 @@ def _fill(path: Path, data: bytes | Path, *, take_over: bool) -> None:
         except OSError:
             pass  # on another disk, or on one where a file has one name only: a copy will do
     shutil.copyfile(data, path)
+
+
+def _flush_staged(staged: Iterable[Path]) -> None:
+    try:
+        _flush_at_once(staged)
+    except FileNotFoundError as error:
+        raise _deleted_meanwhile(Path(error.filename)) from error
+
+
+def _name_staged(staged: Path, path: Path) -> None:
+    try:
+        staged.replace(path)
+    except FileNotFoundError as error:
+        raise _deleted_meanwhile(staged) from error
+
+
+def _deleted_meanwhile(staged: Path) -> OSError:
+    """The error of a file that is gone before it has its name; no FileNotFoundError, for nobody has asked for it."""
+    return OSError(f"{staged.name.rpartition('#')[0]} was deleted by another process while it was being written")
+
+
+def _take_back(
+    files: Iterable[Path], staged: Mapping[Path, Path], named: Iterable[Path], told_by: Path | None, root: Path
+) -> None:
+    """Remove what was written before it failed; what says whose it is goes last."""
+    if told_by is not None and told_by == list(files)[-1] and not told_by.exists():
+        for path in named:
+            path.unlink(missing_ok=True)
+        with suppress(OSError):
+            flush_names(named, root)
+    for path in sorted(staged, key=lambda path: path == told_by):
+        staged[path].unlink(missing_ok=True)
+    for folder in sorted(_folders_of(files, root) - {root}, key=lambda folder: len(folder.parts), reverse=True):
+        with suppress(OSError):  # it is not empty, or not there
+            folder.rmdir()
 
 
 def _flush(descriptor: int) -> None:
