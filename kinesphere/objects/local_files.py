@@ -143,12 +143,16 @@ def write_all_whole(
         for path in files:
             if path == told_by and named:
                 flush_names(named, root)
-            _name_staged(staged[path], path)
+                _name_besides(staged[path], path)
+            else:
+                _name_staged(staged[path], path)
             named.append(path)
     except BaseException:
         _take_back(files, staged, named, told_by, root)
         raise
     flush_names(files, root)
+    if told_by in staged:
+        staged[told_by].unlink(missing_ok=True)
 
 
 def write_if_absent(path: Path, data: bytes, *, root: Path, after: Collection[Path] = (), is_last: bool = True) -> bool:
@@ -302,6 +306,14 @@ def _name_staged(staged: Path, path: Path) -> None:
         staged.replace(path)
     except FileNotFoundError as error:
         raise _deleted_meanwhile(staged) from error
+
+
+def _name_besides(staged: Path, path: Path) -> None:
+    """Give a file its name and leave it the staged one, until the disk has the new: one of them is always there."""
+    try:
+        os.link(staged, path)
+    except OSError:  # it is there already, or a file can have one name only
+        _name_staged(staged, path)
 
 
 def _deleted_meanwhile(staged: Path) -> OSError:
