@@ -170,7 +170,7 @@ def made_of(folder: Path) -> list[str]:
 
 def kill_at_put(patch: pytest.MonkeyPatch, number: int) -> None:
     """Stop before the put of this number, or, where there are fewer, before the first deletion."""
-    real, done = obstore.put, []
+    real, done = obstore.put, list[int]()
 
     def put(*arguments: Any, **options: Any) -> Any:
         if len(done) == number:
@@ -187,7 +187,7 @@ def kill_at_put(patch: pytest.MonkeyPatch, number: int) -> None:
 
 def test_a_store_that_refuses_half_way_keeps_nothing(tmp_path: Path, s3_url: str, monkeypatch: Any) -> None:
     objects = open_objects(f"{s3_url}/refusing")
-    real, done = obstore.put, []
+    real, done = obstore.put, list[int]()
 
     def put(*arguments: Any, **options: Any) -> Any:
         done.append(1)
@@ -290,7 +290,7 @@ def test_what_was_being_written_of_a_copy_goes_too(
     populate(workspace, {"anna": 1, "ben": 1})
     publish(workspace, "kitchen")
     rate = 30 if format_name == "lerobot" else None
-    real, done = local_files._flush_staged, []
+    real, done = local_files._flush_staged, list[int]()
 
     def killed(staged: Any) -> None:
         done.append(1)
