@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kinesphere.objects.local_files import staged_in
+from kinesphere.objects.local_files import staged_of
 
 BEGUN = "begun.json"
 
@@ -39,7 +39,7 @@ def is_begun_note(key: str) -> bool:
     return key.rpartition("/")[2] == BEGUN
 
 
-def staged_of(path: Path) -> list[bytes]:
+def begun_contents(path: Path) -> list[bytes]:
     """What is being written to a file, or was when its writer was killed.
 
     Args:
@@ -49,10 +49,9 @@ def staged_of(path: Path) -> list[bytes]:
         The content so far of each that writes, or wrote; none of those that have ended.
     """
     found = []
-    for staged in staged_in(path.parent):
-        if staged.name.rpartition("#")[0] == path.name:
-            try:
-                found.append(staged.read_bytes())
-            except FileNotFoundError:
-                continue  # it has its name by now, or its writer has given up
+    for staged in staged_of(path):
+        try:
+            found.append(staged.read_bytes())
+        except FileNotFoundError:
+            continue  # it has its name by now, or its writer has given up
     return found

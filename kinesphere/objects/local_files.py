@@ -250,6 +250,18 @@ def staged_in(folder: Path) -> Iterator[Path]:
         yield from (path for path in sorted(folder.iterdir()) if _STAGED.fullmatch(path.name))
 
 
+def staged_of(path: Path) -> list[Path]:
+    """Where a file is being written, or was when its writer was killed.
+
+    Args:
+        path: of the file, there or not.
+
+    Returns:
+        One file for each that writes, or wrote; none for those that have ended.
+    """
+    return [staged for staged in staged_in(path.parent) if staged.name.rpartition("#")[0] == path.name]
+
+
 def remove_staged(folder: Path) -> None:
     """Remove what killed writers have left in a folder in which nobody writes at this moment.
 
@@ -324,8 +336,9 @@ def _deleted_meanwhile(staged: Path) -> OSError:
 def _take_back(
     files: Iterable[Path], staged: Mapping[Path, Path], named: Iterable[Path], told_by: Path | None, root: Path
 ) -> None:
-    """Remove what was written before it failed; what says whose it is goes last."""
-    if told_by is not None and told_by == list(files)[-1] and not told_by.exists():
+    """Remove what was written before it failed, unless another process writes the same; what tells of it goes last."""
+    is_alone = told_by is not None and {staged.get(told_by)}.issuperset(staged_of(told_by))
+    if told_by is not None and told_by == list(files)[-1] and is_alone and not told_by.exists():
         for path in named:
             path.unlink(missing_ok=True)
         with suppress(OSError):

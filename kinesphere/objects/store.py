@@ -16,7 +16,7 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, from_url
 
-from kinesphere.errors import CorruptObject, InvalidInput, KinesphereError, StorageFailed
+from kinesphere.errors import CorruptObject, InvalidInput, StorageFailed
 from kinesphere.objects import local_files
 from kinesphere.objects.begun_notes import begun_key
 from kinesphere.objects.process_state import Requests, check_not_forked
@@ -118,11 +118,11 @@ class Objects:
             take_over: local files among them are never written to again, only deleted; so they need not be copied
                 where objects are files too.
             told_by: key of the one that says whose the others are: the first, or the last, which makes them visible.
-                Whatever ends the writing, what it says is there (`kinesphere.objects.begun_notes`). Where it is the
-                last, and the writing fails before, nothing stays.
+                Whatever ends the writing, what it says is there (`kinesphere.objects.begun_notes`).
 
         Raises:
-            StorageFailed: the store refused, or the disk is full; some of them may be there.
+            StorageFailed: the store refused, or the disk is full. Some of them may be there, but on a disk none where
+                `told_by` is the last.
         """
         if (root := self.local_path("")) is not None:
             with self._named(told_by or next(iter(contents), ""), in_python=True):
@@ -131,16 +131,9 @@ class Objects:
                 local_files.write_all_whole(files, root=root, take_over=take_over, told_by=teller)
             return
         note = None if told_by is None or told_by == next(iter(contents)) else begun_key(told_by)
-        try:
-            for key, data in (*([(note, contents[told_by])] if note and told_by else []), *contents.items()):
-                with self._named(key):
-                    obstore.put(self.raw, key, data, mode="overwrite")
-        except KinesphereError:
-            with suppress(StorageFailed):  # what stays then says whose it is
-                if note and told_by and not self.exists(told_by):
-                    for key in (*contents, note):
-                        self.delete(key)
-            raise
+        for key, data in (*([(note, contents[told_by])] if note and told_by else []), *contents.items()):
+            with self._named(key):
+                obstore.put(self.raw, key, data, mode="overwrite")
         if note:
             with suppress(StorageFailed):  # beside what it told of, it does no harm
                 self.delete(note)

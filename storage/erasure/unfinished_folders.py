@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kinesphere.errors import CorruptObject
-from kinesphere.objects.begun_notes import begun_key, staged_of
+from kinesphere.objects.begun_notes import begun_contents, begun_key
 from kinesphere.objects.store import Objects
 from storage.erasure.unfinished_files import is_quiet
 
@@ -52,7 +52,7 @@ def begun_description(objects: Objects, key: str) -> dict[str, Any] | None:
         StorageFailed: the store refused.
     """
     path = objects.local_path(key)
-    for content in [] if path is None else staged_of(path):
+    for content in [] if path is None else begun_contents(path):
         begun = _json(content)
         if begun is not None:
             return begun

@@ -75,7 +75,8 @@ def write_shard(
     Raises:
         InvalidInput: no trajectory, several contributors or extractors, trajectories with different arrays, or more
             than 2^18 frames.
-        StorageFailed: the store refused; nothing is left of the attempt.
+        StorageFailed: the store refused. On a disk nothing is left of the attempt; what is left in an object store
+            says whose it is, is no shard, and is written over the next time.
     """
     if not trajectories:
         raise InvalidInput("a shard holds at least one trajectory, got none")

@@ -16,6 +16,7 @@ from kinesphere.errors import Conflict, StorageFailed, Withdrawn
 from kinesphere.objects import local_files
 from kinesphere.objects.begun_notes import BEGUN
 from kinesphere.objects.store import Objects, open_objects
+from kinesphere.shards.shard import Shard
 from kinesphere.video.video_keys import video_key
 from storage.backup.backup_run import back_up
 from storage.erasure.erasure import erase
@@ -185,7 +186,10 @@ def kill_at_put(patch: pytest.MonkeyPatch, number: int) -> None:
     patch.setattr(obstore, "delete", delete)
 
 
-def test_a_store_that_refuses_half_way_keeps_nothing(tmp_path: Path, s3_url: str, monkeypatch: Any) -> None:
+def test_a_store_that_refuses_half_way_keeps_what_says_whose_it_is(
+    tmp_path: Path, s3_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deleting it would take it from another process that writes the same shard at this moment."""
     objects = open_objects(f"{s3_url}/refusing")
     real, done = obstore.put, list[int]()
 
@@ -198,14 +202,34 @@ def test_a_store_that_refuses_half_way_keeps_nothing(tmp_path: Path, s3_url: str
     with monkeypatch.context() as patch, pytest.raises(StorageFailed):
         patch.setattr(obstore, "put", put)
         written_shard(objects, "anna")
-    assert objects.keys("") == []
+    (folder,) = objects.folders("shards")
+    assert "anna" in str(description_of(objects, f"shards/{folder}/zarr.json"))
+    assert len(objects.keys("shards")) == 8 and not objects.exists(f"shards/{folder}/zarr.json")
     written_shard(objects, "anna")
-    done.clear()
-    before = objects.keys("")
-    with monkeypatch.context() as patch, pytest.raises(StorageFailed):
-        patch.setattr(obstore, "put", put)
-        written_shard(objects, "anna")
-    assert set(objects.keys("")) >= set(before), "what was whole stays"
+    assert objects.keys("shards") == made_of(tmp_path)
+
+
+def test_two_that_write_the_same_shard_take_nothing_from_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One fails, on a full disk say, when the other has named all but what makes the shard visible."""
+    objects = open_objects(tmp_path)
+    real = local_files._name_besides
+
+    def full(staged: Path, path: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    def meanwhile(staged: Path, path: Path) -> None:
+        monkeypatch.setattr(local_files, "_name_besides", full)
+        with pytest.raises(StorageFailed):
+            written_shard(objects, "anna")
+        real(staged, path)
+
+    monkeypatch.setattr(local_files, "_name_besides", meanwhile)
+    shard = written_shard(objects, "anna")
+    for name, said in Shard(objects, shard.shard_id).attributes["objects"].items():
+        assert objects.size(f"{shard.key}/{name}") == said["size_bytes"]
+    assert not list(tmp_path.rglob("*#*"))
 
 
 def test_doctor_takes_a_folder_away_whole_once_its_writer_must_have_died(
