@@ -133,7 +133,7 @@ def s3_server() -> Iterator[tuple[str, int]]:
     command = [sys.executable, "-m", "moto.server", "-H", host, "-p", str(port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            until = time.monotonic() + 60
+            until = time.monotonic() + 600
             while True:
                 with contextlib.suppress(OSError):
                     socket.create_connection((host, port), timeout=1).close()
