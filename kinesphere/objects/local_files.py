@@ -134,7 +134,7 @@ def write_all_whole(
         if told_by is not None and len(files) > 1:
             staged[told_by] = staged_path(told_by)
             _stage(staged[told_by], files[told_by], take_over=take_over)
-            _flush_at_once([staged[told_by]], _folders_of([told_by], root))
+            _flush_first(staged[told_by], _folders_of([told_by], root))
         for path, data in files.items():
             if path not in staged:
                 staged[path] = staged_path(path)
@@ -304,6 +304,13 @@ def _fill(path: Path, data: bytes | Path, *, take_over: bool) -> None:
         except OSError:
             pass  # on another disk, or on one where a file has one name only: a copy will do
     shutil.copyfile(data, path)
+
+
+def _flush_first(staged: Path, folders: Iterable[Path]) -> None:
+    try:
+        _flush_at_once([staged], folders)
+    except FileNotFoundError as error:
+        raise _deleted_meanwhile(staged) from error
 
 
 def _flush_staged(staged: Iterable[Path]) -> None:
