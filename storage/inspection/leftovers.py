@@ -43,13 +43,13 @@ def leftovers(workspace: Workspace) -> Iterator[Leftover]:
     """
     being_written = set[Path]()
     whole = [leftover for prefix in DESCRIBED_BY for leftover in _of_writers(workspace, prefix, being_written)]
-    yield from whole
     together = being_written | {leftover.path for leftover in whole if leftover.path is not None}
     yield from (
         Leftover(str(path.relative_to(workspace.objects.url)), "an unfinished file of a process that died", path)
         for path in hidden_files(workspace.objects)
         if is_quiet(path) and together.isdisjoint(path.parents)
     )
+    yield from whole
     for path in sorted(workspace.temporary.iterdir()) if workspace.temporary.is_dir() else []:
         if is_quiet(path):
             yield Leftover(f"temporary/{path.name}", "made by a process that died", path)
