@@ -73,6 +73,8 @@ class Valid(IntFlag):
     SMOOTHED = 16
     UNSURE = 32
     """The body may be somebody else's than the contributor's."""
+    SIDES_UNSURE = 64
+    """Left and right, of the body or of a hand, may be exchanged."""
 
 
 _IMAGE_UNITS = "image widths (x, z), heights (y)"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from benchmarks.accuracy.estimate import Estimate, rotation_vectors, rotations
 from benchmarks.rendered_people.truth import Truth
 from kinesphere.trajectory import BODY_LANDMARKS, HANDS
-from pose.landmarks import FINGERS, MIDDLE_FINGER, WRIST
+from pose.landmarks import BODY_HIPS, BODY_SHOULDERS, FINGERS, MIDDLE_FINGER, WRIST
 
 Array = NDArray[np.float64]
 
@@ -51,6 +51,12 @@ def clip_errors(truth: Truth, found: Estimate, known: Estimate | None, width: in
 def hands_seen(truth: Truth) -> NDArray[np.bool_]:
     """(frames, 2) which of the person's hands can be seen: at least half of the landmarks."""
     return np.asarray(truth.hands_seen.mean(axis=2) >= SEEN_SHARE)
+
+
+def bodies_seen(truth: Truth) -> NDArray[np.bool_]:
+    """(frames,) where there is a body to find: a shoulder is seen, and one more of shoulders and hips."""
+    trunk = truth.body_seen[:, [*BODY_SHOULDERS, *BODY_HIPS]]
+    return np.asarray(trunk[:, :2].any(axis=1) & (trunk.sum(axis=1) >= 2))
 
 
 def wrist_errors(truth: Truth, found: Estimate, scale: float = 1.0) -> Array:
@@ -187,7 +193,7 @@ def _pictures(truth: Truth, found: Estimate, seen: NDArray[np.bool_], width: int
     right = found.hand_found & places.is_near
     any_swapped, any_found = np.asarray(places.is_swapped.any(axis=1)), np.asarray(places.found.any(axis=1))
     return {
-        "body": _middle(off[truth.body_seen[:, joints]]) * to_1280,
+        "body": _middle(off[truth.body_seen[:, joints] & bodies_seen(truth)[:, None]]) * to_1280,
         "hand_points": _middle(off_hands[truth.hands_seen & places.is_near[..., None]]) * to_1280,
         "hand_swaps": _percent(any_swapped[any_found]),
         "body_swaps": _percent(swapped[told]),
@@ -243,8 +249,7 @@ def _body_sides(truth: Truth, found: Estimate) -> tuple[NDArray[np.bool_], NDArr
     trunk = np.linalg.norm(true[:, left[0]] - true[:, left[1]] + true[:, right[0]] - true[:, right[1]], axis=-1) / 2
     own = np.linalg.norm(found.body_pixels[:, left + right] - true[:, left + right], axis=-1).mean(axis=1)
     other = np.linalg.norm(found.body_pixels[:, left + right] - true[:, right + left], axis=-1).mean(axis=1)
-    in_picture = truth.body_seen[:, left + right].any(axis=1)
-    told = np.asarray(np.isfinite(own) & (apart > APART * trunk) & in_picture)
+    told = np.asarray(np.isfinite(own) & (apart > APART * trunk) & bodies_seen(truth))
     return told, np.asarray(other < own)
 
 

@@ -26,6 +26,7 @@ from pose.networks.sightings import Body
 from pose.tracking.filtering import Filter, FilterSettings, smooth_tracks
 from pose.tracking.followed_person import BodyFinder
 from pose.tracking.hands import HandFinder
+from pose.tracking.held_sides import hold_sides
 from pose.tracking.person_finder import Thresholds
 from pose.tracking.sides import Sides
 from pose.tracking.track_collector import TrackBuilder
@@ -151,7 +152,8 @@ class MediaPipeExtractor:
             while waiting:
                 finish_one()
         intrinsics = assumed_intrinsics(*size) if intrinsics is None else intrinsics
-        arrays = tracks.finish()
+        handedness, arrays = tracks.handedness, tracks.finish()
+        hold_sides(arrays, handedness, size)
         if report is not None:
             report.others = np.frombuffer(others, np.uint8)
             by_body, by_hands = arrays["body_image"][:, BODY_WRISTS, :2], arrays["hands_image"][:, :, WRIST, :2]
@@ -159,8 +161,8 @@ class MediaPipeExtractor:
         if self._settings.filter == "smooth":
             smooth_tracks(arrays, self._settings.smoothing)
             arrays |= _additional_arrays(len(arrays["timestamp"]))
-            wrist_motion(arrays, size, intrinsics)
-            landmark_deviations(arrays, size)
+            is_owner = wrist_motion(arrays, size, intrinsics)
+            landmark_deviations(arrays, size, is_owner)
         else:
             for side in range(len(HANDS)):
                 hand = arrays["hands_world"][:, side], arrays["hands_image"][:, side]

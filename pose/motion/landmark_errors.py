@@ -49,6 +49,8 @@ FEWEST_PIXELS = 3.0
 """Pixels by which a landmark of a hand is wrong at least: a small hand is guessed."""
 FILLED_SCORE = 0.5
 """As which a hand counts that was filled between two frames, whose score is 0."""
+ELSEWHERE = 10.0
+"""Times the error of a body that is not the owner of the hands: there is none, or it is somewhere else."""
 TRUNK_METRES = 0.5
 """Of the model human, from shoulders to hips: turns the picture's units of depth into metres."""
 _BLOCK_FRAMES = 4096
@@ -68,28 +70,30 @@ _BODY_ERRORS = np.array([_BODY[_kind_of_body(name)] for name in BODY_LANDMARKS])
 _HAND_ERRORS = np.array([_HAND[_kind_of_hand(name)] for name in HAND_LANDMARKS])
 
 
-def landmark_deviations(arrays: Mapping[str, NDArray[Any]], size: tuple[int, int]) -> None:
+def landmark_deviations(arrays: Mapping[str, NDArray[Any]], size: tuple[int, int], is_owner: NDArray[np.bool_]) -> None:
     """Fill the standard deviations of all landmarks, in place; NaN where there is no landmark.
 
     Args:
         arrays: `body_image`, `body_visibility`, `hands_image` and `hand_score` of a trajectory are read;
             `body_image_sd`, `body_world_sd`, `hands_image_sd` and `hands_world_sd` are filled.
         size: width and height of the picture in pixels.
+        is_owner: (frames,) whether the body can be that of the hands, as `wrist_motion` tells.
     """
     for first in range(0, len(arrays["timestamp"]), _BLOCK_FRAMES):
-        block = {name: values[first : first + _BLOCK_FRAMES] for name, values in arrays.items()}
-        _body_deviations(block, size)
+        frames = slice(first, first + _BLOCK_FRAMES)
+        block = {name: values[frames] for name, values in arrays.items()}
+        _body_deviations(block, size, np.where(is_owner[frames], 1.0, ELSEWHERE)[:, None])
         _hand_deviations(block, size)
 
 
-def _body_deviations(arrays: Mapping[str, NDArray[Any]], size: tuple[int, int]) -> None:
+def _body_deviations(arrays: Mapping[str, NDArray[Any]], size: tuple[int, int], doubt: Floats) -> None:
     pixels = arrays["body_image"][:, [*BODY_SHOULDERS, *BODY_HIPS], :2] * np.array(size)
     trunk = np.ptp(pixels, axis=1).max(axis=1)[:, None]
     seen = arrays["body_visibility"]
     in_picture = trunk * _BODY_ERRORS[:, 0] * np.interp(seen, _VISIBILITY, _HIDDEN_IN_PICTURE)
     hidden = np.interp(seen, _VISIBILITY, _HIDDEN_IN_METRES)
-    across, along = _BODY_ERRORS[:, 1] * hidden, _BODY_ERRORS[:, 2] * np.sqrt(hidden)
-    _fill(arrays, "body", in_picture, across, along, trunk / TRUNK_METRES, size)
+    across, along = _BODY_ERRORS[:, 1] * hidden * doubt, _BODY_ERRORS[:, 2] * np.sqrt(hidden) * doubt
+    _fill(arrays, "body", in_picture * doubt, across, along, trunk / TRUNK_METRES, size)
 
 
 def _hand_deviations(arrays: Mapping[str, NDArray[Any]], size: tuple[int, int]) -> None:

@@ -107,7 +107,7 @@ def wrist_depth(
     Returns:
         (frames, 2): the logarithms of metres, their rates, and the variances of both.
     """
-    whole = _is_whole(image, visibility)[:, None] & _is_of_the_hands(times, sizes)[:, None]
+    whole = _is_whole(image, visibility)[:, None] & owns_the_hands(times, sizes)[:, None]
     with np.errstate(invalid="ignore"):
         by_body = np.log(sizes.by_body)
         samples = np.stack(
@@ -148,16 +148,17 @@ def liveliness(times: Floats, speeds: Floats, found: Flags, distance: Floats) ->
     return np.asarray(np.clip(LIVELINESS * mean, STILL / distance**2, WILD / distance**2), np.float64)
 
 
-def _is_whole(image: NDArray[np.float32], visibility: NDArray[np.float32]) -> Flags:
-    """(frames,): whether head and trunk lie in the picture, and the trunk is seen."""
-    inside = ((image[:, _SEEN_WHOLE, :2] >= 0) & (image[:, _SEEN_WHOLE, :2] <= 1)).all(axis=(1, 2))
-    return np.asarray(inside & (visibility[:, _SEEN_WHOLE[1:]] > VISIBLE).all(axis=1), np.bool_)
+def owns_the_hands(times: Floats, sizes: Sizes) -> Flags:
+    """Whether a body can be the owner of the hands that are seen about this time.
 
+    Where hands fill the picture the network takes an arm or the back of a chair for a whole person.
 
-def _is_of_the_hands(times: Floats, sizes: Sizes) -> Flags:
-    """(frames,): whether a body can be the owner of the hands that are seen about this time.
+    Args:
+        times: (frames,) seconds.
+        sizes: what each frame says.
 
-    Where hands fill the picture the network takes an arm or a back of a chair for a whole person.
+    Returns:
+        (frames,): False where the hands say that it is another's, or nobody's.
     """
     with np.errstate(invalid="ignore"):
         compared = np.isfinite(sizes.by_hand) & np.isfinite(sizes.by_body) & (sizes.hand_pixels > LARGE_HAND)
@@ -166,6 +167,12 @@ def _is_of_the_hands(times: Floats, sizes: Sizes) -> Flags:
         np.stack([odd.any(axis=1), compared.any(axis=1)], axis=1).astype(float), times, MEMORY_SECONDS
     )
     return np.asarray(~odd.any(axis=1) & (around[:, 0] <= around[:, 1] / 2), np.bool_)
+
+
+def _is_whole(image: NDArray[np.float32], visibility: NDArray[np.float32]) -> Flags:
+    """(frames,): whether head and trunk lie in the picture, and the trunk is seen."""
+    inside = ((image[:, _SEEN_WHOLE, :2] >= 0) & (image[:, _SEEN_WHOLE, :2] <= 1)).all(axis=(1, 2))
+    return np.asarray(inside & (visibility[:, _SEEN_WHOLE[1:]] > VISIBLE).all(axis=1), np.bool_)
 
 
 def _fading_sums(values: Floats, times: Floats, seconds: float) -> Floats:

@@ -18,7 +18,7 @@ from pose.motion.error_model import ErrorModel
 from pose.motion.one_size import HandShape, even_limbs, hand_shape, of_one_shape
 from pose.motion.placement import Placement, place, rays_of
 from pose.motion.steady_turn import Turns, steady_turns
-from pose.motion.wrist_depth import Sizes, liveliness, wrist_depth, wrist_sizes
+from pose.motion.wrist_depth import Sizes, liveliness, owns_the_hands, wrist_depth, wrist_sizes
 
 Floats = NDArray[np.float64]
 
@@ -73,7 +73,9 @@ class _Sightings:
         return np.asarray(np.isfinite(self.turns[..., 0, 0]), np.bool_)
 
 
-def wrist_motion(arrays: Mapping[str, NDArray[Any]], size: tuple[int, int], intrinsics: Mapping[str, Any]) -> None:
+def wrist_motion(
+    arrays: Mapping[str, NDArray[Any]], size: tuple[int, int], intrinsics: Mapping[str, Any]
+) -> NDArray[np.bool_]:
     """Find the wrists' motion from the smoothed landmarks of a whole recording, and fill its arrays in place.
 
     Hands and body get one size each for the recording (`hands_world`, `body_world`). Each is placed before the
@@ -86,13 +88,16 @@ def wrist_motion(arrays: Mapping[str, NDArray[Any]], size: tuple[int, int], intr
         arrays: `timestamp`, landmarks, visibilities and scores of a trajectory are read; `wrist_pose`,
             `wrist_velocity`, `grip` and their `_sd` are filled.
         size: width and height of the picture in pixels.
-        intrinsics: `fx`, `fy`, `cx`, `cy` in pixels and, if the camera has any, its `distortion`.
+        intrinsics: `fx`, `fy`, `cx`, `cy` in pixels and, if the camera has any, its `distortion`, and `fx_sd`.
+
+    Returns:
+        (frames,): whether the body can be the owner of the hands, as far as hands are seen.
     """
     times = arrays["timestamp"] / 1e9
     even_limbs(arrays["body_world"], arrays["body_visibility"])
     shape = hand_shape(arrays["hands_world"])
     if shape is None:
-        return
+        return np.ones(len(times), np.bool_)
     _give_one_shape(arrays["hands_world"], shape)
     seen = _sightings(arrays, size, intrinsics)
     errors = ErrorModel(seen.sizes.hand_pixels)
@@ -102,7 +107,7 @@ def wrist_motion(arrays: Mapping[str, NDArray[Any]], size: tuple[int, int], intr
     rays = _steady_rays(times, seen, arrays["body_visibility"], distance)
     lively = liveliness(times, rays.rate.reshape(-1, len(HANDS), 2), seen.found, distance)
     depth = wrist_depth(times, seen.sizes, arrays["body_image"], arrays["body_visibility"], lively)
-    _fill_places(arrays, seen, rays, depth)
+    _fill_places(arrays, seen, rays, depth, float(intrinsics.get("fx_sd", 0.0)) / float(intrinsics["fx"]))
     for side in range(len(HANDS)):
         turns = steady_turns(times, seen.turns[:, side], errors.passing_turn[:, side] ** 2)
         _fill_turns(arrays, side, turns, errors.lasting_turn[:, side])
@@ -110,6 +115,7 @@ def wrist_motion(arrays: Mapping[str, NDArray[Any]], size: tuple[int, int], intr
     _turn(arrays["body_world"], seen.body_turn)
     arrays["grip"][...] = grip(arrays["hands_world"])
     arrays["grip_sd"][...] = np.where(np.isfinite(arrays["grip"]), errors.grip, np.nan)
+    return owns_the_hands(times, seen.sizes)
 
 
 def _give_one_shape(world: NDArray[np.float32], shape: HandShape) -> None:
@@ -214,8 +220,13 @@ def _steady_rays(times: Floats, seen: _Sightings, visibility: NDArray[np.float32
     return smooth_sources(Sources(times, samples, variances, acceleration, lasting))
 
 
-def _fill_places(arrays: Mapping[str, NDArray[Any]], seen: _Sightings, rays: Smoothed, depth: Smoothed) -> None:
-    """Places, speeds and their deviations: (ray, 1) times distance, by the rules of products."""
+def _fill_places(
+    arrays: Mapping[str, NDArray[Any]], seen: _Sightings, rays: Smoothed, depth: Smoothed, focal_sd: float
+) -> None:
+    """Places, speeds and their deviations: (ray, 1) times distance, by the rules of products.
+
+    A focal length that is wrong by a share makes distances wrong by as much, and nothing across the picture.
+    """
     ray, speed, ray_variance, speed_variance = (
         values.reshape(-1, len(HANDS), 2) for values in (rays.value, rays.rate, rays.variance, rays.rate_variance)
     )
@@ -227,11 +238,14 @@ def _fill_places(arrays: Mapping[str, NDArray[Any]], seen: _Sightings, rays: Smo
     bias = np.concatenate([np.repeat((ErrorModel.RAY_BIAS * seen.length[..., None]) ** 2, 2, axis=2), nothing], axis=2)
     place_sd = z * np.sqrt(ray_noise + bias + ahead**2 * variance)
     speed_sd = z * np.sqrt(speed_noise + across**2 * variance + ahead**2 * rate_variance + rate**2 * ray_noise)
+    speed_sd = speed_sd * ErrorModel.SPEED_FACTOR
+    place_sd[..., 2:] = np.hypot(place_sd[..., 2:], z * focal_sd)
+    speed_sd[..., 2:] = np.hypot(speed_sd[..., 2:], z * np.abs(rate) * focal_sd)
     for name, values in (
         ("wrist_pose", z * ahead),
         ("wrist_velocity", z * (across + ahead * rate)),
         ("wrist_pose_sd", place_sd),
-        ("wrist_velocity_sd", speed_sd * ErrorModel.SPEED_FACTOR),
+        ("wrist_velocity_sd", speed_sd),
     ):
         arrays[name][..., :3] = np.where(seen.found[..., None], values, np.nan)
 

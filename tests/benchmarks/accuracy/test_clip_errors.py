@@ -13,7 +13,7 @@ from benchmarks.accuracy.estimate import Estimate, rotation_vectors, rotations
 from benchmarks.accuracy.measures import MEASURES
 from benchmarks.rendered_people.truth import Truth
 from pose.geometry.wrist import quaternions
-from tests.support.made_up_truth import RATE, WIDTH, found_exactly, made_up_truth
+from tests.support.made_up_truth import RATE, WIDTH, found_exactly, made_up_truth, pixels_of
 
 TRUTH = made_up_truth()
 EXACT = found_exactly(TRUTH)
@@ -77,6 +77,16 @@ def test_swapped_hands_are_counted_as_swaps_and_not_as_wrong() -> None:
     assert errors["hands_wrong"] == 0 and errors["hands_found"] == pytest.approx(75)
 
 
+def test_hands_that_touch_are_told_apart_by_their_landmarks() -> None:
+    hands = TRUTH.hands_camera - TRUTH.hands_camera[:, :, :1] + TRUTH.hands_camera[:, :1, :1]
+    hands[:, 1] += (0.02, 0.0, 0.0)
+    touching = replace(TRUTH, hands_camera=hands, hands_pixels=pixels_of(hands))
+    exact = found_exactly(touching)
+    assert errors_of(exact, truth=touching)["hand_swaps"] == 0
+    exchanged = errors_of(replace(exact, hands_pixels=exact.hands_pixels[:, ::-1]), truth=touching)
+    assert exchanged["hand_swaps"] == 100 and exchanged["hands_found"] == 0
+
+
 def test_hands_in_the_air_and_hands_that_are_missed_are_counted() -> None:
     pixels, found = EXACT.hands_pixels.copy(), EXACT.hand_found.copy()
     pixels[:12, 0] += 500
@@ -90,11 +100,11 @@ def test_hands_in_the_air_and_hands_that_are_missed_are_counted() -> None:
 
 def test_hidden_hands_count_only_where_they_are_asked_for() -> None:
     seen = TRUTH.hands_seen.copy()
-    seen[:60, 0, :11] = False
+    seen[:90, :, :11] = False
     hidden = replace(TRUTH, hands_seen=seen)
-    assert not hands_seen(hidden)[:60, 0].any() and hands_seen(hidden)[60:].all()
+    assert not hands_seen(hidden)[:90].any() and hands_seen(hidden)[90:].all()
     pose = EXACT.wrist_pose.copy()
-    pose[:60, 0, 2] += 0.3
+    pose[:90, :, 2] += 0.3
     errors = errors_of(replace(EXACT, wrist_pose=pose), truth=hidden)
     assert errors["wrist"] == pytest.approx(0, abs=1e-9) and errors["wrist_hidden"] == pytest.approx(0.3)
 
@@ -108,6 +118,17 @@ def test_a_body_whose_sides_are_exchanged_is_counted_unless_nobody_could_tell() 
     from_the_side = TRUTH.body_pixels.copy()
     from_the_side[:, 12::2] = from_the_side[:, 11::2]
     assert np.isnan(errors_of(EXACT, truth=replace(TRUTH, body_pixels=from_the_side))["body_swaps"])
+
+
+def test_a_body_counts_where_there_is_one_to_find() -> None:
+    seen = TRUTH.body_seen.copy()
+    seen[:90, [11, 12, 23]] = False  # of the trunk one hip is left
+    found = EXACT.body_pixels.copy()
+    found[:90] += 300
+    errors = errors_of(replace(EXACT, body_pixels=found), truth=replace(TRUTH, body_seen=seen))
+    assert errors["body"] == 0
+    seen[:90, 11] = True
+    assert errors_of(replace(EXACT, body_pixels=found), truth=replace(TRUTH, body_seen=seen))["body"] > 300
 
 
 def test_rotation_grip_and_pixels_are_measured_in_their_units() -> None:

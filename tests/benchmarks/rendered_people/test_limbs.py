@@ -57,14 +57,15 @@ def test_motion_is_still_at_its_knots_and_smooth_between() -> None:
 def test_a_landmark_is_seen_unless_it_is_outside_or_something_is_before_it() -> None:
     lens = Lens(np.eye(3), np.zeros(3), 100.0, (50.0, 40.0))
     camera = np.tile([0.0, 0.0, 2.0], (75, 1))
-    wrist, hip, finger, outside, behind = 15, BODY_LANDMARKS.index("left_hip"), 40, 50, 60
+    wrist, hip, finger, outside, left, behind = 15, BODY_LANDMARKS.index("left_hip"), 40, 50, 51, 60
     camera[outside] = (5.0, 0.0, 2.0)
+    camera[left] = (-1.5, 0.0, 2.0)
     camera[behind] = (0.0, 0.0, -1.0)
     pixels = lens.to_pixels(camera)
     assert pixels[wrist] == pytest.approx([50, 40]) and np.isnan(pixels[behind]).all()
     own_flesh = np.full((80, 100), 1.985, np.float32)
     shown = seen(camera, pixels, own_flesh)
-    assert shown[[wrist, hip, finger]].all() and not shown[[outside, behind]].any()
+    assert shown[[wrist, hip, finger]].all() and not shown[[outside, left, behind]].any()
     clothes = seen(camera, pixels, np.full((80, 100), 1.9, np.float32))
     assert clothes[hip] and not clothes[[wrist, finger]].any()
     assert not seen(camera, pixels, np.full((80, 100), 1.0, np.float32)).any()

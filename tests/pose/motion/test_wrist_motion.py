@@ -32,7 +32,7 @@ def _angles(arrays: Arrays, true: KnownMotion) -> Floats:
 
 def test_without_faults_of_the_networks_all_is_as_it_was() -> None:
     arrays, true = person_before_camera(90)
-    wrist_motion(arrays, SIZE, CAMERA)
+    assert wrist_motion(arrays, SIZE, CAMERA).all()
     assert np.median(_missed(arrays, true)) < 0.02
     inner = slice(5, -5)
     assert np.abs(arrays["wrist_velocity"][inner, :, :3] - true.speeds[inner]).max() < 0.15
@@ -69,7 +69,7 @@ def test_a_body_that_cannot_own_the_hands_does_not_place_them() -> None:
     elsewhere, _ = person_before_camera(60, away=4.0)
     for name in ("body_image", "body_world"):
         arrays[name] = elsewhere[name]
-    wrist_motion(arrays, SIZE, CAMERA)
+    assert not wrist_motion(arrays, SIZE, CAMERA).any()
     assert np.median(_missed(arrays, true)) < 0.12
 
 
@@ -91,6 +91,16 @@ def test_deviations_grow_with_the_distance_and_hold_the_truth() -> None:
     near, far = (np.nanmedian(found[away]["wrist_pose_sd"], axis=(0, 1)) for away in (1.0, 3.0))
     assert (far[2:] > 1.2 * near[2:]).all()
     assert near[2] > near[0]  # distances are less sure than directions
+
+
+def test_a_focal_length_that_is_not_known_makes_distances_less_sure_and_nothing_else() -> None:
+    found = []
+    for focal_sd in (0.0, 0.2 * CAMERA["fx"]):
+        arrays, _ = person_before_camera(30)
+        wrist_motion(arrays, SIZE, {**CAMERA, "fx_sd": focal_sd})
+        found.append(arrays["wrist_pose_sd"])
+    assert found[1][..., [0, 1, 3, 4, 5]] == pytest.approx(found[0][..., [0, 1, 3, 4, 5]])
+    assert found[1][..., 2] == pytest.approx(np.hypot(found[0][..., 2], 0.2 * 1.7), rel=0.1)
 
 
 def test_where_there_is_no_hand_there_is_no_number() -> None:
