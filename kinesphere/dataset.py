@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from kinesphere.errors import InvalidInput, NotFound
 from kinesphere.names import checked_name
 from kinesphere.objects.cached_objects import with_cache
+from kinesphere.objects.storage_options import StorageOptions
 from kinesphere.objects.store import open_objects
 from kinesphere.streaming.stream import WindowStream
 from kinesphere.streaming.stream_settings import StreamSettings, checked_keys, takes_settings
@@ -45,6 +46,7 @@ def open_dataset(
     verify: bool = False,
     cache: str | Path | None = None,
     cache_bytes: int | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> Dataset:
     """Open a version of a dataset, by default the newest.
 
@@ -57,13 +59,22 @@ def open_dataset(
             `kinesphere.objects.disk_cache`. By default what `KINESPHERE_DATA_CACHE` names for data in an object store,
             and none for local folders.
         cache_bytes: how much it may hold, at least 64 MiB; 50 GiB by default. What was read longest ago goes first.
+        storage_options: how an object store is reached, where the environment does not say so: for S3 and what speaks
+            like it "endpoint", "region", "access_key_id", "secret_access_key" and "session_token"; "allow_http": True
+            for an endpoint without encryption; "timeout", "proxy_url" and the like; for Google "service_account", for
+            Azure "account_name" and "account_key"; all names that obstore knows. They override the environment
+            (`AWS_ENDPOINT_URL`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_ALLOW_HTTP`, ...),
+            and go along with the dataset to streams, loaders and their workers. Without credentials requests are not
+            signed, as for public data; those of the machine are asked for at the metadata address of its cloud only
+            with "instance_credentials": True, or `KINESPHERE_INSTANCE_CREDENTIALS=1`.
 
     Returns:
         The version, of which the manifest was read and, if it is small, the table of episodes. Manifests are never
         cached. An erasure cannot reach a cache: run `clear_cache(folder)` where the data was read.
 
     Raises:
-        InvalidInput: the location is not of this form, there is no such folder, or the cache cannot be used.
+        InvalidInput: the location is not of this form, there is no such folder, an option is unknown, or the cache
+            cannot be used.
         NotFound: there is no such dataset or version.
         Withdrawn: people in it took their recordings back; the error names the version that replaces it.
         NewerFormat: a later release wrote it.
@@ -73,7 +84,7 @@ def open_dataset(
     root, _, folder = place.rpartition("/")
     if folder != "datasets":
         raise InvalidInput(f"'{location}' is no dataset; give <workspace>/datasets/<name>")
-    objects = open_objects(root or ("/" if place.startswith("/") else "."))
+    objects = open_objects(root or ("/" if place.startswith("/") else "."), options=storage_options)
     found = read_version(objects, checked_name("dataset", name), version)
     return Dataset(with_cache(objects, cache, cache_bytes), found, verify=verify)
 

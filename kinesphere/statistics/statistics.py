@@ -309,8 +309,9 @@ def _stored(version: OpenVersion, key: str) -> Statistics | None:
     if not version.objects.exists(key):
         return None
     advice = "delete it, and it will be computed anew"
+    content = version.objects.get(key)
     try:
-        found = Statistics.from_json(json.loads(version.objects.get(key)))
+        found = Statistics.from_json(json.loads(content))
     except ValueError as error:  # InvalidInput is one, and what JSON says too
         raise CorruptObject(f"object '{key}' is damaged or was changed; {advice}") from error
     if found.episodes_sha256 != version.manifest["episodes"]["sha256"]:

@@ -110,6 +110,15 @@ def test_training_resumes_at_the_next_batch(
     assert same(list(batches), epochs[epoch][5:]), "the same object can go back, too"
 
 
+@pytest.mark.parametrize("context", ["fork", "spawn"])
+def test_workers_read_from_an_object_store(s3_url: str, context: str) -> None:
+    make_dataset(open_objects(f"{s3_url}/{context}"), "kitchen", {"anna": [300, 90], "ben": [200]})
+    dataset = open_dataset(f"{s3_url}/{context}/datasets/kitchen")
+    alone = list(dataset.torch(16, 20, ["wrist_pose"], **OPTIONS))
+    batches = loader(dataset.torch(16, 20, ["wrist_pose"], **OPTIONS), 2, multiprocessing_context=context)
+    assert same(list(batches), alone)
+
+
 def test_a_damaged_object_ends_the_loader_with_its_name(tmp_path: Path) -> None:
     make_dataset(open_objects(tmp_path), "kitchen", {"anna": [300]})
     dataset = open_dataset(tmp_path / "datasets/kitchen")
