@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
+TORCHDATA ?= torchdata==0.11.0
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-rest test-all lint format bench clean
@@ -54,10 +55,11 @@ $(VENV)/installed: pyproject.toml kinesphere/version.py requirements/application
 	sh .ci/system-libraries $(BIN)/python
 	@touch $@
 
-# The CPU build of PyTorch serves only the tests of the torch adapter.
+# The CPU build of PyTorch, and torchdata, serve only the tests of the torch adapter.
 $(VENV)/installed-test: $(VENV)/installed requirements/development.txt
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/development.txt
 	$(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install --quiet --no-deps $(TORCHDATA)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm install --silent --no-audit --no-fund --prefix $(VENV)/javascript typescript@5.9.3
 	sh .ci/test-programs
 	@touch $@

@@ -33,7 +33,7 @@ from kinesphere.video.video_windows import VideoWindows
 if TYPE_CHECKING:
     from kinesphere.statistics.frame_passes import OnProgress
     from kinesphere.statistics.statistics import Statistics
-    from kinesphere.streaming.torch_dataset import TorchDataset
+    from kinesphere.training.torch_dataset import TorchDataset
 
 MOST_EPISODE_VIDEO_BYTES = 2**31
 """The most that `episode` decodes at once: about what a laptop has to spare."""
@@ -217,7 +217,11 @@ class Dataset(OpenVersion):
             seed: with the epoch's number it decides the order. Not used without `shuffle`.
             epoch: number of the first epoch; each further one has an order of its own.
             rank: which of the training processes this is, from 0.
-            world_size: how many training processes share the batches of an epoch.
+            world_size: how many training processes share the batches of an epoch. Some get one batch more than others,
+                unless one of the next two is given: training in lockstep, as with DistributedDataParallel, needs one.
+            drop_last: leave out the batches at the end of an epoch of which there is no full one for every rank: all
+                have equally many, and all batches are full. Other windows are left out each epoch.
+            even_ranks: let the first batches of the epoch come once more where some ranks would have one less.
             sampling: "pool" mixes what is decoded at a time, as above. "random" draws every batch from the whole epoch,
                 uniformly at random, and reads its windows one by one, `pool_frames` frames ahead in 32 threads: as
                 random as can be, at ten times the work, and reads for every window: remote data needs `cache`. Needs
@@ -324,7 +328,7 @@ class Dataset(OpenVersion):
             InvalidInput: as `stream`.
             CorruptObject: as `stream`.
         """
-        from kinesphere.streaming.torch_dataset import TorchDataset  # which imports PyTorch, if there is one
+        from kinesphere.training.torch_dataset import TorchDataset  # which imports PyTorch, if there is one
 
         return TorchDataset(WindowStream(self, settings))
 

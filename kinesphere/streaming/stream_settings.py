@@ -64,6 +64,10 @@ class StreamSettings:
     """Which of the training processes this is."""
     world_size: int = 1
     """How many training processes share the batches of an epoch."""
+    drop_last: bool = False
+    """Whether what does not fill a batch for every rank is left out of an epoch."""
+    even_ranks: bool = False
+    """Whether the first batches come once more where some ranks would have one less."""
     sampling: Sampling = "pool"
     """Whether the random order mixes what is decoded at a time, or the whole epoch."""
     balance: str | None = None
@@ -103,6 +107,8 @@ class StreamSettings:
             raise InvalidInput("weight draws at random, so it needs shuffle=True")
         if self.weight is not None and self.balance is not None:
             raise InvalidInput("balance and weight both say how often windows are drawn; give one of them")
+        if self.drop_last and self.even_ranks:
+            raise InvalidInput("drop_last leaves out what even_ranks repeats; give one of them")
         if self.sampling not in SAMPLINGS:
             raise InvalidInput(f"sampling should be 'pool' or 'random', got {self.sampling!r}")
         if self.sampling == "random" and not self.shuffle:
@@ -159,6 +165,18 @@ class StreamSettings:
             These, and the weights if there are any.
         """
         return tuple(names) if self.weight_by is None else (*names, WEIGHT)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What decides what windows hold, besides their places, as plain JSON values."""
+        return {
+            "keys": None if self.names is None else list(self.names),
+            "history": self.shape.history,
+            "future": self.shape.future,
+            "dtype": self.dtype,
+            "video_size": None if self.video_size is None else list(self.video_size),
+            "weight_by": None if self.frame_weight is None else [self.frame_weight.key, self.frame_weight.floor],
+        }
 
     def layout(self, specs: Mapping[str, ArraySpec]) -> PoolLayout:
         """What pools hold: the arrays among the keys, and what frames of the video and weights are found by.

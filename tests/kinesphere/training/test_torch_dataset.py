@@ -11,9 +11,9 @@ import torch
 from torch.utils.data import DataLoader
 
 from kinesphere.dataset import Dataset, open_dataset
-from kinesphere.errors import CorruptObject
+from kinesphere.errors import CorruptObject, InvalidInput
 from kinesphere.objects.store import open_objects
-from kinesphere.streaming.torch_dataset import TorchDataset
+from kinesphere.training.torch_dataset import TorchDataset
 from tests.support.generated_trajectories import make_dataset
 
 pytestmark = [
@@ -117,6 +117,17 @@ def test_workers_read_from_an_object_store(s3_url: str, context: str) -> None:
     alone = list(dataset.torch(16, 20, ["wrist_pose"], **OPTIONS))
     batches = loader(dataset.torch(16, 20, ["wrist_pose"], **OPTIONS), 2, multiprocessing_context=context)
     assert same(list(batches), alone)
+
+
+def test_the_dataset_does_not_guess_how_far_workers_are(kitchen: Dataset) -> None:
+    dataset = torch_dataset(kitchen)
+    start = dataset.state_dict()
+    next(iter(loader(dataset, 2)))
+    with pytest.raises(InvalidInput, match="state_after"):
+        dataset.state_dict()
+    dataset.load_state_dict(start)
+    assert dataset.state_dict() == start
+    assert dataset.state_after(1)["batch"] == 1
 
 
 def test_a_damaged_object_ends_the_loader_with_its_name(tmp_path: Path) -> None:
