@@ -42,6 +42,7 @@ def test_every_rank_has_as_many_also_after_going_on_as_others(
 ) -> None:
     dataset = dataset_of(store, two_shards, lengths)
     options: dict[str, Any] = {"stride": 3, "shuffle": True, "sampling": sampling}
+    evenly: dict[str, Any] = {even: True}
     alone = dataset.stream(9, batch_size, ["valid"], **options)
     order = windows_of(list(alone))
     full = len(order) // batch_size
@@ -52,7 +53,7 @@ def test_every_rank_has_as_many_also_after_going_on_as_others(
     state, seen = None, []
     for world in worlds:
         ranks = [
-            dataset.stream(9, batch_size, ["valid"], rank=rank, world_size=world, **options, **{even: True})
+            dataset.stream(9, batch_size, ["valid"], rank=rank, world_size=world, **options, **evenly)
             for rank in range(world)
         ]
         if state is not None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def loader(dataset: TorchDataset, workers: int, **options: Any) -> DataLoader[Te
     return DataLoader(dataset, batch_size=None, num_workers=workers, **options)
 
 
-def same(left: list[Tensors], right: list[Tensors]) -> bool:
+def same(left: Sequence[Tensors], right: Sequence[Tensors]) -> bool:
     return len(left) == len(right) and all(
         a.keys() == b.keys() and all(torch.equal(torch.nan_to_num(a[name]), torch.nan_to_num(b[name])) for name in a)
         for a, b in zip(left, right, strict=True)
