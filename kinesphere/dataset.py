@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import operator
 import os
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,23 +18,17 @@ from kinesphere.objects.cached_objects import with_cache
 from kinesphere.objects.storage_options import StorageOptions
 from kinesphere.objects.store import open_objects
 from kinesphere.streaming.stream import WindowStream
-from kinesphere.streaming.stream_settings import StreamSettings, checked_keys, takes_settings
-from kinesphere.streaming.time_grid import around_episode, refuse_going_back
-from kinesphere.streaming.window_index import Integers
-from kinesphere.streaming.window_shape import checked_rate
-from kinesphere.trajectory import from_stored
+from kinesphere.streaming.stream_settings import StreamSettings, takes_settings
+from kinesphere.streaming.whole_episode import read_episode
+from kinesphere.transforms.relative_actions import RelativeActions
+from kinesphere.transforms.rotations import Form
 from kinesphere.versions.manifests import read_version
 from kinesphere.versions.open_version import OpenVersion
-from kinesphere.video.video_keys import VIDEO
-from kinesphere.video.video_windows import VideoWindows
 
 if TYPE_CHECKING:
     from kinesphere.statistics.frame_passes import OnProgress
     from kinesphere.statistics.statistics import Statistics
     from kinesphere.training.torch_dataset import TorchDataset
-
-MOST_EPISODE_VIDEO_BYTES = 2**31
-"""The most that `episode` decodes at once: about what a laptop has to spare."""
 
 
 def open_dataset(
@@ -96,6 +88,25 @@ class Dataset(OpenVersion):
         counts = self.manifest["counts"]
         return f"<Dataset {self.name}@{self.version}: {counts['episodes']} episodes, {counts['frames']} frames>"
 
+    def __getitem__(self, row: int) -> dict[str, NDArray[Any]]:
+        """All frames of the episode in a row of `episodes`, counted from the end if negative.
+
+        Args:
+            row: its row.
+
+        Returns:
+            See `episode`, which also takes ids, keys and a rate.
+
+        Raises:
+            InvalidInput: this is no whole number.
+            IndexError: there is no such row.
+        """
+        if not isinstance(row, int | np.integer):
+            raise InvalidInput(f"dataset[row] takes the row of an episode, got {row!r}; dataset.episode takes ids")
+        if not -len(self) <= row < len(self):
+            raise IndexError(f"{self.name}@{self.version} has rows 0 to {len(self) - 1}, not {row}")
+        return self.episode(int(row) % len(self))
+
     def episode(
         self,
         which: int | str,
@@ -125,43 +136,7 @@ class Dataset(OpenVersion):
             CorruptObject: an object of its shard is missing or damaged.
             Withdrawn: the version was withdrawn since it was opened.
         """
-        place = self._row(which)
-        row = self.episodes.slice(place, 1).to_pylist()[0]
-        specs = self.shards.specs(row["shard"])
-        names = tuple(specs) if keys is None else checked_keys(keys, specs)
-        start, stop = row["first_frame"], row["first_frame"] + row["length"]
-        rate, around = checked_rate(rate), None
-        if rate is not None or VIDEO in names:
-            times = self.shards.read(row["shard"], "timestamp", start, stop)
-            if rate is not None:
-                refuse_going_back(times, row["shard"])
-                around = around_episode(times, row["frame_rate"], rate)
-                times = times[around.nearest]
-        arrays = {}
-        for name in names:
-            if name == VIDEO:
-                arrays[name] = self._episode_video(place, row["episode"], times, video_size)
-                continue
-            stored = self.shards.read(row["shard"], name, start, stop)
-            spec = specs[name]
-            arrays[name] = from_stored(spec, stored) if around is None else around.resampled(spec, stored)
-        return arrays
-
-    def _episode_video(
-        self, place: int, episode: str, times: Integers, size: tuple[int, int] | None
-    ) -> NDArray[np.uint8]:
-        source = self.videos(np.array([place]), size)
-        shape = (len(times), *source.shape)
-        if math.prod(shape) > MOST_EPISODE_VIDEO_BYTES:
-            raise InvalidInput(
-                f"the video of episode '{episode}' takes {math.prod(shape) / 2**30:.1f} GiB decoded "
-                f"({shape[0]} frames of {source.width}x{source.height}); give a smaller video_size=(height, width), "
-                "or stream windows of it"
-            )
-        frames = np.empty(shape, np.uint8)
-        with closing(VideoWindows(source)) as windows:
-            windows.read(np.array([place]), times[None], np.ones((1, len(times)), np.bool_), frames[None])
-        return frames
+        return read_episode(self, self._row(which), keys, rate, video_size)
 
     @takes_settings(StreamSettings)
     def stream(self, settings: StreamSettings) -> WindowStream:
@@ -259,7 +234,15 @@ class Dataset(OpenVersion):
         """
         return WindowStream(self, settings)
 
-    def statistics(self, compute: bool = True, *, on_progress: OnProgress | None = None) -> Statistics:
+    def statistics(
+        self,
+        compute: bool = True,
+        *,
+        where: str | None = None,
+        split: str | None = None,
+        rate: float | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Statistics:
         """Mean, deviation, extremes and exact quantiles of every number of all arrays but `timestamp` and int64 ones.
 
         They are read from beside the version if they are there. Else all frames are gone through, which with the
@@ -268,8 +251,15 @@ class Dataset(OpenVersion):
         frame is not counted; visibilities and scores are never missing, their 0 says "not found" and counts. An array
         that only some shards have is counted in these. Standard deviations have statistics in their units.
 
+        Those of some episodes, or at a rate, are computed each time and not kept: normalise with those of what is
+        trained on, so that nothing of the test people gets in. At a rate they are of what the stream hands over, and
+        a frame that several episodes hold counts in each.
+
         Args:
             compute: go through all frames if need be.
+            where: only episodes that fulfil this condition, as `stream` takes it.
+            split: only episodes of this split.
+            rate: frames per second to resample to, as `stream` does.
             on_progress: called with how many frames were read, over five passes, and how many will be.
 
         Returns:
@@ -278,38 +268,62 @@ class Dataset(OpenVersion):
         Raises:
             NotFound: there are none yet and `compute` is False.
             CorruptObject: they are damaged or of another table, or an object of a shard is missing or damaged.
-            InvalidInput: two shards have different arrays of one name.
+            InvalidInput: two shards have different arrays of one name, or the condition, split or rate is none.
             NewerFormat: a later release wrote them.
         """
+        from kinesphere.statistics.chosen_statistics import Choice, chosen_statistics
         from kinesphere.statistics.statistics import find_statistics
 
-        return find_statistics(self, compute=compute, on_progress=on_progress)
+        choice = Choice(where, split, rate)
+        if choice == Choice():
+            return find_statistics(self, compute=compute, on_progress=on_progress)
+        if not compute:
+            raise NotFound(
+                "statistics", f"{self.name}@{self.version}", hint="those of a choice are not kept; compute them"
+            )
+        return chosen_statistics(self, choice, on_progress)
 
-    def action_statistics(self, horizon: int, *, on_progress: OnProgress | None = None) -> Statistics:
-        """The same statistics of "action", as `relative_actions` derives it, and of "wrist_velocity".
+    def action_statistics(
+        self,
+        horizon: int,
+        *,
+        where: str | None = None,
+        split: str | None = None,
+        rate: float | None = None,
+        grip: bool = False,
+        rotation: Form = "6d",
+        on_progress: OnProgress | None = None,
+    ) -> Statistics:
+        """The same statistics of "action", as `RelativeActions` derives it, and of "wrist_velocity".
 
         Velocities are the shard's own where it has them, and else derived by `wrist_velocity`.
 
         Exact as well. All steps of the chunk count together, so "action" has the shape `(2, 9)` whatever the horizon:
         one scale for the whole chunk keeps its steps comparable. It takes at most 256 MB up to a horizon of 300.
-        Steps are stored frames. What is derived depends on where an episode ends, so a frame that several episodes
-        hold counts in each.
+        Steps are stored frames, or with a rate frames at that rate: give the one that is streamed. What is derived
+        depends on where an episode ends, so a frame that several episodes hold counts in each.
         Nothing is kept: `Statistics.to_json` is for keeping them with the policy that was trained with them.
 
         Args:
             horizon: how many steps ahead a chunk goes; 1 for the next step alone.
+            where: only episodes that fulfil this condition, as `stream` takes it.
+            split: only episodes of this split.
+            rate: frames per second to resample to, as `stream` does.
+            grip: as of `RelativeActions`; "action" then has a number more.
+            rotation: as of `RelativeActions`.
             on_progress: called with how many frames were read, over three passes, and how many will be.
 
         Returns:
             The statistics of "action" and "wrist_velocity".
 
         Raises:
-            InvalidInput: the horizon is no positive number.
+            InvalidInput: the horizon is no positive number, or the condition, split, rate or form of rotations is none.
             CorruptObject: an object of a shard is missing or damaged.
         """
-        from kinesphere.statistics.statistics import find_action_statistics
+        from kinesphere.statistics.chosen_statistics import Choice, find_action_statistics
 
-        return find_action_statistics(self, horizon, on_progress)
+        actions = RelativeActions(horizon, grip=grip, rotation=rotation)
+        return find_action_statistics(self, actions, Choice(where, split, rate), on_progress)
 
     @takes_settings(StreamSettings)
     def torch(self, settings: StreamSettings) -> TorchDataset:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,21 +64,40 @@ def chosen_episodes(version: OpenVersion, settings: StreamSettings) -> tuple[Int
     Raises:
         InvalidInput: there is no such column or split, or nothing is left.
     """
-    name, where, balance = f"{version.name}@{version.version}", settings.where, settings.balance
+    balance = settings.balance
     if balance is not None and balance not in EPISODE_SCHEMA.names:
         raise InvalidInput(f"cannot balance by '{balance}'; the columns are {', '.join(EPISODE_SCHEMA.names)}")
     columns = ["shard", "first_frame", "length"]
     columns += ["frame_rate"] if settings.rate is not None else []
     columns += [balance] if balance is not None else []
+    return select_episodes(version, columns, settings.where, settings.split)
+
+
+def select_episodes(
+    version: OpenVersion, columns: Sequence[str], where: str | None, split: str | None
+) -> tuple[Integers, pa.Table]:
+    """The rows of the episodes that fulfil a condition and are of a split.
+
+    Args:
+        version: what is streamed from.
+        columns: names of columns of `episodes`, perhaps some twice.
+        where: a condition on the columns of `episodes`.
+        split: such as "train".
+
+    Returns:
+        int64, rows of `episodes`, and the columns.
+
+    Raises:
+        InvalidInput: there is no such column or split, or nothing is left.
+    """
+    name = f"{version.name}@{version.version}"
     rows, episodes = version.select(list(dict.fromkeys(columns)), where)
     if len(version) == 0:
         raise InvalidInput(f"{name} holds no episodes; choose another version")
-    if settings.split is not None:
-        members = version.rows_of_split(settings.split)
+    if split is not None:
+        members = version.rows_of_split(split)
         if len(members) == 0:
-            raise InvalidInput(
-                f"split '{settings.split}' of {name} holds nobody; it takes more contributors, or a larger share"
-            )
+            raise InvalidInput(f"split '{split}' of {name} holds nobody; it takes more contributors, or a larger share")
         is_member = np.isin(rows, members)
         rows, episodes = rows[is_member], episodes.filter(pa.array(is_member))
     if len(rows) == 0:

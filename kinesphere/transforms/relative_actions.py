@@ -157,6 +157,11 @@ class RelativeActions:
         checked_form(self.rotation)
 
     @property
+    def numbers(self) -> int:
+        """How many numbers an action of one hand has."""
+        return 3 + NUMBERS[self.rotation] + self.grip
+
+    @property
     def keys(self) -> tuple[str, ...]:
         """The arrays that it needs."""
         return ("wrist_pose", "grip") if self.grip else ("wrist_pose",)
