@@ -204,14 +204,18 @@ class Dataset(OpenVersion):
             balance: a column of `episodes`. An epoch has as many windows as without, but every value of the column
                 gets an equal share of them, to within one window; those of its windows are drawn equally often, to
                 within once. A missing value counts as a value.
-            weight: a column of `episodes`, or a NumPy array with a number for each of its rows, at least 0. An epoch
-                has as many windows as without; an episode's share is in proportion to its weight times its windows.
+            weight: a column of `episodes`, an expression over its columns such as "1 / length" or
+                "case when label = 'pour' then 3 else 1 end" (also + - * and sqrt()), or a NumPy array with a number for
+                each of its rows; at least 0. An epoch has as many windows as without; an episode's share is in
+                proportion to its weight times its windows.
             weight_by: an array that the shards have standard deviations of, such as "wrist_pose". Batches then have
                 "weight", float32 `[B, W, ...]`: 1 where a value is sure, 0 where it is missing or padded, else
                 floor² / (floor² + sd²). Over x, y and z the mean of sd² counts, so "wrist_pose" (its place) gives
                 `[B, W, 2]` and "body_world" `[B, W, 33]`; in the picture x and y alone count. The floor, where a weight
                 is a half, is that of `FLOORS` in `kinesphere.streaming.frame_weights` (3 cm for "wrist_pose"), or
                 given as `{"wrist_pose": 0.02}`. It changes neither windows nor their order.
+            text: names of text columns of `episodes` such as "label", and "title" and "instructions" of their tasks.
+                Batches have them as arrays of text `[B]`, of tensors as lists; empty where there is none.
             where: a condition on the columns of `episodes`, e.g. `"label = 'pour'"`; see `kinesphere.where`.
             split: only episodes of this split, such as "train", where the version was published with splits.
             dtype: "int16" hands over the fixed-point numbers as stored, -32768 where missing, and

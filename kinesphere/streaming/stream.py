@@ -21,6 +21,7 @@ from kinesphere.streaming.stream_choice import chosen_episodes, groups_of, ident
 from kinesphere.streaming.stream_settings import StreamSettings
 from kinesphere.streaming.time_grid import TimeGrid
 from kinesphere.streaming.window_index import Integers, index_windows
+from kinesphere.training.episode_text import EpisodeText
 from kinesphere.training.epoch_digest import epoch_hash, planned_hashes
 from kinesphere.transforms.transform import Batch
 from kinesphere.versions.open_version import OpenVersion
@@ -43,6 +44,7 @@ class WindowStream:
         """
         self.settings = settings
         self._shards = version.shards
+        self._text = EpisodeText.of(version, settings.text) if settings.text else None
         weight = None if settings.weight is None else Weight.of(settings.weight, version.episodes)
         self._identity = identity_of(version, settings, weight)
         rows, episodes = chosen_episodes(version, settings)
@@ -166,7 +168,7 @@ class WindowStream:
             "reading": PoolLoader.memory_bound_bytes(self._layout, run_frames, pools.THREADS, longest),
             "batches": BatchCutter.memory_bound_bytes(settings, self._layout, self._video),
             "order": Epoch.memory_bound_bytes(index, self._shares),
-            "episodes": self._spans.nbytes + (0 if self._grid is None else self._grid.nbytes),
+            "episodes": sum(part.nbytes for part in (self._spans, self._grid, self._text) if part is not None),
             "shards": self._shards.memory_bound_bytes(len(self._layout.types)),
             "video": 0 if self._video is None else self._video.memory_bound_bytes,
         }
@@ -189,6 +191,8 @@ class WindowStream:
             while self._epoch == number and self.left:
                 end = self._end(self._batch)
                 batch = cutter.batch((self._batch + self._rank) % self._all_batches)  # `even_ranks` begins anew
+                if self._text is not None:
+                    batch |= self._text.of_rows(batch["episode"])
                 for transform in self.settings.transforms:
                     batch = transform(batch)
                 self._batch += self._world_size

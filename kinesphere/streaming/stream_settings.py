@@ -73,9 +73,11 @@ class StreamSettings:
     balance: str | None = None
     """A column of the episodes whose values get equal shares of an epoch."""
     weight: str | NDArray[Any] | None = None
-    """How often windows of each episode are drawn: a column of the episodes, or a number for each."""
+    """How often windows of each episode are drawn: an expression over their columns, or a number for each."""
     weight_by: WeightBy | None = None
     """The array whose standard deviations give batches their "weight"."""
+    text: Sequence[str] = ()
+    """Texts of their episodes that batches have."""
     where: str | None = None
     """A condition on the columns of the episodes."""
     split: str | None = None
@@ -162,9 +164,9 @@ class StreamSettings:
             names: the arrays and the video.
 
         Returns:
-            These, and the weights if there are any.
+            These, texts, and the weights if there are any.
         """
-        return tuple(names) if self.weight_by is None else (*names, WEIGHT)
+        return (*names, *self.text, *(() if self.weight_by is None else (WEIGHT,)))
 
     @property
     def content(self) -> dict[str, Any]:
@@ -174,6 +176,7 @@ class StreamSettings:
             "history": self.shape.history,
             "future": self.shape.future,
             "dtype": self.dtype,
+            "text": list(self.text),
             "video_size": None if self.video_size is None else list(self.video_size),
             "weight_by": None if self.frame_weight is None else [self.frame_weight.key, self.frame_weight.floor],
         }
@@ -199,6 +202,9 @@ class StreamSettings:
                 raise InvalidInput(f"weight_by adds '{WEIGHT}', and an array has this name; leave it out of keys")
             if self.frame_weight.array not in names:
                 names = (*names, self.frame_weight.array)
+        hidden = sorted({*names} & {*self.text})
+        if hidden:
+            raise InvalidInput(f"text adds '{hidden[0]}', and an array has this name; leave one of them out")
         known = {**specs, FRAME_TIME: FRAME_TIME_SPEC}
         return PoolLayout.of([known[name] for name in names], in_units=self.dtype == "float32", handed_over=handed_over)
 

@@ -11,7 +11,7 @@ from kinesphere.transforms.transform import Batch
 
 
 class TensorBatch(dict[str, Any]):
-    """A batch as tensors by key. A class of its own, so that PyTorch does not take it for a sample."""
+    """A batch as tensors by key, texts as lists. A class of its own, so that PyTorch does not take it for a sample."""
 
 
 class TorchEpoch(Iterator[TensorBatch]):
@@ -54,7 +54,10 @@ class TorchEpoch(Iterator[TensorBatch]):
             self._is_over = True
             raise
         self._batch += self._stream.step
-        return TensorBatch((name, torch.from_numpy(values)) for name, values in batch.items())
+        return TensorBatch(
+            (name, values.tolist() if values.dtype.kind == "U" else torch.from_numpy(values))
+            for name, values in batch.items()
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """Where this pass is.

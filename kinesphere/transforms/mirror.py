@@ -66,7 +66,8 @@ class Mirror:
     a mirrored picture and to the sign of a quaternion, which turns nothing. Twice is the same again to the last bit
     for values as they are stored; values in between, as after resampling, come back to within 1e-7.
 
-    To be used before `Normalize`, and before or after `RelativeActions`.
+    To be used before `Normalize` and `Masks`, and before or after `RelativeActions`. Texts stay as they are, also where
+    they speak of a left hand.
 
     Raises:
         InvalidInput: the probability is not from 0 to 1, the seed is negative, or a batch has an array of which it is
@@ -88,7 +89,7 @@ class Mirror:
 
     def __call__(self, batch: Batch) -> Batch:
         """The batch with some of its windows mirrored."""
-        unknown = sorted(set(batch) - set(_MIRRORED) - _THE_SAME)
+        unknown = sorted(name for name in set(batch) - set(_MIRRORED) - _THE_SAME if batch[name].dtype.kind != "U")
         if unknown:
             raise InvalidInput(f"it is not known how to mirror {', '.join(unknown)}; put Mirror before what adds it")
         chosen = self.chosen(batch["episode"], batch["frame"])
