@@ -14,12 +14,14 @@ from typing import IO, TYPE_CHECKING
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
-from obstore.store import LocalStore, from_url
+from obstore.store import LocalStore
 
 from kinesphere.errors import CorruptObject, InvalidInput, StorageFailed
 from kinesphere.objects import local_files
 from kinesphere.objects.begun_notes import begun_key
+from kinesphere.objects.forked_reads import ForkedReads, read_beside
 from kinesphere.objects.process_state import Requests, check_not_forked
+from kinesphere.objects.storage_options import StorageOptions, remote_store
 from kinesphere.objects.store_errors import failed, first_line, missing, object_errors
 
 if TYPE_CHECKING:
@@ -40,7 +42,9 @@ class Objects:
     raw: RawStore
     requests: Requests = field(default_factory=Requests, compare=False, repr=False, kw_only=True)
     """How many reads were made: on an object store, how many requests."""
+    forked: ForkedReads = field(default_factory=ForkedReads, compare=False, repr=False, kw_only=True)
 
+    @read_beside
     def get(self, key: str, byte_range: tuple[int, int] | None = None) -> bytes:
         """Read an object, or a part of it.
 
@@ -56,8 +60,7 @@ class Objects:
             StorageFailed: the store refused.
         """
         self.requests.add()
-        local = self.local_path(key)
-        if local is not None:
+        if (local := self.local_path(key)) is not None:
             with self._named(key, in_python=True):
                 return local_files.read_file(local, byte_range)
         with self._named(key):
@@ -65,6 +68,7 @@ class Objects:
                 return bytes(obstore.get(self.raw, key).bytes())
             return bytes(obstore.get_range(self.raw, key, start=byte_range[0], end=byte_range[1]))
 
+    @read_beside
     def get_part(self, key: str, start: int, stop: int) -> tuple[bytes, int]:
         """Read a part of an object.
 
@@ -81,8 +85,7 @@ class Objects:
             StorageFailed: the store refused, or the object ends before `start`.
         """
         self.requests.add()
-        local = self.local_path(key)
-        if local is not None:
+        if (local := self.local_path(key)) is not None:
             with self._named(key, in_python=True):
                 return local_files.read_file(local, (start, stop)), local.stat().st_size
         with self._named(key):
@@ -182,6 +185,7 @@ class Objects:
             return False
         return True
 
+    @read_beside
     def exists(self, key: str) -> bool:
         """Whether there is an object under this key.
 
@@ -203,6 +207,7 @@ class Objects:
             raise failed(self.url, key, error) from error
         return True
 
+    @read_beside
     def size(self, key: str) -> int:
         """Size of an object.
 
@@ -219,6 +224,7 @@ class Objects:
         with self._named(key):
             return int(obstore.head(self.raw, key)["size"])
 
+    @read_beside
     def keys(self, prefix: str) -> list[str]:
         """All keys below a prefix, sorted.
 
@@ -234,6 +240,7 @@ class Objects:
         with self._named(prefix):
             return sorted(str(meta["path"]) for page in obstore.list(self.raw, prefix) for meta in page)
 
+    @read_beside
     def folders(self, prefix: str) -> list[str]:
         """The names directly below a prefix that hold further keys, sorted.
 
@@ -259,8 +266,7 @@ class Objects:
         Raises:
             StorageFailed: the store refused.
         """
-        local = self.local_path(key)
-        if local is not None:
+        if (local := self.local_path(key)) is not None:
             with self._named(key, in_python=True):
                 local_files.delete_file(local)
             return
@@ -276,14 +282,12 @@ class Objects:
         Raises:
             StorageFailed: the store refused.
         """
-        local = self.local_path(prefix)
-        if local is not None:
+        if (local := self.local_path(prefix)) is not None:
             with self._named(prefix, in_python=True):
                 local_files.delete_folder(local)  # the empty folders too: their names tell something
             return
         with ThreadPoolExecutor(_DELETIONS_AT_ONCE) as threads:
-            for _ in threads.map(self.delete, self.keys(prefix)):
-                pass
+            list(threads.map(self.delete, self.keys(prefix)))
 
     def changed_at(self, prefix: str) -> datetime:
         """When an object below a prefix was written last; now, if there is none.
@@ -345,23 +349,26 @@ class Objects:
         return object_errors(self.url, key, in_python=in_python)
 
 
-def open_objects(location: str | Path, *, create: bool = False) -> Objects:
+def open_objects(location: str | Path, *, create: bool = False, options: StorageOptions | None = None) -> Objects:
     """Open a local folder or an object-store URL such as `s3://bucket/prefix`.
 
-    Credentials and endpoint of object stores come from their usual environment variables.
+    Credentials and endpoint of object stores come from options, and else from their usual environment variables.
 
     Args:
         location: path of the folder, or the URL.
         create: make the folder where it does not exist.
+        options: the `storage_options` of `kinesphere.open_dataset`; not for folders.
 
     Returns:
         The place.
 
     Raises:
-        InvalidInput: the URL is of no kind we know, or the folder does not exist (unless `create`).
+        InvalidInput: the URL is of no kind we know, an option is, or the folder does not exist (unless `create`).
     """
     text = os.fspath(location)
     if "://" not in text:
+        if options:
+            raise InvalidInput(f"storage_options are for object stores, and {text} is a folder; leave them out")
         folder = Path(text).absolute()
         if create:
             folder.mkdir(parents=True, exist_ok=True)
@@ -369,10 +376,7 @@ def open_objects(location: str | Path, *, create: bool = False) -> Objects:
         if not folder.is_dir():
             raise InvalidInput(f"there is no folder {folder}")
         return Objects(str(folder), LocalStore(folder, mkdir=True))
-    try:
-        return Objects(text.rstrip("/"), from_url(text))
-    except (BaseError, ValueError) as error:
-        raise InvalidInput(f"cannot open '{text}' as an object store: {first_line(error)}") from error
+    return Objects(text.rstrip("/"), remote_store(text, options))
 
 
 def file_sha256(path: Path) -> str:
