@@ -62,8 +62,8 @@ def to_metric(trajectory: Trajectory, known: KnownLength, sightings: Sequence[Si
     """Multiply all lengths in camera space by true length over model length, the median over the frames that show it.
 
     These are the arrays with the unit "m", the places of `wrist_pose`, and what is said of them: standard deviations,
-    velocities and theirs. Of places and speeds of wrists it holds that the person may not be of the model's stature, in
-    place of which comes how wrong the scale is (`body_sd`, see below).
+    velocities and theirs. Standard deviations hold that a person may not be of the model's stature; in place of that
+    comes how wrong the scale is (`body_sd`, see below).
 
     Height: from the eyes to the ankles while the contributor stands upright in view. Board or sheet, held in a hand:
     its plane's depth at the finger tips over the model hand's. One factor serves body and hands alike. What it is and
@@ -111,7 +111,7 @@ def to_metric(trajectory: Trajectory, known: KnownLength, sightings: Sequence[Si
         if name in arrays:
             arrays[name] = arrays[name].copy()
             arrays[name][..., :3] *= np.float32(factor.value)
-    for name in ("wrist_pose", "wrist_velocity"):
+    for name in ("body_world", "hands_world", "wrist_pose", "wrist_velocity"):
         if f"{name}_sd" in arrays:
             arrays[f"{name}_sd"][..., :3] = _of_known_size(arrays, name, scale["body_sd"])
     intrinsics = {**trajectory.intrinsics, "scale": scale}
@@ -119,7 +119,7 @@ def to_metric(trajectory: Trajectory, known: KnownLength, sightings: Sequence[Si
 
 
 def _of_known_size(arrays: Mapping[str, NDArray[Any]], name: str, scale_sd: float) -> NDArray[np.float64]:
-    """(frames, 2, 3): standard deviations with the error of the scale in place of that of the stature."""
+    """(frames, ..., 3): standard deviations with the error of the scale in place of that of the stature."""
     values = np.abs(arrays[name][..., :3].astype(np.float64))
     variance = arrays[f"{name}_sd"][..., :3].astype(np.float64) ** 2
     other = np.maximum(variance - (ErrorModel.STATURE * values) ** 2, (LEAST_SHARE**2) * variance)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from kinesphere.trajectory import BODY_LANDMARKS, HAND_LANDMARKS
 from pose.landmarks import BODY_HIPS, BODY_SHOULDERS
+from pose.motion.error_model import ErrorModel
 
 Floats = NDArray[np.float64]
 
@@ -21,23 +22,23 @@ _BODY = {  # across the picture, in sizes of the trunk; across and along the vie
     "face": (0.040, 0.035, 0.09),
     "ear": (0.050, 0.035, 0.11),
     "shoulder": (0.060, 0.040, 0.08),
-    "elbow": (0.060, 0.050, 0.10),
-    "wrist": (0.060, 0.065, 0.12),
-    "hand": (0.072, 0.080, 0.13),
+    "elbow": (0.050, 0.048, 0.09),
+    "wrist": (0.048, 0.060, 0.11),
+    "hand": (0.055, 0.070, 0.11),
     "hip": (0.070, 0.018, 0.028),
     "knee": (0.080, 0.060, 0.10),
     "foot": (0.040, 0.070, 0.10),
 }
 _HAND = {  # across the picture, in lengths of the hand; across and along the view, in metres
-    "wrist": (0.12, 0.016, 0.027),
-    "thumb_cmc": (0.14, 0.018, 0.021),
-    "thumb_mcp": (0.14, 0.014, 0.020),
-    "thumb_ip": (0.18, 0.016, 0.024),
-    "thumb_tip": (0.22, 0.022, 0.029),
-    "mcp": (0.10, 0.009, 0.009),
-    "pip": (0.10, 0.009, 0.010),
-    "dip": (0.12, 0.011, 0.014),
-    "tip": (0.16, 0.016, 0.022),
+    "wrist": (0.10, 0.014, 0.023),
+    "thumb_cmc": (0.11, 0.015, 0.018),
+    "thumb_mcp": (0.11, 0.012, 0.017),
+    "thumb_ip": (0.14, 0.014, 0.020),
+    "thumb_tip": (0.18, 0.019, 0.025),
+    "mcp": (0.08, 0.008, 0.008),
+    "pip": (0.08, 0.008, 0.009),
+    "dip": (0.10, 0.009, 0.012),
+    "tip": (0.13, 0.014, 0.019),
 }
 _VISIBILITY = (0.0, 0.3, 0.45, 0.6, 0.8, 0.93, 1.0)
 _HIDDEN_IN_PICTURE = (16.0, 14.0, 12.0, 4.0, 2.6, 1.5, 1.0)
@@ -123,6 +124,8 @@ def _fill(
     """Fill both arrays of a part from deviations in pixels and metres; depth in the picture is in its widths."""
     width, height = size
     image = np.stack([in_picture / width, in_picture / height, along * pixels_a_metre / width], axis=-1)
-    world = np.stack([across, across, along], axis=-1)
+    # a person of another stature than the model's is larger in all directions
+    stature = ErrorModel.STATURE * np.abs(arrays[f"{part}_world"])
+    world = np.hypot(np.stack([across, across, along], axis=-1), stature)
     for name, deviations in ((f"{part}_image", image), (f"{part}_world", world)):
         arrays[f"{name}_sd"][...] = np.where(np.isfinite(arrays[name]), deviations, np.nan)
