@@ -94,6 +94,12 @@ class ArmRig:
         self.out = 1.0 if side == 0 else -1.0
 
     @property
+    def bones(self) -> list[int]:
+        """All of them."""
+        fingers = [bone for finger in self.fingers for bone in finger]
+        return [self.clavicle, self.shoulder, *self.upper, *self.lower, self.wrist, *self.palm, *fingers]
+
+    @property
     def reach(self) -> float:
         """Length of the arm from shoulder to wrist in metres."""
         return sum(self.lengths)

@@ -17,6 +17,12 @@ Array = NDArray[np.float64]
 UP = np.array([0.0, 0.0, 1.0])
 LEFT = np.array([1.0, 0.0, 0.0])
 AHEAD = np.array([0.0, -1.0, 0.0])
+SPINE = {"spine05": 0.15, "spine04": 0.35, "spine03": 0.6, "spine02": 0.8, "spine01": 1.0}
+"""The share of the trunk's lean that each bone has, from the pelvis up."""
+HEAD = {"neck01": 0.25, "neck02": 0.5, "neck03": 0.75, "head": 1.0, "eye.L": 1.0, "eye.R": 1.0}
+"""The share of the head's turn."""
+STANDING = 0.98
+"""How high the pelvis is, of its height at rest: knees are not quite straight."""
 STEP_EVERY = 0.5
 """Seconds in which each foot makes a step where the body turns."""
 STEP_HEIGHT = 0.07
@@ -55,44 +61,32 @@ def perform(shape: BodyShape, actor: Actor, motion: BodyMotion, times: Array) ->
     Returns:
         The bones over time.
     """
-    frames = len(times)
-    turns = np.broadcast_to(np.eye(3), (frames, len(shape.bones), 3, 3)).copy()
+    turns = np.broadcast_to(np.eye(3), (len(times), len(shape.bones), 3, 3)).copy()
+    _turn_upper_body(shape, motion, turns)
     yaw = rotation(UP, motion.yaw)
-    bends = {}
-    for share, name in zip((0.15, 0.35, 0.6, 0.8, 1.0), ("05", "04", "03", "02", "01"), strict=True):
-        forwards = rotation(LEFT, motion.lean[:, 0] * share)
-        aside = rotation(AHEAD, -motion.lean[:, 1] * share)
-        bends[name] = rotation(UP, motion.lean[:, 2] * share) @ forwards @ aside
-        turns[:, shape.bone(f"spine{name}")] = bends[name]
-    trunk = bends["01"]
-    for side in (0, 1):
-        rig = ArmRig(shape, side)
-        rig.turn(turns, motion.arms[side])
-        for bone in (
-            rig.clavicle,
-            rig.shoulder,
-            *rig.upper,
-            *rig.lower,
-            rig.wrist,
-            *rig.palm,
-            *(bone for finger in rig.fingers for bone in finger),
-        ):
-            turns[:, bone] = trunk @ turns[:, bone]
-    for share, name in zip(
-        (0.25, 0.5, 0.75, 1.0, 1.0, 1.0), ("neck01", "neck02", "neck03", "head", "eye.L", "eye.R"), strict=True
-    ):
-        nod = rotation(UP, motion.head[:, 0] * share) @ rotation(LEFT, motion.head[:, 1] * share)
-        turns[:, shape.bone(name)] = trunk @ nod
     turns = yaw[:, None] @ turns
-    legs = [bone for bone, name in enumerate(shape.bones) if name.startswith(("upperleg", "lowerleg", "foot", "toe"))]
-    turns[:, legs] = yaw[:, None]
-    height = seat_height(shape) if actor.seated else -shape.floor * 0.98
+    height = seat_height(shape) if actor.seated else -shape.floor * STANDING
     root = np.array([*actor.place, height]) + motion.sway
-    for side in (0, 1):
+    for side in range(len(SIDES)):
         hip = root + np.einsum("fij,j->fi", yaw, shape.heads[shape.bone(f"upperleg01.{SIDES[side]}")])
         ankle, foot_yaw = _foot(shape, actor, motion, times, side)
         turn_leg(shape, side, turns, hip, ankle, foot_yaw, 0.25 if actor.seated else 0.1)
     return Performance(shape, turns, place_bones(shape, turns, root))
+
+
+def _turn_upper_body(shape: BodyShape, motion: BodyMotion, turns: Array) -> None:
+    """Set the rotations of spine, arms and head of somebody who faces ahead."""
+    for name, share in SPINE.items():
+        forwards, aside = rotation(LEFT, motion.lean[:, 0] * share), rotation(AHEAD, -motion.lean[:, 1] * share)
+        turns[:, shape.bone(name)] = rotation(UP, motion.lean[:, 2] * share) @ forwards @ aside
+    trunk = turns[:, shape.bone("spine01")]
+    for side in range(len(SIDES)):
+        rig = ArmRig(shape, side)
+        rig.turn(turns, motion.arms[side])
+        turns[:, rig.bones] = trunk[:, None] @ turns[:, rig.bones]
+    for name, share in HEAD.items():
+        nod = rotation(UP, motion.head[:, 0] * share) @ rotation(LEFT, motion.head[:, 1] * share)
+        turns[:, shape.bone(name)] = trunk @ nod
 
 
 def _foot(shape: BodyShape, actor: Actor, motion: BodyMotion, times: Array, side: int) -> tuple[Array, Array]:
@@ -112,7 +106,7 @@ def _foot(shape: BodyShape, actor: Actor, motion: BodyMotion, times: Array, side
         later = starts + STEP_EVERY * 0.85
         places = np.column_stack([np.interp(later, times, column) for column in wanted.T])
         standing, lifted = np.broadcast_to(places[0], wanted.shape).copy(), np.zeros(len(times))
-        for before, after, start in zip(places, places[1:], starts[1:], strict=False):
+        for before, after, start in zip(places[:-1], places[1:], starts[1:], strict=True):
             share = (times - start) / (STEP_EVERY * 0.6)
             standing += smooth_step(share)[:, None] * (after - before)
             moving = (share > 0) & (share < 1)
