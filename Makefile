@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
+TORCHDATA ?= torchdata==0.11.0
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-rest test-all lint format bench accuracy clean
@@ -57,10 +58,11 @@ $(VENV)/installed: pyproject.toml kinesphere/version.py requirements/application
 	sh .ci/system-libraries $(BIN)/python
 	@touch $@
 
-# The CPU build of PyTorch serves only the tests of the torch adapter, and rendered people.
+# The CPU build of PyTorch serves only the tests of the torch adapter, beside torchdata, and rendered people.
 $(VENV)/installed-test: $(VENV)/installed requirements/development.txt requirements/rendering.txt
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/development.txt
 	$(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install --quiet --no-deps $(TORCHDATA)
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/rendering.txt
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm install --silent --no-audit --no-fund --prefix $(VENV)/javascript typescript@5.9.3
 	sh .ci/test-programs

@@ -30,9 +30,12 @@ if TYPE_CHECKING:
     from kinesphere.statistics.statistics import ArrayStatistics, Statistics
     from kinesphere.trajectory import ARRAYS, BODY_LANDMARKS, HAND_LANDMARKS, HANDS, ArraySpec, Valid
     from kinesphere.transforms.drop_invalid import DropInvalid
+    from kinesphere.transforms.masks import Masks
     from kinesphere.transforms.mirror import Mirror
     from kinesphere.transforms.normalize import Normalize
-    from kinesphere.transforms.relative_actions import RelativeActions, relative_actions
+    from kinesphere.transforms.relative_actions import RelativeActions, absolute_poses, relative_actions
+    from kinesphere.transforms.rotations import convert_rotation
+    from kinesphere.transforms.video_float import VideoFloat
     from kinesphere.transforms.wrist_velocity import wrist_velocity
 
 __all__ = [
@@ -50,6 +53,7 @@ __all__ = [
     "InvalidTask",
     "InvalidVideo",
     "KinesphereError",
+    "Masks",
     "Mirror",
     "MissingDependency",
     "NewerFormat",
@@ -59,9 +63,12 @@ __all__ = [
     "Statistics",
     "StorageFailed",
     "Valid",
+    "VideoFloat",
     "Withdrawn",
     "__version__",
+    "absolute_poses",
     "clear_cache",
+    "convert_rotation",
     "open_dataset",
     "relative_actions",
     "wrist_velocity",
@@ -82,6 +89,7 @@ _HOMES = {
     "InvalidTask": "errors",
     "InvalidVideo": "errors",
     "KinesphereError": "errors",
+    "Masks": "transforms.masks",
     "Mirror": "transforms.mirror",
     "MissingDependency": "errors",
     "NewerFormat": "errors",
@@ -91,8 +99,11 @@ _HOMES = {
     "Statistics": "statistics.statistics",
     "StorageFailed": "errors",
     "Valid": "trajectory",
+    "VideoFloat": "transforms.video_float",
     "Withdrawn": "errors",
+    "absolute_poses": "transforms.relative_actions",
     "clear_cache": "objects.disk_cache",
+    "convert_rotation": "transforms.rotations",
     "open_dataset": "dataset",
     "relative_actions": "transforms.relative_actions",
     "wrist_velocity": "transforms.wrist_velocity",

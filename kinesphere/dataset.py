@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import operator
 import os
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,25 +15,20 @@ from numpy.typing import NDArray
 from kinesphere.errors import InvalidInput, NotFound
 from kinesphere.names import checked_name
 from kinesphere.objects.cached_objects import with_cache
+from kinesphere.objects.storage_options import StorageOptions
 from kinesphere.objects.store import open_objects
 from kinesphere.streaming.stream import WindowStream
-from kinesphere.streaming.stream_settings import StreamSettings, checked_keys, takes_settings
-from kinesphere.streaming.time_grid import around_episode, refuse_going_back
-from kinesphere.streaming.window_index import Integers
-from kinesphere.streaming.window_shape import checked_rate
-from kinesphere.trajectory import from_stored
+from kinesphere.streaming.stream_settings import StreamSettings, takes_settings
+from kinesphere.streaming.whole_episode import read_episode
+from kinesphere.transforms.relative_actions import RelativeActions
+from kinesphere.transforms.rotations import Form
 from kinesphere.versions.manifests import read_version
 from kinesphere.versions.open_version import OpenVersion
-from kinesphere.video.video_keys import VIDEO
-from kinesphere.video.video_windows import VideoWindows
 
 if TYPE_CHECKING:
     from kinesphere.statistics.frame_passes import OnProgress
     from kinesphere.statistics.statistics import Statistics
-    from kinesphere.streaming.torch_dataset import TorchDataset
-
-MOST_EPISODE_VIDEO_BYTES = 2**31
-"""The most that `episode` decodes at once: about what a laptop has to spare."""
+    from kinesphere.training.torch_dataset import TorchDataset
 
 
 def open_dataset(
@@ -45,6 +38,7 @@ def open_dataset(
     verify: bool = False,
     cache: str | Path | None = None,
     cache_bytes: int | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> Dataset:
     """Open a version of a dataset, by default the newest.
 
@@ -57,13 +51,22 @@ def open_dataset(
             `kinesphere.objects.disk_cache`. By default what `KINESPHERE_DATA_CACHE` names for data in an object store,
             and none for local folders.
         cache_bytes: how much it may hold, at least 64 MiB; 50 GiB by default. What was read longest ago goes first.
+        storage_options: how an object store is reached, where the environment does not say so: for S3 and what speaks
+            like it "endpoint", "region", "access_key_id", "secret_access_key" and "session_token"; "allow_http": True
+            for an endpoint without encryption; "timeout", "proxy_url" and the like; for Google "service_account", for
+            Azure "account_name" and "account_key"; all names that obstore knows. They override the environment
+            (`AWS_ENDPOINT_URL`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_ALLOW_HTTP`, ...),
+            and go along with the dataset to streams, loaders and their workers. Without credentials requests are not
+            signed, as for public data; those of the machine are asked for at the metadata address of its cloud only
+            with "instance_credentials": True, or `KINESPHERE_INSTANCE_CREDENTIALS=1`.
 
     Returns:
         The version, of which the manifest was read and, if it is small, the table of episodes. Manifests are never
         cached. An erasure cannot reach a cache: run `clear_cache(folder)` where the data was read.
 
     Raises:
-        InvalidInput: the location is not of this form, there is no such folder, or the cache cannot be used.
+        InvalidInput: the location is not of this form, there is no such folder, an option is unknown, or the cache
+            cannot be used.
         NotFound: there is no such dataset or version.
         Withdrawn: people in it took their recordings back; the error names the version that replaces it.
         NewerFormat: a later release wrote it.
@@ -73,7 +76,7 @@ def open_dataset(
     root, _, folder = place.rpartition("/")
     if folder != "datasets":
         raise InvalidInput(f"'{location}' is no dataset; give <workspace>/datasets/<name>")
-    objects = open_objects(root or ("/" if place.startswith("/") else "."))
+    objects = open_objects(root or ("/" if place.startswith("/") else "."), options=storage_options)
     found = read_version(objects, checked_name("dataset", name), version)
     return Dataset(with_cache(objects, cache, cache_bytes), found, verify=verify)
 
@@ -84,6 +87,25 @@ class Dataset(OpenVersion):
     def __repr__(self) -> str:
         counts = self.manifest["counts"]
         return f"<Dataset {self.name}@{self.version}: {counts['episodes']} episodes, {counts['frames']} frames>"
+
+    def __getitem__(self, row: int) -> dict[str, NDArray[Any]]:
+        """All frames of the episode in a row of `episodes`, counted from the end if negative.
+
+        Args:
+            row: its row.
+
+        Returns:
+            See `episode`, which also takes ids, keys and a rate.
+
+        Raises:
+            InvalidInput: this is no whole number.
+            IndexError: there is no such row.
+        """
+        if not isinstance(row, int | np.integer):
+            raise InvalidInput(f"dataset[row] takes the row of an episode, got {row!r}; dataset.episode takes ids")
+        if not -len(self) <= row < len(self):
+            raise IndexError(f"{self.name}@{self.version} has rows 0 to {len(self) - 1}, not {row}")
+        return self.episode(int(row) % len(self))
 
     def episode(
         self,
@@ -114,43 +136,7 @@ class Dataset(OpenVersion):
             CorruptObject: an object of its shard is missing or damaged.
             Withdrawn: the version was withdrawn since it was opened.
         """
-        place = self._row(which)
-        row = self.episodes.slice(place, 1).to_pylist()[0]
-        specs = self.shards.specs(row["shard"])
-        names = tuple(specs) if keys is None else checked_keys(keys, specs)
-        start, stop = row["first_frame"], row["first_frame"] + row["length"]
-        rate, around = checked_rate(rate), None
-        if rate is not None or VIDEO in names:
-            times = self.shards.read(row["shard"], "timestamp", start, stop)
-            if rate is not None:
-                refuse_going_back(times, row["shard"])
-                around = around_episode(times, row["frame_rate"], rate)
-                times = times[around.nearest]
-        arrays = {}
-        for name in names:
-            if name == VIDEO:
-                arrays[name] = self._episode_video(place, row["episode"], times, video_size)
-                continue
-            stored = self.shards.read(row["shard"], name, start, stop)
-            spec = specs[name]
-            arrays[name] = from_stored(spec, stored) if around is None else around.resampled(spec, stored)
-        return arrays
-
-    def _episode_video(
-        self, place: int, episode: str, times: Integers, size: tuple[int, int] | None
-    ) -> NDArray[np.uint8]:
-        source = self.videos(np.array([place]), size)
-        shape = (len(times), *source.shape)
-        if math.prod(shape) > MOST_EPISODE_VIDEO_BYTES:
-            raise InvalidInput(
-                f"the video of episode '{episode}' takes {math.prod(shape) / 2**30:.1f} GiB decoded "
-                f"({shape[0]} frames of {source.width}x{source.height}); give a smaller video_size=(height, width), "
-                "or stream windows of it"
-            )
-        frames = np.empty(shape, np.uint8)
-        with closing(VideoWindows(source)) as windows:
-            windows.read(np.array([place]), times[None], np.ones((1, len(times)), np.bool_), frames[None])
-        return frames
+        return read_episode(self, self._row(which), keys, rate, video_size)
 
     @takes_settings(StreamSettings)
     def stream(self, settings: StreamSettings) -> WindowStream:
@@ -206,7 +192,11 @@ class Dataset(OpenVersion):
             seed: with the epoch's number it decides the order. Not used without `shuffle`.
             epoch: number of the first epoch; each further one has an order of its own.
             rank: which of the training processes this is, from 0.
-            world_size: how many training processes share the batches of an epoch.
+            world_size: how many training processes share the batches of an epoch. Some get one batch more than others,
+                unless one of the next two is given: training in lockstep, as with DistributedDataParallel, needs one.
+            drop_last: leave out the batches at the end of an epoch of which there is no full one for every rank: all
+                have equally many, and all batches are full. Other windows are left out each epoch.
+            even_ranks: let the first batches of the epoch come once more where some ranks would have one less.
             sampling: "pool" mixes what is decoded at a time, as above. "random" draws every batch from the whole epoch,
                 uniformly at random, and reads its windows one by one, `pool_frames` frames ahead in 32 threads: as
                 random as can be, at ten times the work, and reads for every window: remote data needs `cache`. Needs
@@ -214,14 +204,18 @@ class Dataset(OpenVersion):
             balance: a column of `episodes`. An epoch has as many windows as without, but every value of the column
                 gets an equal share of them, to within one window; those of its windows are drawn equally often, to
                 within once. A missing value counts as a value.
-            weight: a column of `episodes`, or a NumPy array with a number for each of its rows, at least 0. An epoch
-                has as many windows as without; an episode's share is in proportion to its weight times its windows.
+            weight: a column of `episodes`, an expression over its columns such as "1 / length" or
+                "case when label = 'pour' then 3 else 1 end" (also + - * and sqrt()), or a NumPy array with a number for
+                each of its rows; at least 0. An epoch has as many windows as without; an episode's share is in
+                proportion to its weight times its windows.
             weight_by: an array that the shards have standard deviations of, such as "wrist_pose". Batches then have
                 "weight", float32 `[B, W, ...]`: 1 where a value is sure, 0 where it is missing or padded, else
                 floor² / (floor² + sd²). Over x, y and z the mean of sd² counts, so "wrist_pose" (its place) gives
                 `[B, W, 2]` and "body_world" `[B, W, 33]`; in the picture x and y alone count. The floor, where a weight
                 is a half, is that of `FLOORS` in `kinesphere.streaming.frame_weights` (3 cm for "wrist_pose"), or
                 given as `{"wrist_pose": 0.02}`. It changes neither windows nor their order.
+            text: names of text columns of `episodes` such as "label", and "title" and "instructions" of their tasks.
+                Batches have them as arrays of text `[B]`, of tensors as lists; empty where there is none.
             where: a condition on the columns of `episodes`, e.g. `"label = 'pour'"`; see `kinesphere.where`.
             split: only episodes of this split, such as "train", where the version was published with splits.
             dtype: "int16" hands over the fixed-point numbers as stored, -32768 where missing, and
@@ -244,7 +238,15 @@ class Dataset(OpenVersion):
         """
         return WindowStream(self, settings)
 
-    def statistics(self, compute: bool = True, *, on_progress: OnProgress | None = None) -> Statistics:
+    def statistics(
+        self,
+        compute: bool = True,
+        *,
+        where: str | None = None,
+        split: str | None = None,
+        rate: float | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Statistics:
         """Mean, deviation, extremes and exact quantiles of every number of all arrays but `timestamp` and int64 ones.
 
         They are read from beside the version if they are there. Else all frames are gone through, which with the
@@ -253,8 +255,15 @@ class Dataset(OpenVersion):
         frame is not counted; visibilities and scores are never missing, their 0 says "not found" and counts. An array
         that only some shards have is counted in these. Standard deviations have statistics in their units.
 
+        Those of some episodes, or at a rate, are computed each time and not kept: normalise with those of what is
+        trained on, so that nothing of the test people gets in. At a rate they are of what the stream hands over, and
+        a frame that several episodes hold counts in each.
+
         Args:
             compute: go through all frames if need be.
+            where: only episodes that fulfil this condition, as `stream` takes it.
+            split: only episodes of this split.
+            rate: frames per second to resample to, as `stream` does.
             on_progress: called with how many frames were read, over five passes, and how many will be.
 
         Returns:
@@ -263,38 +272,62 @@ class Dataset(OpenVersion):
         Raises:
             NotFound: there are none yet and `compute` is False.
             CorruptObject: they are damaged or of another table, or an object of a shard is missing or damaged.
-            InvalidInput: two shards have different arrays of one name.
+            InvalidInput: two shards have different arrays of one name, or the condition, split or rate is none.
             NewerFormat: a later release wrote them.
         """
+        from kinesphere.statistics.chosen_statistics import Choice, chosen_statistics
         from kinesphere.statistics.statistics import find_statistics
 
-        return find_statistics(self, compute=compute, on_progress=on_progress)
+        choice = Choice(where, split, rate)
+        if choice == Choice():
+            return find_statistics(self, compute=compute, on_progress=on_progress)
+        if not compute:
+            raise NotFound(
+                "statistics", f"{self.name}@{self.version}", hint="those of a choice are not kept; compute them"
+            )
+        return chosen_statistics(self, choice, on_progress)
 
-    def action_statistics(self, horizon: int, *, on_progress: OnProgress | None = None) -> Statistics:
-        """The same statistics of "action", as `relative_actions` derives it, and of "wrist_velocity".
+    def action_statistics(
+        self,
+        horizon: int,
+        *,
+        where: str | None = None,
+        split: str | None = None,
+        rate: float | None = None,
+        grip: bool = False,
+        rotation: Form = "6d",
+        on_progress: OnProgress | None = None,
+    ) -> Statistics:
+        """The same statistics of "action", as `RelativeActions` derives it, and of "wrist_velocity".
 
         Velocities are the shard's own where it has them, and else derived by `wrist_velocity`.
 
         Exact as well. All steps of the chunk count together, so "action" has the shape `(2, 9)` whatever the horizon:
         one scale for the whole chunk keeps its steps comparable. It takes at most 256 MB up to a horizon of 300.
-        Steps are stored frames. What is derived depends on where an episode ends, so a frame that several episodes
-        hold counts in each.
+        Steps are stored frames, or with a rate frames at that rate: give the one that is streamed. What is derived
+        depends on where an episode ends, so a frame that several episodes hold counts in each.
         Nothing is kept: `Statistics.to_json` is for keeping them with the policy that was trained with them.
 
         Args:
             horizon: how many steps ahead a chunk goes; 1 for the next step alone.
+            where: only episodes that fulfil this condition, as `stream` takes it.
+            split: only episodes of this split.
+            rate: frames per second to resample to, as `stream` does.
+            grip: as of `RelativeActions`; "action" then has a number more.
+            rotation: as of `RelativeActions`.
             on_progress: called with how many frames were read, over three passes, and how many will be.
 
         Returns:
             The statistics of "action" and "wrist_velocity".
 
         Raises:
-            InvalidInput: the horizon is no positive number.
+            InvalidInput: the horizon is no positive number, or the condition, split, rate or form of rotations is none.
             CorruptObject: an object of a shard is missing or damaged.
         """
-        from kinesphere.statistics.statistics import find_action_statistics
+        from kinesphere.statistics.chosen_statistics import Choice, find_action_statistics
 
-        return find_action_statistics(self, horizon, on_progress)
+        actions = RelativeActions(horizon, grip=grip, rotation=rotation)
+        return find_action_statistics(self, actions, Choice(where, split, rate), on_progress)
 
     @takes_settings(StreamSettings)
     def torch(self, settings: StreamSettings) -> TorchDataset:
@@ -313,7 +346,7 @@ class Dataset(OpenVersion):
             InvalidInput: as `stream`.
             CorruptObject: as `stream`.
         """
-        from kinesphere.streaming.torch_dataset import TorchDataset  # which imports PyTorch, if there is one
+        from kinesphere.training.torch_dataset import TorchDataset  # which imports PyTorch, if there is one
 
         return TorchDataset(WindowStream(self, settings))
 

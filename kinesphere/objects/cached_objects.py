@@ -41,7 +41,9 @@ def with_cache(objects: Objects, folder: str | Path | None, limit_bytes: int | N
         return objects
     limit = DEFAULT_CACHE_BYTES if limit_bytes is None else limit_bytes
     cache = DiskCache(Path(folder).expanduser().absolute(), limit)
-    return CachedObjects(objects.url, objects.raw, source=objects, cache=cache, requests=objects.requests)
+    return CachedObjects(
+        objects.url, objects.raw, source=objects, cache=cache, requests=objects.requests, forked=objects.forked
+    )
 
 
 @dataclass(frozen=True)

@@ -33,17 +33,27 @@ class Requests:
         return Requests, ()
 
 
+def is_forked() -> bool:
+    """Whether obstore would hang: in a process forked from one in which its threads were running.
+
+    Returns:
+        True in such a process.
+    """
+    return _obstore_process is not None and _obstore_process != os.getpid()
+
+
 def check_not_forked() -> None:
-    """Refuse where obstore would hang: in a process forked from one in which its threads were running.
+    """Refuse what cannot be done in a forked process; any other is from now on one that uses obstore.
+
+    Reading is done beside a forked process (`forked_reads.py`) and is not refused.
 
     Raises:
-        InvalidInput: this is such a process.
+        InvalidInput: this process was forked from one that had used obstore.
     """
     global _obstore_process
-    if _obstore_process is None:
-        _obstore_process = os.getpid()
-    elif _obstore_process != os.getpid():
+    if is_forked():
         raise InvalidInput(
-            "an object store cannot be used in a process forked after its first use; start worker processes "
+            "an object store can only be read in a process forked after its first use; start worker processes "
             "with 'spawn', e.g. DataLoader(..., multiprocessing_context='spawn')"
         )
+    _obstore_process = os.getpid()

@@ -14,11 +14,14 @@ from typing import IO, TYPE_CHECKING
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
-from obstore.store import LocalStore, from_url
+from obstore.store import LocalStore
 
 from kinesphere.errors import CorruptObject, InvalidInput, StorageFailed
 from kinesphere.objects import local_files
+from kinesphere.objects.begun_notes import begun_key
+from kinesphere.objects.forked_reads import ForkedReads, read_beside
 from kinesphere.objects.process_state import Requests, check_not_forked
+from kinesphere.objects.storage_options import StorageOptions, remote_store
 from kinesphere.objects.store_errors import failed, first_line, missing, object_errors
 
 if TYPE_CHECKING:
@@ -39,7 +42,9 @@ class Objects:
     raw: RawStore
     requests: Requests = field(default_factory=Requests, compare=False, repr=False, kw_only=True)
     """How many reads were made: on an object store, how many requests."""
+    forked: ForkedReads = field(default_factory=ForkedReads, compare=False, repr=False, kw_only=True)
 
+    @read_beside
     def get(self, key: str, byte_range: tuple[int, int] | None = None) -> bytes:
         """Read an object, or a part of it.
 
@@ -55,8 +60,7 @@ class Objects:
             StorageFailed: the store refused.
         """
         self.requests.add()
-        local = self.local_path(key)
-        if local is not None:
+        if (local := self.local_path(key)) is not None:
             with self._named(key, in_python=True):
                 return local_files.read_file(local, byte_range)
         with self._named(key):
@@ -64,6 +68,7 @@ class Objects:
                 return bytes(obstore.get(self.raw, key).bytes())
             return bytes(obstore.get_range(self.raw, key, start=byte_range[0], end=byte_range[1]))
 
+    @read_beside
     def get_part(self, key: str, start: int, stop: int) -> tuple[bytes, int]:
         """Read a part of an object.
 
@@ -80,8 +85,7 @@ class Objects:
             StorageFailed: the store refused, or the object ends before `start`.
         """
         self.requests.add()
-        local = self.local_path(key)
-        if local is not None:
+        if (local := self.local_path(key)) is not None:
             with self._named(key, in_python=True):
                 return local_files.read_file(local, (start, stop)), local.stat().st_size
         with self._named(key):
@@ -107,25 +111,35 @@ class Objects:
         """
         self.put_all({key: data})
 
-    def put_all(self, contents: Mapping[str, bytes | Path], *, take_over: bool = False) -> None:
+    def put_all(
+        self, contents: Mapping[str, bytes | Path], *, take_over: bool = False, told_by: str | None = None
+    ) -> None:
         """Write objects as `put` does, in their order; a disk takes them faster together.
 
         Args:
             contents: by key.
             take_over: local files among them are never written to again, only deleted; so they need not be copied
                 where objects are files too.
+            told_by: key of the one that says whose the others are: the first, or the last, which makes them visible.
+                Whatever ends the writing, what it says is there (`kinesphere.objects.begun_notes`).
 
         Raises:
-            StorageFailed: the store refused, or the disk is full; some of them may be there.
+            StorageFailed: the store refused, or the disk is full. Some of them may be there, but on a disk none where
+                `told_by` is the last.
         """
         if (root := self.local_path("")) is not None:
-            with self._named(next(iter(contents), ""), in_python=True):
+            with self._named(told_by or next(iter(contents), ""), in_python=True):
                 files = {root / key: data for key, data in contents.items()}
-                local_files.write_all_whole(files, root=root, take_over=take_over)
+                teller = None if told_by is None else root / told_by
+                local_files.write_all_whole(files, root=root, take_over=take_over, told_by=teller)
             return
-        for key, data in contents.items():
+        note = None if told_by is None or told_by == next(iter(contents)) else begun_key(told_by)
+        for key, data in (*([(note, contents[told_by])] if note and told_by else []), *contents.items()):
             with self._named(key):
                 obstore.put(self.raw, key, data, mode="overwrite")
+        if note:
+            with suppress(StorageFailed):  # beside what it told of, it does no harm
+                self.delete(note)
 
     def flush(self, keys: Iterable[str]) -> None:
         """Make sure that objects survive a power cut which another process wrote and perhaps did not flush.
@@ -171,6 +185,7 @@ class Objects:
             return False
         return True
 
+    @read_beside
     def exists(self, key: str) -> bool:
         """Whether there is an object under this key.
 
@@ -192,6 +207,7 @@ class Objects:
             raise failed(self.url, key, error) from error
         return True
 
+    @read_beside
     def size(self, key: str) -> int:
         """Size of an object.
 
@@ -208,25 +224,7 @@ class Objects:
         with self._named(key):
             return int(obstore.head(self.raw, key)["size"])
 
-    def total_size(self, prefix: str) -> tuple[int, int]:
-        """How many objects there are below a prefix, and their bytes together; it lists all of them.
-
-        Args:
-            prefix: folders with slashes between, without one at the end.
-
-        Returns:
-            Number of objects and number of bytes.
-
-        Raises:
-            StorageFailed: the store refused.
-        """
-        count = total = 0
-        with self._named(prefix):
-            for page in obstore.list(self.raw, prefix):
-                count += len(page)
-                total += sum(int(meta["size"]) for meta in page)
-        return count, total
-
+    @read_beside
     def keys(self, prefix: str) -> list[str]:
         """All keys below a prefix, sorted.
 
@@ -242,6 +240,7 @@ class Objects:
         with self._named(prefix):
             return sorted(str(meta["path"]) for page in obstore.list(self.raw, prefix) for meta in page)
 
+    @read_beside
     def folders(self, prefix: str) -> list[str]:
         """The names directly below a prefix that hold further keys, sorted.
 
@@ -267,8 +266,7 @@ class Objects:
         Raises:
             StorageFailed: the store refused.
         """
-        local = self.local_path(key)
-        if local is not None:
+        if (local := self.local_path(key)) is not None:
             with self._named(key, in_python=True):
                 local_files.delete_file(local)
             return
@@ -284,14 +282,12 @@ class Objects:
         Raises:
             StorageFailed: the store refused.
         """
-        local = self.local_path(prefix)
-        if local is not None:
+        if (local := self.local_path(prefix)) is not None:
             with self._named(prefix, in_python=True):
                 local_files.delete_folder(local)  # the empty folders too: their names tell something
             return
         with ThreadPoolExecutor(_DELETIONS_AT_ONCE) as threads:
-            for _ in threads.map(self.delete, self.keys(prefix)):
-                pass
+            list(threads.map(self.delete, self.keys(prefix)))
 
     def changed_at(self, prefix: str) -> datetime:
         """When an object below a prefix was written last; now, if there is none.
@@ -353,23 +349,26 @@ class Objects:
         return object_errors(self.url, key, in_python=in_python)
 
 
-def open_objects(location: str | Path, *, create: bool = False) -> Objects:
+def open_objects(location: str | Path, *, create: bool = False, options: StorageOptions | None = None) -> Objects:
     """Open a local folder or an object-store URL such as `s3://bucket/prefix`.
 
-    Credentials and endpoint of object stores come from their usual environment variables.
+    Credentials and endpoint of object stores come from options, and else from their usual environment variables.
 
     Args:
         location: path of the folder, or the URL.
         create: make the folder where it does not exist.
+        options: the `storage_options` of `kinesphere.open_dataset`; not for folders.
 
     Returns:
         The place.
 
     Raises:
-        InvalidInput: the URL is of no kind we know, or the folder does not exist (unless `create`).
+        InvalidInput: the URL is of no kind we know, an option is, or the folder does not exist (unless `create`).
     """
     text = os.fspath(location)
     if "://" not in text:
+        if options:
+            raise InvalidInput(f"storage_options are for object stores, and {text} is a folder; leave them out")
         folder = Path(text).absolute()
         if create:
             folder.mkdir(parents=True, exist_ok=True)
@@ -377,10 +376,7 @@ def open_objects(location: str | Path, *, create: bool = False) -> Objects:
         if not folder.is_dir():
             raise InvalidInput(f"there is no folder {folder}")
         return Objects(str(folder), LocalStore(folder, mkdir=True))
-    try:
-        return Objects(text.rstrip("/"), from_url(text))
-    except (BaseError, ValueError) as error:
-        raise InvalidInput(f"cannot open '{text}' as an object store: {first_line(error)}") from error
+    return Objects(text.rstrip("/"), remote_store(text, options))
 
 
 def file_sha256(path: Path) -> str:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    NotFoundError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+)
 
 from kinesphere.errors import CorruptObject, StorageFailed
 from kinesphere.objects.process_state import check_not_forked
@@ -63,10 +69,17 @@ def failed(url: str, key: str, error: Exception) -> StorageFailed:
         error: what obstore or the system raised.
 
     Returns:
-        The error, to be raised; a full disk is told as such.
+        The error, to be raised; a full disk and missing credentials are told as such.
     """
-    full = "No space left on device" in str(error)
-    advice = "no space left on device; free some space and try again" if full else first_line(error)
+    advice = first_line(error)
+    if "No space left on device" in str(error):
+        advice = "no space left on device; free some space and try again"
+    elif isinstance(error, PermissionDeniedError | UnauthenticatedError):
+        advice = (
+            f"the store wants other credentials, or some ({advice}); give them as storage_options or in the "
+            "environment, or have those of this machine asked for with storage_options={'instance_credentials': True} "
+            "or KINESPHERE_INSTANCE_CREDENTIALS=1"
+        )
     return StorageFailed(f"cannot use object '{key}' in {url}: {advice}")
 
 

@@ -85,9 +85,9 @@ class Shard:
     @cached_property
     def _content(self) -> tuple[Mapping[str, Any], Mapping[str, ArraySpec]]:
         """Attributes and arrays."""
-        key = f"{self.key}/zarr.json"
+        key, content = f"{self.key}/zarr.json", self._metadata
         try:
-            group: dict[str, Any] = json.loads(self._metadata)
+            group: dict[str, Any] = json.loads(content)
             attributes: dict[str, Any] = group["attributes"]
             version = int(attributes["format_version"])
         except (ValueError, KeyError, TypeError) as error:
@@ -95,7 +95,7 @@ class Shard:
             raise CorruptObject(f"object '{key}' is not the metadata of a shard; restore it from a copy") from error
         if version > FORMAT_VERSION:
             raise NewerFormat(f"shard {self.shard_id}", version, FORMAT_VERSION)
-        if shard_id_of(self._metadata) != self.shard_id or attributes.get("kind") != KIND:
+        if shard_id_of(content) != self.shard_id or attributes.get("kind") != KIND:
             self._objects.forget(key)
             raise CorruptObject(f"object '{key}' was changed after it was written; restore it from a copy")
         try:

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from kinesphere.errors import InvalidInput
 from kinesphere.shards.shard import OpenShards
 from kinesphere.statistics.column_counts import ColumnCounts
+from kinesphere.statistics.episode_frames import EpisodeFrames
 from kinesphere.streaming.window_index import Integers
 from kinesphere.trajectory import BASIC_ARRAYS, ArraySpec, in_order
-from kinesphere.transforms.relative_actions import relative_actions
+from kinesphere.transforms.relative_actions import RelativeActions, relative_actions
 from kinesphere.transforms.wrist_velocity import wrist_velocity
 
 OnProgress = Callable[[int, int], None]
@@ -165,17 +166,52 @@ def _parts(spec: ArraySpec) -> dict[str, range]:
     }
 
 
+def count_resampled(
+    frames: EpisodeFrames, specs: Mapping[str, ArraySpec], on_progress: OnProgress | None
+) -> dict[str, ColumnCounts]:
+    """Count all numbers of arrays in units, at the rate of the frames, each in the shards that have it.
+
+    Args:
+        frames: of all episodes.
+        specs: the arrays, as `counted_arrays` gives them.
+        on_progress: called with how many frames were read, over all passes, and how many will be.
+
+    Returns:
+        The counts after their last pass, by array.
+
+    Raises:
+        CorruptObject: an object of a shard is missing or damaged.
+    """
+    in_units = {
+        name: replace(spec, dtype=spec.in_units, scale_factor=None, log_scale=None) for name, spec in specs.items()
+    }
+    parts = {part: (name, columns) for name, spec in in_units.items() for part, columns in _parts(spec).items()}
+    counts = {part: ColumnCounts(in_units[name].dtype, len(columns)) for part, (name, columns) in parts.items()}
+
+    def read(names: Sequence[str], piece: _EpisodePiece) -> tuple[_Block, int]:
+        episode, first, stop = piece
+        there, block = frames.shards.specs(frames.shard(episode)), {}
+        for part in names:
+            name, columns = parts[part]
+            if name in there:
+                values = frames.read(name, episode, first, stop).reshape(stop - first, -1)
+                block[part] = np.ascontiguousarray(values[:, columns.start : columns.stop])
+        return block, stop - first
+
+    _pass_over(counts, lambda: _episode_pieces(frames, PIECE_FRAMES), read, int(frames.lengths.sum()), on_progress)
+    return {name: ColumnCounts.joined([counts[part] for part in _parts(spec)]) for name, spec in in_units.items()}
+
+
 def count_actions(
-    shards: OpenShards, episodes: pa.Table, horizon: int, on_progress: OnProgress | None
+    frames: EpisodeFrames, actions: RelativeActions, on_progress: OnProgress | None
 ) -> dict[str, ColumnCounts]:
     """Count the numbers of `relative_actions`, all steps of the chunk together, and of `wrist_velocity`.
 
     Velocities are those that a shard has, and derived from the poses where it has none.
 
     Args:
-        shards: where the frames are.
-        episodes: the episode table.
-        horizon: how many steps ahead a chunk goes.
+        frames: of all episodes.
+        actions: how actions are made.
         on_progress: called with how many frames were read, over all passes, and how many will be.
 
     Returns:
@@ -184,36 +220,41 @@ def count_actions(
     Raises:
         CorruptObject: an object of a shard is missing or damaged.
     """
-    counts = {"action": ColumnCounts("float32", 18), "wrist_velocity": ColumnCounts("float32", 12)}
-    length = max(256, ACTION_PIECE // horizon)
-    places = episodes.select(["shard", "first_frame", "length"])
+    numbers, horizon = 2 * actions.numbers, actions.horizon
+    counts = {"action": ColumnCounts("float32", numbers), "wrist_velocity": ColumnCounts("float32", 12)}
 
-    def pieces() -> Iterator[tuple[str, int, int, int, int]]:
-        for some in places.to_batches(max_chunksize=4096):
-            for episode in some.to_pylist():
-                begin, end = episode["first_frame"], episode["first_frame"] + episode["length"]
-                for first in range(begin, end, length):
-                    yield episode["shard"], begin, end, first, min(end, first + length)
-
-    def read(names: Sequence[str], piece: tuple[str, int, int, int, int]) -> tuple[_Block, int]:
-        shard, begin, end, first, stop = piece
+    def read(names: Sequence[str], piece: _EpisodePiece) -> tuple[_Block, int]:
+        episode, first, stop = piece
         # one frame before and as many after as the last frame of the piece looks at, none of another episode
-        low, high = max(begin, first - 1), min(end, stop + horizon)
-        poses = shards.read(shard, "wrist_pose", low, high)
+        low, high = max(0, first - 1), min(int(frames.lengths[episode]), stop + horizon)
+        poses = frames.read("wrist_pose", episode, low, high)
         own = slice(first - low, stop - low)
         block: dict[str, NDArray[Any]] = {}
         if "action" in names:
-            block["action"] = relative_actions(poses[first - low :], horizon)[: stop - first].reshape(-1, 18)
+            grip = frames.read("grip", episode, first, high) if actions.grip else None
+            made = relative_actions(poses[first - low :], horizon, grip=grip, rotation=actions.rotation)
+            block["action"] = made[: stop - first].reshape(-1, numbers)
         if "wrist_velocity" in names:
-            if "wrist_velocity" in shards.specs(shard):
-                velocities = shards.read(shard, "wrist_velocity", first, stop)
+            if "wrist_velocity" in frames.shards.specs(frames.shard(episode)):
+                velocities = frames.read("wrist_velocity", episode, first, stop)
             else:
-                velocities = wrist_velocity(shards.read(shard, "timestamp", low, high), poses)[own]
+                velocities = wrist_velocity(frames.read("timestamp", episode, low, high), poses)[own]
             block["wrist_velocity"] = velocities.reshape(-1, 12)
         return block, stop - first
 
-    _pass_over(counts, pieces, read, pc.sum(episodes["length"]).as_py() or 0, on_progress)
+    length = max(256, ACTION_PIECE // horizon)
+    _pass_over(counts, lambda: _episode_pieces(frames, length), read, int(frames.lengths.sum()), on_progress)
     return counts
+
+
+_EpisodePiece = tuple[int, int, int]
+"""Place of the episode, first frame, frame after the last."""
+
+
+def _episode_pieces(frames: EpisodeFrames, most: int) -> Iterator[_EpisodePiece]:
+    for episode, length in enumerate(frames.lengths.tolist()):
+        for first in range(0, length, most):
+            yield episode, first, min(length, first + most)
 
 
 def _pass_over(

@@ -10,21 +10,21 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from kinesphere.errors import CorruptObject, InvalidInput, NewerFormat, NotFound, StorageFailed
 from kinesphere.log_scale import CODES, LogScale
 from kinesphere.statistics.column_counts import PERCENTILES, ColumnCounts
-from kinesphere.statistics.frame_passes import FrameRuns, OnProgress, count_actions, count_arrays, counted_arrays
+from kinesphere.statistics.frame_passes import FrameRuns, OnProgress, count_arrays, counted_arrays
 from kinesphere.trajectory import ArraySpec, Valid
 from kinesphere.versions.open_version import OpenVersion
 
 FORMAT_VERSION = 1
 KIND = "kinesphere-statistics"
 
-ACTION_SHAPES: Mapping[str, tuple[int, ...]] = {"action": (2, 9), "wrist_velocity": (2, 6)}
-"""What `action_statistics` describes, with the shape of one frame (of one step of a chunk, for actions)."""
-
+_CHOICES = ("horizon", "where", "split", "rate")
+"""What is told of statistics that are not those of a whole version, where it is."""
 _FIELDS = {"mean": "mean", "std": "std", "min": "minimum", "max": "maximum"}
 
 
@@ -148,6 +148,12 @@ class Statistics:
     arrays: Mapping[str, ArrayStatistics]
     horizon: int | None = None
     """Of the actions, if it is they that were looked at."""
+    where: str | None = None
+    """The condition that chose the episodes, if there was one."""
+    split: str | None = None
+    """The split whose episodes were looked at, if it was one."""
+    rate: float | None = None
+    """Frames per second, where frames were resampled."""
     is_stored: bool = False
     """Whether they lie beside the version, for the next reader."""
 
@@ -167,8 +173,7 @@ class Statistics:
             "valid": dict(self.valid),
             "arrays": {name: values.to_json() for name, values in self.arrays.items()},
         }
-        if self.horizon is not None:
-            content["horizon"] = self.horizon
+        content |= {name: getattr(self, name) for name in _CHOICES if getattr(self, name) is not None}
         return content | {"sha256": _hash_of(content)}
 
     @classmethod
@@ -185,7 +190,9 @@ class Statistics:
             InvalidInput: these are no statistics, or they were changed.
             NewerFormat: a later release wrote them.
         """
+        choices: Any = {}
         try:
+            choices = {name: content.get(name) for name in _CHOICES}
             if content["kind"] == KIND and int(content["format_version"]) > FORMAT_VERSION:
                 raise NewerFormat("the statistics", content["format_version"], FORMAT_VERSION)
             if content["kind"] != KIND or content["sha256"] != _hash_of(content):
@@ -197,7 +204,7 @@ class Statistics:
                 frames=content["frames"],
                 valid=content["valid"],
                 arrays={name: ArrayStatistics.from_json(values) for name, values in content["arrays"].items()},
-                horizon=content.get("horizon"),
+                **choices,
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise InvalidInput(f"these are no statistics of kinesphere: {error!r}") from error
@@ -240,7 +247,7 @@ def find_statistics(version: OpenVersion, *, compute: bool = True, on_progress: 
         raise NotFound(
             "statistics", f"{version.name}@{version.version}", hint="find them with: kinesphere info NAME --statistics"
         )
-    found = _computed(version, on_progress)
+    found = compute_statistics(version, version.episodes, on_progress)
     content = json.dumps(found.to_json(), allow_nan=False).encode() + b"\n"
     try:
         version.objects.put_if_absent(key, content)  # whoever came first wrote the same bytes
@@ -255,48 +262,56 @@ def find_statistics(version: OpenVersion, *, compute: bool = True, on_progress: 
     return replace(found, is_stored=True)
 
 
-def find_action_statistics(version: OpenVersion, horizon: int, on_progress: OnProgress | None = None) -> Statistics:
-    """The statistics of what robots are asked to do; see `Dataset.action_statistics`.
+def statistics_of(
+    version: OpenVersion, frames: int, valid: Mapping[str, int], arrays: Mapping[str, ArrayStatistics]
+) -> Statistics:
+    """Statistics that belong to a version.
 
     Args:
-        version: whose statistics.
-        horizon: how many steps ahead a chunk goes; at least 1.
-        on_progress: called with how many frames were read, over three passes, and how many will be.
+        version: whose.
+        frames: how many were looked at.
+        valid: in how many each bit is set.
+        arrays: by name.
 
     Returns:
-        The statistics of "action" and "wrist_velocity".
+        These, of no horizon and no choice.
+    """
+    sha256 = version.manifest["episodes"]["sha256"]
+    return Statistics(version.name, version.version, sha256, frames, valid, arrays)
+
+
+def count_flags(by_value: NDArray[np.int64]) -> dict[str, int]:
+    """In how many frames each bit of `valid` is set.
+
+    Args:
+        by_value: how often each of its values occurs.
+
+    Returns:
+        By the name of the bit in lower case.
+    """
+    return {str(flag.name).lower(): int(by_value[(np.arange(len(by_value)) & flag) > 0].sum()) for flag in Valid}
+
+
+def compute_statistics(version: OpenVersion, episodes: pa.Table, on_progress: OnProgress | None) -> Statistics:
+    """Count all frames of some episodes, each once.
+
+    Args:
+        version: that has them.
+        episodes: with the columns "shard", "first_frame" and "length".
+        on_progress: called with how many frames were read, over all passes, and how many will be.
+
+    Returns:
+        Their statistics.
 
     Raises:
-        InvalidInput: the horizon is no positive number.
         CorruptObject: an object of a shard is missing or damaged.
     """
-    if horizon < 1:
-        raise InvalidInput(f"horizon should be at least 1, got {horizon}")
-    counts = count_actions(version.shards, version.episodes, horizon, on_progress)
-    return Statistics(
-        dataset=version.name,
-        version=version.version,
-        episodes_sha256=version.manifest["episodes"]["sha256"],
-        frames=version.manifest["counts"]["frames"],
-        valid={},
-        arrays={name: ArrayStatistics.of(counts[name], shape) for name, shape in ACTION_SHAPES.items()},
-        horizon=horizon,
-    )
-
-
-def _computed(version: OpenVersion, on_progress: OnProgress | None) -> Statistics:
-    runs = FrameRuns.of(version.episodes)
+    runs = FrameRuns.of(episodes)
     specs = counted_arrays(version.shards, runs)
     counts = count_arrays(version.shards, runs, specs, on_progress)
     by_value = counts.pop("valid").by_value[0]
-    return Statistics(
-        dataset=version.name,
-        version=version.version,
-        episodes_sha256=version.manifest["episodes"]["sha256"],
-        frames=runs.frames,
-        valid={str(flag.name).lower(): int(by_value[(np.arange(len(by_value)) & flag) > 0].sum()) for flag in Valid},
-        arrays={name: _statistics_of(specs[name], columns) for name, columns in counts.items()},
-    )
+    found = {name: _statistics_of(specs[name], columns) for name, columns in counts.items()}
+    return statistics_of(version, runs.frames, count_flags(by_value), found)
 
 
 def _statistics_of(spec: ArraySpec, counts: ColumnCounts) -> ArrayStatistics:
@@ -309,8 +324,9 @@ def _stored(version: OpenVersion, key: str) -> Statistics | None:
     if not version.objects.exists(key):
         return None
     advice = "delete it, and it will be computed anew"
+    content = version.objects.get(key)
     try:
-        found = Statistics.from_json(json.loads(version.objects.get(key)))
+        found = Statistics.from_json(json.loads(content))
     except ValueError as error:  # InvalidInput is one, and what JSON says too
         raise CorruptObject(f"object '{key}' is damaged or was changed; {advice}") from error
     if found.episodes_sha256 != version.manifest["episodes"]["sha256"]:

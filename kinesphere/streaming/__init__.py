@@ -1,7 +1,7 @@
 """Streaming: windows of episodes in batches, every window once an epoch, from disk or object storage.
 
-How windows are streamed: `stream_settings.py` holds what may be asked for; `stream.py` carries it out, and knows
-where in an epoch it is.
+How windows are streamed: `stream_settings.py` holds what may be asked for, `stream_choice.py` finds it in a version,
+and `stream.py` carries it out and knows where in an epoch it is.
 
 `episode_spans.py` says where the frames of the chosen episodes lie in shards. `window_index.py` says which windows
 there are, `window_shape.py` and `time_grid.py` how they lie in time, and `epoch.py` in which order they come;

@@ -178,7 +178,11 @@ def permutation(length: int, seed: int, epoch: int, purpose: int, place: int) ->
         int64 `[length]`.
     """
     raw: NDArray[np.uint64] = np.random.PCG64([seed, epoch, purpose, place]).random_raw(length)
-    return np.argsort(raw, kind="stable").astype(np.int64, copy=False)
+    order = np.argsort(raw)  # four times as fast as a stable one, and the same where no two numbers are equal
+    ordered = raw[order]
+    if (ordered[1:] == ordered[:-1]).any():
+        order = np.argsort(raw, kind="stable")
+    return order.astype(np.int64, copy=False)
 
 
 def _shared(index: WindowIndex, shares: Shares, seed: int, number: int) -> tuple[Integers, Integers, Integers]:

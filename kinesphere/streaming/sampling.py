@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from kinesphere.errors import InvalidInput
 from kinesphere.streaming.window_index import Integers, WindowIndex
+from kinesphere.training.weight_expression import weights_of
 
 Sampling = Literal["pool", "random"]
 SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)
@@ -23,7 +24,7 @@ class Weight:
     """How often the windows of each episode are drawn, in proportion to one another."""
 
     name: str
-    """The column of `episodes`, or "sha256:" and the hash of the array that was given: part of a state."""
+    """The expression, or "sha256:" and the hash of the array that was given: part of a state."""
     values: NDArray[np.float64] = field(compare=False, repr=False)
     """One a row of `episodes`; only those of chosen rows have to be weights."""
 
@@ -32,29 +33,25 @@ class Weight:
         """The weight that an argument of `Dataset.stream` means.
 
         Args:
-            weight: a column's name, an array with a number for each row, or None.
+            weight: a column's name, an expression over columns, an array with a number for each row, or None.
             episodes: the episode table.
 
         Returns:
             The weights of all rows, or None.
 
         Raises:
-            InvalidInput: there is no such column, it holds no numbers, or the array has no number for every row.
+            InvalidInput: there is no such column, it holds no numbers, the expression cannot be read, or the array has
+                no number for every row.
         """
         if weight is None:
             return None
         if isinstance(weight, str):
-            if weight not in episodes.column_names:
-                raise InvalidInput(f"cannot weight by '{weight}'; the columns are {', '.join(episodes.column_names)}")
-            column = episodes[weight]
-            if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
-                raise InvalidInput(f"cannot weight by '{weight}', which holds {column.type}; give a column of numbers")
-            return cls(weight, np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), np.float64))
+            return cls(weight, weights_of(weight, episodes))
         if not isinstance(weight, np.ndarray) or weight.dtype.kind not in "iuf" or weight.shape != (len(episodes),):
             given = f"{weight.dtype} {weight.shape}" if isinstance(weight, np.ndarray) else repr(weight)
             raise InvalidInput(
-                f"weight should be a column of episodes or a NumPy array of {len(episodes)} numbers, one a row, "
-                f"got {given:.100}"
+                "weight should be an expression over columns of episodes, or a NumPy array of "
+                f"{len(episodes)} numbers, one a row, got {given:.100}"
             )
         values = weight.astype("<f8")
         return cls(f"sha256:{hashlib.sha256(values.tobytes()).hexdigest()}", values)

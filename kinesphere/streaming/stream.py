@@ -9,23 +9,21 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from kinesphere.errors import InvalidInput, NewerFormat
 from kinesphere.log_scale import LogScale
 from kinesphere.streaming.batches import BatchCutter, pools_of
 from kinesphere.streaming.episode_spans import Spans
 from kinesphere.streaming.epoch import Epoch, plan_epoch
-from kinesphere.streaming.frame_weights import FrameWeight
-from kinesphere.streaming.pool_layout import PoolLayout
 from kinesphere.streaming.pools import PoolLoader
 from kinesphere.streaming.sampling import Shares, Weight
+from kinesphere.streaming.stream_choice import chosen_episodes, groups_of, identity_of, layout_of
 from kinesphere.streaming.stream_settings import StreamSettings
 from kinesphere.streaming.time_grid import TimeGrid
 from kinesphere.streaming.window_index import Integers, index_windows
-from kinesphere.trajectory import ARRAYS, ArraySpec
-from kinesphere.transforms.transform import Batch, checked_transforms
-from kinesphere.versions.episode_table import EPISODE_SCHEMA
+from kinesphere.training.episode_text import EpisodeText
+from kinesphere.training.epoch_digest import epoch_hash, planned_hashes
+from kinesphere.transforms.transform import Batch
 from kinesphere.versions.open_version import OpenVersion
 
 STATE_VERSION = 1
@@ -46,11 +44,12 @@ class WindowStream:
         """
         self.settings = settings
         self._shards = version.shards
+        self._text = EpisodeText.of(version, settings.text) if settings.text else None
         weight = None if settings.weight is None else Weight.of(settings.weight, version.episodes)
-        self._identity = _identity(version, settings, weight)
-        rows, episodes = _chosen(version, settings)
+        self._identity = identity_of(version, settings, weight)
+        rows, episodes = chosen_episodes(version, settings)
         self._spans = replace(Spans.of(episodes, np.arange(len(rows))), row=rows)
-        self._layout = _layout(version, settings, self._spans)
+        self._layout = layout_of(version, settings, self._spans)
         self._video = version.videos(rows, settings.video_size) if settings.has_video else None
         self._grid: TimeGrid | None = None
         if settings.frame_rate is not None:
@@ -64,10 +63,15 @@ class WindowStream:
         if weight is not None:
             self._shares: Shares | None = Shares.weighted(self._index, weight.of_rows(rows, version.episodes))
         else:
-            groups = _groups(episodes, settings.balance)
+            groups = groups_of(episodes, settings.balance)
             self._shares = None if groups is None else Shares.equal(self._index, groups)
         self._epoch, self._batch = settings.epoch, 0
         self._rank, self._world_size = settings.rank, settings.world_size
+        if len(self) == 0 and settings.drop_last:
+            raise InvalidInput(
+                f"drop_last leaves nothing: {self.windows} windows are no full batch of {settings.batch_size} for each "
+                f"of {settings.world_size} ranks; choose a smaller batch_size, or even_ranks=True in place of drop_last"
+            )
 
     @property
     def _lengths(self) -> Integers:
@@ -81,12 +85,48 @@ class WindowStream:
 
     @property
     def batches(self) -> int:
-        """Batches in an epoch, of all ranks together."""
-        return -(-self.windows // self.settings.batch_size)
+        """Batches in an epoch, of all ranks together; with `even_ranks` those that come twice count twice."""
+        return self._end(0)
 
     def __len__(self) -> int:
         """Batches in an epoch of this rank. Ranks differ by one where `batches` is no multiple of the world size."""
-        return max(0, -(-(self.batches - self._rank) // self._world_size))
+        return self._left(0)
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """The epoch, and how many of its batches all ranks together have taken, as if in step."""
+        return self._epoch, self._batch
+
+    @property
+    def step(self) -> int:
+        """How far a batch moves the position."""
+        return self._world_size
+
+    @property
+    def left(self) -> int:
+        """Batches of this rank, or share of it, that are left of the epoch."""
+        return self._left(self._batch)
+
+    @property
+    def _all_batches(self) -> int:
+        """Batches that the windows of an epoch fill, the last perhaps in part."""
+        return -(-self.windows // self.settings.batch_size)
+
+    def _end(self, batch: int) -> int:
+        """The number after the last batch of an epoch of which ranks have taken `batch`, or any rounds more.
+
+        It depends on where they stand, since an epoch may have been begun with another number of ranks.
+        """
+        ranks, every = self.settings.world_size, self._all_batches
+        if self.settings.even_ranks:
+            return batch + -(-(every - batch) // ranks) * ranks
+        if self.settings.drop_last:
+            return batch + max(0, self.windows // self.settings.batch_size - batch) // ranks * ranks
+        return every
+
+    def _left(self, batch: int) -> int:
+        """How many batches there are for this rank, or share of it, in an epoch of which `batch` are taken."""
+        return max(0, -(-(self._end(batch) - batch - self._rank) // self._world_size))
 
     @property
     def scales(self) -> dict[str, float]:
@@ -128,22 +168,14 @@ class WindowStream:
             "reading": PoolLoader.memory_bound_bytes(self._layout, run_frames, pools.THREADS, longest),
             "batches": BatchCutter.memory_bound_bytes(settings, self._layout, self._video),
             "order": Epoch.memory_bound_bytes(index, self._shares),
-            "episodes": self._spans.nbytes + (0 if self._grid is None else self._grid.nbytes),
+            "episodes": sum(part.nbytes for part in (self._spans, self._grid, self._text) if part is not None),
             "shards": self._shards.memory_bound_bytes(len(self._layout.types)),
             "video": 0 if self._video is None else self._video.memory_bound_bytes,
         }
 
     def __iter__(self) -> Iterator[Batch]:
         number = self._epoch
-        epoch = plan_epoch(
-            self._index,
-            self.settings.seed,
-            number,
-            shuffle=self.settings.shuffle,
-            pool_frames=self.settings.pool_frames,
-            shares=self._shares,
-            sampling=self.settings.sampling,
-        )
+        epoch = self._planned(number)
         cutter = BatchCutter(
             self.settings,
             self._layout,
@@ -156,17 +188,49 @@ class WindowStream:
             step=self._world_size,
         )
         with closing(cutter):
-            while self._epoch == number and self._batch + self._rank < self.batches:
-                batch = cutter.batch(self._batch + self._rank)
+            while self._epoch == number and self.left:
+                end = self._end(self._batch)
+                batch = cutter.batch((self._batch + self._rank) % self._all_batches)  # `even_ranks` begins anew
+                if self._text is not None:
+                    batch |= self._text.of_rows(batch["episode"])
                 for transform in self.settings.transforms:
                     batch = transform(batch)
                 self._batch += self._world_size
-                if self._batch >= self.batches:
+                if self._batch >= end:
                     self.skip_epoch()
                 yield batch
                 del batch  # so that its memory can be used again
         if self._epoch == number:
             self.skip_epoch()
+
+    def _planned(self, number: int) -> Epoch:
+        return plan_epoch(
+            self._index,
+            self.settings.seed,
+            number,
+            shuffle=self.settings.shuffle,
+            pool_frames=self.settings.pool_frames,
+            shares=self._shares,
+            sampling=self.settings.sampling,
+        )
+
+    def digest(self, epoch: int | None = None) -> str:
+        """One hash of an epoch: which windows come in which order and batch, of which data, in which keys and shape.
+
+        It is the same for all ranks, numbers of ranks and workers, and machines, and after a resume; another version,
+        seed, epoch or option that changes what batches hold gives another one. Nothing is read for it: shards
+        are bound by the hashes that the version names them by. Windows that `drop_last` leaves out count, and
+        transforms do not.
+
+        Args:
+            epoch: number of the epoch; by default the one in which the stream is.
+
+        Returns:
+            64 hexadecimal digits.
+        """
+        settings, number = self.settings, self._epoch if epoch is None else epoch
+        hashes = planned_hashes(self._planned(number), self._spans.row, settings.batch_size, settings.sampling)
+        return epoch_hash(self._identity | settings.content | {"epoch": number}, hashes)
 
     def skip_epoch(self) -> None:
         """Move to the beginning of the next epoch."""
@@ -193,6 +257,24 @@ class WindowStream:
             InvalidInput: the state is of another version of the dataset, or of a stream with another order.
             NewerFormat: a later release made it.
         """
+        epoch, batch = self.check_state(state)
+        if epoch < 0 or not 0 <= batch < self._all_batches:
+            raise InvalidInput(f"the state points at batch {batch} of epoch {epoch}; an epoch has {self._all_batches}")
+        self.go_to(epoch, batch)
+
+    def check_state(self, state: Mapping[str, Any]) -> tuple[int, int]:
+        """Make sure that a state is one of this stream.
+
+        Args:
+            state: of `state_dict`.
+
+        Returns:
+            The epoch and the batch that it points at.
+
+        Raises:
+            InvalidInput: the state is of another version of the dataset, or of a stream with another order.
+            NewerFormat: a later release made it.
+        """
         try:
             version, epoch, batch = (int(state[name]) for name in ("format_version", "epoch", "batch"))
         except (KeyError, TypeError, ValueError) as error:
@@ -207,9 +289,7 @@ class WindowStream:
         ]
         if differing:
             raise InvalidInput(f"the state is of another stream: {'; '.join(differing)}")
-        if epoch < 0 or not 0 <= batch < self.batches:
-            raise InvalidInput(f"the state points at batch {batch} of epoch {epoch}; an epoch has {self.batches}")
-        self._epoch, self._batch = epoch, batch
+        return epoch, batch
 
     def advanced(self, batches: int) -> WindowStream:
         """A stream that has given `batches` more of its rank's batches than this one, over ends of epochs.
@@ -222,15 +302,38 @@ class WindowStream:
         """
         ahead = copy.copy(self)
         while len(self):
-            remaining = max(0, -(-(self.batches - ahead._batch - self._rank) // self._world_size))
-            if batches <= remaining:
+            left, end = ahead.left, ahead._end(ahead._batch)
+            if batches <= left:
                 ahead._batch += batches * self._world_size
-                if ahead._batch >= self.batches:
+                if ahead._batch >= end:
                     ahead.skip_epoch()
                 break
-            batches -= remaining
+            batches -= left
             ahead.skip_epoch()
         return ahead
+
+    def at(self, epoch: int, batch: int) -> WindowStream:
+        """The same stream at a position.
+
+        Args:
+            epoch: number of the epoch.
+            batch: how many of its batches are taken, as `position` counts them; at its end none is left.
+
+        Returns:
+            Another stream; this one stays where it is.
+        """
+        moved = copy.copy(self)
+        moved.go_to(epoch, batch)
+        return moved
+
+    def go_to(self, epoch: int, batch: int) -> None:
+        """Move to a position.
+
+        Args:
+            epoch: number of the epoch.
+            batch: how many of its batches are taken, as `position` counts them; at its end none is left.
+        """
+        self._epoch, self._batch = epoch, batch
 
     def split(self, part: int, parts: int) -> WindowStream:
         """The stream of every `parts`-th batch that this one would give, beginning with number `part`.
@@ -250,79 +353,3 @@ class WindowStream:
         share = copy.copy(self)
         share._rank, share._world_size = self._rank + part * self._world_size, self._world_size * parts
         return share
-
-
-def _identity(version: OpenVersion, settings: StreamSettings, weight: Weight | None) -> dict[str, Any]:
-    """All that decides which windows come in which order, besides the position."""
-    return {
-        "dataset": version.name,
-        "version": version.version,
-        "episodes_sha256": version.manifest["episodes"]["sha256"],
-        "window": settings.shape.window,
-        "stride": settings.shape.stride,
-        "batch_size": settings.batch_size,
-        "shuffle": settings.shuffle,
-        "seed": settings.seed,
-        "balance": settings.balance,
-        "where": settings.where,
-        "pool_frames": settings.pool_frames if settings.sampling == "pool" else None,
-        "sampling": settings.sampling,
-        "weight": None if weight is None else weight.name,
-        "rate": settings.frame_rate,
-        "split": settings.split,
-    }
-
-
-def _chosen(version: OpenVersion, settings: StreamSettings) -> tuple[Integers, pa.Table]:
-    """The rows of the episodes to stream, and what a stream needs to know of them."""
-    name, where, balance = f"{version.name}@{version.version}", settings.where, settings.balance
-    if balance is not None and balance not in EPISODE_SCHEMA.names:
-        raise InvalidInput(f"cannot balance by '{balance}'; the columns are {', '.join(EPISODE_SCHEMA.names)}")
-    columns = ["shard", "first_frame", "length"]
-    columns += ["frame_rate"] if settings.rate is not None else []
-    columns += [balance] if balance is not None else []
-    rows, episodes = version.select(list(dict.fromkeys(columns)), where)
-    if len(version) == 0:
-        raise InvalidInput(f"{name} holds no episodes; choose another version")
-    if settings.split is not None:
-        members = version.rows_of_split(settings.split)
-        if len(members) == 0:
-            raise InvalidInput(
-                f"split '{settings.split}' of {name} holds nobody; it takes more contributors, or a larger share"
-            )
-        is_member = np.isin(rows, members)
-        rows, episodes = rows[is_member], episodes.filter(pa.array(is_member))
-    if len(rows) == 0:
-        raise InvalidInput(f'where expression "{where}" matches none of the {len(version)} episodes of {name}')
-    return rows, episodes
-
-
-def _layout(version: OpenVersion, settings: StreamSettings, spans: Spans) -> PoolLayout:
-    """What is streamed. Standard arrays are known; what others are, the shard of the first episode says."""
-    specs: Mapping[str, ArraySpec] = ARRAYS
-    if settings.needs_specs:
-        shard_id = str(spans.shard_ids[int(spans.shard[0])].as_py())
-        specs = version.shards.specs(shard_id)
-        if settings.frame_weight is not None:
-            _check_weight(version, settings.frame_weight, shard_id)
-    layout = settings.layout(specs)
-    if settings.names is None:
-        checked_transforms(settings.transform, settings.also_handed(layout.handed_over))
-    return layout
-
-
-def _check_weight(version: OpenVersion, weight: FrameWeight, shard_id: str) -> None:
-    """Make sure that a shard has the standard deviations that weights are made of."""
-    try:
-        weight.check(version.shards.spec(shard_id, weight.array))
-    except InvalidInput as error:
-        raise InvalidInput(f"{version.name}@{version.version} cannot be weighed by '{weight.key}': {error}") from error
-
-
-def _groups(episodes: pa.Table, column: str | None) -> Integers | None:
-    """The group of each chosen episode, 0 to G - 1; episodes without a value are a group of their own."""
-    if column is None:
-        return None
-    values = episodes[column].combine_chunks()
-    groups: Integers = values.dictionary_encode(null_encoding="encode").indices.to_numpy().astype(np.int64)
-    return groups

@@ -64,14 +64,20 @@ class StreamSettings:
     """Which of the training processes this is."""
     world_size: int = 1
     """How many training processes share the batches of an epoch."""
+    drop_last: bool = False
+    """Whether what does not fill a batch for every rank is left out of an epoch."""
+    even_ranks: bool = False
+    """Whether the first batches come once more where some ranks would have one less."""
     sampling: Sampling = "pool"
     """Whether the random order mixes what is decoded at a time, or the whole epoch."""
     balance: str | None = None
     """A column of the episodes whose values get equal shares of an epoch."""
     weight: str | NDArray[Any] | None = None
-    """How often windows of each episode are drawn: a column of the episodes, or a number for each."""
+    """How often windows of each episode are drawn: an expression over their columns, or a number for each."""
     weight_by: WeightBy | None = None
     """The array whose standard deviations give batches their "weight"."""
+    text: Sequence[str] = ()
+    """Texts of their episodes that batches have."""
     where: str | None = None
     """A condition on the columns of the episodes."""
     split: str | None = None
@@ -103,6 +109,8 @@ class StreamSettings:
             raise InvalidInput("weight draws at random, so it needs shuffle=True")
         if self.weight is not None and self.balance is not None:
             raise InvalidInput("balance and weight both say how often windows are drawn; give one of them")
+        if self.drop_last and self.even_ranks:
+            raise InvalidInput("drop_last leaves out what even_ranks repeats; give one of them")
         if self.sampling not in SAMPLINGS:
             raise InvalidInput(f"sampling should be 'pool' or 'random', got {self.sampling!r}")
         if self.sampling == "random" and not self.shuffle:
@@ -156,9 +164,22 @@ class StreamSettings:
             names: the arrays and the video.
 
         Returns:
-            These, and the weights if there are any.
+            These, texts, and the weights if there are any.
         """
-        return tuple(names) if self.weight_by is None else (*names, WEIGHT)
+        return (*names, *self.text, *(() if self.weight_by is None else (WEIGHT,)))
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What decides what windows hold, besides their places, as plain JSON values."""
+        return {
+            "keys": None if self.names is None else list(self.names),
+            "history": self.shape.history,
+            "future": self.shape.future,
+            "dtype": self.dtype,
+            "text": list(self.text),
+            "video_size": None if self.video_size is None else list(self.video_size),
+            "weight_by": None if self.frame_weight is None else [self.frame_weight.key, self.frame_weight.floor],
+        }
 
     def layout(self, specs: Mapping[str, ArraySpec]) -> PoolLayout:
         """What pools hold: the arrays among the keys, and what frames of the video and weights are found by.
@@ -181,6 +202,9 @@ class StreamSettings:
                 raise InvalidInput(f"weight_by adds '{WEIGHT}', and an array has this name; leave it out of keys")
             if self.frame_weight.array not in names:
                 names = (*names, self.frame_weight.array)
+        hidden = sorted({*names} & {*self.text})
+        if hidden:
+            raise InvalidInput(f"text adds '{hidden[0]}', and an array has this name; leave one of them out")
         known = {**specs, FRAME_TIME: FRAME_TIME_SPEC}
         return PoolLayout.of([known[name] for name in names], in_units=self.dtype == "float32", handed_over=handed_over)
 

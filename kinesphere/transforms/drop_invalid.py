@@ -44,6 +44,7 @@ class DropInvalid:
         chosen = {name: values[stay] for name, values in batch.items()}  # by a mask: copies
         chosen["mask"] = found[stay]
         for name, values in chosen.items():
-            if values.dtype == np.float32:
+            is_of_one_frame = name == "action" and values.ndim == 4
+            if values.dtype == np.float32 and not is_of_one_frame:
                 values[~chosen["mask"]] = 0 if name == WEIGHT else np.nan
         return chosen

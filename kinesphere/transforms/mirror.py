@@ -17,7 +17,7 @@ How each array is mirrored. M = diag(-1, 1, 1) is the reflection in the plane of
   angle, so angular velocities become -M w.
 * Standard deviations (`*_sd`) and the weights made of them change places with their numbers; they have no sign.
 * `action`, T(t)^-1 T(t+k): the rotation A = R(t)^T R(t+k) becomes D A D, the translation R(t)^T (p(t+k) - p(t))
-  becomes D times it: signs again.
+  becomes D times it: signs again. As a quaternion D A D turns about D times the axis by the opposite angle: w -x y -z.
 """
 
 from __future__ import annotations
@@ -45,7 +45,17 @@ _TO_LEFT_OR_RIGHT = int(Valid.LEFT_HAND | Valid.RIGHT_HAND)
 _VELOCITY_SIGNS = np.array([-1, 1, 1, 1, -1, -1], np.float32)
 _POSE_FROM = np.array([0, 1, 2, 6, 5, 4, 3])
 _POSE_SIGNS = np.array([-1, 1, 1, 1, -1, -1, 1], np.float32)
-_ACTION_SIGNS = np.array([1, -1, 1, 1, -1, 1, -1, 1, -1], np.float32)
+_ROTATION_SIGNS = {
+    "6d": [1, -1, 1, -1, 1, -1],
+    "quaternion": [1, -1, 1, -1],
+    "matrix": [1, -1, 1, -1, 1, -1, 1, -1, 1],
+}
+_ACTION_SIGNS = {
+    3 + len(signs) + len(grip): np.array([1, -1, 1, *signs, *grip], np.float32)
+    for signs in _ROTATION_SIGNS.values()
+    for grip in ([], [1])
+}
+"""By how many numbers an action has."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +66,8 @@ class Mirror:
     a mirrored picture and to the sign of a quaternion, which turns nothing. Twice is the same again to the last bit
     for values as they are stored; values in between, as after resampling, come back to within 1e-7.
 
-    To be used before `Normalize`, and before or after `RelativeActions`.
+    To be used before `Normalize` and `Masks`, and before or after `RelativeActions`. Texts stay as they are, also where
+    they speak of a left hand.
 
     Raises:
         InvalidInput: the probability is not from 0 to 1, the seed is negative, or a batch has an array of which it is
@@ -78,7 +89,7 @@ class Mirror:
 
     def __call__(self, batch: Batch) -> Batch:
         """The batch with some of its windows mirrored."""
-        unknown = sorted(set(batch) - set(_MIRRORED) - _THE_SAME)
+        unknown = sorted(name for name in set(batch) - set(_MIRRORED) - _THE_SAME if batch[name].dtype.kind != "U")
         if unknown:
             raise InvalidInput(f"it is not known how to mirror {', '.join(unknown)}; put Mirror before what adds it")
         chosen = self.chosen(batch["episode"], batch["frame"])
@@ -116,7 +127,7 @@ def _mixed(number: Any) -> Any:
 
 
 def _check_in_units(name: str, values: NDArray[Any]) -> None:
-    if name not in ("valid", "video") and values.dtype != np.float32:
+    if name not in ("valid", "video", "action_mask") and values.dtype != np.float32:
         raise InvalidInput(f"Mirror needs {name} as float32; stream with dtype='float32'")
 
 
@@ -168,6 +179,11 @@ def _weight(values: NDArray[Any]) -> NDArray[Any]:
     raise InvalidInput(f"it is not known how to mirror weights of the shape {list(of_frame)} a frame")
 
 
+def _action(values: NDArray[Any]) -> NDArray[Any]:
+    mirrored: NDArray[Any] = values[..., ::-1, :] * _ACTION_SIGNS[values.shape[-1]]
+    return mirrored
+
+
 _MIRRORED: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "body_image": _body_image,
     "body_world": lambda values: _world(values[..., _BODY, :]),
@@ -187,7 +203,8 @@ _MIRRORED: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "wrist_velocity_sd": lambda values: values[..., ::-1, :],
     "weight": _weight,
     "valid": _valid,
-    "action": lambda values: values[..., ::-1, :] * _ACTION_SIGNS,
+    "action": _action,
+    "action_mask": lambda values: values[..., ::-1],
     "video": lambda values: values[..., ::-1, :],
 }
 _THE_SAME = {"timestamp", "mask", "episode", "frame"}

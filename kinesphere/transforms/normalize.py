@@ -12,13 +12,21 @@ from numpy.typing import NDArray
 from kinesphere.errors import InvalidInput
 from kinesphere.statistics.statistics import Statistics
 from kinesphere.trajectory import ARRAYS
+from kinesphere.transforms.rotations import NUMBERS
 from kinesphere.transforms.transform import Batch, check_arrays
 
 Method = Literal["mean_std", "quantile", "min_max"]
 
 _SD = "_sd"
-_ROTATION = {"wrist_pose": slice(3, 7), "action": slice(3, 9)}
-"""The numbers of the last axis that are a rotation and are never normalised."""
+_ACTION_ROTATIONS = {3 + numbers + grip: slice(3, 3 + numbers) for numbers in NUMBERS.values() for grip in (0, 1)}
+"""By how many numbers an action has, which of them are its rotation."""
+
+
+def _rotation(name: str, numbers: int) -> slice:
+    """The numbers of the last axis that are a rotation and are never normalised."""
+    if name == "action":
+        return _ACTION_ROTATIONS.get(numbers, slice(3, 9))
+    return slice(3, 7) if name == "wrist_pose" else slice(0)
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ class Normalize:
     * "min_max": the least value becomes -1 and the greatest 1.
 
     A number that is the same in all frames becomes 0, and one without statistics stays as it is. Rotations stay as
-    they are: the quaternions of "wrist_pose" and the six numbers of "action" are within -1 to 1 already, and would be
+    they are: the quaternions of "wrist_pose" and the rotations of "action" are within -1 to 1 already, and would be
     no rotations any more if each number had a scale of its own. So does UMI (`UmiDataset.get_normalizer`).
 
     Where a batch has the standard deviations of an array (`wrist_pose_sd`), they are divided along with its numbers, so
@@ -117,8 +125,8 @@ class Normalize:
                 centre, scale = (low + high) / 2, (high - low) / 2
             scale[(scale == 0) | (values.minimum == values.maximum)] = 1
             unscaled = np.isnan(centre)
-            if name in _ROTATION:
-                unscaled[..., _ROTATION[name]] = True
+            if name in ("wrist_pose", "action"):
+                unscaled[..., _rotation(name, unscaled.shape[-1])] = True
             centre[unscaled], scale[unscaled] = 0, 1
             found[name] = centre, scale
         return found

@@ -110,8 +110,9 @@ def read_manifest(objects: Objects, dataset: str, number: int) -> Version:
         CorruptObject: it is missing, is neither, or was edited by hand.
     """
     key = version_key(dataset, number, "json")
+    content = objects.get(key)
     try:
-        manifest: dict[str, Any] = json.loads(objects.get(key))
+        manifest: dict[str, Any] = json.loads(content)
         version = int(manifest["format_version"])
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptObject(f"object '{key}' is not the manifest of a version; restore it from a copy") from error

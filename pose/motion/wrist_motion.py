@@ -238,12 +238,14 @@ def _fill_places(
     bias = np.concatenate([np.repeat((ErrorModel.RAY_BIAS * seen.length[..., None]) ** 2, 2, axis=2), nothing], axis=2)
     place_sd = z * np.sqrt(ray_noise + bias + ahead**2 * variance)
     speed_sd = z * np.sqrt(speed_noise + across**2 * variance + ahead**2 * rate_variance + rate**2 * ray_noise)
-    speed_sd = speed_sd * ErrorModel.SPEED_FACTOR
+    moves = z * (across + ahead * rate)
+    place_sd = np.hypot(place_sd, ErrorModel.STATURE * z * ahead)
+    speed_sd = np.hypot(speed_sd * ErrorModel.SPEED_FACTOR, ErrorModel.STATURE * moves)
     place_sd[..., 2:] = np.hypot(place_sd[..., 2:], z * focal_sd)
-    speed_sd[..., 2:] = np.hypot(speed_sd[..., 2:], z * np.abs(rate) * focal_sd)
+    speed_sd[..., 2:] = np.hypot(speed_sd[..., 2:], moves[..., 2:] * focal_sd)
     for name, values in (
         ("wrist_pose", z * ahead),
-        ("wrist_velocity", z * (across + ahead * rate)),
+        ("wrist_velocity", moves),
         ("wrist_pose_sd", place_sd),
         ("wrist_velocity_sd", speed_sd),
     ):

@@ -27,7 +27,7 @@ WHOLE, ARMS, LEGS = 1, 2, 4
 STATES = 8
 EXCHANGED_COST = {WHOLE: 0.5, ARMS: 1.5, LEGS: 1.5}
 """A second: the network is right more often than not."""
-ANEW_COST, BEGIN_COST, END_COST = 2.0, 3.5, 1.5
+ANEW_COST, BEGIN_COST, END_COST = 2.2, 3.5, 1.5
 """Of every bit that is set at the beginning or after a pause, that becomes set, and that no longer is. The first two
 differ by the third: a stretch at the end of a recording is as likely as one at its beginning."""
 TAIL = 2.0

@@ -76,9 +76,8 @@ def hold_sides(arrays: Arrays, handedness: NDArray[np.floating[Any]], size: tupl
     with_hands = np.flatnonzero(np.isfinite(arrays["hands_image"][:, :, 0, 0]).any(axis=1))
     with_body = np.flatnonzero(np.isfinite(arrays["body_image"][:, 0, 0]))
     if len(with_body):
-        told = _told_by_hands(arrays, seconds, with_hands, for_right, clear, size) * (
-            1 + MORE_FOR_HANDS * (1 - trust[:, None])
-        )
+        told = _told_by_hands(arrays, seconds, with_hands, for_right, clear, size)
+        told *= 1 + MORE_FOR_HANDS * (1 - trust[:, None])
         states, margins = body_sides(arrays, seconds, with_body, told)
         whole, arms, legs = ((states & bit) > 0 for bit in (WHOLE, ARMS, LEGS))
         _exchange_body(arrays, with_body[whole])
@@ -114,7 +113,7 @@ def _told_by_hands(
 ) -> Floats:
     """(frames, 2): what the body is told of the hands at its wrists, by themselves and by their tracks."""
     if not len(rows):
-        return for_right
+        return for_right.copy()
     exchanged, margins = hand_sides(arrays, seconds, rows, for_right, size, None)
     word = WORD_OF_TRACK * durations(seconds)[rows] * np.minimum(margins / SURE_TRACK, 1) * np.where(exchanged, 1, -1)
     told = OWN_WORD * for_right

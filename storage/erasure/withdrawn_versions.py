@@ -139,6 +139,7 @@ def _write(
         created_by=created_by,
         video=version.manifest.get("video", "raw"),
         criteria=version.manifest.get("criteria"),
+        tasks=version.manifest.get("tasks"),
         erasure={"receipt": departed.receipt, relation: version.number},
         # not where it tells of recordings that left
         agreement=version.manifest.get("agreement") if relation == "repeats" else None,

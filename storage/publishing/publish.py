@@ -93,6 +93,7 @@ def publish(
             video=settings.video or "none",
             rules=settings.rules.to_manifest(),
             criteria=_criteria(workspace.catalog, table, effective_criteria),
+            tasks=_texts(workspace.catalog, table),
             agreement=None if agreement is None else agreement(recordings),
         )
     except KinesphereError:
@@ -196,14 +197,24 @@ def _criteria(
 ) -> dict[str, Any]:
     """The criteria of each version of a task in the table: their hash, and the thresholds themselves."""
     found = {}
-    for row in (
-        episodes.group_by(["task", "task_version"])
-        .aggregate([])
-        .sort_by([("task", "ascending"), ("task_version", "ascending")])
-        .to_pylist()
-    ):
+    for row in _tasks(episodes):
         criteria = catalog.task(row["task"], row["task_version"]).task.criteria
         thresholds = effective_criteria(criteria).model_dump(mode="json")
         digest = hashlib.sha256(json.dumps(thresholds, sort_keys=True).encode()).hexdigest()
         found[f"{row['task']}@{row['task_version']}"] = {"sha256": digest, "thresholds": thresholds}
     return found
+
+
+def _texts(catalog: Catalog, episodes: pa.Table) -> dict[str, Any]:
+    """What each version of a task in the table tells people to do, for policies that take language."""
+    found = {}
+    for row in _tasks(episodes):
+        task = catalog.task(row["task"], row["task_version"]).task
+        found[f"{row['task']}@{row['task_version']}"] = {"title": task.title, "instructions": task.instructions}
+    return found
+
+
+def _tasks(episodes: pa.Table) -> list[dict[str, Any]]:
+    """Each version of a task in the table, in order."""
+    tasks = episodes.group_by(["task", "task_version"]).aggregate([])
+    return list(tasks.sort_by([("task", "ascending"), ("task_version", "ascending")]).to_pylist())

@@ -44,6 +44,7 @@ def write_version(
     criteria: Mapping[str, Any] | None = None,
     rules: Mapping[str, Any] | None = None,
     agreement: Mapping[str, Any] | None = None,
+    tasks: Mapping[str, Any] | None = None,
 ) -> Version:
     """Write the next version of a dataset, or return the newest if it holds the same episodes.
 
@@ -63,6 +64,7 @@ def write_version(
         criteria: the criteria by which their recordings were accepted, for the record; see `docs/format.md`.
         agreement: how well annotators of its recordings agree, plain JSON, for the record. The same episodes with
             another one are another version.
+        tasks: title and instructions of their tasks, by `<task>@<version>`.
 
     Raises:
         InvalidInput: the name or the table is not valid, or the agreement is no JSON.
@@ -108,6 +110,8 @@ def write_version(
     }
     if criteria is not None:
         manifest["criteria"] = dict(criteria)
+    if tasks is not None:
+        manifest["tasks"] = dict(tasks)
     if agreed is not None:
         manifest["agreement"] = agreed
     if video != "raw":

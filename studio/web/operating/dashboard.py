@@ -21,6 +21,7 @@ from annotate.gate.gate_measures import Estimate, measure_gate
 from annotate.gate.proposed_thresholds import calibrate
 from kinesphere.dataset import Dataset, open_dataset
 from kinesphere.errors import CorruptObject, NotFound
+from kinesphere.objects.object_listing import total_size
 from kinesphere.versions.manifests import list_datasets, list_versions
 from storage.catalog import Attributes, Reviews, Role, Throughput
 from storage.catalog.people.attributes import ATTRIBUTES
@@ -132,7 +133,7 @@ def dashboard_routes(studio: Studio) -> APIRouter:
 
     @routes.get("/storage")
     def stored(request: Request, price: Price = None, core_price: Price = None) -> Response:
-        sizes = {folder: workspace.objects.total_size(folder) for folder in FOLDERS}
+        sizes = {folder: total_size(workspace.objects, folder) for folder in FOLDERS}
         hours = sum(queue.hours for queue in Throughput(catalog).queues() if queue.state is not State.ERASED)
         versions = {name: list_versions(workspace.objects, name) for name in list_datasets(workspace.objects)}
         return render(

@@ -16,7 +16,7 @@ from pose.tracking.held_sides import hold_sides
 Arrays = dict[str, NDArray[Any]]
 Floats = NDArray[np.float64]
 SIZE = (1280, 720)
-SCALE = 0.25
+SCALE = 0.4
 """Image widths a metre."""
 BITS = int(Valid.LEFT_HAND | Valid.RIGHT_HAND)
 OTHER = [
@@ -63,7 +63,7 @@ def film(
     hands: bool = True,
     bend: Callable[[Floats], None] | None = None,
     jitter: float = 0.004,
-    zoom: float = 2.0,
+    zoom: float = 1.0,
 ) -> tuple[Arrays, NDArray[np.float32]]:
     """A person who turns by so many radians, at 30 frames a second, as perfect networks would see them.
 
@@ -194,7 +194,7 @@ def test_nothing_changes_where_nothing_is_exchanged(start: float, speed: float, 
 
 
 @pytest.mark.parametrize("direction", [-1, 1])
-@pytest.mark.parametrize("zoom", [1.3, 2.0])
+@pytest.mark.parametrize("zoom", [0.7, 1.0])
 def test_who_turns_round_is_not_seen_to_turn_back_half_way(direction: int, zoom: float) -> None:
     """The network never sees a back: all the time that one is shown, a third of it, it names a front."""
     turn = direction * np.clip((np.arange(180) - 30) / 30, 0, 4) * np.pi / 2
@@ -203,7 +203,7 @@ def test_who_turns_round_is_not_seen_to_turn_back_half_way(direction: int, zoom:
     assert 55 <= len(back) <= 65
     seen, told = {name: values.copy() for name, values in true.items()}, handedness.copy()
     exchange(seen, told, back)
-    assert_same(held(seen, told), true, but=4)  # where left and right coincide
+    assert_same(held(seen, told), true, but=6)  # where left and right coincide
 
 
 def test_it_is_seen_by_the_turn_itself_where_there_are_no_hands() -> None:
@@ -211,7 +211,7 @@ def test_it_is_seen_by_the_turn_itself_where_there_are_no_hands() -> None:
     true, handedness = film(turn, hands=False)
     seen, told = {name: values.copy() for name, values in true.items()}, handedness.copy()
     exchange(seen, told, np.flatnonzero(np.cos(turn) < 0))
-    assert_same(held(seen, told), true, but=4, sure=False)
+    assert_same(held(seen, told), true, but=6, sure=False)
 
 
 def test_legs_that_are_exchanged_alone_keep_their_depths() -> None:

@@ -127,6 +127,8 @@ def test_the_manifest_says_by_which_criteria_recordings_were_accepted(workspace:
     trajectories = [trajectory_row(row, shard="0" * 32) for row in rows]
     enter(workspace.catalog, rows, trajectories, [])
     lay_shards(workspace, trajectories)
+    told = publish(workspace, "kitchen").manifest["tasks"]
+    assert told == {f"t@{number}": {"title": "T", "instructions": "I"} for number in (1, 2)}
     found = publish(workspace, "kitchen").manifest["criteria"]
     assert list(found) == ["t@1", "t@2"]
     assert found["t@1"]["thresholds"] == Criteria().model_dump()

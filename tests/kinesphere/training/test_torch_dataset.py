@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,9 @@ import torch
 from torch.utils.data import DataLoader
 
 from kinesphere.dataset import Dataset, open_dataset
-from kinesphere.errors import CorruptObject
+from kinesphere.errors import CorruptObject, InvalidInput
 from kinesphere.objects.store import open_objects
-from kinesphere.streaming.torch_dataset import TorchDataset
+from kinesphere.training.torch_dataset import TorchDataset
 from tests.support.generated_trajectories import make_dataset
 
 pytestmark = [
@@ -34,7 +35,7 @@ def loader(dataset: TorchDataset, workers: int, **options: Any) -> DataLoader[Te
     return DataLoader(dataset, batch_size=None, num_workers=workers, **options)
 
 
-def same(left: list[Tensors], right: list[Tensors]) -> bool:
+def same(left: Sequence[Tensors], right: Sequence[Tensors]) -> bool:
     return len(left) == len(right) and all(
         a.keys() == b.keys() and all(torch.equal(torch.nan_to_num(a[name]), torch.nan_to_num(b[name])) for name in a)
         for a, b in zip(left, right, strict=True)
@@ -108,6 +109,26 @@ def test_training_resumes_at_the_next_batch(
 
     dataset.load_state_dict(state)
     assert same(list(batches), epochs[epoch][5:]), "the same object can go back, too"
+
+
+@pytest.mark.parametrize("context", ["fork", "spawn"])
+def test_workers_read_from_an_object_store(s3_url: str, context: str) -> None:
+    make_dataset(open_objects(f"{s3_url}/{context}"), "kitchen", {"anna": [300, 90], "ben": [200]})
+    dataset = open_dataset(f"{s3_url}/{context}/datasets/kitchen")
+    alone = list(dataset.torch(16, 20, ["wrist_pose"], **OPTIONS))
+    batches = loader(dataset.torch(16, 20, ["wrist_pose"], **OPTIONS), 2, multiprocessing_context=context)
+    assert same(list(batches), alone)
+
+
+def test_the_dataset_does_not_guess_how_far_workers_are(kitchen: Dataset) -> None:
+    dataset = torch_dataset(kitchen)
+    start = dataset.state_dict()
+    next(iter(loader(dataset, 2)))
+    with pytest.raises(InvalidInput, match="state_after"):
+        dataset.state_dict()
+    dataset.load_state_dict(start)
+    assert dataset.state_dict() == start
+    assert dataset.state_after(1)["batch"] == 1
 
 
 def test_a_damaged_object_ends_the_loader_with_its_name(tmp_path: Path) -> None:
