@@ -71,7 +71,8 @@ def how_measured(report: FairnessReport) -> str:
     said = (
         f"From {report.frames:,} frames of {looked}. Every person counts once; in brackets, {COVERED:.0%} intervals "
         f"over people. Clearly less is: worse than the best group by more than {MOST_RATIO} times (of shares also by "
-        f"more than {LEAST_DIFFERENCE:.0%}), with intervals that do not meet. It says what goes together, not why."
+        f"more than {LEAST_DIFFERENCE:.0%} of frames), with intervals that do not meet. It says what goes together, "
+        "not why."
     )
     if report.extractors > 1:
         said += f" There are trajectories of {report.extractors} extractors or settings: differences may be theirs."

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,10 +34,11 @@ def person(**changes: float | None) -> ContributorQuality:
 
 
 def compared(
-    groups: Mapping[str | None, Sequence[ContributorQuality]], *, smallest: int | None = 5, seconds: float = 3600.0
+    groups: Mapping[Any, Sequence[ContributorQuality]], *, smallest: int | None = 5, seconds: float = 3600.0
 ) -> FairnessReport:
-    """By handedness; contributors get their ids from their places. `smallest` None: for those who may know them."""
-    people, declared = [], {}
+    """By handedness, None if not declared; ids follow from places. `smallest` None: for those who may know them."""
+    people: list[ContributorQuality] = []
+    declared: dict[str, dict[str, str]] = {}
     for hand, own in groups.items():
         for one in own:
             people.append(replace(one, contributor=f"c{len(people):03d}"))
@@ -71,8 +73,9 @@ def test_a_group_with_twice_the_uncertainty_is_told() -> None:
     assert fairness_sentences(only(found)) == [worse.sentence]
     left = next(group for group in only(found).groups if group.name == "left")
     number = left.numbers["wrist_sd"]
-    assert (left.contributors, left.hours, number.people) == (6, pytest.approx(6), 6)
-    assert number.low is not None and number.high is not None and number.value == pytest.approx(0.042)
+    assert (left.contributors, number.people) == (6, 6) and left.hours == pytest.approx(6)
+    assert number.value is not None and number.low is not None and number.high is not None
+    assert number.value == pytest.approx(0.042)
     assert 0.96 * 0.042 <= number.low < number.value < number.high <= 1.04 * 0.042
     json.dumps(asdict(found), allow_nan=False)
 
@@ -196,7 +199,7 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
             held += low <= (math.exp(0.08) if is_share else 1.0) <= high
         assert 0.8 <= held / 200 <= 0.97, is_share
     assert interval([0.1] * 4, True) is None
-    assert interval([0.3] * 5, True) == (pytest.approx(0.3), pytest.approx(0.3))
+    assert interval([0.25] * 5, True) == (0.25, 0.25)
     some = random.random(40).tolist()
     assert interval(some, False) == interval(some[::-1], False), "the same people, the same result"
 
