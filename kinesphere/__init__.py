@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     )
     from kinesphere.objects.disk_cache import clear_cache
     from kinesphere.statistics.statistics import ArrayStatistics, Statistics
+    from kinesphere.training.mixture import MixedStream, mix
+    from kinesphere.training.torch_dataset import TorchDataset
     from kinesphere.trajectory import ARRAYS, BODY_LANDMARKS, HAND_LANDMARKS, HANDS, ArraySpec, Valid
     from kinesphere.transforms.drop_invalid import DropInvalid
     from kinesphere.transforms.masks import Masks
@@ -56,12 +58,14 @@ __all__ = [
     "Masks",
     "Mirror",
     "MissingDependency",
+    "MixedStream",
     "NewerFormat",
     "Normalize",
     "NotFound",
     "RelativeActions",
     "Statistics",
     "StorageFailed",
+    "TorchDataset",
     "Valid",
     "VideoFloat",
     "Withdrawn",
@@ -69,6 +73,7 @@ __all__ = [
     "absolute_poses",
     "clear_cache",
     "convert_rotation",
+    "mix",
     "open_dataset",
     "relative_actions",
     "wrist_velocity",
@@ -92,18 +97,21 @@ _HOMES = {
     "Masks": "transforms.masks",
     "Mirror": "transforms.mirror",
     "MissingDependency": "errors",
+    "MixedStream": "training.mixture",
     "NewerFormat": "errors",
     "Normalize": "transforms.normalize",
     "NotFound": "errors",
     "RelativeActions": "transforms.relative_actions",
     "Statistics": "statistics.statistics",
     "StorageFailed": "errors",
+    "TorchDataset": "training.torch_dataset",
     "Valid": "trajectory",
     "VideoFloat": "transforms.video_float",
     "Withdrawn": "errors",
     "absolute_poses": "transforms.relative_actions",
     "clear_cache": "objects.disk_cache",
     "convert_rotation": "transforms.rotations",
+    "mix": "training.mixture",
     "open_dataset": "dataset",
     "relative_actions": "transforms.relative_actions",
     "wrist_velocity": "transforms.wrist_velocity",
