@@ -33,11 +33,14 @@ if TYPE_CHECKING:
     from kinesphere.trajectory import ARRAYS, BODY_LANDMARKS, HAND_LANDMARKS, HANDS, ArraySpec, Valid
     from kinesphere.transforms.drop_invalid import DropInvalid
     from kinesphere.transforms.masks import Masks
+    from kinesphere.transforms.measurement_noise import MeasurementNoise
     from kinesphere.transforms.mirror import Mirror
     from kinesphere.transforms.normalize import Normalize
     from kinesphere.transforms.relative_actions import RelativeActions, absolute_poses, relative_actions
     from kinesphere.transforms.rotations import convert_rotation
+    from kinesphere.transforms.time_warp import TimeWarp
     from kinesphere.transforms.video_float import VideoFloat
+    from kinesphere.transforms.viewpoint import Viewpoint
     from kinesphere.transforms.wrist_velocity import wrist_velocity
 
 __all__ = [
@@ -56,6 +59,7 @@ __all__ = [
     "InvalidVideo",
     "KinesphereError",
     "Masks",
+    "MeasurementNoise",
     "Mirror",
     "MissingDependency",
     "MixedStream",
@@ -65,9 +69,11 @@ __all__ = [
     "RelativeActions",
     "Statistics",
     "StorageFailed",
+    "TimeWarp",
     "TorchDataset",
     "Valid",
     "VideoFloat",
+    "Viewpoint",
     "Withdrawn",
     "__version__",
     "absolute_poses",
@@ -95,6 +101,7 @@ _HOMES = {
     "InvalidVideo": "errors",
     "KinesphereError": "errors",
     "Masks": "transforms.masks",
+    "MeasurementNoise": "transforms.measurement_noise",
     "Mirror": "transforms.mirror",
     "MissingDependency": "errors",
     "MixedStream": "training.mixture",
@@ -104,9 +111,11 @@ _HOMES = {
     "RelativeActions": "transforms.relative_actions",
     "Statistics": "statistics.statistics",
     "StorageFailed": "errors",
+    "TimeWarp": "transforms.time_warp",
     "TorchDataset": "training.torch_dataset",
     "Valid": "trajectory",
     "VideoFloat": "transforms.video_float",
+    "Viewpoint": "transforms.viewpoint",
     "Withdrawn": "errors",
     "absolute_poses": "transforms.relative_actions",
     "clear_cache": "objects.disk_cache",

@@ -221,15 +221,11 @@ class MixedStream:
         if version > STATE_VERSION:
             raise NewerFormat("the state", version, STATE_VERSION)
         if mixed.keys() != self.streams.keys():
-            raise InvalidInput(
-                f"the state is of a mixture of {sorted(mixed)}, this one of {sorted(self.streams)}"
-            )
+            raise InvalidInput(f"the state is of a mixture of {sorted(mixed)}, this one of {sorted(self.streams)}")
         for name, stream in self.streams.items():
             begun, _ = stream.check_state(mixed[name])
             if begun != stream.settings.epoch:
-                raise InvalidInput(
-                    f"stream '{name}' began with epoch {begun}, and now with {stream.settings.epoch}"
-                )
+                raise InvalidInput(f"stream '{name}' began with epoch {begun}, and now with {stream.settings.epoch}")
         return epoch, batch
 
 
