@@ -117,8 +117,8 @@ class Neighbours:
         too far apart. Other uint8 and int64 numbers, such as flags, scores and visibilities, are the nearest frame's,
         0 where the two are too far apart. A frame of that very time is handed over as it is.
 
-        Between frames whose errors are the same the error of a value is between theirs, and less where they differ
-        by chance. So standard deviations on the line are never too small, and quite right for smoothed tracks.
+        A value on the line errs at most as its two neighbours do together, and just so where they err alike, as in
+        smoothed tracks. So standard deviations on the line are never too small.
 
         Args:
             spec: the array.
