@@ -283,6 +283,8 @@ def mix(
 
 def _check_alike(streams: Mapping[str, WindowStream]) -> None:
     (first_name, first), *others = streams.items()
+    if SOURCE in first.handed_over["keys"]:
+        raise InvalidInput(f"mix adds '{SOURCE}', and an array has this name; leave it out of keys")
     for name, stream in others:
         for what in ("keys", "shape", "dtype", "rate", "text"):
             left, right = first.handed_over[what], stream.handed_over[what]
