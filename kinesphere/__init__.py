@@ -28,14 +28,19 @@ if TYPE_CHECKING:
     )
     from kinesphere.objects.disk_cache import clear_cache
     from kinesphere.statistics.statistics import ArrayStatistics, Statistics
+    from kinesphere.training.mixture import MixedStream, mix
+    from kinesphere.training.torch_dataset import TorchDataset
     from kinesphere.trajectory import ARRAYS, BODY_LANDMARKS, HAND_LANDMARKS, HANDS, ArraySpec, Valid
     from kinesphere.transforms.drop_invalid import DropInvalid
     from kinesphere.transforms.masks import Masks
+    from kinesphere.transforms.measurement_noise import MeasurementNoise
     from kinesphere.transforms.mirror import Mirror
     from kinesphere.transforms.normalize import Normalize
     from kinesphere.transforms.relative_actions import RelativeActions, absolute_poses, relative_actions
     from kinesphere.transforms.rotations import convert_rotation
+    from kinesphere.transforms.time_warp import TimeWarp
     from kinesphere.transforms.video_float import VideoFloat
+    from kinesphere.transforms.viewpoint import Viewpoint
     from kinesphere.transforms.wrist_velocity import wrist_velocity
 
 __all__ = [
@@ -54,21 +59,27 @@ __all__ = [
     "InvalidVideo",
     "KinesphereError",
     "Masks",
+    "MeasurementNoise",
     "Mirror",
     "MissingDependency",
+    "MixedStream",
     "NewerFormat",
     "Normalize",
     "NotFound",
     "RelativeActions",
     "Statistics",
     "StorageFailed",
+    "TimeWarp",
+    "TorchDataset",
     "Valid",
     "VideoFloat",
+    "Viewpoint",
     "Withdrawn",
     "__version__",
     "absolute_poses",
     "clear_cache",
     "convert_rotation",
+    "mix",
     "open_dataset",
     "relative_actions",
     "wrist_velocity",
@@ -90,20 +101,26 @@ _HOMES = {
     "InvalidVideo": "errors",
     "KinesphereError": "errors",
     "Masks": "transforms.masks",
+    "MeasurementNoise": "transforms.measurement_noise",
     "Mirror": "transforms.mirror",
     "MissingDependency": "errors",
+    "MixedStream": "training.mixture",
     "NewerFormat": "errors",
     "Normalize": "transforms.normalize",
     "NotFound": "errors",
     "RelativeActions": "transforms.relative_actions",
     "Statistics": "statistics.statistics",
     "StorageFailed": "errors",
+    "TimeWarp": "transforms.time_warp",
+    "TorchDataset": "training.torch_dataset",
     "Valid": "trajectory",
     "VideoFloat": "transforms.video_float",
+    "Viewpoint": "transforms.viewpoint",
     "Withdrawn": "errors",
     "absolute_poses": "transforms.relative_actions",
     "clear_cache": "objects.disk_cache",
     "convert_rotation": "transforms.rotations",
+    "mix": "training.mixture",
     "open_dataset": "dataset",
     "relative_actions": "transforms.relative_actions",
     "wrist_velocity": "transforms.wrist_velocity",

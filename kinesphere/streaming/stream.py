@@ -141,6 +141,18 @@ class WindowStream:
         return {key: scale for key, scale in scales.items() if scale is not None and key in self._layout.handed_over}
 
     @property
+    def handed_over(self) -> dict[str, Any]:
+        """What batches have, and how: what streams have to have in common to be mixed."""
+        settings, shape = self.settings, self.settings.shape
+        return {
+            "keys": (*self._layout.handed_over, *(("video",) if settings.has_video else ())),
+            "shape": (shape.history, shape.window, shape.future),
+            "dtype": settings.dtype,
+            "rate": settings.frame_rate,
+            "text": tuple(settings.text),
+        }
+
+    @property
     def memory_bound_bytes(self) -> int:
         """The most memory that streaming takes, besides the episode table: the sum of `memory_parts`.
 
@@ -334,6 +346,29 @@ class WindowStream:
             batch: how many of its batches are taken, as `position` counts them; at its end none is left.
         """
         self._epoch, self._batch = epoch, batch
+
+    def resized(self, batch_size: int) -> WindowStream:
+        """The same windows in the same order, in full batches of another size, for one rank.
+
+        Args:
+            batch_size: windows in a batch.
+
+        Returns:
+            Another stream, at its beginning; this one stays as it is.
+
+        Raises:
+            InvalidInput: there is no full batch.
+        """
+        other = copy.copy(self)
+        other.settings = replace(
+            self.settings, batch_size=batch_size, rank=0, world_size=1, drop_last=True, even_ranks=False
+        )
+        other._identity = self._identity | {"batch_size": batch_size}
+        other._rank, other._world_size = 0, 1
+        other.go_to(self.settings.epoch, 0)
+        if not len(other):
+            raise InvalidInput(f"{self.windows} windows are no batch of {batch_size}; choose a smaller one")
+        return other
 
     def split(self, part: int, parts: int) -> WindowStream:
         """The stream of every `parts`-th batch that this one would give, beginning with number `part`.

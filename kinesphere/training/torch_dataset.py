@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from kinesphere.errors import InvalidInput, needs_extra
 from kinesphere.streaming.stream import WindowStream
+from kinesphere.training.mixture import MixedStream
 from kinesphere.training.torch_epochs import TensorBatch, TorchEpoch, refuse_collating
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ else:
     except (ImportError, OSError):  # `TorchDataset.__init__` says what to install
         IterableDataset = _WithoutTorch
 
+Stream = WindowStream | MixedStream
 _MOST_WORKERS = 4096
 _FROM_POSITION = -1
 
@@ -40,10 +42,10 @@ class TorchDataset(IterableDataset[TensorBatch]):
     gives the state for what it has taken. Leaving a loop over workers early ends that epoch.
     """
 
-    def __init__(self, stream: WindowStream) -> None:
+    def __init__(self, stream: Stream) -> None:
         """
         Args:
-            stream: what gives the batches.
+            stream: what gives the batches: of `Dataset.stream`, or of `mix`.
 
         Raises:
             MissingDependency: PyTorch is not installed.
@@ -57,7 +59,7 @@ class TorchDataset(IterableDataset[TensorBatch]):
         self._next_epoch = cast(Any, next_epoch).share_memory_()
 
     @property
-    def stream(self) -> WindowStream:
+    def stream(self) -> Stream:
         """The stream that is iterated without workers."""
         return self._stream
 

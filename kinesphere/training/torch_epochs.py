@@ -7,6 +7,7 @@ from typing import Any
 
 from kinesphere.errors import InvalidInput
 from kinesphere.streaming.stream import WindowStream
+from kinesphere.training.mixture import MixedStream
 from kinesphere.transforms.transform import Batch
 
 
@@ -22,7 +23,7 @@ class TorchEpoch(Iterator[TensorBatch]):
     """
 
     def __init__(
-        self, stream: WindowStream, part: int, parts: int, on_begin: Callable[[int, int, int], object]
+        self, stream: WindowStream | MixedStream, part: int, parts: int, on_begin: Callable[[int, int, int], object]
     ) -> None:
         """
         Args:

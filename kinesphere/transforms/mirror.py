@@ -207,4 +207,4 @@ _MIRRORED: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "action_mask": lambda values: values[..., ::-1],
     "video": lambda values: values[..., ::-1, :],
 }
-_THE_SAME = {"timestamp", "mask", "episode", "frame"}
+_THE_SAME = {"timestamp", "mask", "episode", "frame", "source"}

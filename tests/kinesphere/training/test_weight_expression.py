@@ -1,5 +1,7 @@
 """Weights by expressions over the columns of episodes."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -22,10 +24,10 @@ from kinesphere.training.weight_expression import weights_of
         ("1 / 2", lambda length, pour: np.full(len(length), 0.5)),
     ],
 )  # fmt: skip
-def test_expressions_are_worked_out(kitchen: Dataset, text: str, expected: object) -> None:
+def test_expressions_are_worked_out(kitchen: Dataset, text: str, expected: Any) -> None:
     length = kitchen.episodes["length"].to_numpy().astype(np.float64)
     pour = np.array([label == "pour" for label in kitchen.episodes["label"].to_pylist()])
-    np.testing.assert_allclose(weights_of(text, kitchen.episodes), expected(length, pour))  # type: ignore[operator]
+    np.testing.assert_allclose(weights_of(text, kitchen.episodes), expected(length, pour))
 
 
 def test_a_missing_label_is_neither(kitchen: Dataset) -> None:
