@@ -177,7 +177,10 @@ def _add_recordings(session: Session, descriptions: Mapping[str, RecordingFile],
 
 
 def _add_trajectories(session: Session, found: Found, known: Sequence[FoundTrajectory]) -> None:
-    """Of several of a recording the one that the newest version uses counts, else the one that was written last."""
+    """Of several of a recording the one that the newest version uses counts, else the one that was written last.
+
+    Those of one extractor share a row, so the one that counts is entered last.
+    """
     used = {
         recording: rows[0]["shard"]
         for version in reversed(found.versions)
@@ -186,7 +189,7 @@ def _add_trajectories(session: Session, found: Found, known: Sequence[FoundTraje
     latest: dict[str, datetime] = {}
     for one in known:
         latest[one.record.recording] = max(one.written_at, latest.get(one.record.recording, one.written_at))
-    for one in known:
+    for one in sorted(known, key=lambda one: (used.get(one.record.recording) == one.record.shard, one.written_at)):
         record, at = one.record, one.written_at
         if used.get(record.recording) == record.shard and at < latest[record.recording]:
             at = latest[record.recording] + timedelta(microseconds=1)

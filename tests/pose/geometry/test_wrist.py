@@ -119,10 +119,10 @@ def test_grip_is_the_gap_over_the_hands_length_and_stays_within_one() -> None:
     assert grip(np.stack([closed, torn])).tolist() == [0, 1]
 
 
-def test_assumed_intrinsics_see_sixty_degrees_along_the_longer_side_and_say_so() -> None:
+def test_assumed_intrinsics_see_as_wide_as_usual_webcams_along_the_longer_side_and_say_so() -> None:
     for width, height in ((1280, 720), (720, 1280)):
         camera = assumed_intrinsics(width, height)
-        assert 2 * np.degrees(np.arctan(640 / camera["fx"])) == pytest.approx(60)
+        assert 2 * np.degrees(np.arctan(640 / camera["fx"])) == pytest.approx(66)
         assert (camera["cx"], camera["cy"], camera["source"]) == (width / 2, height / 2, "assumed")
         assert camera["fx"] == camera["fy"]
 
