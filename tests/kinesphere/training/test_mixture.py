@@ -99,5 +99,11 @@ def test_what_does_not_fit_is_refused(kitchen: Dataset) -> None:
     state = mixed(kitchen).state_dict()
     with pytest.raises(InvalidInput, match="batch_size was"):
         mixed(kitchen, batch_size=24).load_state_dict(state)
+    with pytest.raises(InvalidInput, match="a mixture of"):
+        mix({"a": one}, batch_size=12).load_state_dict(state)
+    with pytest.raises(InvalidInput, match="began with epoch 0, and now with 3"):
+        later = {name: kitchen.stream(16, 1, KEYS, where=f"label = '{label}'", epoch=3, **OPTIONS)
+                 for name, label in (("pour", "pour"), ("rest", "reach"))}  # fmt: skip
+        mix(later, batch_size=12).load_state_dict(state)
     with pytest.raises(InvalidInput, match="no state of a mixture"):
         mixed(kitchen).load_state_dict(one.state_dict())
