@@ -6,7 +6,7 @@ TORCH ?= torch==2.13.0
 TORCHDATA ?= torchdata==0.11.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-rest test-all lint format bench clean
+.PHONY: help setup demo test test-rest test-all lint format bench accuracy clean
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ format: $(VENV)/installed-test  ## Rewrite the code in the house style
 bench: $(VENV)/installed-test  ## Print the benchmarks
 	$(BIN)/python -m benchmarks.spine
 
+accuracy: $(VENV)/installed-test  ## Compare trajectories with the truth, on rendered people
+	$(BIN)/python -m benchmarks.accuracy
+
 clean:  ## Remove what was built
 	rm -rf $(VENV) dist build kinesphere-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
@@ -55,11 +58,12 @@ $(VENV)/installed: pyproject.toml kinesphere/version.py requirements/application
 	sh .ci/system-libraries $(BIN)/python
 	@touch $@
 
-# The CPU build of PyTorch, and torchdata, serve only the tests of the torch adapter.
-$(VENV)/installed-test: $(VENV)/installed requirements/development.txt
+# The CPU build of PyTorch serves only the tests of the torch adapter, beside torchdata, and rendered people.
+$(VENV)/installed-test: $(VENV)/installed requirements/development.txt requirements/rendering.txt
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/development.txt
 	$(BIN)/python -m pip install --quiet $(TORCH)
 	$(BIN)/python -m pip install --quiet --no-deps $(TORCHDATA)
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/rendering.txt
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm install --silent --no-audit --no-fund --prefix $(VENV)/javascript typescript@5.9.3
 	sh .ci/test-programs
 	@touch $@

@@ -131,7 +131,7 @@ def _seconds(call: Call, way: str) -> float:
     return time.perf_counter() - began
 
 
-def _unflushed(objects: Objects, contents: Mapping[str, bytes | Path], *, take_over: bool = False) -> None:
+def _unflushed(objects: Objects, contents: Mapping[str, bytes | Path], **_: object) -> None:
     for key, data in contents.items():
         obstore.put(objects.raw, key, data, mode="overwrite")
 

@@ -29,7 +29,8 @@ from unittest.mock import patch
 import numpy as np
 from numpy.typing import NDArray
 
-from kinesphere.trajectory import HANDS, Valid
+from benchmarks.accuracy.plain_loop import plain_frames
+from kinesphere.trajectory import Valid
 from pose.extractors.mediapipe_extractor import ExtractorSettings, MediaPipeExtractor
 from pose.networks.models import fetch_clip, hand_model, pose_model
 from storage.footage.video_reader import VideoFrame, VideoReader, open_video
@@ -130,38 +131,12 @@ def _in_process(clip: Path, way: str, cores: int) -> Measured:
 
 def _plain(clip: Path) -> Measured:
     """What everybody writes: both landmarkers on each whole frame, one after the other; sides as the model says."""
-    import mediapipe
-    from mediapipe.tasks.python import vision
-    from mediapipe.tasks.python.core.base_options import BaseOptions
-
+    importlib.import_module("mediapipe.tasks.python.vision")
     began, processor = time.perf_counter(), time.process_time()
-    body = vision.PoseLandmarker.create_from_options(
-        vision.PoseLandmarkerOptions(
-            base_options=BaseOptions(model_asset_path=str(pose_model().path)), running_mode=vision.RunningMode.VIDEO
-        )
-    )
-    hand = vision.HandLandmarker.create_from_options(
-        vision.HandLandmarkerOptions(
-            base_options=BaseOptions(model_asset_path=str(hand_model().path)),
-            running_mode=vision.RunningMode.VIDEO,
-            num_hands=2,
-        )
-    )
-    bodies, hands = [], []
-    for frame in open_video(clip).frames():
-        picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(frame.image))
-        milliseconds = frame.timestamp_ns // 1_000_000
-        found = body.detect_for_video(picture, milliseconds).pose_landmarks
-        bodies.append(_places(found[0], 33) if found else np.full((33, 2), np.nan))
-        seen = hand.detect_for_video(picture, milliseconds)
-        row = np.full((len(HANDS), 21, 2), np.nan)
-        for landmarks, categories in zip(seen.hand_landmarks, seen.handedness, strict=True):
-            row[HANDS.index(categories[0].category_name.lower())] = _places(landmarks, 21)
-        hands.append(row)
+    frames = list(plain_frames(clip))
     took = time.perf_counter() - began, time.process_time() - processor
-    body.close()
-    hand.close()
-    return _measured(np.array(bodies), np.array(hands), *took, 0.0, 0.0)
+    bodies, hands = (np.array([frame.body for frame in frames]), np.array([frame.hands for frame in frames]))
+    return _measured(bodies[..., :2], hands[..., :2], *took, 0.0, 0.0)
 
 
 def _ours(clip: Path, way: str) -> Measured:
@@ -215,10 +190,6 @@ def _time_in_reading() -> Iterator[list[float]]:
 
     with patch.object(VideoReader, "frames", timed):
         yield spent
-
-
-def _places(landmarks: Any, count: int) -> NDArray[np.float64]:
-    return np.array([(landmark.x, landmark.y) for landmark in landmarks[:count]])
 
 
 def _measured(

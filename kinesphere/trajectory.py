@@ -73,6 +73,8 @@ class Valid(IntFlag):
     SMOOTHED = 16
     UNSURE = 32
     """The body may be somebody else's than the contributor's."""
+    SIDES_UNSURE = 64
+    """Left and right, of the body or of a hand, may be exchanged."""
 
 
 _IMAGE_UNITS = "image widths (x, z), heights (y)"
@@ -197,9 +199,10 @@ class Trajectory:
     image_height: int
     scale: Scale
     intrinsics: Mapping[str, Any]
-    """`fx`, `fy`, `cx`, `cy` in pixels of the upright picture and `source`: "assumed" or "calibrated".
+    """`fx`, `fy`, `cx`, `cy` in pixels of the upright picture and `source`: "assumed", "estimated" or "calibrated".
 
-    Calibrated: also `fx_sd` and so on, `distortion` (k1 k2 p1 p2 k3) and `camera`. With a known length: `scale`, see
+    `fx_sd`, `fy_sd` say how well the focal lengths are known. Estimated: `from` says from what. Calibrated: also
+    `cx_sd`, `cy_sd`, `distortion` (k1 k2 p1 p2 k3) and `camera`. With a known length: `scale`, see
     `pose.geometry.metric.to_metric`.
     """
     arrays: Mapping[str, NDArray[Any]]

@@ -28,6 +28,16 @@ def test_the_share_of_a_session_is_raised_and_given_back(session: Path) -> None:
     assert session.read_text() == "0"
 
 
+def test_a_session_gets_back_its_own_share_and_not_that_of_a_test_which_makes_way(
+    session: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getpriority", lambda which, who: 15)  # nice -n 15 pytest
+    session.write_text("/autogroup-7 nice 0\n")
+    with real_time.in_real_time():
+        assert session.read_text() == "-15"
+    assert session.read_text() == "0"
+
+
 def test_what_belongs_to_no_session_is_run(session: Path) -> None:
     session.write_text("")  # so it reads in a container whose first process began no session
     with real_time.in_real_time():

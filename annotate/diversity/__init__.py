@@ -1,1 +1,1 @@
-"""Diversity: whom and what a dataset's hours are of, and how many people that is worth."""
+"""Diversity: whom and what a dataset's hours are of, how many people that is worth, and what each group gets."""

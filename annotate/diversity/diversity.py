@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -226,15 +226,30 @@ def for_publication(report: DiversityReport, smallest: int = SMALLEST_GROUP) -> 
     )
 
 
+def groups_to_hide(people: Mapping[str, int], smallest: int, hidden: Collection[str] = ()) -> set[str]:
+    """Which groups are not shown: the small ones, and more of them until the rest of the whole gives nobody away.
+
+    Args:
+        people: how many are in each group, by its name; groups of nobody are left out.
+        smallest: the fewest people of a group that is shown.
+        hidden: groups that are not shown anyhow.
+
+    Returns:
+        Their names. Together they are at least `smallest` people, or all groups; or there are none.
+    """
+    by_size = sorted((name for name, count in people.items() if count), key=lambda name: (people[name], name))
+    found = {name for name in by_size if people[name] < smallest or name in hidden}
+    for name in by_size:
+        if not found or sum(people[other] for other in found) >= smallest:
+            break
+        found.add(name)
+    return found
+
+
 def _hidden(breakdown: Breakdown, smallest: int) -> Breakdown:
-    by_size = sorted(breakdown.groups, key=lambda group: (group.contributors or 0, group.name))
-    hidden = {group.name for group in by_size if (group.contributors or 0) < smallest}
+    hidden = groups_to_hide({group.name: group.contributors or 0 for group in breakdown.groups}, smallest)
     if not hidden:
         return breakdown
-    for group in by_size:
-        if sum(other.contributors or 0 for other in by_size if other.name in hidden) >= smallest:
-            break
-        hidden.add(group.name)
     groups = [
         Group(group.name, None, None, None) if group.name in hidden else group for group in breakdown.groups
     ]  # fmt: skip

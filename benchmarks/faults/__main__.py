@@ -49,12 +49,14 @@ def main() -> int:
     seeds = [given.seed] if is_one else range(given.seed or 0, (given.seed or 0) + given.seeds)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and clean up
     lives = run_lives(seeds, places=given.place or PLACES, only=given.only, jobs=given.jobs)
-    found = []
-    for life in lives:
-        found.append(life)
-        if life.broken or is_one:
-            _tell(life, whole=is_one)
-    print_lives(found)
+    found = list[Life]()
+    try:
+        for life in lives:
+            found.append(life)
+            if life.broken or is_one:
+                _tell(life, whole=is_one)
+    finally:  # also of a run that is ended before
+        print_lives(found)
     return 1 if any(life.broken for life in found) else 0
 
 

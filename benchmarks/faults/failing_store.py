@@ -1,6 +1,6 @@
 """A proxy before an S3 server that fails as object stores do: 500, 503, answers cut short, lines cut before and after.
 
-Run with `python -m benchmarks.faults.failing_store PORT` before the server at that port; it prints its own port. It is
+Run with `python -m benchmarks.faults.failing_store ADDRESS PORT` before the server there; it prints its own port. It is
 told how often to fail by `PUT /.faults/RATE/SEED`.
 """
 
@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from benchmarks.faults.life_isolation import own_address
+
 FAILURES = ("500", "503", "500 after", "truncated", "cut before", "cut after", "slow")
 """`after` the store has done what was asked; `truncated` is half of its answer."""
 _ERROR = (
@@ -29,7 +31,7 @@ _BODY = "<?xml version='1.0'?><Error><Code>{code}</Code><Message>a fault of the 
 class FailingStore:
     """The proxy; each request is a connection of its own."""
 
-    target: int
+    target: tuple[str, int]
     rate: float = 0.0
     failures: int = 0
     _drawn: random.Random = field(default_factory=random.Random)
@@ -74,7 +76,7 @@ class FailingStore:
     async def _forward(self, head: bytes, body: bytes) -> bytes:
         lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"connection:")]
         asked = b"\r\n".join([lines[0], b"Connection: close", *lines[1:]])
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.target)
+        reader, writer = await asyncio.open_connection(*self.target)
         writer.write(asked + body)
         answer = await reader.read()
         writer.close()
@@ -91,23 +93,23 @@ def set_failing(port: int, rate: float, seed: int) -> None:
         rate: share of requests, from 0 to 1.
         seed: of its choices.
     """
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("PUT", f"/.faults/{rate}/{seed}")
     connection.getresponse().read()
     connection.close()
 
 
 @contextmanager
-def failing_store(target: int) -> Iterator[int]:
+def failing_store(target: tuple[str, int]) -> Iterator[int]:
     """A proxy before a store, as long as the block runs.
 
     Args:
-        target: port of the store, on this computer.
+        target: address and port of the store, on this computer.
 
     Yields:
         The proxy's port.
     """
-    command = [sys.executable, "-m", "benchmarks.faults.failing_store", str(target)]
+    command = [sys.executable, "-m", "benchmarks.faults.failing_store", target[0], str(target[1])]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -117,34 +119,35 @@ def failing_store(target: int) -> Iterator[int]:
 
 
 @contextmanager
-def s3_server() -> Iterator[int]:
+def s3_server() -> Iterator[tuple[str, int]]:
     """A real S3 server (moto) in a process of its own.
 
     Yields:
-        Its port.
+        Its address and port.
     """
     import socket
 
-    with socket.create_server(("127.0.0.1", 0)) as free:
+    host = own_address()
+    with socket.create_server((host, 0)) as free:
         port: int = free.getsockname()[1]
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    command = [sys.executable, "-m", "moto.server", "-H", host, "-p", str(port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            until = time.monotonic() + 60
+            until = time.monotonic() + 600
             while True:
                 with contextlib.suppress(OSError):
-                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                    socket.create_connection((host, port), timeout=1).close()
                     break
                 assert time.monotonic() < until, "the S3 server did not start"
                 time.sleep(0.1)
-            yield port
+            yield host, port
         finally:
             process.kill()
 
 
-def new_bucket(port: int, name: str) -> None:
-    """Make a bucket on the S3 server at a port."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+def new_bucket(server: tuple[str, int], name: str) -> None:
+    """Make a bucket on the S3 server at an address and port."""
+    connection = http.client.HTTPConnection(*server, timeout=60)
     authorization = (
         "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
     )
@@ -167,11 +170,11 @@ def _error(status: str, code: str) -> bytes:
     return _ERROR.format(status=status, length=len(body), body=body).encode()
 
 
-async def _main(target: int) -> None:
+async def _main(target: tuple[str, int]) -> None:
     server = await asyncio.start_server(FailingStore(target).serve, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(int(sys.argv[1])))
+    asyncio.run(_main((sys.argv[1], int(sys.argv[2]))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import signal
 import sys
@@ -12,11 +13,28 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 Tell = Callable[..., None]
 """Writes into the ledger what somebody was told: a word, and to what it applies."""
 Work = Callable[[Tell], None]
+
+
+_PATIENCE = 10
+"""How often a step may take its time again."""
+_STARVING = 50.0
+"""Percent of the last minute in which something waited for the processor."""
+
+
+def others_take_the_processor() -> bool:
+    """Whether this computer does so much else that what takes long says nothing; False where Linux does not tell."""
+    try:
+        pressure = Path("/proc/pressure/cpu").read_text()
+    except OSError:
+        return False
+    found = re.search(r"some .*avg60=([0-9.]+)", pressure)
+    return found is not None and float(found[1]) > _STARVING
 
 
 @dataclass(frozen=True)
@@ -44,17 +62,22 @@ class Forked:
     _output: Any
     _received: bytearray = field(default_factory=bytearray)
 
-    def wait(self, seconds: float = 240, *, kill_after: float | None = None) -> Ended:
+    def wait(self, seconds: float = 600, *, kill_after: float | None = None) -> Ended:
         """Wait for its end.
 
         Args:
-            seconds: after which it is killed, and its end is a bug: nothing may hang.
+            seconds: after which it is killed, and its end is a bug: nothing may hang. Longer, where other work has
+                the processor.
             kill_after: seconds after which it is killed on purpose.
         """
         until = time.monotonic() + (seconds if kill_after is None else kill_after)
-        is_open, hangs = True, False
+        is_open, hangs, patience = True, False, _PATIENCE
         while is_open:
             ready, _, _ = select.select([self._answers], [], [], max(0.0, until - time.monotonic()))
+            if not ready and kill_after is None and patience and others_take_the_processor():
+                patience -= 1
+                until += seconds
+                continue
             if not ready:
                 hangs = kill_after is None
                 os.kill(self.process, signal.SIGUSR1 if hangs else signal.SIGKILL)  # it shows where it hangs

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import obstore
 from sqlalchemy import Engine, event
 
 from kinesphere.objects.store import Objects
@@ -26,7 +27,8 @@ _JUMPS = (-400 * 86_400, -3600, -61, 61, 3600, 400 * 86_400)
 def before_change(number: int, folder: Path, strike: Callable[[], None]) -> None:
     """Let something strike the process that calls this before its change of a number.
 
-    A change is a call of Python's that changes files, a call that changes objects, or a commit of the catalog.
+    A change is a call of Python's that changes files, a call that changes objects, ours or the
+    store's, or a commit of the catalog.
 
     Args:
         number: of the change, from 0; if there are fewer, nothing happens.
@@ -49,6 +51,8 @@ def before_change(number: int, folder: Path, strike: Callable[[], None]) -> None
 
     for method in ("put", "put_if_absent", "delete", "delete_below"):
         _before(Objects, method, change)
+    for call in ("put", "delete"):  # each object of those that are written together
+        _before(obstore, call, change)
     event.listen(Engine, "commit", change)
     sys.addaudithook(audit)
 

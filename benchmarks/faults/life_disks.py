@@ -3,6 +3,7 @@ flushed: ext4 on a loop device, shut down without its log, as `tests/e2e/test_po
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 CUT = 77
 """Exit code of a process whose power was cut."""
 _SIZE = "48m"
+_ATTEMPTS = 20
 _SHUTDOWN = 0x8004587D
 """EXT4_IOC_SHUTDOWN."""
 _WITHOUT_LOG = 2
@@ -60,10 +62,13 @@ class LifeDisk:
             subprocess.run(["losetup", "-d", self.device], check=False)
 
     def fill(self, bytes_left: int) -> None:
-        """Let it have so much room and no more."""
-        free = shutil.disk_usage(self.folder).free
+        """Let it have so much room and no more; less, where a server writes meanwhile."""
         with (self.folder / "ballast").open("wb") as ballast:
-            os.posix_fallocate(ballast.fileno(), 0, max(1, free - bytes_left))
+            for _ in range(_ATTEMPTS):
+                free = shutil.disk_usage(self.folder).free
+                with contextlib.suppress(OSError):  # what was free a moment ago is not any more
+                    os.posix_fallocate(ballast.fileno(), 0, max(1, free - bytes_left))
+                    return
 
     def free(self) -> None:
         """Let it have all its room again."""

@@ -284,7 +284,7 @@ def serve(place: Place, port: int, tell: Tell) -> None:
             return reader.info
 
     setattr(submissions, "probe", probe)  # noqa: B010  it is not exported
-    command("serve", "--port", str(port), "--log", "json", "-w", str(place.far))
+    command("serve", "--host", place.host, "--port", str(port), "--log", "json", "-w", str(place.far))
 
 
 def one_after_the_other(works: Sequence[Work], tell: Tell) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from benchmarks.faults.failing_store import new_bucket, set_failing
 from benchmarks.faults.life_disks import LifeDisk
+from benchmarks.faults.life_isolation import own_address
 from benchmarks.faults.life_plan import PlaceKind
 
 
@@ -26,7 +27,8 @@ class Cloud:
     """The servers that lives of the kind `cloud` share."""
 
     postgres_url: str
-    s3_port: int
+    s3: tuple[str, int]
+    """Address and port."""
     proxy_port: int
 
 
@@ -45,6 +47,8 @@ class Place:
     """URL of the server's objects."""
     port: int
     """That the server listens at."""
+    host: str
+    """Its address: of this life alone, so that whatever else runs here takes no port away while it is down."""
     cloud: Cloud | None
 
     @property
@@ -58,10 +62,11 @@ class Place:
         return self.folder / "far"
 
     def let_time_pass(self) -> None:
-        """Let all files be an hour old: what a killed process was writing is taken for left after a minute."""
+        """Let all be an hour old: what a killed process was writing is taken for left after a minute, and so are the
+        folders that it made."""
         long_ago = time.time() - 3600
-        for folder, _, files in os.walk(self.folder):
-            for name in files:
+        for folder, folders, files in os.walk(self.folder):
+            for name in (*files, *folders):
                 with contextlib.suppress(FileNotFoundError):
                     os.utime(Path(folder, name), (long_ago, long_ago))
 
@@ -87,7 +92,8 @@ def new_place(kind: PlaceKind, seed: int, cloud: Cloud | None, home: Path) -> It
     image = home / f"{folder.name}.img"
     disk = LifeDisk.on_device(folder, image) if kind == "disk" else LifeDisk(folder)
     own = disk if disk is not None and disk.mount() else None
-    with socket.create_server(("127.0.0.1", 0)) as free:
+    host = own_address()
+    with socket.create_server((host, 0)) as free:
         port: int = free.getsockname()[1]
     name = f"life_{seed}_{folder.name.rsplit('-', 1)[1]}".lower().replace("_", "")
     catalog, store = "sqlite:///catalog.sqlite", "."
@@ -95,9 +101,9 @@ def new_place(kind: PlaceKind, seed: int, cloud: Cloud | None, home: Path) -> It
         if kind == "cloud":
             assert cloud is not None
             catalog, store = _new_database(cloud, name), f"s3://{name}/workspace"
-            new_bucket(cloud.s3_port, name)
+            new_bucket(cloud.s3, name)
             _point_to(cloud.proxy_port)
-        yield Place(kind, folder, own, catalog, store, port, cloud if kind == "cloud" else None)
+        yield Place(kind, folder, own, catalog, store, port, host, cloud if kind == "cloud" else None)
     finally:
         if kind == "cloud" and cloud is not None:
             with contextlib.suppress(Exception), _admin(cloud) as connection:

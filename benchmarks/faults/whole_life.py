@@ -20,10 +20,11 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.faults import life_steps as steps
-from benchmarks.faults.forked_steps import Ended, Forked, Tell, Work, fork_step
+from benchmarks.faults.forked_steps import Ended, Forked, Tell, Work, fork_step, others_take_the_processor
 from benchmarks.faults.injected_faults import before_change, kill_self, set_clock_wrong
 from benchmarks.faults.invariants import Ledger, broken_invariants
 from benchmarks.faults.life_disks import CUT, LifeDisk
+from benchmarks.faults.life_isolation import have_own_mounts
 from benchmarks.faults.life_plan import LifePlan, Step
 from benchmarks.faults.places import Cloud, Place, new_place
 from tests.support.breaking_proxy import BreakingProxy
@@ -36,6 +37,8 @@ _ROOM = (0, 4_096, 40_000, 200_000, 600_000)
 """Bytes that a full disk has left."""
 
 
+_LONGEST_START = 60
+"""Seconds that a server may take to begin."""
 _EXPLAINED = ("StorageFailed", "CorruptObject", "OSError", "TimeoutError")
 """What a server may log of itself; all else is a bug of ours, or what is no line of JSON."""
 
@@ -74,8 +77,9 @@ def live(plan: LifePlan, cloud: Cloud | None, home: Path) -> Life:
         What came of it.
     """
     life, began = Life(plan), time.monotonic()
+    have_own_mounts()
     with new_place(plan.place, plan.seed, cloud, home) as place:
-        _Living(life, place, Ledger(), _Line(place.port)).run()
+        _Living(life, place, Ledger(), _Line(place.host, place.port)).run()
     life.seconds = time.monotonic() - began
     used = resource.getrusage(resource.RUSAGE_CHILDREN), resource.getrusage(resource.RUSAGE_SELF)
     life.core_seconds = sum(one.ru_utime + one.ru_stime for one in used)
@@ -216,7 +220,7 @@ class _Living:
                 self._break("processing at the end", f"{line[1]} cannot be processed: {line[2]}")
         self._do("publish at the end", partial(steps.publish, place))
         self._stop_server()
-        judged = fork_step(partial(broken_invariants, place, self.ledger)).wait(120)
+        judged = fork_step(partial(broken_invariants, place, self.ledger)).wait()
         self.life.broken += [f"{name}: {words}" for told, name, words in judged.confirmed if told == "broken"]
         if judged.code:
             self._break("the invariants", f"could not be looked at: {judged.output[-2000:]}")
@@ -259,7 +263,7 @@ class _Living:
 
     def _refused_server(self, second: Forked) -> None:
         """Hold a second server of the workspace to what it must be: refused in words."""
-        ended = second.wait(kill_after=20)
+        ended = second.wait()  # one that is let in hangs
         self.life.story.append(f"serve beside it: {ended.code}")
         if not (ended.code == 1 and "command failed" in ended.output):
             self._break("serve beside it", f"a second server of one workspace was let in: {ended.output[-1000:]}")
@@ -268,10 +272,10 @@ class _Living:
         if self.server is not None:
             return
         self.server = fork_step(partial(steps.serve, self.place, self.place.port))
-        until = time.monotonic() + 30
-        while time.monotonic() < until:
+        until = time.monotonic() + _LONGEST_START
+        while time.monotonic() < until or others_take_the_processor():
             with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", self.place.port), timeout=1).close()
+                socket.create_connection((self.place.host, self.place.port), timeout=1).close()
                 return
             if os.waitid(os.P_PID, self.server.process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
                 break
@@ -300,18 +304,19 @@ class _Living:
 class _Line:
     """The line from the contributors to the server, whose address they know; it can be cut again and again."""
 
+    host: str
     target: int
     url: str = ""
     _process: Forked | None = None
 
     def begin(self) -> None:
         """Let it be there until `end`."""
-        with socket.create_server(("127.0.0.1", 0)) as listening:
+        with socket.create_server((self.host, 0)) as listening:
             port: int = listening.getsockname()[1]
-            self.url = f"http://127.0.0.1:{port}"
+            self.url = f"http://{self.host}:{port}"
 
             def run(_tell: Tell) -> None:
-                proxy = BreakingProxy(self.target, port=port)
+                proxy = BreakingProxy(self.target, host=self.host, port=port)
                 signal.signal(signal.SIGUSR1, lambda *_: setattr(proxy, "cut_after", _CUT_AFTER))
                 signal.signal(signal.SIGUSR2, lambda *_: setattr(proxy, "cut_after", None))
                 proxy.accept(listening)

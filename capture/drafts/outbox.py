@@ -262,6 +262,7 @@ def submit(workspace: Workspace, recording: str) -> None:
             workspace.objects.put_all(  # the description first: no video without a name
                 {description_key(recording): description.to_bytes(), video_key(recording): folder / VIDEO},
                 take_over=True,
+                told_by=description_key(recording),
             )
             workspace.catalog.submit(recording, who=row.contributor)  # names what the disk has by now
     else:

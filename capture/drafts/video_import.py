@@ -14,6 +14,7 @@ from capture.recorder.mp4_file import TICKS_PER_SECOND, copy_stream, put_in_plac
 from kinesphere.errors import InvalidVideo, StorageFailed
 from kinesphere.objects.store import file_sha256
 from kinesphere.shards.shard import MAX_FRAMES
+from storage.footage.lens_metadata import focal_length_35mm
 from storage.footage.video_reader import VideoInfo, VideoPicture, VideoReader, open_video
 
 _SETTINGS = EncoderSettings.software("veryfast", 18)
@@ -44,6 +45,8 @@ class ImportReport:
     """Times of the frames whose stated times could not be true."""
     reshaped: tuple[int, ...] = ()
     """Times of the frames at which the source's picture changes its size; from there on it has borders."""
+    focal_length_35mm: float | None = None
+    """Of the lens, as the source states it; see `storage.footage.lens_metadata`."""
 
     @property
     def losses(self) -> str:
@@ -63,8 +66,8 @@ def import_video(source: Path, destination: Path, *, on_progress: Progress | Non
     """Bring a video of any kind that FFmpeg opens into the form that recordings have.
 
     Upright 8-bit H.264 of even size is copied as it is; everything else is encoded again, nearly without loss. Sound
-    and metadata are left behind. Every frame keeps its true time within 1/90000 s. `destination` exists only once it
-    is whole.
+    and metadata are left behind; the report keeps the lens's focal length. Every frame keeps its true time within
+    1/90000 s. `destination` exists only once it is whole.
 
     Args:
         source: the video.
@@ -103,7 +106,15 @@ def import_video(source: Path, destination: Path, *, on_progress: Progress | Non
     finally:
         unfinished.unlink(missing_ok=True)
     return ImportReport(
-        info, bool(reason), reason, reader.codec, file_sha256(source), reader.damaged, reader.retimed, reader.reshaped
+        info,
+        bool(reason),
+        reason,
+        reader.codec,
+        file_sha256(source),
+        reader.damaged,
+        reader.retimed,
+        reader.reshaped,
+        focal_length_35mm(source),
     )
 
 

@@ -19,6 +19,8 @@ from functools import partial
 from pathlib import Path
 
 _FLUSHES_AT_ONCE = 16
+_ATTEMPTS = 100
+"""To delete a folder into which another process writes."""
 _STAGED = re.compile(r".+#\d+")
 _NOT_FOR_FOLDERS = (errno.EINVAL, errno.ENOTSUP)
 """What some network file systems answer when a folder is to be flushed: they keep names by themselves."""
@@ -110,30 +112,47 @@ def write_whole(path: Path, data: bytes | Path, *, root: Path | None = None) -> 
     write_all_whole({path: data}, root=root or path.parent)
 
 
-def write_all_whole(files: Mapping[Path, bytes | Path], *, root: Path, take_over: bool = False) -> None:
+def write_all_whole(
+    files: Mapping[Path, bytes | Path], *, root: Path, take_over: bool = False, told_by: Path | None = None
+) -> None:
     """Write files as `write_whole` does, in their order, for less than each by itself takes.
 
     Args:
         files: contents, or files to copy, by path.
         root: the last folder upwards that is flushed.
         take_over: the files to copy are never written to again, so that a second name for one is as good as a copy.
+        told_by: the one of them that says whose the others are. Whatever stops the writing, it is there before any
+            other, if only under its staged name; it gets its own in its turn, after those before it are flushed. Where
+            it is the last, and the writing fails before it has its name, nothing of the others stays.
 
     Raises:
-        OSError: the disk refused; some of them may be there.
+        OSError: the disk refused, or somebody has deleted them meanwhile; some of them may be there.
     """
     staged: dict[Path, Path] = {}
+    named: list[Path] = []
     try:
+        if told_by is not None and len(files) > 1:
+            staged[told_by] = staged_path(told_by)
+            _stage(staged[told_by], files[told_by], take_over=take_over)
+            _flush_first(staged[told_by], _folders_of([told_by], root))
         for path, data in files.items():
-            staged[path] = staged_path(path)
-            _stage(staged[path], data, take_over=take_over)
-        _flush_at_once(staged.values())
-        for path, temporary in staged.items():
-            temporary.replace(path)
+            if path not in staged:
+                staged[path] = staged_path(path)
+                _stage(staged[path], data, take_over=take_over)
+        _flush_staged(temporary for path, temporary in staged.items() if path != told_by or len(staged) == 1)
+        for path in files:
+            if path == told_by and named:
+                flush_names(named, root)
+                _name_besides(staged[path], path)
+            else:
+                _name_staged(staged[path], path)
+            named.append(path)
     except BaseException:
-        for temporary in staged.values():
-            temporary.unlink(missing_ok=True)
+        _take_back(files, staged, named, told_by, root)
         raise
     flush_names(files, root)
+    if told_by in staged:
+        staged[told_by].unlink(missing_ok=True)
 
 
 def write_if_absent(path: Path, data: bytes, *, root: Path, after: Collection[Path] = (), is_last: bool = True) -> bool:
@@ -190,7 +209,18 @@ def delete_folder(folder: Path) -> None:
     Raises:
         OSError: the disk refused.
     """
-    with suppress(FileNotFoundError):
+    for _ in range(_ATTEMPTS):
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            if not folder.exists():
+                break  # else something in it was deleted by another process, and the rest is still there
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:
+                raise  # else somebody is writing into it
+        else:
+            break
+    else:
         shutil.rmtree(folder)
     flush_names([folder], folder.parent)
 
@@ -218,6 +248,18 @@ def staged_in(folder: Path) -> Iterator[Path]:
     """
     if folder.is_dir():
         yield from (path for path in sorted(folder.iterdir()) if _STAGED.fullmatch(path.name))
+
+
+def staged_of(path: Path) -> list[Path]:
+    """Where a file is being written, or was when its writer was killed.
+
+    Args:
+        path: of the file, there or not.
+
+    Returns:
+        One file for each that writes, or wrote; none for those that have ended.
+    """
+    return [staged for staged in staged_in(path.parent) if staged.name.rpartition("#")[0] == path.name]
 
 
 def remove_staged(folder: Path) -> None:
@@ -262,6 +304,57 @@ def _fill(path: Path, data: bytes | Path, *, take_over: bool) -> None:
         except OSError:
             pass  # on another disk, or on one where a file has one name only: a copy will do
     shutil.copyfile(data, path)
+
+
+def _flush_first(staged: Path, folders: Iterable[Path]) -> None:
+    try:
+        _flush_at_once([staged], folders)
+    except FileNotFoundError as error:
+        raise _deleted_meanwhile(staged) from error
+
+
+def _flush_staged(staged: Iterable[Path]) -> None:
+    try:
+        _flush_at_once(staged)
+    except FileNotFoundError as error:
+        raise _deleted_meanwhile(Path(error.filename)) from error
+
+
+def _name_staged(staged: Path, path: Path) -> None:
+    try:
+        staged.replace(path)
+    except FileNotFoundError as error:
+        raise _deleted_meanwhile(staged) from error
+
+
+def _name_besides(staged: Path, path: Path) -> None:
+    """Give a file its name and leave it the staged one, until the disk has the new: one of them is always there."""
+    try:
+        os.link(staged, path)
+    except OSError:  # it is there already, or a file can have one name only
+        _name_staged(staged, path)
+
+
+def _deleted_meanwhile(staged: Path) -> OSError:
+    """The error of a file that is gone before it has its name; no FileNotFoundError, for nobody has asked for it."""
+    return OSError(f"{staged.name.rpartition('#')[0]} was deleted by another process while it was being written")
+
+
+def _take_back(
+    files: Iterable[Path], staged: Mapping[Path, Path], named: Iterable[Path], told_by: Path | None, root: Path
+) -> None:
+    """Remove what was written before it failed, unless another process writes the same; what tells of it goes last."""
+    is_alone = told_by is not None and {staged.get(told_by)}.issuperset(staged_of(told_by))
+    if told_by is not None and told_by == list(files)[-1] and is_alone and not told_by.exists():
+        for path in named:
+            path.unlink(missing_ok=True)
+        with suppress(OSError):
+            flush_names(named, root)
+    for path in sorted(staged, key=lambda path: path == told_by):
+        staged[path].unlink(missing_ok=True)
+    for folder in sorted(_folders_of(files, root) - {root}, key=lambda folder: len(folder.parts), reverse=True):
+        with suppress(OSError):  # it is not empty, or not there
+            folder.rmdir()
 
 
 def _flush(descriptor: int) -> None:

@@ -11,6 +11,7 @@ from obstore.exceptions import BaseError
 from kinesphere.errors import StorageFailed
 from kinesphere.objects.process_state import check_not_forked
 from kinesphere.objects.store import Objects
+from kinesphere.objects.store_errors import failed, first_line
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,30 @@ def list_objects(objects: Objects, prefix: str) -> list[StoredObject]:
             for meta in page
         ]
     except (BaseError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error)
         raise StorageFailed(f"cannot list '{prefix}' in {objects.url}: {reason}") from error
     return sorted(found, key=lambda entry: entry.key)
+
+
+def total_size(objects: Objects, prefix: str) -> tuple[int, int]:
+    """How many objects there are below a prefix, and their bytes together; it lists all of them and keeps none.
+
+    Args:
+        objects: an object store.
+        prefix: folders with slashes between, without one at the end.
+
+    Returns:
+        Number of objects and number of bytes.
+
+    Raises:
+        StorageFailed: the store refused.
+    """
+    check_not_forked()
+    count = total = 0
+    try:
+        for page in obstore.list(objects.raw, prefix):
+            count += len(page)
+            total += sum(int(meta["size"]) for meta in page)
+    except (BaseError, OSError) as error:
+        raise failed(objects.url, prefix, error) from error
+    return count, total

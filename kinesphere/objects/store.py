@@ -18,6 +18,7 @@ from obstore.store import LocalStore
 
 from kinesphere.errors import CorruptObject, InvalidInput, StorageFailed
 from kinesphere.objects import local_files
+from kinesphere.objects.begun_notes import begun_key
 from kinesphere.objects.forked_reads import ForkedReads, read_beside
 from kinesphere.objects.process_state import Requests, check_not_forked
 from kinesphere.objects.storage_options import StorageOptions, remote_store
@@ -110,25 +111,35 @@ class Objects:
         """
         self.put_all({key: data})
 
-    def put_all(self, contents: Mapping[str, bytes | Path], *, take_over: bool = False) -> None:
+    def put_all(
+        self, contents: Mapping[str, bytes | Path], *, take_over: bool = False, told_by: str | None = None
+    ) -> None:
         """Write objects as `put` does, in their order; a disk takes them faster together.
 
         Args:
             contents: by key.
             take_over: local files among them are never written to again, only deleted; so they need not be copied
                 where objects are files too.
+            told_by: key of the one that says whose the others are: the first, or the last, which makes them visible.
+                Whatever ends the writing, what it says is there (`kinesphere.objects.begun_notes`).
 
         Raises:
-            StorageFailed: the store refused, or the disk is full; some of them may be there.
+            StorageFailed: the store refused, or the disk is full. Some of them may be there, but on a disk none where
+                `told_by` is the last.
         """
         if (root := self.local_path("")) is not None:
-            with self._named(next(iter(contents), ""), in_python=True):
+            with self._named(told_by or next(iter(contents), ""), in_python=True):
                 files = {root / key: data for key, data in contents.items()}
-                local_files.write_all_whole(files, root=root, take_over=take_over)
+                teller = None if told_by is None else root / told_by
+                local_files.write_all_whole(files, root=root, take_over=take_over, told_by=teller)
             return
-        for key, data in contents.items():
+        note = None if told_by is None or told_by == next(iter(contents)) else begun_key(told_by)
+        for key, data in (*([(note, contents[told_by])] if note and told_by else []), *contents.items()):
             with self._named(key):
                 obstore.put(self.raw, key, data, mode="overwrite")
+        if note:
+            with suppress(StorageFailed):  # beside what it told of, it does no harm
+                self.delete(note)
 
     def flush(self, keys: Iterable[str]) -> None:
         """Make sure that objects survive a power cut which another process wrote and perhaps did not flush.
@@ -212,25 +223,6 @@ class Objects:
         """
         with self._named(key):
             return int(obstore.head(self.raw, key)["size"])
-
-    def total_size(self, prefix: str) -> tuple[int, int]:
-        """How many objects there are below a prefix, and their bytes together; it lists all of them.
-
-        Args:
-            prefix: folders with slashes between, without one at the end.
-
-        Returns:
-            Number of objects and number of bytes.
-
-        Raises:
-            StorageFailed: the store refused.
-        """
-        count = total = 0
-        with self._named(prefix):
-            for page in obstore.list(self.raw, prefix):
-                count += len(page)
-                total += sum(int(meta["size"]) for meta in page)
-        return count, total
 
     @read_beside
     def keys(self, prefix: str) -> list[str]:

@@ -29,6 +29,8 @@ class ExtractorOptions:
     """Their own file with the model of hands."""
     track_filter: Filter = "smooth"
     """Whether tracks are smoothed, or stay as the models gave them."""
+    person_model: Path | None = None
+    """Their own file with a model that finds people, for extractors that have none."""
 
 
 @dataclass

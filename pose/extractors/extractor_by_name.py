@@ -13,10 +13,11 @@ from collections.abc import Mapping
 
 from pose.extractors.extractor import DEFAULT, Extractor, ExtractorOptions, OpenExtractor
 from pose.extractors.mediapipe_extractor import open_mediapipe
+from pose.extractors.rtmw_extractor import open_rtmw
 from pose.networks.models import OnFetch
 from storage.extension_points import ExtensionPoint
 
-BUILT_IN: Mapping[str, OpenExtractor] = {DEFAULT: open_mediapipe}
+BUILT_IN: Mapping[str, OpenExtractor] = {DEFAULT: open_mediapipe, "rtmw": open_rtmw}
 EXTRACTORS = ExtensionPoint("extractor", "kinesphere.extractors", BUILT_IN)
 
 
@@ -24,7 +25,7 @@ def open_extractor(name: str, options: ExtractorOptions, on_fetch: OnFetch | Non
     """Open an extractor by its name.
 
     Args:
-        name: `mediapipe`, or that of an installed one.
+        name: `mediapipe`, `rtmw`, or that of an installed one.
         options: what the operator chose.
         on_fetch: told in one line before a model is downloaded.
 

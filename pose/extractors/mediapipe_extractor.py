@@ -13,23 +13,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinesphere.errors import needs_extra
-from kinesphere.trajectory import HANDS, ExtractorIdentity, Trajectory
+from kinesphere.errors import InvalidInput, needs_extra
+from kinesphere.trajectory import ADDITIONAL_ARRAYS, HANDS, ExtractorIdentity, Trajectory
 from pose.extractors.extractor import ExtractionReport, ExtractorOptions
 from pose.geometry.intrinsics import assumed_intrinsics
 from pose.geometry.wrist import grip, wrist_pose
 from pose.landmarks import BODY_WRISTS, WRIST
+from pose.motion.landmark_errors import landmark_deviations
+from pose.motion.wrist_motion import wrist_motion
 from pose.networks.models import Model, OnFetch, hand_model, pose_model
 from pose.networks.sightings import Body
 from pose.tracking.filtering import Filter, FilterSettings, smooth_tracks
 from pose.tracking.followed_person import BodyFinder
 from pose.tracking.hands import HandFinder
+from pose.tracking.held_sides import hold_sides
 from pose.tracking.person_finder import Thresholds
 from pose.tracking.sides import Sides
 from pose.tracking.track_collector import TrackBuilder
 from storage.footage.video_reader import VideoFrame, VideoReader
 
-REVISION = 6
+REVISION = 7
 """Raised with every change of this room that changes a trajectory's bytes."""
 FRAMES_AHEAD = 4
 """Decoded frames that may wait for the networks: enough to keep both threads busy, little memory at 4K."""
@@ -61,9 +64,11 @@ def open_mediapipe(options: ExtractorOptions, on_fetch: OnFetch | None = None) -
         The extractor.
 
     Raises:
-        InvalidInput: a file is no bundle of the right kind.
+        InvalidInput: a file is no bundle of the right kind, or it is given a model that it has no use for.
         MissingDependency, StorageFailed, CorruptObject: a model could not be fetched.
     """
+    if options.person_model is not None:
+        raise InvalidInput("extractor 'mediapipe' finds people by its model of bodies; leave --person-model out")
     models = pose_model(options.pose_model, on_fetch=on_fetch), hand_model(options.hand_model, on_fetch=on_fetch)
     return MediaPipeExtractor(*models, ExtractorSettings(filter=options.track_filter))
 
@@ -101,6 +106,7 @@ class MediaPipeExtractor:
         """Read a video once, from its first frame to its last, and find the contributor's body and hands.
 
         A frame in which nothing is found holds NaN; a video without a person is a trajectory of nothing else.
+        Smoothed tracks come with the motion of the wrists and the uncertainty of every number; raw ones have neither.
         Lengths are those of a model human (`scale` "relative").
 
         Args:
@@ -113,7 +119,7 @@ class MediaPipeExtractor:
             report: is filled in.
 
         Returns:
-            All arrays of `kinesphere.trajectory`, a row a frame.
+            All arrays of `kinesphere.trajectory`, a row a frame; of raw tracks the basic ones.
 
         Raises:
             InvalidInput: MediaPipe cannot use a model.
@@ -146,17 +152,22 @@ class MediaPipeExtractor:
             while waiting:
                 finish_one()
         intrinsics = assumed_intrinsics(*size) if intrinsics is None else intrinsics
-        arrays = tracks.finish()
+        handedness, arrays = tracks.handedness, tracks.finish()
+        hold_sides(arrays, handedness, size)
         if report is not None:
             report.others = np.frombuffer(others, np.uint8)
             by_body, by_hands = arrays["body_image"][:, BODY_WRISTS, :2], arrays["hands_image"][:, :, WRIST, :2]
             report.raw_wrists = np.stack((by_body, by_hands), axis=1)
         if self._settings.filter == "smooth":
             smooth_tracks(arrays, self._settings.smoothing)
-        for side in range(len(HANDS)):
-            hand = arrays["hands_world"][:, side], arrays["hands_image"][:, side]
-            arrays["wrist_pose"][:, side] = wrist_pose(*hand, side, size, intrinsics)
-        arrays["grip"] = grip(arrays["hands_world"])
+            arrays |= _additional_arrays(len(arrays["timestamp"]))
+            is_owner = wrist_motion(arrays, size, intrinsics)
+            landmark_deviations(arrays, size, is_owner)
+        else:
+            for side in range(len(HANDS)):
+                hand = arrays["hands_world"][:, side], arrays["hands_image"][:, side]
+                arrays["wrist_pose"][:, side] = wrist_pose(*hand, side, size, intrinsics)
+            arrays["grip"] = grip(arrays["hands_world"])
         return Trajectory(recording, contributor, self.identity, *size, "relative", intrinsics, arrays)
 
     @contextmanager
@@ -184,3 +195,8 @@ class MediaPipeExtractor:
                 return hand_thread.submit(find_hands, image, body_found)
 
             yield find
+
+
+def _additional_arrays(frames: int) -> dict[str, NDArray[np.float32]]:
+    """The arrays of motion and of its uncertainty, of which nothing is known yet."""
+    return {name: np.full((frames, *spec.shape), np.nan, np.float32) for name, spec in ADDITIONAL_ARRAYS.items()}

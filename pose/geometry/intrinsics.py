@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 
 from kinesphere.errors import needs_extra
 
-ASSUMED_FIELD_OF_VIEW = 60.0
-"""Degrees along the longer side of the picture; webcams and phones lie between 55 and 80."""
+ASSUMED_FIELD_OF_VIEW = 66.0
+"""Degrees along the longer side of the picture: the median of 14 webcams that were calibrated by others (see
+`known_cameras`); webcams and phones lie between 55 and 80."""
+ASSUMED_SD = 0.2
+"""Relative standard deviation of the focal length from the assumed one, if all between are equally likely."""
 
 
 def assumed_intrinsics(width: int, height: int) -> dict[str, Any]:
@@ -22,10 +25,13 @@ def assumed_intrinsics(width: int, height: int) -> dict[str, Any]:
         width, height: size of the upright picture in pixels.
 
     Returns:
-        `fx`, `fy`, `cx`, `cy` in pixels, measured from the picture's top left corner, and `source` "assumed".
+        `fx`, `fy`, `cx`, `cy` in pixels, measured from the picture's top left corner, the standard deviations `fx_sd`,
+        `fy_sd` in pixels, and `source` "assumed".
     """
     focal = max(width, height) / 2 / math.tan(math.radians(ASSUMED_FIELD_OF_VIEW) / 2)
-    return {"fx": focal, "fy": focal, "cx": width / 2, "cy": height / 2, "source": "assumed"}
+    sd = ASSUMED_SD * focal
+    pixels = {"fx": focal, "fy": focal, "cx": width / 2, "cy": height / 2, "fx_sd": sd, "fy_sd": sd}
+    return {**pixels, "source": "assumed"}
 
 
 def undistorted(points: NDArray[np.floating[Any]], intrinsics: Mapping[str, Any]) -> NDArray[np.float64]:

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinesphere.trajectory import BODY_LANDMARKS, HANDS, Trajectory
-from pose.geometry.intrinsics import undistorted
+from pose.geometry.intrinsics import ASSUMED_SD, undistorted
 from pose.geometry.sheet import Sighting
 from pose.geometry.wrist import palm_axes
 from pose.landmarks import INDEX_TIP, THUMB_TIP, WRIST
+from pose.motion.error_model import ErrorModel
 from storage.recordings.camera_calibration import KnownLength
 
 EYE_TO_ANKLE = 0.936 - 0.039
@@ -33,9 +34,9 @@ HAND_SD = 0.04
 """Of hand length where stature is known, and the reverse (ANSUR II: 193 mm, 9.9 mm; two thirds not due to stature)."""
 GRASP_SD = 0.03
 """Of the depth of a sheet against that of the finger tips that hold it: 15 mm at half a metre."""
-ASSUMED_FOCAL_SD = 0.12
-"""Of the focal length, if fields of view from 55 to 80 degrees are equally likely."""
 
+LEAST_SHARE = 0.2
+"""Of a standard deviation that is left without the stature's, at least."""
 LARGEST_REACH = 0.15
 """Finger tips count as holding a sheet if they lie on it, or beside it by less than this share of its diagonal."""
 
@@ -61,8 +62,8 @@ def to_metric(trajectory: Trajectory, known: KnownLength, sightings: Sequence[Si
     """Multiply all lengths in camera space by true length over model length, the median over the frames that show it.
 
     These are the arrays with the unit "m", the places of `wrist_pose`, and what is said of them: standard deviations,
-    velocities and theirs. A standard deviation stays that of the random error; how wrong the scale itself may be,
-    which is one error of all frames, is not mixed into it but kept in `intrinsics["scale"]`.
+    velocities and theirs. Standard deviations hold that a person may not be of the model's stature; in place of that
+    comes how wrong the scale is (`body_sd`, see below).
 
     Height: from the eyes to the ankles while the contributor stands upright in view. Board or sheet, held in a hand:
     its plane's depth at the finger tips over the model hand's. One factor serves body and hands alike. What it is and
@@ -110,8 +111,19 @@ def to_metric(trajectory: Trajectory, known: KnownLength, sightings: Sequence[Si
         if name in arrays:
             arrays[name] = arrays[name].copy()
             arrays[name][..., :3] *= np.float32(factor.value)
+    for name in ("body_world", "hands_world", "wrist_pose", "wrist_velocity"):
+        if f"{name}_sd" in arrays:
+            arrays[f"{name}_sd"][..., :3] = _of_known_size(arrays, name, scale["body_sd"])
     intrinsics = {**trajectory.intrinsics, "scale": scale}
     return replace(trajectory, scale="metric", intrinsics=intrinsics, arrays=arrays), ""
+
+
+def _of_known_size(arrays: Mapping[str, NDArray[Any]], name: str, scale_sd: float) -> NDArray[np.float64]:
+    """(frames, ..., 3): standard deviations with the error of the scale in place of that of the stature."""
+    values = np.abs(arrays[name][..., :3].astype(np.float64))
+    variance = arrays[f"{name}_sd"][..., :3].astype(np.float64) ** 2
+    other = np.maximum(variance - (ErrorModel.STATURE * values) ** 2, (LEAST_SHARE**2) * variance)
+    return np.asarray(np.sqrt(other + (scale_sd * values) ** 2), np.float64)
 
 
 def _by_height(arrays: Mapping[str, NDArray[Any]], metres: float) -> _Factor | None:
@@ -167,8 +179,8 @@ def _robust(factors: NDArray[np.float64]) -> _Factor | None:
 
 
 def _focal_sd(intrinsics: Mapping[str, Any]) -> float:
-    if intrinsics["source"] != "calibrated":
-        return ASSUMED_FOCAL_SD
+    if "fx_sd" not in intrinsics:  # assumed by a release that did not say how well
+        return ASSUMED_SD
     return float(max(intrinsics["fx_sd"] / intrinsics["fx"], intrinsics["fy_sd"] / intrinsics["fy"]))
 
 

@@ -184,7 +184,7 @@ def _blocks(times: Floats, lead_seconds: float) -> Iterator[tuple[int, slice, in
 
 def _per_metre(part: _Part, found: Flags) -> Floats:
     """(2 * landmarks, 3): units of each coordinate that make a metre of the model, where the part is."""
-    rows = part.rows(_spread(np.flatnonzero(found)))
+    rows = part.rows(spread_over(np.flatnonzero(found)))
     in_picture, in_metres = np.median(rows.reshape(len(rows), 2, -1, 3).std(axis=2), axis=0)
     scale: Floats = np.maximum(in_picture, SMALLEST) / np.maximum(in_metres, SMALLEST)
     scale[2] = scale[0]  # depth is in image widths, like x
@@ -193,7 +193,7 @@ def _per_metre(part: _Part, found: Flags) -> Floats:
 
 def _noise(part: _Part, found: Flags, step: float, per_metre: Floats) -> Floats:
     """(2 * landmarks, 3): standard deviation, in metres, of what cannot be foreseen: jitter, and fast motion."""
-    first = _spread(np.flatnonzero(found[:-3] & found[1:-2] & found[2:-1] & found[3:]))
+    first = spread_over(np.flatnonzero(found[:-3] & found[1:-2] & found[2:-1] & found[3:]))
     jitter = np.zeros_like(per_metre)
     if len(first):
         thirds = part.rows(first + 3) - 3 * part.rows(first + 2) + 3 * part.rows(first + 1) - part.rows(first)
@@ -204,7 +204,7 @@ def _noise(part: _Part, found: Flags, step: float, per_metre: Floats) -> Floats:
 
 def _sampled_bones(part: _Part, found: Flags) -> Floats:
     """(bones,): median lengths."""
-    world = part.world[_spread(np.flatnonzero(found))]
+    world = part.world[spread_over(np.flatnonzero(found))]
     return np.asarray(np.median(_lengths(world.astype(np.float64), part.bones), axis=0), np.float64)
 
 
@@ -273,6 +273,6 @@ def _is_whole(landmarks: NDArray[np.floating[Any]]) -> Flags:
     return np.asarray(np.isfinite(landmarks).all(axis=(1, 2)), np.bool_)
 
 
-def _spread(frames: NDArray[np.intp]) -> NDArray[np.intp]:
+def spread_over(frames: NDArray[np.intp]) -> NDArray[np.intp]:
     """At most `SAMPLES` of some frames, evenly spread over them."""
     return frames[:: max(1, -(-len(frames) // SAMPLES))]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinesphere.trajectory import BASIC_ARRAYS, Valid
+from kinesphere.trajectory import BASIC_ARRAYS, HANDS, Valid
 from pose.networks.sightings import Body
 from pose.tracking.followed_person import NOBODY, unsure
 from pose.tracking.sides import Sides
@@ -25,6 +25,7 @@ class TrackBuilder:
     def __init__(self) -> None:
         self._arrays = _empty_arrays(0)
         self._person, self._sure = array("i"), bytearray()
+        self._handedness = array("f")
         self._frames = 0
 
     def __len__(self) -> int:
@@ -39,6 +40,7 @@ class TrackBuilder:
         arrays["timestamp"][row] = timestamp_ns
         self._person.append(NOBODY if body is None else body.person)
         self._sure.append(body is not None and body.sure)
+        self._handedness.extend(np.nan if hand is None else hand.right for hand in hands)
         if body is not None:
             arrays["body_image"][row] = body.image
             arrays["body_world"][row] = body.world
@@ -51,6 +53,14 @@ class TrackBuilder:
                 arrays["hand_score"][row, side] = hand.score
                 arrays["valid"][row] |= flag
 
+    @property
+    def handedness(self) -> NDArray[np.float32]:
+        """(frames, 2): how sure the network is that the hand on each side is a right one, NaN where there is none.
+
+        Known until `finish`.
+        """
+        return np.array(self._handedness, np.float32).reshape(-1, len(HANDS))
+
     def finish(self) -> dict[str, NDArray[Any]]:
         """The arrays of a trajectory, NaN where nothing was found, scores 0; gives up what was collected.
 
@@ -62,6 +72,7 @@ class TrackBuilder:
         arrays["valid"][doubted] |= np.uint8(Valid.UNSURE)
         self._arrays, self._frames = _empty_arrays(0), 0
         self._person, self._sure = array("i"), bytearray()
+        self._handedness = array("f")
         return arrays
 
     def _resize(self, frames: int) -> None:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from kinesphere.errors import CorruptObject, KinesphereError
+from kinesphere.objects.begun_notes import is_begun_note
 from kinesphere.objects.object_listing import StoredObject, list_objects
 from kinesphere.objects.store import Objects, open_objects
 from kinesphere.shards.shard import Shard, shard_key
@@ -122,6 +123,8 @@ def _is_pointed_to(
     key: str, recordings: Mapping[str, object], shards: set[str], versions: set[tuple[str, int]]
 ) -> bool:
     prefix, name, *_ = key.split("/")
+    if is_begun_note(key):
+        return False  # of a writer; what it writes is there or is not
     if prefix == "recordings":
         return name in recordings
     if prefix == "shards":

@@ -6,11 +6,11 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kinesphere.errors import Conflict, CorruptObject, NotFound, StorageFailed
+from kinesphere.errors import Conflict, NotFound, StorageFailed
 from kinesphere.objects.local_files import flush_names
 from kinesphere.objects.store import Objects
 from kinesphere.shards.shard import shard_key
@@ -22,16 +22,14 @@ from storage.catalog.freed_space import drop_freed_space
 from storage.erasure.cache_erasure import forget_cached
 from storage.erasure.derived_pictures import delete_drawings
 from storage.erasure.freed_room import make_room
-from storage.erasure.unfinished_files import delete_hidden, is_quiet, remove_quiet, temporary_of, uploads_of
+from storage.erasure.unfinished_files import delete_hidden, remove_quiet, temporary_of, uploads_of
+from storage.erasure.unfinished_folders import DESCRIBED_BY, description_of, is_abandoned
 from storage.erasure.withdrawn_versions import Departed, Replaced, replace_versions
 from storage.exports.export_erasure import settle_exports
 from storage.workspace import Workspace
 
 FORMAT_VERSION = 1
 KIND = "kinesphere-erasure"
-
-_ABANDONED = timedelta(days=1)
-"""A shard takes seconds to write: arrays without a group that are older were left by a writer that died."""
 
 
 def erase(
@@ -132,38 +130,37 @@ def drafts_of(workspace: Workspace, departed: Departed) -> Iterator[Path]:
                 break
 
 
-def strays_of(workspace: Workspace, departed: Departed) -> Iterator[str]:
+def strays_of(workspace: Workspace, departed: Departed) -> Iterator[tuple[str, bool]]:
     """Folders of videos and shards that no catalog knows and that belong to those who leave, or to nobody any more.
 
-    A process leaves them that was killed between writing objects and entering them, or that was writing while
-    the recording was withdrawn.
+    A process leaves them that was killed between beginning to write objects and entering them, or that was writing
+    while the recording was withdrawn.
+
+    Yields:
+        The prefix of each, and whether it is theirs for certain.
     """
     objects = workspace.objects
     erasures = Erasures(workspace.catalog)
     (recordings, shards), erased = erasures.known(), erasures.erased_recordings()
-    for name in objects.folders("recordings"):
-        if name in recordings:
-            continue
-        description = _described(objects, f"recordings/{name}/recording.json")
-        is_left = (
-            _is_ownerless(objects, f"recordings/{name}") if description is None else _is_leaving(description, departed)
-        )
-        if name in erased or is_left:
-            yield f"recordings/{name}"
-    for name in objects.folders("shards"):
-        if name.removesuffix(".zarr") in shards:
-            continue
-        group = _described(objects, f"shards/{name}/zarr.json")
-        if _is_ownerless(objects, f"shards/{name}") if group is None else _is_shard_leaving(group, departed):
-            yield f"shards/{name}"
+    for prefix, name in DESCRIBED_BY.items():
+        for folder in objects.folders(prefix):
+            if folder.removesuffix(".zarr") in (recordings if prefix == "recordings" else shards):
+                continue
+            place = f"{prefix}/{folder}"
+            description = description_of(objects, f"{place}/{name}")
+            is_theirs = folder in erased or (
+                description is not None and _is_told_leaving(prefix, description, departed)
+            )
+            if is_theirs or (not objects.exists(f"{place}/{name}") and is_abandoned(objects, place)):
+                yield place, is_theirs
 
 
 def delete_strays(workspace: Workspace, departed: Departed) -> None:
     """Delete what `strays_of` finds."""
     objects = workspace.objects
-    for prefix in list(strays_of(workspace, departed)):
+    for prefix, is_theirs in list(strays_of(workspace, departed)):
         folder = objects.local_path(prefix)
-        if folder is not None and not objects.keys(prefix):
+        if folder is not None and not is_theirs and not objects.keys(prefix):
             remove_quiet(folder)  # somebody else's shard may be begun in it at this moment
             continue
         objects.delete(f"{prefix}/zarr.json")
@@ -274,27 +271,17 @@ def _is_leaving(description: dict[str, Any] | None, departed: Departed) -> bool:
     return description.get("recording") in departed.recordings
 
 
-def _is_ownerless(objects: Objects, prefix: str) -> bool:
-    """Whether a folder that nothing describes was left by a writer that died, or by one that took all back."""
-    if not objects.keys(prefix):
-        return is_quiet(objects.local_path(prefix))
-    return datetime.now(UTC) - objects.changed_at(prefix) > _ABANDONED
+def _is_told_leaving(prefix: str, description: dict[str, Any], departed: Departed) -> bool:
+    """Whether what describes a folder below a prefix is of somebody, or something, that leaves."""
+    is_leaving = _is_leaving if prefix == "recordings" else _is_shard_leaving
+    return is_leaving(description, departed)
 
 
 def _is_shard_leaving(group: dict[str, Any], departed: Departed) -> bool:
-    attributes = group["attributes"]
+    attributes = group.get("attributes", {})
     if departed.contributor is not None and attributes.get("contributor") == departed.contributor:
         return True
     return any(trajectory.get("recording") in departed.recordings for trajectory in attributes.get("trajectories", ()))
-
-
-def _described(objects: Objects, key: str) -> dict[str, Any] | None:
-    try:
-        content = objects.get(key)
-    except CorruptObject:
-        return None  # there is none
-    found: dict[str, Any] = json.loads(content)
-    return found
 
 
 def _json_of(file: Path) -> dict[str, Any] | None:

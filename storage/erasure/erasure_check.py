@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from kinesphere.errors import CorruptObject, KinesphereError
+from kinesphere.errors import KinesphereError
 from kinesphere.objects.store import Objects
 from kinesphere.versions.manifests import (
     Version,
@@ -24,6 +23,7 @@ from storage.erasure.cache_erasure import cached
 from storage.erasure.derived_pictures import drawings_of
 from storage.erasure.erasure import drafts_of, tombstone_key
 from storage.erasure.unfinished_files import NAMELESS, hidden_files, temporary_of, uploads_of
+from storage.erasure.unfinished_folders import DESCRIBED_BY, description_of
 from storage.erasure.withdrawn_versions import Departed
 from storage.exports.export_erasure import OUTCOMES, remains_in_exports
 from storage.workspace import Workspace
@@ -80,9 +80,9 @@ def find_traces(
     ]
     objects = workspace.objects
     on_step("looking through the recordings")
-    found += _in_folders(objects, "recordings", "recording.json", lambda text: _names_recording(text, departed))
+    found += _in_folders(objects, "recordings", lambda text: _names_recording(text, departed))
     on_step("looking through the shards")
-    found += _in_folders(objects, "shards", "zarr.json", lambda text: _names_shard(text, departed))
+    found += _in_folders(objects, "shards", lambda text: _names_shard(text, departed))
     on_step("looking through the versions")
     found += _in_versions(objects, departed)
     on_step("looking through the exports")
@@ -106,20 +106,21 @@ def _in_freed_space(workspace: Workspace, contributor: str) -> list[str]:
     return in_freed_space(workspace.catalog.engine, contributor.encode())
 
 
-def _in_folders(objects: Objects, prefix: str, name: str, names: Callable[[dict[str, Any]], bool]) -> list[Trace]:
-    """Folders below a prefix whose describing JSON names what is looked for, or is not there."""
+def _in_folders(objects: Objects, prefix: str, names: Callable[[dict[str, Any]], bool]) -> list[Trace]:
+    """Folders below a prefix whose describing JSON, or what it was to be, names what is looked for, or is not there."""
+
+    name = DESCRIBED_BY[prefix]
 
     def look(folder: str) -> Trace | None:
         key = f"{prefix}/{folder}/{name}"
-        try:
-            description = json.loads(objects.get(key))
-        except CorruptObject:
-            if not objects.keys(f"{prefix}/{folder}"):
-                return Trace(f"{prefix}/{folder}", "a folder without objects, named after them perhaps; erase again")
-            return Trace(f"{prefix}/{folder}", f"has no {name}, so nobody can tell whose it is")
-        except ValueError:
+        description = description_of(objects, key)
+        if description is not None:
+            return Trace(f"{prefix}/{folder}", "names them") if names(description) else None
+        if objects.exists(key):
             return Trace(key, "cannot be read")
-        return Trace(f"{prefix}/{folder}", "names them") if names(description) else None
+        if not objects.keys(f"{prefix}/{folder}"):
+            return Trace(f"{prefix}/{folder}", "a folder without objects, named after them perhaps; erase again")
+        return Trace(f"{prefix}/{folder}", f"has no {name}, so nobody can tell whose it is")
 
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         return [trace for trace in threads.map(look, objects.folders(prefix)) if trace is not None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from kinesphere.errors import KinesphereError, NotFound, StorageFailed
+from kinesphere.errors import Conflict, CorruptObject, KinesphereError, NotFound, StorageFailed
 from kinesphere.objects.store import Objects
 from storage.recordings.recording import State
 from storage.workspace import Workspace
@@ -28,14 +28,18 @@ def undone_if_departed(workspace: Workspace, recording: str, contributor: str) -
         Nothing: the block does the work.
 
     Raises:
-        KinesphereError: whatever the block raises.
+        Conflict: it has left, and an erasure took what was being written.
+        KinesphereError: whatever else the block raises.
     """
     try:
         yield
-    except KinesphereError:
+    except KinesphereError as error:
+        has_left = False
         with suppress(StorageFailed):
-            if _has_left(workspace, recording, contributor):
+            if has_left := _has_left(workspace, recording, contributor):
                 workspace.objects.delete_below(f"recordings/{recording}")
+        if has_left and isinstance(error, StorageFailed | CorruptObject):  # the erasure took its files away
+            raise Conflict(f"recording {recording} was taken back, or its contributor has left") from error
         raise
 
 

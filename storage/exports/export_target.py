@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kinesphere.errors import Conflict, CorruptObject, KinesphereError
+from kinesphere.objects.local_files import remove_staged
 from kinesphere.objects.store import Objects, open_objects
 from kinesphere.version import __version__
 from storage.catalog import ExportRecord
@@ -90,8 +91,19 @@ def reached(export: ExportRecord) -> Objects | None:
     return target if note is not None and note["export"] == export.export else None
 
 
+def remove_hidden(target: Objects) -> None:
+    """Delete what was being written there when its writer was killed: no listing shows it, and it may be anybody's.
+
+    A writer that is alive fails, and takes all away.
+    """
+    folder = target.local_path("")
+    for place in [] if folder is None else [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
+        remove_staged(place)
+
+
 def clear(target: Objects) -> None:
     """Delete all but the note."""
+    remove_hidden(target)
     for name in target.folders(""):
         target.delete_below(name)
     for key in target.keys(""):

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kinesphere.dataset import Dataset
-from kinesphere.errors import Conflict, CorruptObject, InvalidInput, NotFound
+from kinesphere.errors import Conflict, CorruptObject, InvalidInput, NotFound, StorageFailed
 from kinesphere.objects.store import Objects
 from kinesphere.streaming.stream_settings import checked_keys
 from kinesphere.streaming.window_shape import checked_rate
@@ -86,7 +86,7 @@ def export_version(
     exports.begin(record)
     try:
         chosen.write(content, target, on_progress)
-    except CorruptObject:  # perhaps because an erasure took it away
+    except (CorruptObject, StorageFailed):  # perhaps because an erasure took it away
         _look_back(workspace, version, target, record)
         raise
     with workspace.catalog.lock("erasure"):

@@ -7,14 +7,17 @@ from pathlib import PurePosixPath
 
 import pyarrow as pa
 
+from kinesphere.objects.begun_notes import is_begun_note
 from kinesphere.objects.store import Objects
 from kinesphere.shards.shard import Shard, shard_key
 from kinesphere.versions.manifests import list_versions, read_episodes, read_manifest, version_keys
 from kinesphere.video.video_keys import blurred_key, video_key
 from storage.erasure.withdrawn_versions import delete_content, withdraw_version
 from storage.exports.export_content import Content, OnProgress
-from storage.exports.export_target import copy_object
+from storage.exports.export_target import copy_object, remove_hidden
 from storage.exports.parquet_files import read_owners
+
+_FOLDERS = ("shards", "recordings")
 
 
 class KinesphereExporter:
@@ -50,8 +53,13 @@ class KinesphereExporter:
         for key in target.keys(f"datasets/{dataset}/versions"):
             if int(PurePosixPath(key).name.split(".")[0]) not in whole:
                 target.delete(key)  # of a copy that was cut off before its manifest
-        stale = [key for prefix in ("shards", "recordings") for key in target.keys(prefix) if key not in current]
+        stale = [key for prefix in _FOLDERS for key in target.keys(prefix) if key not in current]
         folders = {"/".join(key.split("/")[:2]) for key in stale}
+        # Those too of which nothing can be seen: a copy was cut off at its first file.
+        folders |= {f"{prefix}/{name}" for prefix in _FOLDERS for name in target.folders(prefix)} - {
+            "/".join(key.split("/")[:2]) for key in current
+        }
+        remove_hidden(target)
         for folder in sorted(folders):
             target.delete(f"{folder}/zarr.json")
             target.delete_below(folder)
@@ -75,7 +83,7 @@ def _keys(content: Content) -> Iterator[str]:
     episodes = read_episodes(objects, version)
     for shard in sorted(episodes["shard"].unique().to_pylist()):
         group = f"{shard_key(shard)}/zarr.json"
-        yield from (key for key in objects.keys(shard_key(shard)) if key != group)
+        yield from (key for key in objects.keys(shard_key(shard)) if key != group and not is_begun_note(key))
         yield group
     key_of = {"raw": video_key, "blurred": blurred_key}.get(version.manifest.get("video", "raw"))
     if key_of is not None:

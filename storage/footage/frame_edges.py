@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from kinesphere.errors import InvalidVideo
 from kinesphere.objects.store import Objects
 from kinesphere.video.decoding import is_shown, opened, packet_stamp
-from storage.footage.mp4_index import NoIndex, read_frame_index
+from storage.footage.mp4_boxes import NoIndex
+from storage.footage.mp4_index import read_frame_index
 
 Edges = NDArray[np.float64]
 

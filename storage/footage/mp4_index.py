@@ -6,24 +6,17 @@ Boxes are those of ISO/IEC 14496-12. Edit lists are applied as FFmpeg does, whos
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-Integers = NDArray[np.int64]
-ReadPart = Callable[[int, int], bytes]
-"""Bytes `[start, stop)` of a file."""
+from storage.footage.mp4_boxes import NoIndex, ReadPart, boxes, find_box, is_video, movie_box
 
-_HEADER_BYTES = 16
-_LARGEST_INDEX = 1 << 28
+Integers = NDArray[np.int64]
+
 _MOST_FRAMES = 1 << 24
 _LATEST = 1 << 62
-
-
-class NoIndex(Exception):
-    """The file says when its frames are played in another way than by one index; it has to be read through."""
 
 
 @dataclass(frozen=True)
@@ -53,68 +46,20 @@ def read_frame_index(read: ReadPart, size: int) -> FrameIndex:
         NoIndex: the file is no MP4, is fragmented or damaged, or its times depend on how it is read (see the messages).
     """
     try:
-        movie = _movie(read, size)
-        if _find(movie, "mvex") is not None:
+        movie = movie_box(read, size)
+        if find_box(movie, "mvex") is not None:
             raise NoIndex("it is fragmented")
         movie_scale = _timescale(_required(movie, "mvhd"))
-        for name, track in _boxes(movie):
-            if name == "trak" and (media := _find(track, "mdia")) is not None and _is_video(media):
+        for name, track in boxes(movie):
+            if name == "trak" and (media := find_box(track, "mdia")) is not None and is_video(media):
                 return _track_index(track, media, movie_scale)
     except (struct.error, ValueError, IndexError, OverflowError, MemoryError) as error:
         raise NoIndex(str(error)) from error
     raise NoIndex("it has no video track")
 
 
-def _movie(read: ReadPart, size: int) -> memoryview:
-    """The content of the box `moov`."""
-    position = 0
-    while position + 8 <= size:
-        header = read(position, min(position + _HEADER_BYTES, size))
-        name, head, length = _box_header(memoryview(header), size - position)
-        if name == "moov":
-            if length > _LARGEST_INDEX:
-                raise NoIndex("its index is too large")
-            content = read(position + head, position + length)
-            if len(content) != length - head:
-                raise NoIndex("its index is cut off")
-            return memoryview(content)
-        position += length
-    raise NoIndex("it has no index")
-
-
-def _box_header(header: memoryview, available: int) -> tuple[str, int, int]:
-    """Name of a box, length of its header, and its whole length."""
-    length, name = struct.unpack(">I4s", header[:8])
-    head = 8
-    if length == 1:
-        (length,) = struct.unpack(">Q", header[8:16])
-        head = 16
-    elif length == 0:
-        length = available
-    if not head <= length <= available:
-        raise NoIndex("a box does not end where it should")
-    return bytes(name).decode("latin-1"), head, length
-
-
-def _boxes(content: memoryview) -> Iterator[tuple[str, memoryview]]:
-    position = 0
-    while position + 8 <= len(content):
-        name, head, length = _box_header(content[position : position + _HEADER_BYTES], len(content) - position)
-        yield name, content[position + head : position + length]
-        position += length
-
-
-def _find(content: memoryview, *path: str) -> memoryview | None:
-    for name in path:
-        found = next((inner for box, inner in _boxes(content) if box == name), None)
-        if found is None:
-            return None
-        content = found
-    return content
-
-
 def _required(content: memoryview, *path: str) -> memoryview:
-    found = _find(content, *path)
+    found = find_box(content, *path)
     if found is None:
         raise NoIndex(f"it has no {'/'.join(path)}")
     return found
@@ -128,17 +73,12 @@ def _timescale(header: memoryview) -> int:
     return int(scale)
 
 
-def _is_video(media: memoryview) -> bool:
-    handler = _find(media, "hdlr")
-    return handler is not None and bytes(handler[8:12]) == b"vide"
-
-
 def _track_index(track: memoryview, media: memoryview, movie_scale: int) -> FrameIndex:
     scale = _timescale(_required(media, "mdhd"))
     table = _required(media, "minf", "stbl")
     durations = _runs(_required(table, "stts"), signed=False)
     shown_at = np.cumsum(durations) - durations
-    offsets = _find(table, "ctts")
+    offsets = find_box(table, "ctts")
     if offsets is not None:
         given = _runs(offsets, signed=True)[: len(shown_at)]
         shown_at[: len(given)] += given
@@ -172,7 +112,7 @@ def _runs(box: memoryview, *, signed: bool) -> Integers:
 
 def _edit(track: memoryview, scale: int, movie_scale: int) -> _Edit | None:
     """What the edit list shows: nothing for a while, perhaps, and then one part of the track; None without a list."""
-    box = _find(track, "edts", "elst")
+    box = find_box(track, "edts", "elst")
     if box is None:
         return None
     wide = box[0] == 1

@@ -112,8 +112,11 @@ class Origin(_Model):
     """When imported frames begin whose stated times could not be true, since the first frame; the first 1,000."""
     reshaped_ns: tuple[int, ...] = ()
     """When the imported picture changed its size, since the first frame; the first 1,000."""
+    focal_length_35mm: float | None = None
+    """Of the lens for the format of 35 mm film, in millimetres, as the imported file stated it."""
     calibration: CameraCalibration | None = None
-    """Of the camera, as it was known when the recording was made; without it the camera is assumed."""
+    """Of the camera, as it was known when the recording was made; without it the focal length is estimated from
+    `focal_length_35mm` or `device`, or assumed."""
     known_length: KnownLength | None = None
     """What gives lengths in metres; without it they are those of a model human."""
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from kinesphere.errors import InvalidInput, KinesphereError
+from kinesphere.errors import InvalidInput
 from kinesphere.objects.store import Objects
 from kinesphere.shards.array_layout import CHUNK_FRAMES
 from kinesphere.shards.shard import FORMAT_VERSION, KIND, MAX_FRAMES, shard_id_of, shard_key
@@ -75,7 +75,8 @@ def write_shard(
     Raises:
         InvalidInput: no trajectory, several contributors or extractors, trajectories with different arrays, or more
             than 2^18 frames.
-        StorageFailed: the store refused; nothing is left of the attempt.
+        StorageFailed: the store refused. On a disk nothing is left of the attempt; what is left in an object store
+            says whose it is, is no shard, and is written over the next time.
     """
     if not trajectories:
         raise InvalidInput("a shard holds at least one trajectory, got none")
@@ -189,7 +190,12 @@ class _ShardEncoder:
         attributes = self._attributes({"kinesphere": __version__, **(software or {})})
         group = _group_metadata(attributes, list(self._specs), contents)
         shard_id = shard_id_of(group)
-        _put_visible_at_once(objects, shard_key(shard_id), contents, group)
+        prefix = shard_key(shard_id)
+        # The group last: it makes them visible, all at once.
+        objects.put_all(
+            {f"{prefix}/{key}": data for key, data in (contents | {"zarr.json": group}).items()},
+            told_by=f"{prefix}/zarr.json",
+        )
         return ShardRecord(
             shard_id=shard_id,
             key=shard_key(shard_id),
@@ -244,16 +250,3 @@ def _group_metadata(attributes: dict[str, Any], names: Sequence[str], contents: 
         "consolidated_metadata": {"kind": "inline", "must_understand": False, "metadata": arrays},
     }
     return json.dumps(group, sort_keys=True, allow_nan=False).encode()
-
-
-def _put_visible_at_once(objects: Objects, prefix: str, contents: Mapping[str, bytes], group: bytes) -> None:
-    group_key = f"{prefix}/zarr.json"
-    there_before = objects.exists(group_key)
-    try:
-        objects.put_all({f"{prefix}/{key}": data for key, data in contents.items()})
-        objects.put(group_key, group)
-    except KinesphereError:
-        if not there_before:
-            for key in contents:
-                objects.delete(f"{prefix}/{key}")
-        raise

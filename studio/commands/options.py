@@ -63,7 +63,12 @@ class InHand(StrEnum):
 InHandOption = Annotated[
     InHand | None, typer.Option(help="The calibration board or the sheet held by its edge in the first 10 seconds.")
 ]
-PoseModelOption = Annotated[Path | None, typer.Option(help="Your own pose landmarker .task file.")]
+PoseModelOption = Annotated[
+    Path | None, typer.Option(help="Your own pose landmarker .task file; for rtmw a whole-body network's .onnx file.")
+]
+PersonModelOption = Annotated[
+    Path | None, typer.Option(help="For rtmw: a YOLOX .onnx file, to find the person where the picture is wide.")
+]
 HandModelOption = Annotated[Path | None, typer.Option(help="Your own hand landmarker .task file.")]
 TokenOption = Annotated[
     str | None, typer.Option(envvar="KINESPHERE_TOKEN", help="Token of the server, as its operator gave it to you.")

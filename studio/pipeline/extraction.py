@@ -118,7 +118,7 @@ def _extract_and_check(job: Job, on_frame: OnFrame) -> Extracted:
     from annotate.duplicates.motion_fingerprint import motion_fingerprint
     from annotate.duplicates.video_fingerprint import VideoHasher
     from pose.extractors.extractor import ExtractionReport
-    from pose.geometry.intrinsics import assumed_intrinsics
+    from pose.geometry.focal_length import find_intrinsics
     from pose.geometry.metric import to_metric
     from pose.geometry.sheet import SheetFinder
     from storage.footage.video_reader import open_video
@@ -129,6 +129,7 @@ def _extract_and_check(job: Job, on_frame: OnFrame) -> Extracted:
     check_length(row.recording, row.frames, row.frame_rate)
     description = verified_description(objects, row)
     camera, length, samples = description.origin.calibration, description.origin.known_length, ImageSampler()
+    hints = description.origin.focal_length_35mm, description.origin.device
     pictures, changes = VideoHasher(), ChangeHasher()
     report = ExtractionReport()
 
@@ -144,7 +145,7 @@ def _extract_and_check(job: Job, on_frame: OnFrame) -> Extracted:
     key = video_key(row.recording)
     with objects.open(key) as content, open_video(content, key) as video:
         size = video.width, video.height
-        intrinsics = camera.intrinsics(*size) if camera is not None else assumed_intrinsics(*size)
+        intrinsics = camera.intrinsics(*size) if camera is not None else find_intrinsics(*size, *hints)
         sheets = SheetFinder(length, intrinsics) if length is not None else None
         trajectory = extractor.extract(
             video,

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from kinesphere.dataset import open_dataset
+from storage.publishing.publish import publish
 from storage.workspace import create_workspace
 from tests.support.command import Command
 from tests.support.populated_workspaces import populate
+from tests.support.unequal_people import Gets, fill_unequal, two_groups
 
 PEOPLE = {"anna": 4, **{f"c{number:03d}": 1 for number in range(11)}}
 
@@ -67,6 +69,10 @@ def test_the_report_for_others_names_nobody_and_hides_small_groups(command: Comm
         assert ElementTree.fromstring(text).tag.endswith("svg")
         assert "anna" not in text and "c001" not in text
     assert "anna" not in shown and "c001" not in shown
+    # these recordings are of before uncertainties were stated, and of small groups nothing is shown
+    (by_hand,) = found["fairness"]["by_attribute"]
+    assert all(group["numbers"] == {} and group["hours"] is None for group in by_hand["groups"])
+    assert by_hand["worse"] == [] and "Groups of handedness cannot be compared" in shown
 
 
 def test_the_internal_report_says_who_is_missing_by_how_much(command: Command) -> None:
@@ -79,6 +85,38 @@ def test_the_internal_report_says_who_is_missing_by_how_much(command: Command) -
         "right": 9, "left": 2, "(not declared)": 1,
     }  # fmt: skip
     assert found["missing"][0]["more"] == 2 and found["missing"][0]["gain"] > 0
+
+
+@pytest.mark.parametrize(("worse", "told"), [(Gets(wrist_sd=0.04), True), (Gets(), False)])
+def test_a_group_that_gets_clearly_less_is_told(tmp_path: Path, worse: Gets, told: bool) -> None:
+    workspace = create_workspace(tmp_path / "workspace")
+    fill_unequal(workspace, two_groups(worse))
+    publish(workspace, "kitchen", created_by="olivia")
+    workspace.catalog.close()
+    command = Command(workspace.folder)
+    shown = command.run("diversity", "kitchen", "--no-motion").stdout
+    assert "What recordings get, by handedness" in shown and "wrist uncertain by" in shown
+    assert "all 12 recordings" in shown and "l000" not in shown
+    sentence = "Contributors with handedness 'left' get less certain wrists than those with 'right': 0.040 m ("
+    assert (sentence in shown) is told
+    assert ("No group of handedness gets clearly less than the best." in shown) is not told
+    found = command.json("diversity", "kitchen", "--no-motion")["fairness"]
+    (by_hand,) = found["by_attribute"]
+    assert [one["measure"] for one in by_hand["worse"]] == ["wrist_sd"] * told
+    groups = {group["name"]: group["numbers"] for group in by_hand["groups"]}
+    assert groups["left"]["wrist_sd"]["value"] == pytest.approx(worse.wrist_sd, rel=0.05)
+    assert groups["right"]["body"] == {"value": 1.0, "low": 1.0, "high": 1.0, "people": 6}
+    assert (found["recordings"], found["frames"], found["hidden_below"]) == (12, 720, 5)
+
+
+def test_what_groups_get_is_not_measured_where_nobody_asks_or_nobody_says(command: Command) -> None:
+    internal = command.json("diversity", "kitchen", "--internal", "--no-motion")["fairness"]
+    (by_hand,) = internal["by_attribute"]
+    right = next(group for group in by_hand["groups"] if group["name"] == "right")
+    assert right["numbers"]["wrist_sd"] == {"value": None, "low": None, "high": None, "people": 0}
+    assert right["numbers"]["body"]["people"] == 9
+    assert "not measured" in command.run("diversity", "kitchen", "--internal", "--no-motion").stdout
+    assert command.json("diversity", "kitchen", "--no-motion", "--no-fairness")["fairness"] is None
 
 
 def test_limits_refuse_with_numbers_and_trimming_helps(command: Command) -> None:

@@ -105,3 +105,56 @@ def test_a_seed_is_always_the_same_life_and_all_faults_come_up_everywhere_they_c
     assert ("folder", "store-errors") not in struck and ("cloud", "power-cut") not in struck
     only = plan_life(3, places=["folder"], only=["kill"])
     assert {step.fault for step in only.steps} <= {"kill", None}
+
+
+OTHER_MOUNTS = """
+import os, subprocess, sys
+from pathlib import Path
+from benchmarks.faults import life_isolation
+from benchmarks.faults.life_disks import LifeDisk
+ready, asked = os.pipe(), os.pipe()
+if not os.fork():  # as test_power_cut does at the same time
+    os.close(asked[1])  # it ends when we do
+    os.read(asked[0], 1)
+    life_isolation.ctypes.CDLL(None).unshare(life_isolation._NEW_MOUNTS)
+    os.write(ready[1], b"x")
+    os.read(asked[0], 1)
+    os._exit(0)
+home = Path(sys.argv[1])
+life_isolation.have_own_mounts()
+(home / "disk").mkdir()
+disk = LifeDisk.on_device(home / "disk", home / "image")
+if disk is None or not disk.mount():
+    sys.exit("no disk")
+os.write(asked[1], b"x")
+os.read(ready[0], 1)
+disk.cut_power()
+disk.come_back()
+(disk.folder / "file").write_text("it is a disk again")
+disk.unmount()
+os.write(asked[1], b"x")
+"""
+
+
+def test_a_disk_whose_power_was_cut_comes_back_while_others_have_copied_all_mounts(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", OTHER_MOUNTS, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if "no disk" in run.stderr:
+        pytest.skip("needs root on Linux, to mount a disk")
+    assert run.returncode == 0, run.stderr
+    assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text()
+
+
+def test_each_life_has_an_address_of_its_own() -> None:
+    script = "from benchmarks.faults.life_isolation import own_address; print(own_address())"
+    found = {
+        subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        for _ in range(3)
+    }
+    assert len(found) == (3 if sys.platform == "linux" else 1)

@@ -24,11 +24,12 @@ class BreakingProxy:
     received: int = 0
     cuts: int = 0
     port: int = 0
+    host: str = "127.0.0.1"
     _random: random.Random = field(default_factory=lambda: random.Random(5))
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def wait_for(self, received: int) -> None:
         """Wait until clients have sent so many bytes."""
@@ -44,7 +45,7 @@ class BreakingProxy:
             except OSError:
                 return
             try:
-                server = socket.create_connection(("127.0.0.1", self.target))
+                server = socket.create_connection((self.host, self.target))
             except OSError:
                 client.close()
                 continue

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from kinesphere.trajectory import Trajectory
 from kinesphere.video.video_keys import video_key
 from storage.catalog import CheckRecord, TrajectoryRecord
 from storage.recordings.recording import Consent, Origin, RecordingFile, State, Video, description_key
@@ -47,9 +48,13 @@ def add_recording(
     frames: int = 40,
     accept: bool = True,
     with_sd: bool = False,
+    changed: Callable[[Trajectory], Trajectory] | None = None,
     **consent: Any,
 ) -> RecordingFile:
-    """A submitted recording, whose video is a few bytes; accepted, with a trajectory, or else still waiting."""
+    """A submitted recording, whose video is a few bytes; accepted, with a trajectory, or else still waiting.
+
+    `changed` makes another trajectory of the one that is generated.
+    """
     description = describe(contributor, seed=seed, frames=frames, **consent)
     recording, objects = description.recording, workspace.objects
     objects.put(video_key(recording), _video(seed))
@@ -57,7 +62,7 @@ def add_recording(
     workspace.catalog.add_recording(description, who=contributor)
     workspace.catalog.submit(recording, who=contributor)
     if accept:
-        accept_recording(workspace, description, seed=seed, with_sd=with_sd)
+        accept_recording(workspace, description, seed=seed, with_sd=with_sd, changed=changed)
     return description
 
 
@@ -96,12 +101,21 @@ def describe(contributor: str, *, seed: int, frames: int = 40, **consent_fields:
     )
 
 
-def accept_recording(workspace: Workspace, description: RecordingFile, *, seed: int, with_sd: bool = False) -> None:
+def accept_recording(
+    workspace: Workspace,
+    description: RecordingFile,
+    *,
+    seed: int,
+    with_sd: bool = False,
+    changed: Callable[[Trajectory], Trajectory] | None = None,
+) -> None:
     """Enter a trajectory, a check and a segment of a submitted recording, and accept it."""
     recording, frames = description.recording, description.video.frames
     trajectory = make_trajectory(
         frames, seed=seed, recording=recording, contributor=description.contributor, with_sd=with_sd
     )
+    if changed is not None:
+        trajectory = changed(trajectory)
     shard = write_shard(workspace.objects, [trajectory])
     found = TrajectoryRecord(recording, shard.extractor_id, shard.shard_id, 0, frames, "relative", 0.9, 0.8, 0.7)
     check = CheckRecord("duration_seconds", frames / 30, 1, 0, "pass", "long enough")

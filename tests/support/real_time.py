@@ -29,12 +29,12 @@ def in_real_time() -> Iterator[None]:
     """
     with (Path(tempfile.gettempdir()) / f"kinesphere-real-time-{os.getuid()}").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        before = priority()
+        before, share = priority(), _share()
         set_priority(min(before, _BEFORE_OTHERS))
         try:
             yield
         finally:
-            set_priority(before)
+            set_priority(before, share)
 
 
 def priority() -> int:
@@ -42,15 +42,26 @@ def priority() -> int:
     return os.getpriority(os.PRIO_PROCESS, 0)
 
 
-def set_priority(nice: int) -> None:
-    """Let this thread have more or less of a processor, and its session as well, as far as this machine allows it."""
+def set_priority(nice: int, share: int | None = None) -> None:
+    """Let this thread have more or less of a processor, and its session as well, as far as this machine allows it.
+
+    Args:
+        nice: of the thread.
+        share: of the session, where that is another: `nice pytest` has its priority within a session like any.
+    """
     with suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, nice)
+    wanted = nice if share is None else share
+    if _share() not in (None, wanted):
+        with suppress(OSError):  # not its user's, or on a read-only system; pytest itself would end at it
+            _write_share(wanted)
+
+
+def _share() -> int | None:
+    """How much of a processor the session gets, as `nice` counts; None where there are no such shares."""
     session = _SESSION.read_text().split() if _SESSION.exists() else []
     # empty for what was started before any session, as in a container: such a process has a share by itself
-    if session and session[-1] != str(nice):
-        with suppress(OSError):  # not its user's, or on a read-only system; pytest itself would end at it
-            _write_share(nice)
+    return int(session[-1]) if session else None
 
 
 def _write_share(nice: int) -> None:

@@ -134,6 +134,7 @@ def import_take(
             damaged_ns=report.damaged,
             retimed_ns=report.retimed[:MOST_MOMENTS],
             reshaped_ns=report.reshaped[:MOST_MOMENTS],
+            focal_length_35mm=report.focal_length_35mm,
             calibration=calibration,
             known_length=length,
         )

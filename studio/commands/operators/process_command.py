@@ -14,6 +14,7 @@ from studio.commands.options import (
     HandModelOption,
     JsonOption,
     LogOption,
+    PersonModelOption,
     PoseModelOption,
     WorkspaceOption,
     opened,
@@ -69,12 +70,13 @@ def process(
         int | None, typer.Option(min=1, max=256, help="Recordings at a time.", show_default="cores / 2")
     ] = None,
     extractor: Annotated[
-        str, typer.Option(callback=_known_extractor, help="What finds the body: mediapipe, or an installed one.")
+        str, typer.Option(callback=_known_extractor, help="What finds the body: mediapipe, rtmw, or an installed one.")
     ] = "mediapipe",
     tracks: Annotated[Filter, typer.Option("--filter", help="Smooth the tracks, or keep them raw.")] = Filter.smooth,
     again: Annotated[bool, typer.Option("--again", help="Extract accepted and flagged recordings again.")] = False,
     pose_model: PoseModelOption = None,
     hand_model: HandModelOption = None,
+    person_model: PersonModelOption = None,
     memory_limit: Annotated[
         float,
         typer.Option(
@@ -113,7 +115,7 @@ def process(
     with opened(folder) as workspace:
         rows = (processing.processed if again else processing.waiting)(workspace, recordings or ())
         total = sum(row.frames for row in rows)
-        options = ExtractorOptions(pose_model, hand_model, tracks.value)
+        options = ExtractorOptions(pose_model, hand_model, tracks.value, person_model)
         runner = make_engine(engine, workers)
         title = f"Processing {len(rows)} recordings"
         with native_logs_aside(), progress(title, total, quiet=as_json or writes_json() or not rows) as show:

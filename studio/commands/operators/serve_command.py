@@ -21,6 +21,7 @@ from studio.commands.output import print_json, say
 from studio.event_log import LogForm, begin_log
 
 if TYPE_CHECKING:
+    from storage.catalog.server_lock import ServerLock
     from storage.workspace import Workspace
 
 TOKEN_VARIABLE = "KINESPHERE_TOKEN"
@@ -67,9 +68,10 @@ def serve(
     from storage.catalog.server_lock import server_lock
 
     begin_log(log)
-    with opened(folder) as workspace, server_lock(workspace.catalog):
+    with opened(folder) as workspace, server_lock(workspace.catalog) as lock:
         run_server(
             workspace,
+            lock,
             host=host,
             port=port,
             upload_limit=int(upload_limit * 2**30),
@@ -83,6 +85,7 @@ def serve(
 
 def run_server(
     workspace: Workspace,
+    lock: ServerLock,
     *,
     host: str,
     port: int,
@@ -93,9 +96,10 @@ def run_server(
     proxies: Sequence[str],
     as_json: bool,
 ) -> None:
-    """Serve until Ctrl-C.
+    """Serve until Ctrl-C, or until another server has taken the lock.
 
     Args:
+        lock: of the only server of the workspace.
         upload_limit: bytes of the largest video that is taken.
         upload_quota: uploads and bytes of each contributor, and uploads and bytes of all.
         certificate, key: PEM files, to serve https.
@@ -104,6 +108,7 @@ def run_server(
     Raises:
         InvalidInput: others would be served though no operator can sign in, the port is taken, a token is too
             short, certificate and key cannot be used, or a proxy is no address.
+        Conflict: the lock was lost, and another server has it.
         MissingDependency: the extra `studio` is not installed.
     """
     from storage.catalog import SignIns
@@ -150,7 +155,9 @@ def run_server(
                 )
             say(f"Contributors send their takes with: kinesphere submit --all --to {url} --token TOKEN")
         sys.stdout.flush()
+        lock.when_lost(lambda: setattr(server, "should_exit", True))
         server.run(sockets=[listening])
+    lock.check()
 
 
 def is_loopback(host: str) -> bool:

@@ -1,4 +1,4 @@
-"""The command `diversity`: by whom and of what the hours of a dataset are, what that is worth, and what is missing."""
+"""The command `diversity`: by whom and of what a dataset's hours are, what is missing, and what each group gets."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 
 from studio.commands.options import HERE, JsonOption, WorkspaceOption, opened, parse_dataset
 from studio.commands.output import print_json, print_table, say
+from studio.commands.teams.fairness_text import say_fairness
 
 if TYPE_CHECKING:
     from annotate.diversity.diversity import Breakdown, DiversityReport, Group, Missing
@@ -40,14 +41,19 @@ def diversity(
         ),
     ] = None,
     motion: Annotated[bool, typer.Option(help="Also count ways of moving; reads up to 1,000 episodes.")] = True,
+    fairness: Annotated[
+        bool, typer.Option(help="Also what each group's recordings get; reads up to 4,000 recordings.")
+    ] = True,
     plots: Annotated[Path | None, typer.Option(help="Write plots into this folder, as SVG.")] = None,
     folder: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
-    """Say how diverse a dataset is: effective contributors, shares, groups, ways of moving, and who is missing."""
+    """Say how diverse a dataset is: contributors, groups, ways of moving, who is missing, and what each group gets."""
     from annotate.diversity.diversity import contributions, for_publication
     from annotate.diversity.diversity import diversity as report_of
+    from annotate.diversity.group_fairness import compare_groups
     from annotate.diversity.motion_coverage import measure_coverage
+    from annotate.diversity.received_quality import measure_quality
     from kinesphere.dataset import open_dataset
     from storage.catalog.people.attributes import ATTRIBUTES, Attributes
 
@@ -59,6 +65,8 @@ def diversity(
     if not internal:
         report = for_publication(report, smallest)
     coverage = measure_coverage(found) if motion else None
+    # where nobody has declared anything there are no groups
+    by_group = compare_groups(measure_quality(found), declared, report) if fairness and report.by_attribute else None
     files = []
     if plots is not None:
         from studio.plots.diversity_plots import write_plots
@@ -66,9 +74,11 @@ def diversity(
         files = write_plots(plots, report, coverage)
     if as_json:
         shown = {"dataset": name, "version": found.version, "diversity": _as_json(report)}
-        print_json(shown | {"motion": coverage, "plots": files})
+        print_json(shown | {"fairness": by_group, "motion": coverage, "plots": files})
         return
     _say_report(f"{name}@{found.version}", report)
+    if by_group is not None:
+        say_fairness(by_group)
     if coverage is not None:
         _say_coverage(coverage)
     for file in files:

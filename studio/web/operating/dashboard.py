@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -13,10 +14,14 @@ from fastapi.responses import Response
 from annotate.agreement.agreement_table import SHOWN, agreement_rows
 from annotate.agreement.measured_agreement import measure_agreement
 from annotate.diversity.diversity import DiversityReport, contributions, diversity, for_publication
+from annotate.diversity.fairness_table import HEADINGS, fairness_rows, fairness_sentences, how_measured
+from annotate.diversity.group_fairness import FairnessReport, compare_groups
+from annotate.diversity.received_quality import measure_quality
 from annotate.gate.gate_measures import Estimate, measure_gate
 from annotate.gate.proposed_thresholds import calibrate
-from kinesphere.dataset import open_dataset
-from kinesphere.errors import NotFound
+from kinesphere.dataset import Dataset, open_dataset
+from kinesphere.errors import CorruptObject, NotFound
+from kinesphere.objects.object_listing import total_size
 from kinesphere.versions.manifests import list_datasets, list_versions
 from storage.catalog import Attributes, Reviews, Role, Throughput
 from storage.catalog.people.attributes import ATTRIBUTES
@@ -29,6 +34,8 @@ from studio.web.http.page_rendering import render
 from studio.web.page import Page, Studio
 
 DAYS = 30
+MOST_RECORDINGS = 300
+"""Looked at for what each group gets: a page should not take long."""
 Price = Annotated[float | None, Query(ge=0, le=1e6)]
 FOLDERS: Mapping[str, str] = {
     "recordings": "videos",
@@ -83,12 +90,25 @@ def dashboard_routes(studio: Studio) -> APIRouter:
     def diverse(request: Request, dataset: str | None = None) -> Response:
         names = list_datasets(workspace.objects)
         chosen = dataset or (names[0] if names else None)
-        report = _report(workspace, chosen) if chosen is not None else None
-        return render(request, "operating/diversity.html", names=names, dataset=chosen, report=report)
+        found = _Diversity.of(workspace, chosen) if chosen is not None else None
+        fairness, damage = (None, "") if found is None else found.fairness()
+        return render(
+            request,
+            "operating/diversity.html",
+            names=names,
+            dataset=chosen,
+            report=None if found is None else found.report,
+            fairness=fairness,
+            damage=damage,
+            headings=HEADINGS,
+            rows=fairness_rows,
+            sentences=fairness_sentences,
+            how_measured=how_measured,
+        )
 
     @routes.get("/diversity/{dataset}/{plot}.svg")
     def plot(dataset: str, plot: str) -> Response:
-        report = _report(workspace, dataset)
+        report = _Diversity.of(workspace, dataset).report
         plots = {breakdown.by: breakdown for breakdown in (report.by_task, *report.by_attribute)}
         if plot == "contributors":
             return _svg(contributors_curve(report))
@@ -113,7 +133,7 @@ def dashboard_routes(studio: Studio) -> APIRouter:
 
     @routes.get("/storage")
     def stored(request: Request, price: Price = None, core_price: Price = None) -> Response:
-        sizes = {folder: workspace.objects.total_size(folder) for folder in FOLDERS}
+        sizes = {folder: total_size(workspace.objects, folder) for folder in FOLDERS}
         hours = sum(queue.hours for queue in Throughput(catalog).queues() if queue.state is not State.ERASED)
         versions = {name: list_versions(workspace.objects, name) for name in list_datasets(workspace.objects)}
         return render(
@@ -150,13 +170,32 @@ def _by_day(workspace: Workspace) -> dict[str, tuple[int, float]]:
     return dict(days)
 
 
-def _report(workspace: Workspace, dataset: str) -> DiversityReport:
-    """The diversity of a dataset's newest version, as it may be shown to others."""
-    if dataset not in list_datasets(workspace.objects):
-        raise NotFound("dataset", dataset[:64], list_datasets(workspace.objects))
-    episodes = open_dataset(workspace.dataset_location(dataset)).episodes
-    declared = Attributes(workspace.catalog).all()
-    return for_publication(diversity(contributions(episodes, declared), ATTRIBUTES))
+@dataclass(frozen=True)
+class _Diversity:
+    """The diversity of a dataset's newest version, as it may be shown to others, and what it was made of."""
+
+    version: Dataset
+    declared: Mapping[str, Mapping[str, str]]
+    report: DiversityReport
+
+    @classmethod
+    def of(cls, workspace: Workspace, dataset: str) -> _Diversity:
+        if dataset not in list_datasets(workspace.objects):
+            raise NotFound("dataset", dataset[:64], list_datasets(workspace.objects))
+        version = open_dataset(workspace.dataset_location(dataset))
+        declared = Attributes(workspace.catalog).all()
+        report = for_publication(diversity(contributions(version.episodes, declared), ATTRIBUTES))
+        return cls(version, declared, report)
+
+    def fairness(self) -> tuple[FairnessReport | None, str]:
+        """What each group gets, where anybody declared anything; or what is damaged: the rest needs no shards."""
+        if not self.report.by_attribute:
+            return None, ""
+        try:
+            quality = measure_quality(self.version, most_recordings=MOST_RECORDINGS)
+        except CorruptObject as error:
+            return None, str(error)
+        return compare_groups(quality, self.declared, self.report), ""
 
 
 def _svg(content: str) -> Response:

@@ -142,6 +142,7 @@ class Takes:
             damaged_ns=report.damaged,
             retimed_ns=report.retimed[:MOST_MOMENTS],
             reshaped_ns=report.reshaped[:MOST_MOMENTS],
+            focal_length_35mm=report.focal_length_35mm,
         )
 
     def _check_replaced(self, recording: str, task: str, contributor: str) -> None:

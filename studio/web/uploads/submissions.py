@@ -96,6 +96,7 @@ class Submissions:
             objects.put_all(  # the description first: a crash leaves no nameless video
                 {description_key(recording): description.to_bytes(), video_key(recording): upload.path},
                 take_over=True,
+                told_by=description_key(recording),
             )
             if is_new:
                 catalog.add_recording(description, who=description.contributor)

@@ -162,7 +162,7 @@ def test_what_the_extractor_gives_no_arrays_for_is_doubted_and_not_measured() ->
     unmeasured = {name: check for name, check in checks.items() if "cannot be measured" in check.message}
     assert set(unmeasured) == {
         "upper_body_visible_share", "upper_body_longest_absence_seconds", "too_far", "too_near", "off_centre",
-        "head_cut_off_share", "wrist_speed", "track_jitter",
+        "head_cut_off_share", "wrist_speed", "track_jitter", "right_hand_share",
     }  # fmt: skip
     assert {check.verdict for check in unmeasured.values()} == {"doubt"}
     assert "extractor 'elbows' gives no array 'body_image'" in unmeasured["too_far"].message

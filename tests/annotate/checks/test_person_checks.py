@@ -15,6 +15,7 @@ from kinesphere.trajectory import Valid
 from pose.extractors.extractor import ExtractionReport
 from pose.landmarks import BODY_SHOULDERS, BODY_WRISTS
 from storage.recordings.recording import Origin
+from storage.tasks.criteria import Criteria, Thresholds
 from tests.support.check_evidence import SECOND, SEEN, TIMES, checked, person, run, sampled, usual_samples
 
 END = int(TIMES[-1]) + 1
@@ -133,6 +134,21 @@ def test_who_keeps_still_is_doubted_and_trembling_tracks_are_no_movement() -> No
     one_hand[:, BODY_WRISTS[0]] = 0.5
     moving = checked(trajectory=person(body_image=one_hand))["wrist_speed"]
     assert moving.value == pytest.approx(2 * 0.5 * np.sin(3 * 0.5 / 2) / 0.5, rel=0.03)
+
+
+def test_a_mirrored_video_shows_in_which_hand_does_the_work() -> None:
+    """By default any hand may; a task can ask for the right one."""
+    image = wandering(0.5, 0)
+    image[:, BODY_WRISTS[0]] = 0.5
+    assert checked(trajectory=person(body_image=image))["right_hand_share"].value == pytest.approx(1)
+    image[:, BODY_WRISTS] = image[:, BODY_WRISTS[::-1]]
+    criteria = Criteria.of({"right_hand_share": Thresholds(doubt=0.5, fail=0)})
+    for asked, verdict in ((None, "pass"), (criteria, "doubt")):
+        check = checked(trajectory=person(body_image=image), criteria=asked)["right_hand_share"]
+        assert check.value == pytest.approx(0) and check.verdict == verdict
+    assert "if you did, the video is mirrored" in check.message
+    image[:, BODY_WRISTS] = 0.5
+    assert "right_hand_share" not in checked(trajectory=person(body_image=image)), "nobody does any"
 
 
 @settings(max_examples=8)

@@ -91,7 +91,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_default_is_built_in() -> None:
     assert isinstance(open_extractor(DEFAULT, ExtractorOptions()), MediaPipeExtractor)
-    with pytest.raises(NotFound, match=r"no extractor named 'crystal-ball' \(there is: mediapipe\)"):
+    with pytest.raises(NotFound, match=r"no extractor named 'crystal-ball' \(there is: mediapipe, rtmw\)"):
         open_extractor("crystal-ball", ExtractorOptions())
 
 
@@ -117,7 +117,7 @@ def test_the_command_processes_with_an_installed_extractor(installed: Path, tmp_
     command.run("import", str(make_clip(tmp_path / "a.mp4", frames=40)), "-t", "move", "-c", "c001", "--yes")
     command.run("submit", "--all")
     told = command.run("process", "--extractor", "crystal-ball", code=2).stderr.replace("│", " ")
-    assert "is not one of absent, elbows, mediapipe, still" in " ".join(told.split())
+    assert "is not one of absent, elbows, mediapipe, rtmw, still" in " ".join(told.split())
     (outcome,) = command.json("process", "--extractor", "still")["processed"]
     assert (outcome["frames"], outcome["frames_with_body"]) == (40, 0)
     workspace = open_workspace(command.workspace)

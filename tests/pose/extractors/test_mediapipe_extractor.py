@@ -96,6 +96,9 @@ def test_the_body_of_the_real_clip_is_one_mans_from_first_to_last(
     assert (right[190:][seen[190:]] > 950).all(), "the passer-by is at 100 and less then"
     in_a_row = seen[1:] & seen[:-1]
     assert np.linalg.norm(np.diff(hips * (1768, 994), axis=0)[in_a_row], axis=1).max() < 150
+    shoulders = found.arrays["body_image"][5:90, 11:13, 0]
+    assert (shoulders[:, 0] - shoulders[:, 1] > 0.02).all(), "he faces us, though once he looks like a back"
+    assert not (valid & Valid.SIDES_UNSURE)[5:130].any()
     assert not (valid & Valid.UNSURE)[:160].any()
     assert (valid & Valid.UNSURE)[190:210].any(), "he comes back in another light"
     assert report.others.shape == (230,) and not report.others[~seen].any()

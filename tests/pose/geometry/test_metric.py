@@ -1,5 +1,6 @@
 """Metres from a known length: synthetic people of known height, and hands of known size that hold rendered sheets."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -9,10 +10,12 @@ import pytest
 from numpy.typing import NDArray
 
 from kinesphere.trajectory import BODY_LANDMARKS, Trajectory
+from pose.geometry.focal_length import find_intrinsics
 from pose.geometry.intrinsics import assumed_intrinsics
 from pose.geometry.metric import to_metric
 from pose.geometry.sheet import SheetFinder, Sighting
 from pose.geometry.wrist import wrist_pose
+from pose.motion.error_model import ErrorModel
 from storage.footage.video_reader import VideoFrame
 from storage.recordings.camera_calibration import KnownLength
 from tests.support import calibration_boards as boards
@@ -67,7 +70,15 @@ def test_a_height_makes_every_length_metric_and_nothing_else() -> None:
 
 def test_an_assumed_camera_leaves_distances_uncertain() -> None:
     scale = to_metric(person(standing(1.50), assumed_intrinsics(*SIZE)), HEIGHT)[0].intrinsics["scale"]
-    assert scale["body_sd"] < 0.055 and scale["wrist_sd"] > 0.12
+    assert scale["body_sd"] < 0.055 and scale["wrist_sd"] > 0.2
+    silent = {name: value for name, value in assumed_intrinsics(*SIZE).items() if not name.endswith("_sd")}
+    assert to_metric(person(standing(1.50), silent), HEIGHT)[0].intrinsics["scale"] == scale
+
+
+def test_an_estimated_camera_leaves_distances_as_uncertain_as_it_is() -> None:
+    camera = find_intrinsics(*SIZE, None, "HD Pro Webcam C920")
+    scale = to_metric(person(standing(1.50), camera), HEIGHT)[0].intrinsics["scale"]
+    assert scale["wrist_sd"] == pytest.approx(math.hypot(scale["body_sd"], 0.04, 0.05))
 
 
 @pytest.mark.parametrize(
@@ -180,14 +191,26 @@ def test_what_is_said_of_lengths_is_scaled_with_them_and_rotations_are_left_alon
     before = replace(person(standing(1.50)), arrays={**made.arrays, **_standing_arrays()}, specs=made.specs)
     after, _ = to_metric(before, HEIGHT)
     factor = after.intrinsics["scale"]["factor"]
-    for name in ("body_world_sd", "hands_world_sd"):
-        np.testing.assert_allclose(after.arrays[name], before.arrays[name] * factor, rtol=1e-5)
+    moved = after.arrays["wrist_velocity"][..., :3], before.arrays["wrist_velocity"][..., :3] * factor
+    np.testing.assert_allclose(*moved, rtol=1e-5)
     for name in ("wrist_pose_sd", "wrist_velocity", "wrist_velocity_sd"):
-        found, was = after.arrays[name], before.arrays[name]
-        np.testing.assert_allclose(found[..., :3], was[..., :3] * factor, rtol=1e-5)
-        np.testing.assert_array_equal(found[..., 3:], was[..., 3:])
+        np.testing.assert_array_equal(after.arrays[name][..., 3:], before.arrays[name][..., 3:])
     for name in ("body_image_sd", "hands_image_sd", "grip_sd"):
         np.testing.assert_array_equal(after.arrays[name], before.arrays[name])
+
+
+def test_a_known_size_takes_the_place_of_an_unknown_stature() -> None:
+    made = make_trajectory(FRAMES, gaps=0, with_sd=True)
+    arrays = {**made.arrays, **_standing_arrays()}
+    names = ("body_world", "hands_world", "wrist_pose", "wrist_velocity")
+    for name in names:
+        arrays[f"{name}_sd"] = arrays[f"{name}_sd"].copy()
+        arrays[f"{name}_sd"][..., :3] = np.hypot(0.02, ErrorModel.STATURE * arrays[name][..., :3])
+    after, _ = to_metric(replace(person(standing(1.50)), arrays=arrays, specs=made.specs), HEIGHT)
+    scale = after.intrinsics["scale"]
+    for name in names:
+        expected = np.hypot(0.02 * scale["factor"], scale["body_sd"] * after.arrays[name][..., :3])
+        np.testing.assert_allclose(after.arrays[f"{name}_sd"][..., :3], expected, rtol=1e-4)
 
 
 def _standing_arrays() -> dict[str, NDArray[np.float32]]:

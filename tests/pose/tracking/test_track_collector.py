@@ -17,6 +17,7 @@ def test_what_is_found_comes_out_and_the_rest_is_missing() -> None:
     tracks.add(0, BODY, (None, None))
     tracks.add(40, None, (None, RIGHT))
     assert len(tracks) == 2
+    np.testing.assert_array_equal(tracks.handedness, np.array([[np.nan, np.nan], [np.nan, 1]], np.float32))
     arrays = tracks.finish()
     assert set(arrays) == set(BASIC_ARRAYS)
     assert all(values.shape == (2, *BASIC_ARRAYS[name].shape) for name, values in arrays.items())
@@ -37,7 +38,7 @@ def test_frames_beyond_the_first_memory_taken_are_kept_apart() -> None:
     assert arrays["timestamp"].tolist() == list(range(frames))
     assert np.flatnonzero(np.isfinite(arrays["body_image"][:, 0, 0])).tolist() == list(range(1, frames, 2))
     assert np.flatnonzero(arrays["hand_score"][:, 1] == 0).tolist() == list(range(0, frames, 3))
-    assert len(tracks.finish()["valid"]) == 0, "what was collected is given up"
+    assert len(tracks.finish()["valid"]) == 0 and not len(tracks.handedness), "what was collected is given up"
 
 
 def test_a_frame_takes_two_kilobytes_whatever_was_found() -> None:

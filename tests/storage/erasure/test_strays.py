@@ -96,7 +96,7 @@ def test_arrays_of_a_writer_that_died_long_ago_go_too(kitchen: Workspace, monkey
     assert "nobody can tell whose it is" in trace.what
     erased(kitchen)
     assert kitchen.objects.exists("shards/0123.zarr/valid/c/0"), "it may be being written"
-    monkeypatch.setattr("storage.erasure.erasure._ABANDONED", timedelta(days=-1))
+    monkeypatch.setattr("storage.erasure.unfinished_folders._ABANDONED", timedelta(days=-1))
     erased(kitchen, "carla")
     assert not kitchen.objects.exists("shards/0123.zarr/valid/c/0")
 

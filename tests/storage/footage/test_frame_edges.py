@@ -12,7 +12,8 @@ from kinesphere.errors import CorruptObject, InvalidVideo
 from kinesphere.objects.store import Objects, open_objects
 from storage.footage import frame_edges as frame_edges_module
 from storage.footage.frame_edges import frame_edges
-from storage.footage.mp4_index import NoIndex, read_frame_index
+from storage.footage.mp4_boxes import NoIndex
+from storage.footage.mp4_index import read_frame_index
 from storage.footage.video_reader import open_video
 from tests.support.video_clips import make_clip, uneven_times
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
@@ -25,6 +26,7 @@ from tests.support.browser import accessibility_violations, opened_page
 from tests.support.playable_recordings import add_played
 from tests.support.studio_server import Studio, new_account, running_studio, session_cookie
 from tests.support.submitted_takes import TASK
+from tests.support.unequal_people import Gets, fill_unequal, two_groups
 from tests.support.video_clips import make_clip
 
 if TYPE_CHECKING:
@@ -120,6 +122,23 @@ def test_plots_are_svg_and_what_is_not_there_is_said(studio: Studio, filled: Wor
             ("storage?price=nan", 422),
         ):
             assert client.get(f"/dashboard/{path}").status_code == status, path
+
+
+def test_the_page_says_which_group_gets_clearly_less_or_what_is_damaged(studio: Studio, workspace: Workspace) -> None:
+    fill_unequal(workspace, two_groups(Gets(wrist_sd=0.04, left_hand=0.3)))
+    publish(workspace, "kitchen", created_by="olivia")
+    with studio.client() as client:
+        page = unescape(client.get("/dashboard/diversity").text)
+        assert "Contributors with handedness 'left' get less certain wrists than those with 'right': 0.040 m (" in page
+        assert "get the left hand found in fewer frames than those with 'right': 30.0% (" in page
+        assert "right hand found in fewer" not in page and "all 12 recordings" in page
+        assert "l000" not in page and "r003" not in page, "nobody is named"
+        for shard in (workspace.folder / "shards").iterdir():
+            (shard / "zarr.json").unlink()
+            break
+        damaged = client.get("/dashboard/diversity")
+    assert damaged.status_code == 200 and "It could not be measured: object &#39;shards/" in damaged.text
+    assert "kitchen/handedness.svg" in damaged.text, "the rest of the page needs no shards"
 
 
 def test_queues_say_since_when_something_waits(filled: Workspace) -> None:
