@@ -141,7 +141,8 @@ def read_beside(method: _Method) -> _Method:
     def read(place: _Readable, *arguments: Any, **options: Any) -> Any:
         if not is_forked() or place.local_path("") is not None:
             return method(place, *arguments, **options)
-        place.requests.add()
+        if method.__name__ in ("get", "get_part"):
+            place.requests.add()
         return place.forked.call(place.url, place.raw, method.__name__, *arguments, **options)
 
     return cast(_Method, read)

@@ -49,9 +49,20 @@ class MixedStream:
 
     @property
     def batches(self) -> int:
-        """Batches in an epoch, of all ranks together, which have equally many."""
-        longest = max(stream.batches for stream in self.streams.values())
-        return -(-longest // self._ranks) * self._ranks
+        """Batches in an epoch, of all ranks together, which have equally many; those that come twice count twice."""
+        return self._end(0)
+
+    @property
+    def _length(self) -> int:
+        """Batches until the stream that takes longest has given all of its windows."""
+        return max(stream.batches for stream in self.streams.values())
+
+    def _end(self, batch: int) -> int:
+        """The number after the last batch of an epoch of which ranks have taken `batch`, or any rounds more.
+
+        Where some ranks would have one less, the first batches of the next epoch come once more.
+        """
+        return batch + -(-(self._length - batch) // self._ranks) * self._ranks
 
     def __len__(self) -> int:
         """Batches in an epoch of this rank, or share of it."""
@@ -79,18 +90,19 @@ class MixedStream:
         return sum(sum(part.values()) + part["batches"] for part in parts)
 
     def _left(self, batch: int) -> int:
-        return max(0, -(-(self.batches - batch - self._rank) // self._world_size))
+        return max(0, -(-(self._end(batch) - batch - self._rank) // self._world_size))
 
     def __iter__(self) -> Iterator[Batch]:
-        number, first = self._epoch, self._epoch * self.batches + self._batch + self._rank
+        number, first = self._epoch, self._epoch * self._length + self._batch + self._rank
         parts = [_every(stream, first, self._world_size) for stream in self.streams.values()]
         try:
             while self._epoch == number and self.left:
+                end = self._end(self._batch)
                 batch = _joined(list(self.streams), [next(part) for part in parts])
                 for transform in self._transforms:
                     batch = transform(batch)
                 self._batch += self._world_size
-                if self._batch >= self.batches:
+                if self._batch >= end:
                     self.skip_epoch()
                 yield batch
                 del batch
@@ -136,9 +148,14 @@ class MixedStream:
         Returns:
             Another stream; this one stays where it is.
         """
-        rounds = (self._epoch * self.batches + self._batch) // self._world_size + batches
-        epoch, batch = divmod(rounds * self._world_size, self.batches)
-        return self.at(epoch, batch)
+        ahead = copy.copy(self)
+        while batches:
+            taken, end = min(batches, ahead.left), ahead._end(ahead._batch)
+            ahead._batch += taken * self._world_size
+            batches -= taken
+            if ahead._batch >= end:
+                ahead.skip_epoch()
+        return ahead
 
     def split(self, part: int, parts: int) -> MixedStream:
         """The stream of every `parts`-th batch that this one would give, beginning with number `part`.
@@ -168,7 +185,7 @@ class MixedStream:
             name: [
                 stream.digest(stream.settings.epoch + one)
                 for one in range(
-                    number * self.batches // stream.batches, -(-(number + 1) * self.batches // stream.batches)
+                    number * self._length // stream.batches, -(-(number + 1) * self._length // stream.batches)
                 )
             ]
             for name, stream in self.streams.items()
@@ -196,8 +213,8 @@ class MixedStream:
             NewerFormat: a later release made it.
         """
         epoch, batch = self.check_state(state)
-        if epoch < 0 or not 0 <= batch < self.batches:
-            raise InvalidInput(f"the state points at batch {batch} of epoch {epoch}; an epoch has {self.batches}")
+        if epoch < 0 or not 0 <= batch < self._length:
+            raise InvalidInput(f"the state points at batch {batch} of epoch {epoch}; an epoch has {self._length}")
         self.go_to(epoch, batch)
 
     def check_state(self, state: Mapping[str, Any]) -> tuple[int, int]:

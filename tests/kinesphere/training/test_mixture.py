@@ -55,14 +55,22 @@ def test_ranks_share_it_and_go_on_as_others(kitchen: Dataset, world: int) -> Non
     order = [windows(batch) for _ in range(3) for batch in whole]
     ranks = [mixed(kitchen, rank=rank, world_size=world) for rank in range(world)]
     assert len({len(rank) for rank in ranks}) == 1
-    taken = [[windows(batch) for batch in islice(rank, 4)] for rank in ranks]
-    assert [batch for together in zip(*taken, strict=True) for batch in together] == order[: 4 * world]
-    state = json.loads(json.dumps(ranks[0].state_dict()))
-    alone = mixed(kitchen)
-    alone.load_state_dict(state)
-    rest = [windows(batch) for _ in range(2) for batch in alone]
-    assert rest[:20] == order[4 * world :][:20]
-    assert ranks[0].advanced(len(ranks[0]) - 4).position == (1, 0)
+    for epoch in range(2):
+        taken = [[windows(batch) for batch in rank] for rank in ranks]
+        together = [batch for each in zip(*taken, strict=True) for batch in each]
+        assert together == order[epoch * len(whole) :][: len(together)]
+        assert len(whole) <= len(together) < len(whole) + world
+    third = [[windows(batch) for batch in islice(rank, 4)] for rank in ranks]
+    states = [json.loads(json.dumps(rank.state_dict())) for rank in ranks]
+    assert all(state == states[0] for state in states)
+    others = [mixed(kitchen, rank=rank, world_size=2) for rank in range(2)]
+    for other in others:
+        other.load_state_dict(states[0])
+    rest = [[windows(batch) for batch in other] for other in others]
+    together = [batch for each in zip(*third, strict=True) for batch in each]
+    together += [batch for each in zip(*rest, strict=True) for batch in each]
+    assert together[: len(whole)] == order[2 * len(whole) :]
+    assert mixed(kitchen).advanced(2 * len(whole) + 3).position == (2, 3)
     assert {rank.digest(0) for rank in ranks} == {whole.digest(0)} != {whole.digest(1)}
 
 
@@ -99,5 +107,11 @@ def test_what_does_not_fit_is_refused(kitchen: Dataset) -> None:
     state = mixed(kitchen).state_dict()
     with pytest.raises(InvalidInput, match="batch_size was"):
         mixed(kitchen, batch_size=24).load_state_dict(state)
+    with pytest.raises(InvalidInput, match="a mixture of"):
+        mix({"a": one}, batch_size=12).load_state_dict(state)
+    with pytest.raises(InvalidInput, match="began with epoch 0, and now with 3"):
+        later = {name: kitchen.stream(16, 1, KEYS, where=f"label = '{label}'", epoch=3, **OPTIONS)
+                 for name, label in (("pour", "pour"), ("rest", "reach"))}  # fmt: skip
+        mix(later, batch_size=12).load_state_dict(state)
     with pytest.raises(InvalidInput, match="no state of a mixture"):
         mixed(kitchen).load_state_dict(one.state_dict())

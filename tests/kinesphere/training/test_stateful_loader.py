@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from kinesphere import mix
 from kinesphere.dataset import Dataset, open_dataset
 from kinesphere.errors import InvalidInput
 from kinesphere.objects.store import open_objects
@@ -27,6 +28,7 @@ pytestmark = [
 ]
 
 OPTIONS: dict[str, Any] = {"shuffle": True, "seed": 6, "stride": 4, "pool_frames": 2048}
+LABELS = ("pour", "reach")
 Places = list[tuple[list[int], list[int]]]
 
 
@@ -90,6 +92,21 @@ def test_a_state_resumes_twice_and_among_ranks(kitchen: Dataset, workers: int) -
         seen += places(islice(batches, count))
         state = batches.state_dict()
     assert seen == whole[:9]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_mixture_resumes_too(kitchen: Dataset, workers: int) -> None:
+    def mixture() -> TorchDataset:
+        parts = {label: kitchen.stream(16, 1, ["valid"], where=f"label = '{label}'", **OPTIONS) for label in LABELS}
+        return TorchDataset(mix(parts, batch_size=9))
+
+    alone = mixture()
+    whole = [places(alone), places(alone)]
+    first = loader(mixture(), workers)
+    assert places(islice(first, 5)) == whole[0][:5]
+    again = loader(mixture(), workers)
+    again.load_state_dict(first.state_dict())
+    assert [places(again), places(again)] == [whole[0][5:], whole[1]]
 
 
 def test_a_state_goes_to_another_process(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from kinesphere import DropInvalid, Valid
+from kinesphere import DropInvalid, RelativeActions, Valid
+from kinesphere.dataset import Dataset
 from kinesphere.errors import InvalidInput
 from kinesphere.transforms.transform import Batch
 from tests.support.transform_inputs import unchanged
@@ -51,3 +52,15 @@ def test_a_share_of_exactly_the_least_stays_and_padding_is_no_fault() -> None:
     for wrong in ((Valid(0), 1.0), (Valid.BODY, 1.5), (Valid.BODY, -0.1)):
         with pytest.raises(InvalidInput):
             DropInvalid(*wrong)
+
+
+def test_actions_of_one_frame_stay_with_their_windows(kitchen: Dataset) -> None:
+    options: dict[str, Any] = {"history": 2, "future": 3, "stride": 5}
+    keys = ["wrist_pose", "valid"]
+    actions = RelativeActions(3, at=2)
+    plain = next(iter(kitchen.stream(1, 60, keys, transform=actions, **options)))
+    found = next(iter(kitchen.stream(1, 60, keys, transform=[actions, DropInvalid(Valid.BODY, 0.5)], **options)))
+    place = {(int(e), int(f)): row for row, (e, f) in enumerate(zip(plain["episode"], plain["frame"], strict=True))}
+    rows = [place[int(e), int(f)] for e, f in zip(found["episode"], found["frame"], strict=True)]
+    assert 0 < len(rows) < 60
+    np.testing.assert_array_equal(found["action"], plain["action"][rows])
