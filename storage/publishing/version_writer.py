@@ -126,7 +126,15 @@ def write_version(
         if not found.is_withdrawn and found.manifest["episodes"] == manifest["episodes"]:
             objects.flush(version_keys(objects, dataset, number))
             return found
-        raise CorruptObject(f"object '{key}' is there without its table; move it away and publish again")
+        if not found.is_withdrawn:
+            raise CorruptObject(f"object '{key}' is there without its table; move it away and publish again")
+        # published by somebody else and taken back since we looked which numbers there are: what we wrote goes
+        for written_key in version_keys(objects, dataset, number)[:-1]:
+            objects.delete(written_key)
+        return write_version(
+            objects, dataset, episodes, where=where, created_by=created_by, video=video, erasure=erasure,
+            criteria=criteria, rules=rules, agreement=agreement, tasks=tasks,
+        )  # fmt: skip
     return Version(dataset, number, manifest, is_new=True)
 
 
