@@ -143,7 +143,7 @@ def liveliness(times: Floats, speeds: Floats, found: Flags, distance: Floats) ->
         squares[: len(both)][both], weights[: len(both)][both] = change[both] / (lag * step), 1.0
     usual = np.sqrt(STILL * WILD) / distance**2
     around = _fading_sums(np.concatenate([squares, weights], axis=1), times, LIVELINESS_SECONDS)
-    # a second of a usual hand stands for what is not seen yet
+    # a tenth of a second of a usual hand stands for what is not seen yet
     usual_weight = 0.1 / step
     mean = (around[:, :2] + usual_weight * usual) / (around[:, 2:] + usual_weight)
     return np.asarray(np.clip(LIVELINESS * mean, STILL / distance**2, WILD / distance**2), np.float64)
