@@ -96,9 +96,8 @@ def wrist_motion(
     times = arrays["timestamp"] / 1e9
     even_limbs(arrays["body_world"], arrays["body_visibility"])
     shape = hand_shape(arrays["hands_world"])
-    if shape is None:
-        return np.ones(len(times), np.bool_)
-    _give_one_shape(arrays["hands_world"], shape)
+    if shape is not None:
+        _give_one_shape(arrays["hands_world"], shape)
     seen = _sightings(arrays, size, intrinsics)
     errors = ErrorModel(seen.sizes.hand_pixels)
     distance = np.array(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kinesphere.trajectory import ADDITIONAL_ARRAYS
 from pose.geometry.wrist import grip, matrices, palm_axes
-from pose.landmarks import BODY_ELBOWS, BODY_WRISTS, HAND_BONES
+from pose.landmarks import BODY_ELBOWS, BODY_SHOULDERS, BODY_WRISTS, HAND_BONES
 from pose.motion import wrist_motion as module
 from pose.motion.placement import Floats
 from pose.motion.wrist_motion import wrist_motion
@@ -114,9 +114,12 @@ def test_where_there_is_no_hand_there_is_no_number() -> None:
 
 
 def test_a_recording_without_hands_has_no_wrists() -> None:
-    arrays, _ = person_before_camera(10)
+    arrays, _ = person_before_camera(10, aside=1.0)
+    shoulders = arrays["body_world"][:, list(BODY_SHOULDERS)].copy()
     arrays["hands_image"][:] = arrays["hands_world"][:] = np.nan
-    wrist_motion(arrays, SIZE, CAMERA)
+    assert wrist_motion(arrays, SIZE, CAMERA).all()
+    across = arrays["body_world"][:, BODY_SHOULDERS[0]] - arrays["body_world"][:, BODY_SHOULDERS[1]]
+    assert np.abs(across[:, 2]).max() < 0.03 < np.abs(shoulders[:, 0, 2] - shoulders[:, 1, 2]).min()  # in camera's axes
     assert all(np.isnan(arrays[name]).all() for name in ("wrist_pose", "grip", "wrist_velocity", "wrist_pose_sd"))
 
 
