@@ -14,11 +14,11 @@ from typing import Any
 
 from kinesphere.objects.store import Objects
 from kinesphere.video.video_keys import video_key
-from storage.catalog.tables import ContributorTable, RecordingTable, TrajectoryTable
+from storage.catalog.recording_entries import recording_row
+from storage.catalog.tables import ContributorTable, TrajectoryTable
 from storage.erasure.erasure import erase
 from storage.erasure.erasure_check import find_traces
 from storage.publishing.publish import publish
-from storage.recordings.consent import IMPLIED
 from storage.recordings.recording import State, description_key
 from storage.shards.shard_writer import write_shard
 from storage.workspace import Workspace, create_workspace
@@ -48,25 +48,7 @@ def enrol_others(workspace: Workspace, count: int) -> None:
             shard = write_shard(workspace.objects, [trajectory])
             session.add(ContributorTable(contributor=contributor, created_at=now))
             session.flush()
-            video = described.video
-            session.add(
-                RecordingTable(
-                    recording=recording,
-                    task=TASK.name,
-                    task_version=1,
-                    contributor=contributor,
-                    state=State.ACCEPTED,
-                    created_at=now,
-                    duration_ns=video.duration_ns,
-                    frames=video.frames,
-                    width=video.width,
-                    height=video.height,
-                    frame_rate=video.frame_rate,
-                    video_sha256=video.sha256,
-                    source_sha256="",
-                    scopes=IMPLIED,
-                )
-            )
+            session.add(recording_row(described, State.ACCEPTED))
             session.flush()
             session.add(
                 TrajectoryTable(

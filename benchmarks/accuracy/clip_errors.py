@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.accuracy.estimate import Estimate, rotation_vectors, rotations
+from benchmarks.accuracy.estimate import Estimate, rotation_vectors
 from benchmarks.rendered_people.truth import Truth
 from kinesphere.trajectory import BODY_LANDMARKS, HANDS
+from kinesphere.transforms.quaternions import rotation_matrix
 from pose.landmarks import BODY_HIPS, BODY_SHOULDERS, FINGERS, MIDDLE_FINGER, WRIST
 
 Array = NDArray[np.float64]
@@ -119,7 +120,7 @@ def velocity_errors(truth: Truth, found: Estimate) -> Array:
     true = _velocity(truth.hands_camera[:, :, WRIST], truth.wrist_rotation, truth.timestamps)
     own = found.velocity
     if own is None:
-        own = _velocity(found.wrist_pose[..., :3], rotations(found.wrist_pose[..., 3:]), truth.timestamps)
+        own = _velocity(found.wrist_pose[..., :3], rotation_matrix(found.wrist_pose[..., 3:]), truth.timestamps)
     return np.asarray(own - true, np.float64)
 
 
@@ -160,7 +161,7 @@ def _mean(rows: Array) -> Array:
 
 def _turning(truth: Truth, found: Estimate, seen: NDArray[np.bool_]) -> dict[str, float]:
     """How wrists are turned, how far the grip is open, how fingers are bent."""
-    turned = rotations(found.wrist_pose[..., 3:]) @ np.swapaxes(truth.wrist_rotation, -1, -2)
+    turned = rotation_matrix(found.wrist_pose[..., 3:]) @ np.swapaxes(truth.wrist_rotation, -1, -2)
     angles = np.degrees(np.linalg.norm(rotation_vectors(turned), axis=-1))
     bent = np.degrees(np.abs(joint_angles(found.hands_world) - joint_angles(truth.hands_camera)))
     return {

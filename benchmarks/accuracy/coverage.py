@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.accuracy.clip_errors import velocity_errors
-from benchmarks.accuracy.estimate import Estimate, rotation_vectors, rotations
+from benchmarks.accuracy.estimate import Estimate, rotation_vectors
 from benchmarks.rendered_people.truth import Truth
 from kinesphere.trajectory import BODY_LANDMARKS, HAND_LANDMARKS
+from kinesphere.transforms.quaternions import rotation_matrix
 from pose.landmarks import BODY_HIPS, WRIST
 
 Array = NDArray[np.float64]
@@ -106,7 +107,7 @@ def _errors(truth: Truth, found: Estimate) -> dict[str, Array]:
     hips = truth.body_camera[:, BODY_HIPS].mean(axis=1, keepdims=True)
     hands = found.hands_world - found.hands_world.mean(axis=2, keepdims=True)
     true_hands = truth.hands_camera - truth.hands_camera.mean(axis=2, keepdims=True)
-    turned = rotation_vectors(rotations(found.wrist_pose[..., 3:]) @ np.swapaxes(truth.wrist_rotation, -1, -2))
+    turned = rotation_vectors(rotation_matrix(found.wrist_pose[..., 3:]) @ np.swapaxes(truth.wrist_rotation, -1, -2))
     moved = found.wrist_pose[..., :3] - truth.hands_camera[:, :, WRIST]
     return {
         "body_image": found.body_pixels - truth.body_pixels,

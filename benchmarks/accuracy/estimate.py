@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kinesphere.trajectory import Trajectory, Valid
+from kinesphere.transforms.quaternions import rotation_vector
+from kinesphere.transforms.rotations import rotation_numbers
 
 Array = NDArray[np.float64]
 
@@ -88,35 +89,9 @@ def of_trajectory(trajectory: Trajectory, core_seconds: float = float("nan")) ->
     )
 
 
-def rotations(quaternions: NDArray[Any]) -> Array:
-    """(..., 3, 3) rotation matrices of quaternions (..., 4) w x y z; NaN where they are."""
-    w, x, y, z = np.moveaxis(np.asarray(quaternions, np.float64), -1, 0)
-    rows = [
-        1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
-        2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
-        2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
-    ]  # fmt: skip
-    return np.stack(rows, axis=-1).reshape(*w.shape, 3, 3)
-
-
 def rotation_vectors(matrices: Array) -> Array:
     """(..., 3) axis times angle in radians of rotations (..., 3, 3), also near half a turn; NaN where they are."""
-    m = matrices
-    axis = (
-        np.stack([m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]], axis=-1) / 2
-    )
-    sine, cosine = np.linalg.norm(axis, axis=-1), (np.trace(m, axis1=-2, axis2=-1) - 1) / 2
-    angle = np.arctan2(sine, cosine)
-    # Near half a turn the axis comes from its products with itself, up to a sign, which the sines have.
-    symmetric = (m + np.swapaxes(m, -1, -2)) / 2 - cosine[..., None, None] * np.eye(3)
-    longest = np.nan_to_num(np.linalg.norm(symmetric, axis=-2)).argmax(axis=-1)
-    column = np.take_along_axis(symmetric, longest[..., None, None], axis=-1)[..., 0]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        column = column / np.linalg.norm(column, axis=-1, keepdims=True)
-        column = np.where((column * axis).sum(axis=-1, keepdims=True) < 0, -column, column)
-        small = np.where(sine[..., None] > 1e-9, axis / sine[..., None], 0.0) * angle[..., None]
-    found = np.where((cosine < -0.99)[..., None], column * angle[..., None], small)
-    return np.where(np.isnan(cosine)[..., None], np.nan, found)
+    return rotation_vector(rotation_numbers(matrices, "quaternion"))
 
 
 def save_estimate(estimate: Estimate, path: Path) -> None:

@@ -133,17 +133,6 @@ def quaternions(rotations: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(chosen / np.linalg.norm(chosen, axis=1, keepdims=True), np.float64)
 
 
-def matrices(quaternions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(frames, 3, 3) rotation matrices of (frames, 4) unit quaternions w x y z."""
-    w, x, y, z = quaternions.T
-    rows = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ]
-    return np.asarray(np.array(rows).transpose(2, 0, 1), np.float64)
-
-
 def continuous(rotations: NDArray[np.float64]) -> NDArray[np.float64]:
     """The same rotations with signs such that no quaternion jumps to its negative; the first has w >= 0."""
     if len(rotations) == 0:

@@ -86,8 +86,8 @@ def hand_shape(world: NDArray[np.floating[Any]]) -> HandShape | None:
     proper = shares * (HAND_LENGTH / shares[_MIDDLE].sum())
     palms = []
     for side, hand in enumerate(hands):
-        stretched = _stretched(hand, proper)[:, PALM]
-        turned = np.einsum("fni,fij->fnj", stretched, palm_axes(_stretched(hand, proper), side))
+        stretched = _stretched(hand, proper)
+        turned = np.einsum("fni,fij->fnj", stretched[:, PALM], palm_axes(stretched, side))
         palms.append(turned * np.array([1.0, 1.0 if side == 1 else -1.0, 1.0]))
     every = np.concatenate(palms)
     return HandShape(proper, np.median(every[np.isfinite(every).all(axis=(1, 2))], axis=0))

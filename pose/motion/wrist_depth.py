@@ -16,6 +16,7 @@ from kinesphere.trajectory import BODY_LANDMARKS
 from pose.landmarks import BODY_HIPS, BODY_SHOULDERS, BODY_WRISTS, VISIBLE
 from pose.motion.bias_smoother import LastingError, Smoothed, Sources, smooth_sources
 from pose.motion.placement import Placement
+from pose.tracking.filtering import LEAST_VISIBLE
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -94,7 +95,12 @@ def wrist_sizes(hands: tuple[Placement, Placement], wrists: Floats, body: Placem
 
 
 def wrist_depth(
-    times: Floats, sizes: Sizes, image: NDArray[np.float32], visibility: NDArray[np.float32], acceleration: Floats
+    times: Floats,
+    sizes: Sizes,
+    image: NDArray[np.float32],
+    visibility: NDArray[np.float32],
+    is_owner: Flags,
+    acceleration: Floats,
 ) -> Smoothed:
     """The logarithm of each wrist's distance over time, of all that is known of it.
 
@@ -103,18 +109,19 @@ def wrist_depth(
         sizes: what each frame says.
         image: (frames, 33, 3) the body in the picture, in image widths and heights.
         visibility: (frames, 33) of its landmarks.
+        is_owner: (frames,) whether it can be that of the hands, as `owns_the_hands` tells.
         acceleration: (frames, 2) spectral density, of the logarithm, 1/s^3; see `liveliness`.
 
     Returns:
         (frames, 2): the logarithms of metres, their rates, and the variances of both.
     """
-    whole = _is_whole(image, visibility)[:, None] & owns_the_hands(times, sizes)[:, None]
+    whole = _is_whole(image, visibility)[:, None] & is_owner[:, None]
     with np.errstate(invalid="ignore"):
         by_body = np.log(sizes.by_body)
         samples = np.stack(
             [np.log(sizes.by_hand), np.where(whole, by_body, np.nan), np.where(whole, np.nan, by_body)], axis=2
         )
-    hidden = HIDDEN_NOISE * (1 / np.clip(visibility[:, list(BODY_WRISTS)], 0.1, 1) - 1)
+    hidden = HIDDEN_NOISE * (1 / np.clip(visibility[:, list(BODY_WRISTS)], LEAST_VISIBLE, 1) - 1)
     body_variance = sizes.by_body_variance + (LEAST_NOISE / 2) ** 2 + hidden**2
     variances = np.stack(
         [HAND_NOISE**2 * sizes.by_hand_variance + LEAST_NOISE**2, body_variance, body_variance + LEAST_NOISE**2], axis=2

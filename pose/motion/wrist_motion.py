@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinesphere.trajectory import BODY_LANDMARKS, HAND_LANDMARKS, HANDS
+from kinesphere.transforms.quaternions import rotation_matrix
 from pose.geometry.intrinsics import undistorted
-from pose.geometry.wrist import grip, matrices, palm_axes
+from pose.geometry.wrist import grip, palm_axes
 from pose.landmarks import BODY_HIPS, BODY_SHOULDERS, BODY_WRISTS, WRIST
 from pose.motion.bias_smoother import LastingError, Smoothed, Sources, smooth_sources
 from pose.motion.error_model import ErrorModel
@@ -19,6 +20,7 @@ from pose.motion.one_size import HandShape, even_limbs, hand_shape, of_one_shape
 from pose.motion.placement import Placement, place, rays_of
 from pose.motion.steady_turn import Turns, steady_turns
 from pose.motion.wrist_depth import Sizes, liveliness, owns_the_hands, wrist_depth, wrist_sizes
+from pose.tracking.filtering import LEAST_VISIBLE
 
 Floats = NDArray[np.float64]
 
@@ -42,8 +44,6 @@ BODY_PLACED_BY = (
     *(BODY_LANDMARKS.index(name) for name in ("nose", "left_ear", "right_ear")),
 )
 """Landmarks that say where the body is."""
-LEAST_VISIBLE = 0.1
-"""Deviations grow as one over a landmark's visibility, but not beyond ten times."""
 EDGE = 0.02
 """Image widths and heights by which a landmark may lie outside of the picture."""
 _BLOCK_FRAMES = 4096
@@ -105,7 +105,8 @@ def wrist_motion(
     )
     rays = _steady_rays(times, seen, arrays["body_visibility"], distance)
     lively = liveliness(times, rays.rate.reshape(-1, len(HANDS), 2), seen.found, distance)
-    depth = wrist_depth(times, seen.sizes, arrays["body_image"], arrays["body_visibility"], lively)
+    is_owner = owns_the_hands(times, seen.sizes)
+    depth = wrist_depth(times, seen.sizes, arrays["body_image"], arrays["body_visibility"], is_owner, lively)
     _fill_places(arrays, seen, rays, depth, float(intrinsics.get("fx_sd", 0.0)) / float(intrinsics["fx"]))
     for side in range(len(HANDS)):
         turns = steady_turns(times, seen.turns[:, side], errors.passing_turn[:, side] ** 2)
@@ -114,7 +115,7 @@ def wrist_motion(
     _turn(arrays["body_world"], seen.body_turn)
     arrays["grip"][...] = grip(arrays["hands_world"])
     arrays["grip_sd"][...] = np.where(np.isfinite(arrays["grip"]), errors.grip, np.nan)
-    return owns_the_hands(times, seen.sizes)
+    return is_owner
 
 
 def _give_one_shape(world: NDArray[np.float32], shape: HandShape) -> None:
@@ -126,7 +127,7 @@ def _give_one_shape(world: NDArray[np.float32], shape: HandShape) -> None:
 
 def _turn_hands(world: NDArray[np.float32], side: int, quaternions: Floats) -> None:
     """Turn hands, in place, about their middles so that their palms have the turn that was found."""
-    rotation = matrices(quaternions) @ palm_axes(world.astype(np.float64), side).swapaxes(1, 2)
+    rotation = rotation_matrix(quaternions) @ palm_axes(world.astype(np.float64), side).swapaxes(1, 2)
     middle = world.mean(axis=1, keepdims=True)
     world -= middle
     _turn(world, rotation)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.accuracy.estimate import Estimate, rotations
+from benchmarks.accuracy.estimate import Estimate
 from benchmarks.rendered_people.truth import Truth
+from kinesphere.transforms.quaternions import rotation_matrix
 from pose.geometry.wrist import grip, palm_axes, quaternions
 from pose.landmarks import BODY_HIPS, WRIST
 
@@ -31,7 +32,7 @@ def made_up_truth(seed: int = 0, frames: int = FRAMES) -> Truth:
     hands = np.empty((frames, 2, 21, 3))
     for side in range(2):
         own = fingers * (1 if side == 1 else -1, 1, 1) + generator.normal(0, 0.001, (21, 3))
-        turned = rotations(np.stack([np.cos(times), 0 * times, np.sin(times), 0 * times], axis=1))
+        turned = rotation_matrix(np.stack([np.cos(times), 0 * times, np.sin(times), 0 * times], axis=1))
         place = np.array([0.3 if side == 0 else -0.3, 0.0, 1.5])
         hands[:, side] = np.einsum("fij,pj->fpi", turned, own) + (place + moved)[:, None]
     body = np.broadcast_to(generator.uniform((-0.4, -0.4, 1.8), (0.4, 0.6, 2.2), (33, 3)), (frames, 33, 3)).copy()

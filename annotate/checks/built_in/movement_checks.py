@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from annotate.checks.evidence import Evidence
 from annotate.checks.findings import Check, Finding, Needs, ranges_of
@@ -18,7 +19,16 @@ UNEVEN = 1.5
 """Frames further apart than so many usual steps are no neighbours."""
 
 
-def _speed(evidence: Evidence, limit: Limit) -> Finding | None:
+def wrist_strides(evidence: Evidence) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """How far each wrist is from where it was half a second before, and how long that was.
+
+    Args:
+        evidence: of a recording, pauses left out.
+
+    Returns:
+        (strides, 2) shoulder widths, of the left and the right wrist, NaN where one was not found; and (strides,)
+        seconds. None where no wrists were looked for, or there is one frame.
+    """
     wrists, steps = evidence.wrists, evidence.footage.steps_ns
     if wrists is None or not len(steps):
         return None
@@ -27,7 +37,15 @@ def _speed(evidence: Evidence, limit: Limit) -> Finding | None:
     start = np.flatnonzero(until < len(elapsed))
     until = until[start]
     moved = np.hypot(*np.moveaxis(wrists.tracks[until] - wrists.tracks[start], -1, 0))
-    speeds = np.fmax(moved[:, 0], moved[:, 1]) / (elapsed[until] - elapsed[start])  # of the wrist that is faster
+    return moved, elapsed[until] - elapsed[start]
+
+
+def _speed(evidence: Evidence, limit: Limit) -> Finding | None:
+    strides = wrist_strides(evidence)
+    if strides is None:
+        return None
+    moved, seconds = strides
+    speeds = np.fmax(moved[:, 0], moved[:, 1]) / seconds  # of the wrist that is faster
     known = speeds[np.isfinite(speeds)]
     if not len(known):
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from annotate.checks.built_in.movement_checks import STRIDE_SECONDS
+from annotate.checks.built_in.movement_checks import STRIDE_SECONDS, wrist_strides
 from annotate.checks.evidence import Evidence
 from annotate.checks.findings import Check, Finding, Needs
 from annotate.checks.limits import Limit, Unit
@@ -14,15 +14,11 @@ STILL = 0.03
 
 
 def _right_hand(evidence: Evidence, limit: Limit) -> Finding | None:
-    wrists, steps = evidence.wrists, evidence.footage.steps_ns
-    if wrists is None or not len(steps):
+    strides = wrist_strides(evidence)
+    if strides is None:
         return None
-    elapsed = np.concatenate(([0], np.cumsum(steps))) / 1e9
-    until = np.searchsorted(elapsed, elapsed + STRIDE_SECONDS)
-    start = np.flatnonzero(until < len(elapsed))
-    until = until[start]
-    moved = np.hypot(*np.moveaxis(wrists.tracks[until] - wrists.tracks[start], -1, 0))
-    left, right = np.nansum(moved, axis=0) / max(len(start), 1) / STRIDE_SECONDS
+    moved, _ = strides
+    left, right = np.nansum(moved, axis=0) / max(len(moved), 1) / STRIDE_SECONDS
     if left + right < STILL:
         return None
     share = float(right / (left + right))

@@ -9,9 +9,10 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from benchmarks.accuracy.clip_errors import best_scale, clip_errors, hands_seen, joint_angles
-from benchmarks.accuracy.estimate import Estimate, rotation_vectors, rotations
+from benchmarks.accuracy.estimate import Estimate, rotation_vectors
 from benchmarks.accuracy.measures import MEASURES
 from benchmarks.rendered_people.truth import Truth
+from kinesphere.transforms.quaternions import rotation_matrix
 from pose.geometry.wrist import quaternions
 from tests.support.made_up_truth import RATE, WIDTH, found_exactly, made_up_truth, pixels_of
 
@@ -173,5 +174,5 @@ def test_rotations_go_to_vectors_and_back_at_every_angle() -> None:
         found = rotation_vectors(given.as_matrix())
         assert Rotation.from_rotvec(found).as_matrix() == pytest.approx(given.as_matrix(), abs=1e-6)
         x, y, z, w = given.as_quat().T
-        assert rotations(np.stack([w, x, y, z], axis=1)) == pytest.approx(given.as_matrix(), abs=1e-9)
+        assert rotation_matrix(np.stack([w, x, y, z], axis=1)) == pytest.approx(given.as_matrix(), abs=1e-9)
     assert np.isnan(rotation_vectors(np.full((2, 3, 3), np.nan))).all()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from pose.geometry.wrist import matrices
+from kinesphere.transforms.quaternions import rotation_matrix
 from pose.motion.steady_turn import steady_turns
 
 TIMES = np.arange(90) / 30
@@ -16,7 +16,7 @@ def test_a_steady_turn_is_kept_and_its_speed_found() -> None:
     speed = np.array([0.5, -1.0, 0.8])
     true = Rotation.from_rotvec(TIMES[:, None] * speed) * Rotation.from_rotvec([1.0, 0.5, -0.3])
     turns = steady_turns(TIMES, true.as_matrix(), np.full(90, 0.1**2))
-    between = Rotation.from_matrix(matrices(turns.quaternion)) * true.inv()
+    between = Rotation.from_matrix(rotation_matrix(turns.quaternion)) * true.inv()
     assert np.degrees(between.magnitude()).max() < 1
     assert turns.velocity[5:-5] == pytest.approx(np.tile(speed, (80, 1)), abs=0.05)
     assert np.linalg.norm(turns.quaternion, axis=1) == pytest.approx(1)
@@ -27,7 +27,7 @@ def test_noise_becomes_less_and_is_stated() -> None:
     true = Rotation.from_rotvec(np.sin(2 * TIMES)[:, None] * [0.3, 0.2, 0.6])
     noisy = Rotation.from_rotvec(random.normal(0, 0.2, (90, 3))) * true
     turns = steady_turns(TIMES, noisy.as_matrix(), np.full(90, 0.2**2))
-    errors = (Rotation.from_matrix(matrices(turns.quaternion)) * true.inv()).as_rotvec()
+    errors = (Rotation.from_matrix(rotation_matrix(turns.quaternion)) * true.inv()).as_rotvec()
     assert np.abs(errors).mean() < 0.5 * np.abs((noisy * true.inv()).as_rotvec()).mean()
     assert 0.8 < (np.abs(errors) < 1.645 * np.sqrt(turns.variance)[:, None]).mean() < 0.99
 

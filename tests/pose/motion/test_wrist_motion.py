@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from kinesphere.trajectory import ADDITIONAL_ARRAYS
-from pose.geometry.wrist import grip, matrices, palm_axes
+from kinesphere.transforms.quaternions import rotation_matrix
+from pose.geometry.wrist import grip, palm_axes
 from pose.landmarks import BODY_ELBOWS, BODY_SHOULDERS, BODY_WRISTS, HAND_BONES
 from pose.motion import wrist_motion as module
 from pose.motion.placement import Floats
@@ -25,7 +26,7 @@ def _missed(arrays: Arrays, true: KnownMotion) -> Floats:
 
 
 def _angles(arrays: Arrays, true: KnownMotion) -> Floats:
-    turns = matrices(arrays["wrist_pose"][..., 3:].reshape(-1, 4).astype(np.float64)).reshape(true.turns.shape)
+    turns = rotation_matrix(arrays["wrist_pose"][..., 3:].reshape(-1, 4).astype(np.float64)).reshape(true.turns.shape)
     cosines = (np.einsum("...ij,...ij->...", turns, true.turns) - 1) / 2
     return np.asarray(np.degrees(np.arccos(np.clip(cosines, -1, 1))), np.float64)
 
@@ -135,7 +136,7 @@ def test_hands_have_the_turn_of_their_wrists_and_the_grip_of_their_fingers() -> 
     arrays, _ = person_before_camera(30, pixel_noise=1.0)
     wrist_motion(arrays, SIZE, CAMERA)
     for side in (0, 1):
-        turns = matrices(arrays["wrist_pose"][:, side, 3:].astype(np.float64))
+        turns = rotation_matrix(arrays["wrist_pose"][:, side, 3:].astype(np.float64))
         axes = palm_axes(arrays["hands_world"][:, side].astype(np.float64), side)
         assert axes == pytest.approx(turns, abs=1e-4)
     assert arrays["grip"] == pytest.approx(grip(arrays["hands_world"]), abs=1e-6)
